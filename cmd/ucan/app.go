@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// app is what the subcommands share: the streams, the effective configuration and the log.
+type app struct {
+	stdout, stderr io.Writer
+	viper          *viper.Viper
+	config         configFile
+	log            *slog.Logger
+	started        bool // the command line was understood and our code runs
+	closers        []func() error
+}
+
+func newApp(stdout, stderr io.Writer) *app {
+	return &app{
+		stdout: stdout,
+		stderr: stderr,
+		viper:  viper.New(),
+		log:    slog.New(slog.DiscardHandler),
+	}
+}
+
+// onClose registers f to run when the command ends; the last one registered runs first.
+func (a *app) onClose(f func() error) { a.closers = append(a.closers, f) }
+
+func (a *app) close() error {
+	var first error
+	for i := len(a.closers) - 1; i >= 0; i-- {
+		if err := a.closers[i](); err != nil && first == nil {
+			first = err
+		}
+	}
+	a.closers = nil
+	return first
+}
+
+// note tells the user something that is not a result; --quiet silences it.
+func (a *app) note(format string, args ...any) {
+	if !a.viper.GetBool("quiet") {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// warn tells the user something that may change how a result is read; --quiet does not silence it.
+func (a *app) warn(format string, args ...any) {
+	fmt.Fprintf(a.stderr, "ucan: warning: "+format+"\n", args...)
+}
+
+// json reports whether results are printed as one JSON document.
+func (a *app) json() bool { return a.viper.GetString("format") == "json" }
+
+func newRootCommand(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ucan",
+		Short: "Certify how robust an ONNX classifier is, and prove it",
+		Long: `ucan certifies pretrained ONNX classifiers against adversarial perturbations by randomized smoothing:
+it classifies many noisy copies of an input, takes the majority, and proves with high probability that no
+perturbation inside a region changes the answer. The noise may be isotropic or anisotropic.
+
+` + exitCodesHelp,
+		SilenceUsage:      true,
+		SilenceErrors:     true,
+		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: false},
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("read the command line of %q: %w; run %q to see the flags", cmd.CommandPath(), err, cmd.CommandPath()+" --help")
+	})
+	addSettings(root.PersistentFlags(), "config", "format", "quiet", "log_level",
+		"runtime.providers", "runtime.threads", "runtime.library", "runtime.fallback")
+	root.AddCommand(
+		newCertifyCommand(a),
+		newPredictCommand(a),
+		newInspectCommand(a),
+		newDemoCommand(a),
+		newRuntimeCommand(a),
+		newConfigCommand(a),
+		newVersionCommand(a),
+	)
+	return root
+}
+
+// start reads the configuration for cmd: defaults, then the file, then the environment, then the flags.
+func (a *app) start(cmd *cobra.Command) error {
+	a.started = true
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if key, ok := settingOfFlag(f); ok {
+			// BindPFlag fails only for a nil flag.
+			_ = a.viper.BindPFlag(key, f)
+		}
+	})
+	bindEnvironment(a.viper)
+	file, err := readConfigFile(a.viper, a.viper.GetString("config"))
+	if err != nil {
+		return usage(err)
+	}
+	a.config = file
+	for _, name := range unknownVariables(os.Environ()) {
+		a.warn("the variable %s is set, but no setting has that name; run \"ucan config\" to see those there are", name)
+	}
+	if f := a.viper.GetString("format"); f != "table" && f != "json" {
+		return usagef("read the output format: %q is neither table nor json; use --format table or --format json", f)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(a.viper.GetString("log_level"))); err != nil {
+		return usagef("read the log level: %q is unknown; use debug, info, warn or error", a.viper.GetString("log_level"))
+	}
+	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	return nil
+}
+
+// noArgs refuses positional arguments with the remedy, which cobra's own check lacks.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usagef("read the command line of %q: unexpected argument %q; every input is given by a flag, see %q",
+		cmd.CommandPath(), strings.Join(args, " "), cmd.CommandPath()+" --help")
+}

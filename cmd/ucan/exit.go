@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"ucan/models"
+)
+
+// The exit codes of every subcommand (they are part of the command's contract).
+const (
+	exitDone        = 0   // done
+	exitFailed      = 1   // failed while running: I/O, a malformed model, a provider that does not load, a session
+	exitUsage       = 2   // wrong usage or configuration, or an output that exists
+	exitRefused     = 3   // the model or the data cannot be certified soundly
+	exitCheck       = 4   // a check found a false, altered or violated certificate
+	exitInterrupted = 130 // interrupted; can be resumed
+)
+
+const exitCodesHelp = `Exit codes:
+  0    done
+  1    failed while running (I/O, a malformed model, a provider that does not load, a session)
+  2    wrong usage or configuration (unknown flag, key or name, a number out of range, an output that exists)
+  3    refused: the model or the data cannot be certified soundly; the reason is given
+  4    a check found a false, altered or violated certificate
+  130  interrupted; resume with --resume`
+
+// usageError is a fault of the command line or the configuration: exit 2.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// usage marks err as a fault of usage; nil stays nil.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// refusedError says that going on would be unsound or pointless: exit 3.
+type refusedError struct{ err error }
+
+func (e refusedError) Error() string { return e.err.Error() }
+func (e refusedError) Unwrap() error { return e.err }
+
+func refusef(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
+
+// checkError says that a check found something false: exit 4.
+type checkError struct{ err error }
+
+func (e checkError) Error() string { return e.err.Error() }
+func (e checkError) Unwrap() error { return e.err }
+
+func checkf(format string, args ...any) error { return checkError{fmt.Errorf(format, args...)} }
+
+// exitCode maps the outcome of run to the process's exit code. A cancelled ctx means that the user interrupted the
+// run, whatever error that surfaced as.
+func exitCode(ctx context.Context, err error) int {
+	var (
+		bad     usageError
+		refused refusedError
+		refusal *models.Refusal
+		check   checkError
+	)
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &bad):
+		return exitUsage
+	case ctx.Err() != nil, errors.Is(err, context.Canceled):
+		return exitInterrupted
+	case errors.As(err, &check):
+		return exitCheck
+	case errors.As(err, &refused), errors.As(err, &refusal):
+		return exitRefused
+	default:
+		return exitFailed
+	}
+}
+
+// errorLine renders err as the one line that a user sees.
+func errorLine(code int, err error) string {
+	if err == nil {
+		return ""
+	}
+	text := strings.TrimRight(strings.Join(strings.Fields(err.Error()), " "), ".")
+	if code == exitInterrupted && !strings.Contains(text, "--resume") {
+		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
+	}
+	return "ucan: " + text
+}

@@ -1,0 +1,50 @@
+// Command ucan certifies pretrained ONNX classifiers against adversarial perturbations by randomized smoothing with
+// isotropic or anisotropic noise, on onnxruntime.
+//
+// Each subcommand lives in a file of its own, which parses, wires and prints; the mathematics is in package smooth,
+// the models are in package models, and what only the command needs is under internal.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"ucan/runtime"
+)
+
+func main() {
+	if code, child := runtime.RunProbeChild(os.Args[1:]); child {
+		os.Exit(code)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the run ends in order; a second one kills it at once.
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	code := exitCode(ctx, err)
+	if line := errorLine(code, err); line != "" {
+		fmt.Fprintln(os.Stderr, line)
+	}
+	os.Exit(code)
+}
+
+// run executes the command line args, writing results to stdout and everything else to stderr. It is the whole
+// program but for signals and the exit code, so tests call it too.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	a := newApp(stdout, stderr)
+	root := newRootCommand(a)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	err = errors.Join(err, a.close())
+	if err != nil && !a.started {
+		return usage(err) // cobra refused the command line before any of our code ran
+	}
+	return err
+}

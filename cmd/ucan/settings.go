@@ -1,0 +1,316 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cast"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+)
+
+// kind is the type of a setting's value.
+type kind int
+
+const (
+	kindString kind = iota
+	kindStrings
+	kindInt
+	kindFloat
+	kindFloats
+	kindBool
+	kindTree // a nested YAML value; as a flag, a list of strings
+)
+
+// setting is one knob: its key in the configuration file, its flag, and by rule its variable
+// (UCAN_ and the key in capitals, dots as underscores).
+type setting struct {
+	key, flag, short string
+	kind             kind
+	value            any // default; nil means unset
+	usage            string
+}
+
+func (s setting) variable() string {
+	return "UCAN_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.key))
+}
+
+// settings returns every setting of the command, in the order in which "ucan config" prints them.
+func settings() []setting {
+	return []setting{
+		{"config", "config", "", kindString, "", "configuration file (default ./ucan.yaml, then ucan/ucan.yaml in the user's configuration folder)"},
+		{"format", "format", "", kindString, "table", "output on stdout: table or json"},
+		{"quiet", "quiet", "q", kindBool, false, "print results and warnings only"},
+		{"log_level", "log-level", "", kindString, "warn", "log level on stderr: debug, info, warn or error"},
+
+		{"runtime.providers", "provider", "", kindTree, []string{"cpu"}, "execution providers, in order of preference (cpu, cuda, …)"},
+		{"runtime.fallback", "fallback", "", kindBool, false, "let nodes fall back to the next provider, and say so (default: one provider alone is strict)"},
+		{"runtime.threads", "threads", "", kindInt, 0, "CPU threads in all: workers × threads of a session (0: the processors this process may use)"},
+		{"runtime.library", "library", "", kindString, "", "onnxruntime's shared library (default: found or installed)"},
+		{"runtime.workers", "workers", "w", kindInt, 0, "sessions that run side by side (0: measured)"},
+		{"runtime.batch", "batch", "", kindInt, 0, "samples a session classifies at once (0: measured)"},
+
+		{"model.file", "model", "m", kindString, "", "ONNX file to certify"},
+		{"model.mean", "mean", "", kindFloats, nil, "per-channel mean: f sees (x·scale − mean)/std"},
+		{"model.std", "std", "", kindFloats, nil, "per-channel standard deviation"},
+		{"model.scale", "scale", "", kindFloat, nil, "factor applied before mean and std (255 for models fed raw bytes)"},
+		{"model.layout", "layout", "", kindString, "", "layout of the model's input: nchw, nhwc or flat"},
+		{"model.input", "input", "", kindString, "", "name of the input that carries the image"},
+		{"model.output", "output", "", kindString, "", "name of the output that carries the scores"},
+		{"model.decision", "decision", "", kindString, "", "how scores become a class: argmax, argmin, threshold[:T] or label"},
+		{"model.fix", "fix", "", kindStrings, nil, "constant for a second input, NAME=VALUE (repeatable)"},
+		{"model.denoiser", "denoiser", "", kindString, "", "ONNX denoiser to put in front of the model"},
+
+		{"data.source", "data", "d", kindString, "", "data, such as mnist:DIR, cifar10:FILE, folder:DIR, npy:X.npy,Y.npy or digits"},
+		{"data.skip", "skip", "", kindInt, 0, "drop the first K inputs"},
+		{"data.stride", "stride", "", kindInt, 1, "then take every S-th input"},
+		{"data.max", "max", "", kindInt, 0, "keep at most N of those (0: all)"},
+		{"data.shard", "shard", "", kindString, "", "then keep every k-th, starting at the i-th: i/k with i = 0…k−1"},
+		{"data.resize", "resize", "", kindInt, 0, "resize images so that the short side has this length, before any noise"},
+		{"data.crop", "crop", "", kindInt, 0, "centre crop of this size, after resizing"},
+		{"data.label_map", "label-map", "", kindString, "", "file that maps the data's labels to the model's classes, a pair a line"},
+		{"data.max_failures", "max-failures", "", kindFloat, 0.10, "stop when more than this share of the inputs failed"},
+		{"data.force", "force", "", kindBool, false, "certify although the clean check speaks against it (recorded)"},
+
+		{"noise.family", "noise", "", kindString, "gaussian", "noise family"},
+		{"noise.norm", "norm", "", kindString, "", "norm of the reported radius: l1, l2 or linf (default: the family's own)"},
+		{"noise.sigma", "sigma", "s", kindFloat, nil, "standard deviation of the noise per coordinate, on the data's scale"},
+		{"noise.lambda", "lambda", "", kindFloat, nil, "raw scale of the family, instead of --sigma"},
+		{"noise.param", "param", "", kindStrings, nil, "parameters of the family, k=1,j=0"},
+		{"noise.sigma_field", "sigma-field", "", kindString, "", ".npy file with one scale per coordinate"},
+		{"noise.mu_field", "mu-field", "", kindString, "", ".npy file with one offset per coordinate"},
+		{"noise.npg", "npg", "", kindString, "", "noise parameter generator, such as pattern:l2,kappa=1,iota=0.5"},
+
+		{"statistics.n0", "n0", "", kindInt, 100, "samples that choose the class"},
+		{"statistics.n", "n", "n", kindInt, 100000, "samples that estimate its probability"},
+		{"statistics.alpha", "alpha", "", kindFloat, 0.001, "probability that a certificate is wrong"},
+		{"seed", "seed", "", kindString, "", "seed of the noise (default: a random one, printed and stored)"},
+
+		{"output.tsv", "out", "o", kindString, "", "write one row an input to this file"},
+		{"output.jsonl", "json", "", kindString, "", "write one certificate a line to this file"},
+		{"output.plot", "plot", "", kindString, "", "draw the certified-accuracy curve into this .png or .svg file"},
+		{"output.radii", "radii", "", kindFloats, nil, "radii at which the summary gives certified accuracy (default: eight, spread over what is reachable)"},
+		{"output.resume", "resume", "", kindBool, false, "continue the run whose outputs these are"},
+	}
+}
+
+// findSetting returns the setting with the key; unknown keys are errors of the programmer.
+func findSetting(key string) setting {
+	for _, s := range settings() {
+		if s.key == key {
+			return s
+		}
+	}
+	panic("ucan: no setting has the key " + key)
+}
+
+const keyAnnotation = "ucan_key"
+
+// addSettings defines the flags of the settings with the keys.
+func addSettings(flags *pflag.FlagSet, keys ...string) {
+	for _, key := range keys {
+		s := findSetting(key)
+		switch s.kind {
+		case kindString:
+			flags.StringP(s.flag, s.short, text(s.value), s.usage)
+		case kindStrings, kindTree:
+			list, _ := s.value.([]string)
+			flags.StringSliceP(s.flag, s.short, list, s.usage)
+		case kindInt:
+			n, _ := s.value.(int)
+			flags.Int64P(s.flag, s.short, int64(n), s.usage)
+		case kindFloat:
+			flags.VarP(newFloatFlag(s.value), s.flag, s.short, s.usage)
+		case kindFloats:
+			flags.StringSliceP(s.flag, s.short, nil, s.usage)
+		case kindBool:
+			on, _ := s.value.(bool)
+			flags.BoolP(s.flag, s.short, on, s.usage)
+		}
+		// SetAnnotation fails only for a flag that does not exist.
+		_ = flags.SetAnnotation(s.flag, keyAnnotation, []string{s.key})
+	}
+}
+
+// floatFlag is a float64 flag that can be unset, so that "not given" and 0 stay apart.
+type floatFlag struct{ text string }
+
+func newFloatFlag(value any) *floatFlag {
+	if value == nil {
+		return &floatFlag{}
+	}
+	return &floatFlag{text: fmt.Sprint(value)}
+}
+
+func (f *floatFlag) String() string { return f.text }
+func (f *floatFlag) Type() string   { return "float" }
+func (f *floatFlag) Set(s string) error {
+	if _, err := cast.ToFloat64E(s); err != nil {
+		return fmt.Errorf("%q is not a number", s)
+	}
+	f.text = s
+	return nil
+}
+
+func settingOfFlag(f *pflag.Flag) (string, bool) {
+	keys := f.Annotations[keyAnnotation]
+	if len(keys) != 1 {
+		return "", false
+	}
+	return keys[0], true
+}
+
+// bindEnvironment makes v read UCAN_* variables and know every default.
+func bindEnvironment(v *viper.Viper) {
+	for _, s := range settings() {
+		_ = v.BindEnv(s.key, s.variable()) // fails only without a key
+		if s.value != nil {
+			v.SetDefault(s.key, s.value)
+		}
+	}
+}
+
+// variablesOfTests are read by the project's own tests, not by the command.
+func variablesOfTests() []string { return []string{"UCAN_SHARED"} }
+
+// unknownVariables returns the names of UCAN_* variables that no setting has.
+func unknownVariables(environ []string) []string {
+	known := variablesOfTests()
+	for _, s := range settings() {
+		known = append(known, s.variable())
+	}
+	var unknown []string
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if strings.HasPrefix(name, "UCAN_") && !slices.Contains(known, name) && !strings.HasPrefix(name, "UCAN_PROBE") {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// origin says where the value of the setting came from: flag, variable, file or default.
+func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) string {
+	if f := flags.Lookup(s.flag); f != nil && f.Changed {
+		return "flag --" + s.flag
+	}
+	if os.Getenv(s.variable()) != "" {
+		return "variable " + s.variable()
+	}
+	if file.has(s.key) {
+		return "file " + file.path
+	}
+	return "default"
+}
+
+// values reads typed settings and collects every fault, so that a user sees all of them at once.
+type values struct {
+	viper  *viper.Viper
+	faults []error
+}
+
+func (a *app) values() *values { return &values{viper: a.viper} }
+
+// err returns the faults found so far as one usage error.
+func (r *values) err() error {
+	if len(r.faults) == 0 {
+		return nil
+	}
+	texts := make([]string, len(r.faults))
+	for i, f := range r.faults {
+		texts[i] = f.Error()
+	}
+	return usagef("read the configuration: %s", strings.Join(texts, "; "))
+}
+
+func (r *values) fault(key, format string, args ...any) {
+	s := findSetting(key)
+	r.faults = append(r.faults, fmt.Errorf("--%s (%s): %s", s.flag, key, fmt.Sprintf(format, args...)))
+}
+
+func (r *values) given(key string) bool { return text(r.viper.Get(key)) != "" }
+
+func (r *values) text(key string) string { return text(r.viper.Get(key)) }
+
+func (r *values) flag(key string) bool {
+	b, err := cast.ToBoolE(r.viper.Get(key))
+	if err != nil {
+		r.fault(key, "%q is neither true nor false", r.text(key))
+	}
+	return b
+}
+
+func (r *values) int(key string, low, high int64) int64 {
+	n, err := cast.ToInt64E(r.viper.Get(key))
+	if f, isFloat := r.viper.Get(key).(float64); isFloat && f != math.Trunc(f) {
+		err = fmt.Errorf("not whole")
+	}
+	switch {
+	case err != nil:
+		r.fault(key, "%q is not a whole number", r.text(key))
+	case n < low || n > high:
+		r.fault(key, "%d is out of range; give %s", n, between(low, high))
+	}
+	return n
+}
+
+func between(low, high int64) string {
+	if high == math.MaxInt64 || high == math.MaxInt32 {
+		return fmt.Sprintf("at least %d", low)
+	}
+	return fmt.Sprintf("%d to %d", low, high)
+}
+
+func (r *values) float(key string) float64 {
+	f, err := cast.ToFloat64E(r.viper.Get(key))
+	if err != nil {
+		r.fault(key, "%q is not a number", r.text(key))
+	}
+	return f
+}
+
+func (r *values) floats(key string) []float64 {
+	var out []float64
+	for _, t := range r.list(key) {
+		f, err := cast.ToFloat64E(strings.TrimSpace(t))
+		if err != nil || math.IsNaN(f) || math.IsInf(f, 0) {
+			r.fault(key, "%q is not a finite number", t)
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// list reads a list of strings; a single string is split at commas, as on the command line.
+func (r *values) list(key string) []string {
+	switch v := r.viper.Get(key).(type) {
+	case nil:
+		return nil
+	case string:
+		if v == "" {
+			return nil
+		}
+		return strings.Split(v, ",")
+	default:
+		list, err := cast.ToStringSliceE(v)
+		if err != nil {
+			r.fault(key, "%v is not a list", v)
+		}
+		return list
+	}
+}
+
+func text(v any) string {
+	if v == nil {
+		return ""
+	}
+	s, err := cast.ToStringE(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return s
+}
