@@ -1,0 +1,32 @@
+// Package models turns an ONNX file on disk into a base classifier that can be
+// smoothed: it opens, inspects and prepares.
+//
+// # What preparing means
+//
+// Noise is added and radii are measured in the input space: the raw scale of the
+// data in the layout of its source (images: CHW in [0,1]). Everything between that
+// tensor and the model's own input is compiled into the graph, behind the noise:
+//
+//	source x + noise → denoiser → (x·scale − mean)/std → layout → element type → f → decision
+//
+// so that only one integer label a row crosses the boundary of onnxruntime: the
+// class, or −1 (no vote) where a score is NaN, the maximum is attained more than
+// once, or the value equals the threshold. An infinite score is a score: a unique
+// +Inf is the maximum, −Inf loses.
+//
+// A model exported with a fixed batch is rewritten to a symbolic one where that
+// keeps its results, and runs at its own batch where it does not.
+//
+// # What is refused
+//
+// A certificate counts independent votes of one fixed function. A model whose
+// answer depends on chance or on the other rows of a batch, or that gives no class,
+// is refused with a [*Refusal]: training-mode normalisation or dropout, random
+// operators, sequence and map outputs, a single regression output, weights that are
+// not numbers. [Open] also runs the prepared graph on the same rows at different
+// positions of a batch and refuses when the decisions differ.
+//
+// What no check can know stays with the user: a model with several heads side by
+// side in one output (two commands of a controller, say) looks like one classifier;
+// the arg-max over all its values means nothing.
+package models

@@ -1,0 +1,40 @@
+package models
+
+import "strings"
+
+// Refusal is the error for a model, or a pair of model and data, that cannot be
+// smoothed soundly, or not without a choice that only the user can make. Match it
+// with errors.As.
+type Refusal struct {
+	// Reason says what is wrong, in one clause.
+	Reason string `json:"reason"`
+	// Remedy says what to do about it, in one clause.
+	Remedy string `json:"remedy"`
+	// Nodes names the nodes of the graph that are to blame, as "Operator (node)",
+	// where there are any.
+	Nodes []string `json:"nodes,omitempty"`
+}
+
+// Error returns the reason, the nodes and the remedy on one line.
+func (r *Refusal) Error() string {
+	var b strings.Builder
+	b.WriteString("cannot be smoothed: ")
+	b.WriteString(r.Reason)
+	if len(r.Nodes) > 0 {
+		const most = 4
+		shown := r.Nodes
+		if len(shown) > most {
+			shown = append(append([]string(nil), shown[:most]...), "…")
+		}
+		b.WriteString(": ")
+		b.WriteString(strings.Join(shown, ", "))
+	}
+	b.WriteString("; ")
+	b.WriteString(r.Remedy)
+	return b.String()
+}
+
+// refuse makes a Refusal.
+func refuse(reason, remedy string, nodes ...string) *Refusal {
+	return &Refusal{Reason: reason, Remedy: remedy, Nodes: nodes}
+}
