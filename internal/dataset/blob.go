@@ -1,0 +1,161 @@
+package dataset
+
+import (
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+const (
+	// inflateInMemory is how many bytes of a compressed file are held in memory;
+	// a longer one is inflated into a temporary file.
+	inflateInMemory = 128 << 20
+	// inflateLimit bounds what a compressed file may inflate to, so that a small
+	// hostile file cannot fill the disk.
+	inflateLimit = 64 << 30
+)
+
+// blob is a file with random access, already inflated when it was gzipped.
+type blob struct {
+	io.ReaderAt
+	size  int64
+	close func() error
+}
+
+func memoryBlob(b []byte) *blob {
+	return &blob{ReaderAt: bytes.NewReader(b), size: int64(len(b)), close: func() error { return nil }}
+}
+
+// section is the reader of the blob's bytes [off, off+n).
+func (b *blob) section(off, n int64) *io.SectionReader { return io.NewSectionReader(b, off, n) }
+
+// readAt fills dst from off; a short read is an error.
+func (b *blob) readAt(dst []byte, off int64) error {
+	n, err := b.ReadAt(dst, off)
+	if n == len(dst) {
+		return nil
+	}
+	if err == nil || errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return fmt.Errorf("%d bytes at offset %d: %w", len(dst), off, err)
+}
+
+// openBlob opens a regular file; gzip is recognised by its magic number,
+// whatever the name.
+func openBlob(ctx context.Context, path string) (*blob, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, pathError(err)
+	}
+	b, err := newBlob(ctx, f)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("read %q: %w", path, err), f.Close())
+	}
+	return b, nil
+}
+
+func newBlob(ctx context.Context, f *os.File) (*blob, error) {
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.IsDir() {
+		return nil, specErrorf("it is a folder; name a file, or use folder:DIR for images")
+	}
+	if !st.Mode().IsRegular() {
+		return nil, specErrorf("it is not a regular file; copy its contents into one")
+	}
+	var magic [2]byte
+	if n, _ := f.ReadAt(magic[:], 0); n < 2 || magic != [2]byte{0x1f, 0x8b} {
+		return &blob{ReaderAt: f, size: st.Size(), close: f.Close}, nil
+	}
+	b, err := inflate(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	return b, f.Close()
+}
+
+// inflate unpacks a gzip stream into memory, or into a temporary file when long.
+func inflate(ctx context.Context, r io.Reader) (*blob, error) {
+	zr, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<16))
+	if err != nil {
+		return nil, formatErrorf("gzip header: %w; the file is damaged, fetch it again", err)
+	}
+	src := &ctxReader{ctx: ctx, r: zr}
+	var buf bytes.Buffer
+	if _, err = io.CopyN(&buf, src, inflateInMemory); errors.Is(err, io.EOF) {
+		return memoryBlob(buf.Bytes()), nil
+	}
+	if err != nil {
+		return nil, inflateError(err)
+	}
+	tmp, err := os.CreateTemp("", "ucan-data-*")
+	if err != nil {
+		return nil, fmt.Errorf("make room for the inflated data: %w; unpack the file by hand", err)
+	}
+	name := tmp.Name()
+	discard := func() error {
+		err := tmp.Close()
+		if rmErr := os.Remove(name); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
+			err = errors.Join(err, rmErr)
+		}
+		return err
+	}
+	n, err := io.Copy(tmp, io.MultiReader(&buf, io.LimitReader(src, inflateLimit)))
+	if err != nil {
+		return nil, errors.Join(inflateError(err), discard())
+	}
+	if n >= inflateLimit {
+		return nil, errors.Join(formatErrorf("it inflates to more than %d GiB; unpack it by hand if that is right", inflateLimit>>30), discard())
+	}
+	// Where the system allows it the name goes at once, so that no way of dying
+	// leaves the file behind; elsewhere it goes on close.
+	_ = os.Remove(name)
+	return &blob{ReaderAt: tmp, size: n, close: discard}, nil
+}
+
+func inflateError(err error) error {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || isFlateError(err) {
+		return formatErrorf("inflate: %w; the file is damaged or truncated, fetch it again", err)
+	}
+	return fmt.Errorf("inflate: %w", err)
+}
+
+// ctxReader stops a long copy when the context ends.
+type ctxReader struct {
+	ctx context.Context //nolint:containedctx // lives for one copy only, io.Reader has no room for a context
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// pathError turns a missing path into an error that matches ErrSpec and says
+// what to do; other faults of the file system stay what they are.
+func pathError(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return specErrorf("%w; check the path in --data", err)
+	}
+	return err
+}
+
+func isFlateError(err error) bool {
+	var corrupt flate.CorruptInputError
+	return errors.As(err, &corrupt)
+}
