@@ -41,6 +41,8 @@ func Bonferroni(counts []int64, class int, invalid int64, alpha float64) (TwoBou
 		return fail(fmt.Errorf("class %d is outside 0 … %d", class, len(counts)-1))
 	case invalid < 0:
 		return fail(errors.New("negative number of invalid samples"))
+	case !(alpha > 0 && alpha < 1):
+		return fail(fmt.Errorf("error probability alpha %v is not strictly between 0 and 1", alpha))
 	}
 	n, other := invalid, int64(0)
 	for c, k := range counts {

@@ -36,8 +36,9 @@ const minExpected = 5
 // Classes expected fewer than five times in either sample are pooled into one
 // cell, in ascending order of their total, until every cell reaches five. With
 // two cells left the test is Fisher's exact one (two-sided, by probability of
-// the table); with more it is Pearson's χ² test of homogeneity. Ties in totals
-// do not change the result. Errors: a negative count or an empty sample.
+// the table); with more it is Pearson's χ² test of homogeneity. Classes of equal
+// total are ordered by their count in a. Errors: a negative count or an empty
+// sample.
 func CompareCounts(a, b map[int]int64) (TwoSample, error) {
 	type cell struct{ a, b int64 }
 	classes := map[int]cell{}
@@ -107,24 +108,35 @@ func fisherExact(ka, na, kb, nb int64) float64 {
 	k, n := ka+kb, na+nb
 	lo, hi := max(0, k-nb), min(k, na)
 	// Hypergeometric weights by the ratio recursion outward from the mode, so
-	// that nothing overflows; the normalising constant is their sum.
+	// that nothing overflows; the normalising constant is their sum. A weight
+	// that underflows ends a side: it no longer counts in float64.
 	mode := int64(float64(k+1) * (float64(na+1) / float64(n+2)))
 	mode = max(lo, min(hi, mode))
-	w := make([]float64, hi-lo+1)
-	w[mode-lo] = 1
-	for i := mode; i < hi; i++ {
-		w[i+1-lo] = w[i-lo] * (float64(na-i) / float64(i+1)) * (float64(k-i) / float64(nb-k+i+1))
-	}
-	for i := mode; i > lo; i-- {
-		w[i-1-lo] = w[i-lo] * (float64(i) / float64(na-i+1)) * (float64(nb-k+i) / float64(k-i+1))
-	}
-	total, extreme := 0.0, 0.0
-	limit := w[ka-lo] * (1 + 1e-9) // equal tables differ by rounding
-	for _, v := range w {
-		total += v
-		if v <= limit {
-			extreme += v
+	each := func(visit func(i int64, w float64)) {
+		w := 1.0
+		for i := mode; w > 0 && i <= hi; i++ {
+			visit(i, w)
+			w *= (float64(na-i) / float64(i+1)) * (float64(k-i) / float64(nb-k+i+1))
+		}
+		w = 1
+		for i := mode; w > 0 && i > lo; i-- {
+			w *= (float64(i) / float64(na-i+1)) * (float64(nb-k+i) / float64(k-i+1))
+			visit(i-1, w)
 		}
 	}
+	own := 0.0
+	each(func(i int64, w float64) {
+		if i == ka {
+			own = w
+		}
+	})
+	total, extreme := 0.0, 0.0
+	limit := own * (1 + 1e-9) // equal tables differ by rounding
+	each(func(_ int64, w float64) {
+		total += w
+		if w <= limit {
+			extreme += w
+		}
+	})
 	return math.Min(1, extreme/total)
 }
