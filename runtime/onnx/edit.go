@@ -1,0 +1,366 @@
+package onnx
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// Values returns every name that the main graph defines: inputs,
+// initialisers and node outputs, sorted.
+func (m *Model) Values() []string {
+	seen := definedNames(m.p.Graph)
+	out := make([]string, 0, len(seen))
+	for v := range seen {
+		out = append(out, v)
+	}
+	sort.Strings(out)
+	return out
+}
+
+func definedNames(g *onnxpb.GraphProto) map[string]bool {
+	seen := initializerNames(g)
+	for _, v := range g.Input {
+		seen[v.GetName()] = true
+	}
+	for _, n := range g.Node {
+		for _, o := range n.GetOutput() {
+			if o != "" {
+				seen[o] = true
+			}
+		}
+	}
+	return seen
+}
+
+// allNames adds every value name found in g or its subgraphs.
+func allNames(g *onnxpb.GraphProto, seen map[string]bool) {
+	for v := range definedNames(g) {
+		seen[v] = true
+	}
+	for _, v := range g.Output {
+		seen[v.GetName()] = true
+	}
+	for _, n := range g.Node {
+		for _, in := range n.GetInput() {
+			seen[in] = true
+		}
+		for _, sub := range subgraphs(n) {
+			allNames(sub, seen)
+		}
+	}
+}
+
+// FreshName returns base, or base with a number behind it, such that no value
+// of the model, subgraphs included, has that name.
+func (m *Model) FreshName(base string) string {
+	seen := make(map[string]bool)
+	allNames(m.p.Graph, seen)
+	return freshIn(seen, base)
+}
+
+func freshIn(seen map[string]bool, base string) string {
+	if base != "" && !seen[base] {
+		return base
+	}
+	for i := 1; ; i++ {
+		if name := fmt.Sprintf("%s_%d", base, i); !seen[name] {
+			return name
+		}
+	}
+}
+
+// WithOutputs returns a copy whose outputs are exactly the named values, in
+// that order; any value of the main graph may be named. Declared types are
+// kept where there are any, otherwise the reader infers them.
+func (m *Model) WithOutputs(names ...string) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		g := p.Graph
+		defined := definedNames(g)
+		known := make(map[string]*onnxpb.ValueInfoProto)
+		for _, list := range [][]*onnxpb.ValueInfoProto{g.ValueInfo, g.Input, g.Output} {
+			for _, v := range list {
+				known[v.GetName()] = v
+			}
+		}
+		var outs []*onnxpb.ValueInfoProto
+		seen := make(map[string]bool)
+		for _, name := range names {
+			if !defined[name] {
+				return fmt.Errorf("onnx: the graph has no value %q", name)
+			}
+			if seen[name] {
+				return fmt.Errorf("onnx: value %q is named twice as an output", name)
+			}
+			seen[name] = true
+			if v := known[name]; v != nil {
+				outs = append(outs, v)
+			} else {
+				outs = append(outs, &onnxpb.ValueInfoProto{Name: proto.String(name)})
+			}
+		}
+		g.Output = outs
+		// A value is declared as an output or inside, not both.
+		g.ValueInfo = filter(g.ValueInfo, func(v *onnxpb.ValueInfoProto) bool { return !seen[v.GetName()] })
+		return nil
+	})
+}
+
+// WithDim returns a copy in which dimension axis of the input or output of
+// the given name is declared as d. Declarations of inner values are dropped,
+// since they may contradict it.
+func (m *Model) WithDim(name string, axis int, d Dim) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		found := false
+		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
+			for _, v := range list {
+				if v.GetName() != name {
+					continue
+				}
+				found = true
+				dims := v.GetType().GetTensorType().GetShape().GetDim()
+				if axis < 0 || axis >= len(dims) {
+					return fmt.Errorf("onnx: %v has no dimension %d", infoOf(v), axis)
+				}
+				dims[axis].Value = dimProto(d).Value
+			}
+		}
+		if !found {
+			return fmt.Errorf("onnx: the model has no input or output %q", name)
+		}
+		p.Graph.ValueInfo = nil
+		return nil
+	})
+}
+
+// WithBatch returns a copy in which the first dimension of every input and
+// every tensor output that has a declared shape of at least one dimension is
+// d. Declarations of inner values are dropped. It changes declarations only:
+// a graph that has its batch baked into a Reshape needs more.
+func (m *Model) WithBatch(d Dim) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		ini := initializerNames(p.Graph)
+		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
+			for _, v := range list {
+				if ini[v.GetName()] {
+					continue
+				}
+				if dims := v.GetType().GetTensorType().GetShape().GetDim(); len(dims) > 0 {
+					dims[0].Value = dimProto(d).Value
+				}
+			}
+		}
+		p.Graph.ValueInfo = nil
+		return nil
+	})
+}
+
+// Promote returns a copy in which the named initialisers have become inputs
+// of the same type and shape, behind the existing inputs: trainable weights,
+// for instance.
+func (m *Model) Promote(names ...string) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		g := p.Graph
+		for _, name := range names {
+			at := -1
+			for i, t := range g.Initializer {
+				if t.GetName() == name {
+					at = i
+				}
+			}
+			if at < 0 {
+				return fmt.Errorf("onnx: the graph has no initialiser %q", name)
+			}
+			t := g.Initializer[at]
+			g.Initializer = append(g.Initializer[:at:at], g.Initializer[at+1:]...)
+			g.Input = filter(g.Input, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() != name })
+			g.Input = append(g.Input, infoProto(name, TensorType(t), Dims(t.Dims...), true))
+		}
+		return nil
+	})
+}
+
+// Demote returns a copy in which the input named as the tensor t has become a
+// constant of its value: the reverse of [Model.Promote]. Where the input
+// declares a type or a shape, t must have it. The tensor must not be changed
+// afterwards.
+func (m *Model) Demote(t *onnxpb.TensorProto) (*Model, error) {
+	name := t.GetName()
+	in, ok := m.Input(name)
+	if !ok {
+		return nil, fmt.Errorf("onnx: the model has no input %q", name)
+	}
+	if err := fits(in, t); err != nil {
+		return nil, err
+	}
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		g := p.Graph
+		g.Input = filter(g.Input, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() != name })
+		g.Initializer = append(g.Initializer, t)
+		return nil
+	})
+}
+
+func fits(in ValueInfo, t *onnxpb.TensorProto) error {
+	if in.Type != Undefined && in.Type != TensorType(t) {
+		return fmt.Errorf("onnx: %v cannot take a tensor of %v", in, TensorType(t))
+	}
+	if !in.HasShape {
+		return nil
+	}
+	ok := len(in.Shape) == len(t.Dims)
+	for i := 0; ok && i < len(t.Dims); i++ {
+		ok = !in.Shape[i].IsFixed() || in.Shape[i].Size == t.Dims[i]
+	}
+	if !ok {
+		return fmt.Errorf("onnx: %v cannot take a tensor of dimensions %v", in, t.Dims)
+	}
+	return nil
+}
+
+// WithInitializers returns a copy with the initialisers of the same names
+// replaced by the given tensors: new weights, for instance. The tensors must
+// have the same element types and dimensions as before and must not be
+// changed afterwards.
+func (m *Model) WithInitializers(ts ...*onnxpb.TensorProto) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		at := make(map[string]int, len(p.Graph.Initializer))
+		for i, t := range p.Graph.Initializer {
+			at[t.GetName()] = i
+		}
+		for _, t := range ts {
+			i, ok := at[t.GetName()]
+			if !ok {
+				return fmt.Errorf("onnx: the graph has no initialiser %q", t.GetName())
+			}
+			old := p.Graph.Initializer[i]
+			if old.GetDataType() != t.GetDataType() || fmt.Sprint(old.Dims) != fmt.Sprint(t.Dims) {
+				return fmt.Errorf("onnx: initialiser %q is %v%v, not %v%v", t.GetName(), TensorType(old), old.Dims, TensorType(t), t.Dims)
+			}
+			p.Graph.Initializer[i] = t
+		}
+		return nil
+	})
+}
+
+// WithMetadata returns a copy with the given free properties set; an empty
+// value removes one.
+func (m *Model) WithMetadata(kv map[string]string) *Model {
+	p := cloneSharing(m.p)
+	keys := make([]string, 0, len(kv))
+	for k := range kv {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	p.MetadataProps = filter(p.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool {
+		_, set := kv[e.GetKey()]
+		return !set
+	})
+	for _, k := range keys {
+		if kv[k] != "" {
+			p.MetadataProps = append(p.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(k), Value: proto.String(kv[k])})
+		}
+	}
+	return &Model{p: p}
+}
+
+// Renamed returns a copy in which values are called as the map says; names
+// that are not in it stay. It fails when two values would get one name.
+func (m *Model) Renamed(names map[string]string) (*Model, error) {
+	defined := definedNames(m.p.Graph)
+	all := make(map[string]bool)
+	allNames(m.p.Graph, all)
+	target := make(map[string]string, len(names))
+	for from, to := range names {
+		if !defined[from] {
+			return nil, fmt.Errorf("onnx: the graph has no value %q", from)
+		}
+		if to == "" || target[to] != "" || (all[to] && names[to] == "") {
+			return nil, fmt.Errorf("onnx: cannot call value %q %q: that name is taken", from, to)
+		}
+		target[to] = from
+	}
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		renameGraph(p.Graph, func(s string) string {
+			if t, ok := names[s]; ok {
+				return t
+			}
+			return s
+		}, nil)
+		return nil
+	})
+}
+
+// Prefixed returns a copy in which the names of all values and nodes, those
+// in subgraphs included, begin with the given prefix.
+func (m *Model) Prefixed(prefix string) *Model {
+	p := cloneSharing(m.p)
+	renameGraph(p.Graph, func(s string) string { return prefix + s }, func(n *onnxpb.NodeProto) {
+		if n.GetName() != "" {
+			n.Name = proto.String(prefix + n.GetName())
+		}
+	})
+	return &Model{p: p}
+}
+
+// renameGraph applies f to every non-empty value name in g and its
+// subgraphs, and node to every node when it is given.
+func renameGraph(g *onnxpb.GraphProto, f func(string) string, node func(*onnxpb.NodeProto)) {
+	apply := func(s string) string {
+		if s == "" {
+			return s
+		}
+		return f(s)
+	}
+	for i, t := range g.Initializer {
+		if to := apply(t.GetName()); to != t.GetName() {
+			u := shallow(t, "name").(*onnxpb.TensorProto)
+			u.Name = proto.String(to)
+			g.Initializer[i] = u
+		}
+	}
+	for _, t := range g.SparseInitializer {
+		if t.GetValues() != nil {
+			t.Values.Name = proto.String(apply(t.Values.GetName()))
+		}
+	}
+	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.Output, g.ValueInfo} {
+		for _, v := range list {
+			v.Name = proto.String(apply(v.GetName()))
+		}
+	}
+	for _, a := range g.QuantizationAnnotation {
+		a.TensorName = proto.String(apply(a.GetTensorName()))
+		for _, e := range a.QuantParameterTensorNames {
+			e.Value = proto.String(apply(e.GetValue()))
+		}
+	}
+	for _, n := range g.Node {
+		for i, s := range n.Input {
+			n.Input[i] = apply(s)
+		}
+		for i, s := range n.Output {
+			n.Output[i] = apply(s)
+		}
+		if node != nil {
+			node(n)
+		}
+		for _, sub := range subgraphs(n) {
+			renameGraph(sub, f, node)
+		}
+	}
+}
+
+// cleanName turns s into something fit for a part of a name.
+func cleanName(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r <= ' ' || r == '/' {
+			return '_'
+		}
+		return r
+	}, s)
+}

@@ -1,0 +1,250 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// ErrOutside is the error, possibly wrapped, for external data whose path
+// leads out of the model's folder.
+var ErrOutside = errors.New("external data lies outside the model's folder")
+
+// ExternalTensors returns the names of the tensors whose data is in another
+// file, those inside subgraphs and attributes included.
+func (m *Model) ExternalTensors() []string {
+	var out []string
+	_ = eachTensor(m.p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
+		if IsExternal(t) {
+			out = append(out, t.GetName())
+		}
+		return t, nil
+	})
+	return out
+}
+
+// LoadExternal returns a copy of the model with all external data read in
+// from files below dir, under the limits given.
+//
+// A path must be relative and stay below dir, after following symbolic
+// links too; it must name a regular file. Offset, length and dimensions must
+// agree with each other and with the size of the file before anything is
+// allocated.
+func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
+	if err := lim.Validate(); err != nil {
+		return nil, err
+	}
+	if len(m.ExternalTensors()) == 0 {
+		return m, nil
+	}
+	// os.Root refuses every path, and every symbolic link, that leads out.
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: open the model's folder: %w", err)
+	}
+	defer func() { _ = root.Close() }() // nothing was written through it
+	left := lim.ExternalBytes
+	p := cloneSharing(m.p)
+	err = eachTensor(p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
+		if !IsExternal(t) {
+			return t, nil
+		}
+		raw, err := readExternal(root, t, left)
+		if err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
+		}
+		left -= int64(len(raw))
+		u := shallow(t, "external_data").(*onnxpb.TensorProto)
+		u.DataLocation = nil
+		u.RawData = raw
+		return u, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Model{p: p}, nil
+}
+
+// readExternal reads the data of one tensor, of at most left bytes.
+func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, error) {
+	location, offset, length, err := externalFields(t)
+	if err != nil {
+		return nil, err
+	}
+	elems, err := Elements(t.Dims)
+	if err != nil {
+		return nil, err
+	}
+	size := int64(TensorType(t).Size())
+	if size == 0 {
+		return nil, fmt.Errorf("onnx: external elements of type %v are not supported", TensorType(t))
+	}
+	if elems > (1<<62)/size {
+		return nil, fmt.Errorf("%w: dimensions %v", ErrLimit, t.Dims)
+	}
+	want := elems * size
+	if length >= 0 && length != want {
+		return nil, fmt.Errorf("%w: external length %d, but dimensions %v of %v take %d bytes", ErrMalformed, length, t.Dims, TensorType(t), want)
+	}
+	if want > left {
+		return nil, fmt.Errorf("%w: external data of more than the allowed size", ErrLimit)
+	}
+	// Look before opening: to open a named pipe would wait for a writer.
+	if st, err := root.Stat(filepath.FromSlash(location)); err != nil {
+		return nil, openError(location, err)
+	} else if !st.Mode().IsRegular() {
+		return nil, fmt.Errorf("onnx: external file %q is not a regular file", location)
+	}
+	f, err := root.Open(filepath.FromSlash(location))
+	if err != nil {
+		return nil, openError(location, err)
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	st, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("onnx: external file %q: %w", location, err)
+	}
+	if offset > st.Size() || want > st.Size()-offset {
+		return nil, fmt.Errorf("%w: external file %q has %d bytes, tensor needs %d from offset %d", ErrMalformed, location, st.Size(), want, offset)
+	}
+	raw := make([]byte, want)
+	if _, err := io.ReadFull(io.NewSectionReader(f, offset, want), raw); err != nil {
+		return nil, fmt.Errorf("onnx: read external file %q: %w", location, err)
+	}
+	return raw, nil
+}
+
+// openError tells a path that leads out of the folder from other failures.
+func openError(location string, err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("onnx: external file %q is missing beside the model: %w", location, fs.ErrNotExist)
+	}
+	if strings.Contains(err.Error(), "escapes") {
+		return fmt.Errorf("%w: %q", ErrOutside, location)
+	}
+	return fmt.Errorf("onnx: external file %q: %w", location, err)
+}
+
+// externalFields reads and checks the description of external data; length
+// is -1 when it is not given.
+func externalFields(t *onnxpb.TensorProto) (location string, offset, length int64, err error) {
+	length = -1
+	for _, e := range t.GetExternalData() {
+		switch e.GetKey() {
+		case "location":
+			location = e.GetValue()
+		case "offset":
+			if offset, err = strconv.ParseInt(e.GetValue(), 10, 64); err != nil || offset < 0 {
+				return "", 0, 0, fmt.Errorf("%w: external offset %q", ErrMalformed, e.GetValue())
+			}
+		case "length":
+			if length, err = strconv.ParseInt(e.GetValue(), 10, 64); err != nil || length < 0 {
+				return "", 0, 0, fmt.Errorf("%w: external length %q", ErrMalformed, e.GetValue())
+			}
+		}
+	}
+	if location == "" || strings.ContainsRune(location, 0) {
+		return "", 0, 0, fmt.Errorf("%w: external data names no file", ErrMalformed)
+	}
+	if strings.Contains(location, `\`) || strings.HasPrefix(location, "/") || !filepath.IsLocal(filepath.FromSlash(location)) {
+		return "", 0, 0, fmt.Errorf("%w: %q", ErrOutside, location)
+	}
+	return location, offset, length, nil
+}
+
+// eachTensor calls f for every tensor of the graph, its nodes' attributes and
+// subgraphs, and puts what f returns in its place. With an f that returns
+// its argument it changes nothing.
+func eachTensor(g *onnxpb.GraphProto, f func(*onnxpb.TensorProto) (*onnxpb.TensorProto, error)) error {
+	for i, t := range g.GetInitializer() {
+		u, err := f(t)
+		if err != nil {
+			return err
+		}
+		if u != t {
+			g.Initializer[i] = u
+		}
+	}
+	for _, n := range g.GetNode() {
+		for _, a := range n.GetAttribute() {
+			if a.T != nil {
+				u, err := f(a.T)
+				if err != nil {
+					return err
+				}
+				if u != a.T {
+					a.T = u
+				}
+			}
+			for i, t := range a.Tensors {
+				u, err := f(t)
+				if err != nil {
+					return err
+				}
+				if u != t {
+					a.Tensors[i] = u
+				}
+			}
+		}
+		for _, sub := range subgraphs(n) {
+			if err := eachTensor(sub, f); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// WriteExternal writes the model to path and every initialiser of at least
+// threshold bytes to the file path + ".data" beside it, aligned to 4096
+// bytes. It is the way to write models over 2 GiB. Both files appear
+// complete or not at all; the data file comes first.
+func (m *Model) WriteExternal(path string, threshold int) error {
+	p := cloneSharing(m.p)
+	name := filepath.Base(path) + ".data"
+	var parts []externalPart
+	offset := int64(0)
+	for i, t := range p.Graph.Initializer {
+		if len(t.RawData) < threshold || len(t.RawData) == 0 || IsExternal(t) {
+			continue
+		}
+		u := shallow(t, "raw_data").(*onnxpb.TensorProto)
+		u.DataLocation = onnxpb.TensorProto_EXTERNAL.Enum()
+		u.ExternalData = []*onnxpb.StringStringEntryProto{
+			{Key: proto.String("location"), Value: proto.String(name)},
+			{Key: proto.String("offset"), Value: proto.String(strconv.FormatInt(offset, 10))},
+			{Key: proto.String("length"), Value: proto.String(strconv.Itoa(len(t.RawData)))},
+		}
+		p.Graph.Initializer[i] = u
+		parts = append(parts, externalPart{offset, t.RawData})
+		offset = (offset + int64(len(t.RawData)) + 4095) &^ 4095
+	}
+	if len(parts) > 0 {
+		err := writeAtomic(path+".data", func(f *os.File) error {
+			for _, part := range parts {
+				if _, err := f.WriteAt(part.data, part.offset); err != nil {
+					return fmt.Errorf("write %q: %w", f.Name(), err)
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("onnx: write external data %q: %w", path+".data", err)
+		}
+	}
+	return (&Model{p: p}).Write(path)
+}
+
+type externalPart struct {
+	offset int64
+	data   []byte
+}

@@ -1,0 +1,115 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Read reads the model at path under [DefaultLimits], external data
+// included.
+func Read(path string) (*Model, error) { return ReadLimited(path, DefaultLimits()) }
+
+// ReadLimited is [Read] under the given limits.
+func ReadLimited(path string, lim Limits) (*Model, error) {
+	if err := lim.Validate(); err != nil {
+		return nil, err
+	}
+	b, err := readFile(path, lim.ModelBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read model %q: %w", path, err)
+	}
+	m, err := ParseLimited(b, lim)
+	if err != nil {
+		return nil, fmt.Errorf("read model %q: %w", path, err)
+	}
+	m, err = m.LoadExternal(filepath.Dir(path), lim)
+	if err != nil {
+		return nil, fmt.Errorf("read model %q: %w", path, err)
+	}
+	return m, nil
+}
+
+// readFile reads a regular file of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	// Look before opening: to open a named pipe would wait for a writer.
+	if st, err := os.Stat(path); err != nil {
+		return nil, err
+	} else if !st.Mode().IsRegular() {
+		return nil, errors.New("not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // opened for reading
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if st.Size() > limit {
+		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrLimit, st.Size(), limit)
+	}
+	b := make([]byte, st.Size())
+	if _, err := io.ReadFull(f, b); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Write writes the model to path. The file appears complete or not at all:
+// it is written under another name in the same folder, synced and renamed.
+func (m *Model) Write(path string) error {
+	b, err := m.Marshal()
+	if err != nil {
+		return fmt.Errorf("write model %q: %w", path, err)
+	}
+	err = writeAtomic(path, func(f *os.File) error {
+		_, err := f.Write(b)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write model %q: %w", path, err)
+	}
+	return nil
+}
+
+// writeAtomic lets fill write a temporary file beside path, then puts it in
+// path's place.
+func writeAtomic(path string, fill func(*os.File) error) (err error) {
+	dir := filepath.Dir(path)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close() // a second Close is harmless
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if err = fill(f); err != nil {
+		return err
+	}
+	if err = f.Chmod(0o644); err != nil {
+		return err
+	}
+	if err = f.Sync(); err != nil {
+		return err
+	}
+	if err = f.Close(); err != nil {
+		return err
+	}
+	if err = os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	// The rename itself is durable once the folder is. Some file systems
+	// cannot sync a folder; the file is complete there all the same.
+	if d, derr := os.Open(dir); derr == nil {
+		_ = d.Sync()
+		_ = d.Close()
+	}
+	return nil
+}
