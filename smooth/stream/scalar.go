@@ -30,7 +30,7 @@ func (s *Source) Gamma(a float64) float64 {
 	c := 1 / math.Sqrt(9*d)
 	for {
 		x := s.Normal()
-		v := 1 + c*x
+		v := 1 + float64(c*x) // float64() keeps compilers from fusing: same bits everywhere
 		if v <= 0 {
 			continue
 		}

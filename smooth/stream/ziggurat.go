@@ -126,7 +126,7 @@ func (s *Source) normal(u uint32) float64 {
 				x = s.normalTail()
 			}
 			return sign * x
-		case t.f0+t.df*s.Float64Open() < math.Exp(-0.5*x*x):
+		case t.f0+float64(t.df*s.Float64Open()) < math.Exp(-0.5*x*x):
 			return sign * x
 		}
 		u = uint32(s.Uint64() >> 32)
@@ -158,7 +158,7 @@ func (s *Source) laplace(u uint32) float64 {
 				x = expR + s.logExp() // the law has no memory
 			}
 			return sign * x
-		case t.f0+t.df*s.Float64Open() < math.Exp(-x):
+		case t.f0+float64(t.df*s.Float64Open()) < math.Exp(-x):
 			return sign * x
 		}
 		u = uint32(s.Uint64() >> 32)
