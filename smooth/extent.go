@@ -1,0 +1,119 @@
+package smooth
+
+import (
+	"fmt"
+	"math"
+
+	"ucan/smooth/family"
+	"ucan/smooth/region"
+)
+
+// Noise returns what was sealed, quantised. Its fields are the sealed ones: they
+// must not be changed.
+func (s *SealedNoise) Noise() Noise { return s.noise }
+
+// Dim returns the input dimension the noise was sealed for.
+func (s *SealedNoise) Dim() int { return s.dim }
+
+// Via returns the norm whose theorem certifies: the asked norm when the family
+// has a theorem for it, otherwise the one of the family's norms whose region
+// holds the larger ball of the asked norm at p_A = 0.99.
+func (s *SealedNoise) Via() family.Norm { return s.via }
+
+// Converted reports whether radii are converted from a region of another norm.
+func (s *SealedNoise) Converted() bool { return s.via != s.noise.Norm }
+
+// LostMass is the total-variation distance that a certificate concedes to the
+// sampler, over all coordinates: p_lower is reduced by it.
+func (s *SealedNoise) LostMass() float64 { return s.lost }
+
+// UnitRadius is c, the reported radius for a theorem radius of 1: reported
+// radius = c·R. For a theorem in the asked norm it is min s.
+func (s *SealedNoise) UnitRadius() float64 { return s.unit }
+
+// TheoremRadius returns R = λ·R₁(pLower), the family's radius at raw scale λ in
+// norm Via, rounded toward zero; 0 when pLower ≤ 1/2.
+func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
+	if math.IsNaN(pLower) || pLower < 0 || pLower > 1 {
+		return 0, fmt.Errorf("smooth: bound on p_A is %v; it must lie in [0, 1]", pLower)
+	}
+	if pLower <= 0.5 {
+		return 0, nil
+	}
+	r1, err := s.theorem.Radius(s.via, s.dim, pLower)
+	if err != nil {
+		return 0, fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
+	}
+	if math.IsNaN(r1) || r1 < 0 {
+		return 0, fmt.Errorf("smooth: family %q gave radius %v for a bound of %v; a radius is never negative", s.noise.Family.Name(), r1, pLower)
+	}
+	return mulDown(s.noise.Lambda, r1), nil
+}
+
+// Region returns the certified region {δ : ‖δ⊘s‖_Via ≤ R} of a bound on p_A.
+func (s *SealedNoise) Region(pLower float64) (region.Region, error) {
+	r, err := s.TheoremRadius(pLower)
+	if err != nil {
+		return region.Region{}, err
+	}
+	return region.Region{Norm: s.via, R: r, Sigma: s.noise.Sigma, Dim: s.dim}, nil
+}
+
+// Radius returns the certified radius in the noise's norm of a bound on p_A,
+// rounded down.
+func (s *SealedNoise) Radius(pLower float64) (float64, error) {
+	r, err := s.Region(pLower)
+	if err != nil {
+		return 0, err
+	}
+	out, err := r.Radius(s.noise.Norm)
+	if err != nil {
+		return 0, fmt.Errorf("smooth: %s radius: %w", s.noise.Norm, err)
+	}
+	return out, nil
+}
+
+// ExtentOf measures one region.
+func ExtentOf(r region.Region) (Extent, error) {
+	var e Extent
+	for _, q := range []struct {
+		norm family.Norm
+		dst  *float64
+	}{{family.L1, &e.Radii.L1}, {family.L2, &e.Radii.L2}, {family.LInf, &e.Radii.LInf}} {
+		v, err := r.Radius(q.norm)
+		if err != nil {
+			return Extent{}, fmt.Errorf("smooth: %s radius: %w", q.norm, err)
+		}
+		*q.dst = v
+	}
+	var err error
+	if e.ALM, err = r.ALM(); err != nil {
+		return Extent{}, fmt.Errorf("smooth: volume: %w", err)
+	}
+	if e.LogVolume, err = r.LogVolume(); err != nil {
+		return Extent{}, fmt.Errorf("smooth: volume: %w", err)
+	}
+	return e, nil
+}
+
+// mulDown returns a·b of non-negative numbers, rounded toward zero.
+func mulDown(a, b float64) float64 {
+	p := a * b
+	if math.FMA(a, b, -p) < 0 {
+		return math.Nextafter(p, 0)
+	}
+	return p
+}
+
+// lostMass bounds the total-variation distance between d exact variates and d
+// drawn ones.
+func lostMass(f family.Family, dim int) float64 {
+	if l, ok := f.(interface{ LostMass(dim int) float64 }); ok {
+		return l.LostMass(dim)
+	}
+	return float64(dim) * assumedLoss
+}
+
+// assumedLoss is the mass per coordinate that a family which states none may
+// lose: DESIGN §6 allows samplers no more.
+const assumedLoss = 1e-12

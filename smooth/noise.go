@@ -1,0 +1,192 @@
+package smooth
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"ucan/smooth/family"
+	"ucan/smooth/region"
+)
+
+// Noise describes the noise μ + λ·s⊙ε of a smoothed classifier. Seal checks and
+// quantises it for an input dimension.
+type Noise struct {
+	// Family is the distribution of ε. It must implement family.Sampler and
+	// family.Theorem; those of family.New do.
+	Family family.Family
+	// Norm is the norm in which the certified radius is reported. A family
+	// without a theorem for it certifies in a norm of its own, and the radius is
+	// that of the largest Norm ball inside its region.
+	Norm family.Norm
+	// Lambda is the raw scale λ of the family, positive and finite.
+	Lambda float64
+	// Mu is the offset μ, one value a coordinate, finite; nil means zeros.
+	Mu []float32
+	// Sigma is the scale field s, one value a coordinate, positive and finite;
+	// nil means ones.
+	Sigma []float32
+}
+
+// SealedNoise is a Noise that was checked, quantised and copied for one input
+// dimension; it cannot be changed afterwards and is safe for concurrent use.
+// What it says is what is sampled, hashed and certified.
+type SealedNoise struct {
+	noise   Noise
+	dim     int
+	sampler family.Sampler
+	theorem family.Theorem
+	via     family.Norm // the theorem's norm
+	lost    float64
+	uniform float32   // sampled scale where scale is nil
+	scale   []float32 // sampled scale λ·s, each rounded up
+	unit    float64   // radius in Norm of the region with R = 1, rounded down
+}
+
+// referenceP is the bound on p_A at which Seal compares the theorems of a family
+// that has several, none of them for the asked norm. Any fixed value is sound;
+// this one is typical of an input that is worth certifying.
+const referenceP = 0.99
+
+// Seal checks n for inputs of dimension dim and quantises what is sampled: λ to
+// float32 (the nearest), μ and s being float32 already. It copies the fields.
+//
+// It returns an error that lists every fault: a missing family or one without a
+// sampler or a theorem, a λ that is not a positive finite float32, a field whose
+// length is not dim, a μ_i that is NaN or infinite, an s_i that is ≤ 0, NaN or
+// infinite, or a product λ·s_i outside the normal range of float32.
+func (n Noise) Seal(dim int) (*SealedNoise, error) {
+	if dim < 1 {
+		return nil, fmt.Errorf("smooth: dimension %d; it must be at least 1", dim)
+	}
+	if n.Family == nil {
+		return nil, errors.New("smooth: no noise family; make one with family.New")
+	}
+	sampler, okS := n.Family.(family.Sampler)
+	theorem, okT := n.Family.(family.Theorem)
+	if !okS || !okT {
+		return nil, fmt.Errorf("smooth: family %q lacks a sampler or a theorem; implement family.Sampler and family.Theorem", n.Family.Name())
+	}
+	lambda := float32(n.Lambda)
+	errs := []error{
+		checkLambda(n.Lambda, lambda),
+		checkField("mu", n.Mu, dim, false),
+		checkField("sigma", n.Sigma, dim, true),
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	s := &SealedNoise{
+		noise: Noise{
+			Family: n.Family, Norm: n.Norm, Lambda: float64(lambda),
+			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma),
+		},
+		dim: dim, sampler: sampler, theorem: theorem,
+		lost: lostMass(n.Family, dim),
+	}
+	if err := s.sealScale(); err != nil {
+		return nil, err
+	}
+	if err := s.chooseTheorem(); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func checkLambda(lambda float64, quantised float32) error {
+	if !(lambda > 0) || math.IsInf(lambda, 0) || math.IsInf(float64(quantised), 0) || quantised < minScale {
+		return fmt.Errorf("smooth: noise scale lambda is %v; it must be positive, finite and within float32", lambda)
+	}
+	return nil
+}
+
+// minScale is the smallest normal float32: below it, sampling loses bits of the
+// noise.
+const minScale = 0x1p-126
+
+func checkField(name string, field []float32, dim int, positive bool) error {
+	if field == nil {
+		return nil
+	}
+	if len(field) != dim {
+		return fmt.Errorf("smooth: field %s has %d values and the input %d; give one value a coordinate", name, len(field), dim)
+	}
+	for i, v := range field {
+		f := float64(v)
+		switch {
+		case math.IsNaN(f) || math.IsInf(f, 0):
+			return fmt.Errorf("smooth: field %s is %v at coordinate %d; every value must be finite", name, v, i)
+		case positive && v <= 0:
+			return fmt.Errorf("smooth: field %s is %v at coordinate %d; every value must be positive (give the generator a floor)", name, v, i)
+		}
+	}
+	return nil
+}
+
+// sealScale computes the sampled scales λ·s_i, rounded up to float32: noise that
+// is wider than recorded certifies a superset of the recorded region.
+func (s *SealedNoise) sealScale() error {
+	s.uniform = float32(s.noise.Lambda)
+	if s.noise.Sigma == nil {
+		return nil
+	}
+	s.scale = make([]float32, s.dim)
+	for i, v := range s.noise.Sigma {
+		// The product of two float32 is exact in float64.
+		product := s.noise.Lambda * float64(v)
+		up := float32(product)
+		if float64(up) < product {
+			up = math.Nextafter32(up, float32(math.Inf(1)))
+		}
+		if up < minScale || math.IsInf(float64(up), 0) {
+			return fmt.Errorf("smooth: lambda %v times sigma %v at coordinate %d leaves the range of float32; rescale the field", s.noise.Lambda, v, i)
+		}
+		s.scale[i] = up
+	}
+	return nil
+}
+
+// chooseTheorem fixes the norm whose theorem is used, before any sample.
+func (s *SealedNoise) chooseTheorem() error {
+	norms := s.noise.Family.Norms()
+	if len(norms) == 0 {
+		return fmt.Errorf("smooth: family %q has a theorem for no norm", s.noise.Family.Name())
+	}
+	if slices.Contains(norms, s.noise.Norm) {
+		norms = []family.Norm{s.noise.Norm}
+	}
+	best := -1.0
+	for _, norm := range norms {
+		unit, err := s.unitRadius(norm)
+		if err != nil {
+			return err
+		}
+		r := unit
+		if len(norms) > 1 {
+			r1, rerr := s.theorem.Radius(norm, s.dim, referenceP)
+			if rerr != nil {
+				return fmt.Errorf("smooth: radius of %s in %s: %w", s.noise.Family.Name(), norm, rerr)
+			}
+			r *= r1
+		}
+		if r > best {
+			best, s.via, s.unit = r, norm, unit
+		}
+	}
+	// One evaluation finds a dimension or a parameter outside the theorem's
+	// domain now rather than after the first input's samples.
+	if _, err := s.theorem.Radius(s.via, s.dim, referenceP); err != nil {
+		return fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
+	}
+	return nil
+}
+
+func (s *SealedNoise) unitRadius(norm family.Norm) (float64, error) {
+	unit := region.Region{Norm: norm, R: 1, Sigma: s.noise.Sigma, Dim: s.dim}
+	r, err := unit.Radius(s.noise.Norm)
+	if err != nil {
+		return 0, fmt.Errorf("smooth: %s radius of a unit %s region: %w", s.noise.Norm, norm, err)
+	}
+	return r, nil
+}

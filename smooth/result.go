@@ -1,0 +1,101 @@
+package smooth
+
+import (
+	"ucan/smooth/family"
+	"ucan/smooth/region"
+)
+
+// Radii are the largest ℓ1, ℓ2 and ℓ∞ balls inside a certified set, rounded
+// down.
+type Radii struct{ L1, L2, LInf float64 }
+
+// In returns the radius in norm n.
+func (r Radii) In(n family.Norm) float64 {
+	switch n {
+	case family.L1:
+		return r.L1
+	case family.L2:
+		return r.L2
+	case family.LInf:
+		return r.LInf
+	}
+	return 0
+}
+
+// Extent is the size of a certified set, every number rounded so that it never
+// exceeds the true one.
+type Extent struct {
+	// Radii are the largest balls inside the set.
+	Radii Radii
+	// ALM is (∏s_i)^{1/d}·R, a measure of volume: not a radius.
+	ALM float64
+	// LogVolume is the natural logarithm of the volume, −Inf for an empty set.
+	LogVolume float64
+}
+
+// Method says how a certificate was estimated.
+type Method string
+
+// The methods of estimation.
+const (
+	// MethodFixed draws n0 samples to choose a class and n others to bound its
+	// probability (Cohen, Rosenfeld and Kolter 2019, CERTIFY).
+	MethodFixed Method = "fixed"
+	// MethodAdaptive looks at growing samples with group-sequential boundaries.
+	MethodAdaptive Method = "adaptive"
+)
+
+// Certification is what Certify found about one input.
+type Certification struct {
+	// Abstained is true when the lower bound on p_A is at most 1/2: nothing is
+	// certified, and only the statistics below are meaningful.
+	Abstained bool
+	// Class is the class that the bound speaks of: chosen by the selection
+	// samples (or given, in a label-aware run). When not Abstained, the smoothed
+	// classifier answers Class on all of Regions with probability at least
+	// 1 − Alpha over the samples. HasClass is false when no selection sample voted.
+	Class    int
+	HasClass bool
+
+	Method Method
+	// Alpha is the failure probability of the certificate, one-sided.
+	Alpha float64
+	// Selection and Estimation are the votes of the two phases; N and K of a
+	// certificate are Estimation.N and Estimation.Votes(Class).
+	Selection, Estimation Counts
+	// PLower is the lower bound on p_A = P[f(x + μ + λ·s⊙ε) = Class], rounded
+	// down and less the noise mass that the sampler cannot draw.
+	PLower float64
+
+	// R is the theorem's radius in Via at raw scale λ: the certified set is
+	// {δ : ‖δ⊘s‖_Via ≤ R}. Zero when abstained.
+	R   float64
+	Via family.Norm
+	// Norm is the norm asked for and Radius the certified radius in it;
+	// Converted is true when it is that of the largest Norm ball in a Via region.
+	Norm      family.Norm
+	Radius    float64
+	Converted bool
+	// Regions intersect in the certified set; empty when abstained.
+	Regions []region.Region
+	Extent  Extent
+
+	// Warnings are remarks for the reader, each one sentence.
+	Warnings []string
+}
+
+// Prediction is the answer of Predict.
+type Prediction struct {
+	// Abstained is true when the two leading classes cannot be told apart at
+	// level Alpha, or no sample voted.
+	Abstained bool
+	// Class is the leading class, meaningful when HasClass.
+	Class    int
+	HasClass bool
+	Alpha    float64
+	// PValue is the two-sided exact binomial test of the leading class against
+	// the runner-up (samples without a vote counting as one more class).
+	PValue   float64
+	Counts   Counts
+	Warnings []string
+}
