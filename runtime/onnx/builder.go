@@ -1,0 +1,354 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/proto"
+
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// builderMinOpset is the oldest opset the typed operators of [Builder] are
+// written for: that of axes as inputs.
+const builderMinOpset = 13
+
+// Value is a tensor of a graph under construction. It belongs to the
+// [Builder] that made it. The zero Value stands for an omitted optional
+// input.
+type Value struct {
+	g    *graphState
+	name string
+}
+
+// Name returns the name of the value within its graph.
+func (v Value) Name() string { return v.name }
+
+// IsZero reports whether v is the zero Value, an omitted input.
+func (v Value) IsZero() bool { return v.g == nil }
+
+// Builder builds a graph, operator by operator. Names of values are made
+// from the operator and the current scope and are unique; inputs,
+// initialisers and outputs have the names they are given.
+//
+// Errors are kept and returned by [Builder.Build], so that calls can be
+// nested: b.Relu(b.Add(x, y)). Shapes and types are checked by the runtime
+// that loads the model. A Builder is not safe for concurrent use.
+type Builder struct {
+	g     *graphState
+	scope string
+}
+
+// graphState is what all scopes of a builder share.
+type graphState struct {
+	p       *onnxpb.ModelProto
+	opset   int64
+	taken   map[string]bool
+	next    map[string]int    // the next number to try for a base name
+	consts  map[string]Value  // small constants by content
+	alias   map[string]string // values renamed to outputs
+	made    map[string]bool   // node outputs, which may be renamed
+	defined map[string]bool   // every value
+	errs    []error
+}
+
+// NewBuilder starts an empty graph of the given name for an opset of at least
+// 13.
+func NewBuilder(name string, opset int64) *Builder {
+	p := &onnxpb.ModelProto{
+		ProducerName: proto.String("ucan"),
+		Graph:        &onnxpb.GraphProto{Name: &name},
+	}
+	setOpset(p, opset)
+	return newBuilder(p, opset)
+}
+
+// Extend starts from a copy of m, to which operators, inputs and outputs can
+// be added. The opset must be at least 13 (see [Model.WithOpset]).
+func Extend(m *Model) *Builder {
+	return newBuilder(cloneSharing(m.p), m.Opset(""))
+}
+
+func newBuilder(p *onnxpb.ModelProto, opset int64) *Builder {
+	g := &graphState{
+		p: p, opset: opset,
+		taken:   make(map[string]bool),
+		next:    make(map[string]int),
+		consts:  make(map[string]Value),
+		alias:   make(map[string]string),
+		made:    make(map[string]bool),
+		defined: definedNames(p.Graph),
+	}
+	allNames(p.Graph, g.taken)
+	if opset < builderMinOpset {
+		g.errs = append(g.errs, fmt.Errorf("onnx: builder needs opset %d or newer, got %d", builderMinOpset, opset))
+	}
+	return &Builder{g: g}
+}
+
+// Opset returns the version of the default operator set being built for.
+func (b *Builder) Opset() int64 { return b.g.opset }
+
+// Scope returns a builder of the same graph whose values and nodes are named
+// below name.
+func (b *Builder) Scope(name string) *Builder {
+	return &Builder{g: b.g, scope: b.scope + cleanName(name) + "/"}
+}
+
+// Err returns the errors so far, joined, or nil.
+func (b *Builder) Err() error { return errors.Join(b.g.errs...) }
+
+// Fail records an error that [Builder.Build] will return, for helpers built
+// on top of the builder.
+func (b *Builder) Fail(err error) Value {
+	b.g.errs = append(b.g.errs, err)
+	return Value{}
+}
+
+func (b *Builder) fresh(base string) string {
+	g := b.g
+	base = b.scope + base
+	if !g.taken[base] {
+		g.taken[base] = true
+		return base
+	}
+	for {
+		g.next[base]++
+		if name := fmt.Sprintf("%s_%d", base, g.next[base]); !g.taken[name] {
+			g.taken[name] = true
+			return name
+		}
+	}
+}
+
+// claim takes a name the caller chose.
+func (b *Builder) claim(what, name string) bool {
+	if name == "" || b.g.taken[name] {
+		b.Fail(fmt.Errorf("onnx: %s %q: the name is taken or empty", what, name))
+		return false
+	}
+	b.g.taken[name] = true
+	b.g.defined[name] = true
+	return true
+}
+
+// Input adds an input.
+func (b *Builder) Input(name string, dt DType, dims ...Dim) Value {
+	if !b.claim("input", name) {
+		return Value{}
+	}
+	b.g.p.Graph.Input = append(b.g.p.Graph.Input, infoProto(name, dt, dims, true))
+	return Value{b.g, name}
+}
+
+// Initializer adds a constant under the tensor's own name. The tensor must
+// not be changed afterwards.
+func (b *Builder) Initializer(t *onnxpb.TensorProto) Value {
+	if !b.claim("initialiser", t.GetName()) {
+		return Value{}
+	}
+	b.g.p.Graph.Initializer = append(b.g.p.Graph.Initializer, t)
+	return Value{b.g, t.GetName()}
+}
+
+// Tensor adds a constant of the given dimensions under a name derived from
+// base and the scope.
+func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
+	t, err := NewTensor(b.fresh(base), dims, data)
+	if err != nil {
+		return b.Fail(err)
+	}
+	b.g.defined[t.GetName()] = true
+	b.g.p.Graph.Initializer = append(b.g.p.Graph.Initializer, t)
+	return Value{b.g, t.GetName()}
+}
+
+// Ints returns a one-dimensional constant of int64: a shape, or axes. Equal
+// constants are stored once.
+func (b *Builder) Ints(v ...int64) Value {
+	key := fmt.Sprint("ints", v)
+	if c, ok := b.g.consts[key]; ok {
+		return c
+	}
+	root := &Builder{g: b.g}
+	c := Tensor(root, "ints", []int64{int64(len(v))}, v)
+	b.g.consts[key] = c
+	return c
+}
+
+// Int64 returns a scalar constant of int64.
+func (b *Builder) Int64(v int64) Value {
+	key := fmt.Sprint("int64 ", v)
+	if c, ok := b.g.consts[key]; ok {
+		return c
+	}
+	c := Tensor(&Builder{g: b.g}, "int", nil, []int64{v})
+	b.g.consts[key] = c
+	return c
+}
+
+// Scalar returns a scalar constant of a floating-point type, or of a signed
+// integer type for whole numbers.
+func (b *Builder) Scalar(dt DType, v float64) Value {
+	key := fmt.Sprint("scalar ", dt, math.Float64bits(v))
+	if c, ok := b.g.consts[key]; ok {
+		return c
+	}
+	root := &Builder{g: b.g}
+	var c Value
+	switch dt {
+	case Float:
+		c = Tensor(root, "scalar", nil, []float32{float32(v)})
+	case Double:
+		c = Tensor(root, "scalar", nil, []float64{v})
+	case Float16:
+		c = Tensor(root, "scalar", nil, []Half{HalfFromFloat32(float32(v))})
+	case Int64:
+		c = Tensor(root, "scalar", nil, []int64{int64(v)})
+	case Int32:
+		c = Tensor(root, "scalar", nil, []int32{int32(v)})
+	default:
+		return b.Fail(fmt.Errorf("onnx: scalar constants of type %v are not supported", dt))
+	}
+	b.g.consts[key] = c
+	return c
+}
+
+// Value returns an existing value of the graph by name, such as one of the
+// model given to [Extend].
+func (b *Builder) Value(name string) Value {
+	if !b.g.defined[name] {
+		return b.Fail(fmt.Errorf("onnx: the graph has no value %q", name))
+	}
+	return Value{b.g, name}
+}
+
+// Op adds an operator of the default domain with one output.
+func (b *Builder) Op(op string, inputs []Value, attrs ...Attr) Value {
+	return b.Custom("", op, 1, inputs, attrs...)[0]
+}
+
+// OpN adds an operator of the default domain with n outputs.
+func (b *Builder) OpN(op string, n int, inputs []Value, attrs ...Attr) []Value {
+	return b.Custom("", op, n, inputs, attrs...)
+}
+
+// Custom adds an operator of any domain with n outputs. A domain that the
+// model does not import yet is imported in version 1.
+func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr) []Value {
+	g := b.g
+	domain = NormalDomain(domain)
+	name := b.fresh(op)
+	g.defined[name] = true
+	node := newNode(domain, op, nil, nil, attrs...)
+	node.Name = proto.String(name)
+	for i, v := range inputs {
+		if v.g != nil && v.g != g {
+			b.Fail(fmt.Errorf("onnx: input %d of %s belongs to another graph", i, name))
+		}
+		node.Input = append(node.Input, v.name)
+	}
+	for len(node.Input) > 0 && node.Input[len(node.Input)-1] == "" {
+		node.Input = node.Input[:len(node.Input)-1]
+	}
+	out := make([]Value, n)
+	for i := range out {
+		o := name
+		if i > 0 {
+			o = b.fresh(op + "_out")
+			g.defined[o] = true
+		}
+		g.made[o] = true
+		out[i] = Value{g, o}
+		node.Output = append(node.Output, o)
+	}
+	if domain != "" && opsetOf(g.p.OpsetImport, domain) == 0 {
+		g.p.OpsetImport = append(g.p.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: &domain, Version: proto.Int64(1)})
+	}
+	g.p.Graph.Node = append(g.p.Graph.Node, node)
+	return out
+}
+
+// Append copies a node of another graph with its inputs replaced; its
+// outputs get fresh names and are returned in order (zero for those the node
+// omits).
+func (b *Builder) Append(n *onnxpb.NodeProto, inputs []Value) []Value {
+	attrs := make([]Attr, len(n.GetAttribute()))
+	for i, a := range n.GetAttribute() {
+		attrs[i] = AttrOf(a)
+	}
+	return b.Custom(n.GetDomain(), n.GetOpType(), len(n.GetOutput()), inputs, attrs...)
+}
+
+// Declare records type and shape of a value inside the graph.
+func (b *Builder) Declare(v Value, dt DType, dims ...Dim) {
+	if v.g != b.g {
+		b.Fail(fmt.Errorf("onnx: declared value %q belongs to another graph", v.name))
+		return
+	}
+	b.g.p.Graph.ValueInfo = append(b.g.p.Graph.ValueInfo, infoProto(v.name, dt, dims, true))
+}
+
+// Output makes v an output of the graph under the given name. A value made by
+// this builder takes that name; others are passed through an Identity.
+func (b *Builder) Output(name string, v Value, dt DType, dims ...Dim) {
+	b.output(name, v, infoProto(name, dt, dims, true))
+}
+
+// OutputUntyped is [Builder.Output] without a declaration of type and shape,
+// which readers then infer.
+func (b *Builder) OutputUntyped(name string, v Value) {
+	b.output(name, v, &onnxpb.ValueInfoProto{Name: &name})
+}
+
+func (b *Builder) output(name string, v Value, info *onnxpb.ValueInfoProto) {
+	g := b.g
+	if v.g != g {
+		b.Fail(fmt.Errorf("onnx: output %q belongs to another graph", name))
+		return
+	}
+	if name != v.name {
+		if !b.claim("output", name) {
+			return
+		}
+		_, renamed := g.alias[v.name]
+		if !g.made[v.name] || renamed {
+			g.p.Graph.Node = append(g.p.Graph.Node, newNode("", "Identity", []string{v.name}, []string{name}))
+		} else {
+			g.alias[v.name] = name
+		}
+	}
+	// A value that is an output under its own name keeps it.
+	g.made[name] = false
+	g.p.Graph.Output = append(g.p.Graph.Output, info)
+}
+
+// ClearOutputs removes the outputs declared so far, so that an extended model
+// can be given others.
+func (b *Builder) ClearOutputs() { b.g.p.Graph.Output = nil }
+
+// Build returns the model, or every error met while building it. The builder
+// may go on afterwards.
+func (b *Builder) Build() (*Model, error) {
+	g := b.g
+	if err := b.Err(); err != nil {
+		return nil, err
+	}
+	if len(g.p.Graph.Output) == 0 {
+		return nil, errors.New("onnx: the graph has no output")
+	}
+	p := cloneSharing(g.p)
+	if len(g.alias) > 0 {
+		renameGraph(p.Graph, func(s string) string {
+			if t, ok := g.alias[s]; ok {
+				return t
+			}
+			return s
+		}, nil)
+	}
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	return &Model{p: p}, nil
+}
