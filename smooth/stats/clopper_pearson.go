@@ -119,6 +119,10 @@ func tailRoot(k, n int64, alpha float64) odds {
 		head, _ := logPMF(k, n, w.p, w.q)
 		slope := float64(k) * w.q * math.Exp(head-f)
 		next := logit + (target-f)/slope
+		// Newton's error is squared at each step, so this one is the last.
+		if math.Abs(next-logit) <= 1e-9 {
+			return fromLogit(next)
+		}
 		if math.IsNaN(next) || next <= lo || next >= hi {
 			switch {
 			case math.IsInf(lo, -1):
@@ -128,9 +132,6 @@ func tailRoot(k, n int64, alpha float64) odds {
 			default:
 				next = lo + (hi-lo)/2
 			}
-		}
-		if math.Abs(next-logit) <= 2*eps*math.Max(1, math.Abs(logit)) {
-			return fromLogit(next)
 		}
 		logit = next
 	}
