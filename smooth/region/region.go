@@ -1,0 +1,169 @@
+// Package region holds certified regions: ellipsoids, cross-polytopes and boxes
+// {δ : ‖δ ⊘ σ‖_p ≤ R} around an input, and what can be said of them exactly.
+//
+// Every result is rounded so that it never claims more than the region gives:
+// radii, semi-axes, scalings and volumes downward, membership towards "outside".
+// Only R and σ themselves are taken as exact. The region of an anisotropic
+// certificate follows from the isotropic one by the universal transform (UCAN,
+// arXiv 2510.19977): if ε certifies ‖δ‖_p < R, σ⊙ε + μ certifies ‖δ⊘σ‖_p < R.
+package region
+
+import (
+	"fmt"
+	"math"
+
+	"ucan/smooth/family"
+)
+
+// Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}. Its methods fail with an error when a
+// field is out of range, and never change it.
+type Region struct {
+	// Norm is p.
+	Norm family.Norm
+	// R is the radius in the scaled coordinates, finite and not negative.
+	R float64
+	// Sigma is the scale field σ, positive and finite, of length Dim; nil stands
+	// for ones.
+	Sigma []float32
+	// Dim is d ≥ 1.
+	Dim int
+}
+
+// Check returns an error when the region is not valid: an unknown norm, a
+// dimension below 1, an R that is NaN, infinite or negative, a field of another
+// length or with a value that is ≤ 0, NaN or infinite (Σ must be invertible).
+func (r Region) Check() error {
+	switch {
+	case r.Norm != family.L1 && r.Norm != family.L2 && r.Norm != family.LInf:
+		return fmt.Errorf("region in %s: not a norm; use l1, l2 or linf", r.Norm)
+	case r.Dim < 1:
+		return fmt.Errorf("region of dimension %d; it must be at least 1", r.Dim)
+	case math.IsNaN(r.R) || math.IsInf(r.R, 0) || r.R < 0:
+		return fmt.Errorf("region of radius %v; it must be finite and not negative", r.R)
+	case r.Sigma != nil && len(r.Sigma) != r.Dim:
+		return fmt.Errorf("region of dimension %d with %d values of sigma; give one a coordinate", r.Dim, len(r.Sigma))
+	}
+	for i, s := range r.Sigma {
+		if !(s > 0) || math.IsInf(float64(s), 0) {
+			return fmt.Errorf("region with sigma %v at coordinate %d; every value must be positive and finite", s, i)
+		}
+	}
+	return nil
+}
+
+// sigma returns σ_i.
+func (r Region) sigma(i int) float64 {
+	if r.Sigma == nil {
+		return 1
+	}
+	return float64(r.Sigma[i])
+}
+
+// Radius returns the radius of the largest ℓq ball inside the region, rounded
+// down by less than 1e-14 relative:
+//
+//	R · min σ            for q ≤ p,
+//	R / ‖1/σ‖_r          for q > p, 1/r = 1/p − 1/q  (r = p at q = ∞).
+//
+// Exact by Hölder's inequality, whose equality case lies in the ball.
+func (r Region) Radius(q family.Norm) (float64, error) {
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
+	if q != family.L1 && q != family.L2 && q != family.LInf {
+		return 0, fmt.Errorf("radius in %s: not a norm; use l1, l2 or linf", q)
+	}
+	if q <= r.Norm { // the constants are ordered as the norms are
+		least := math.Inf(1)
+		for i := range r.Dim {
+			least = min(least, r.sigma(i))
+		}
+		return mulDown(r.R, least), nil
+	}
+	var sum sum
+	if r.Norm == family.L1 && q == family.LInf { // r = 1
+		for i := range r.Dim {
+			sum.add(1 / r.sigma(i))
+		}
+		return down(r.R / (sum.value() * (1 + slack))), nil
+	}
+	for i := range r.Dim { // r = 2
+		inv := 1 / r.sigma(i)
+		sum.add(inv * inv)
+	}
+	return down(r.R / (math.Sqrt(sum.value()) * (1 + slack))), nil
+}
+
+// SemiAxes writes to dst the semi-axes R·σ_i, each rounded down, and returns it;
+// dst is allocated when it is nil, and must have length Dim otherwise. The point
+// with ±(R·σ_i) in coordinate i and zeros elsewhere lies in the region for every p.
+func (r Region) SemiAxes(dst []float64) ([]float64, error) {
+	if err := r.Check(); err != nil {
+		return nil, err
+	}
+	if dst == nil {
+		dst = make([]float64, r.Dim)
+	}
+	if len(dst) != r.Dim {
+		return nil, fmt.Errorf("semi-axes of a region of dimension %d into %d values", r.Dim, len(dst))
+	}
+	for i := range dst {
+		dst[i] = mulDown(r.R, r.sigma(i))
+	}
+	return dst, nil
+}
+
+// MaxScale returns the largest t ≥ 0 such that t·direction lies in the region,
+// R/‖direction⊘σ‖_p, rounded down by less than 1e-14 relative; +Inf for the zero
+// direction. Errors: another length than Dim, a value that is NaN or infinite.
+func (r Region) MaxScale(direction []float64) (float64, error) {
+	if err := r.Check(); err != nil {
+		return 0, err
+	}
+	if len(direction) != r.Dim {
+		return 0, fmt.Errorf("direction of %d values for a region of dimension %d", len(direction), r.Dim)
+	}
+	largest := 0.0
+	for i, v := range direction {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return 0, fmt.Errorf("direction with %v at coordinate %d; every value must be finite", v, i)
+		}
+		largest = max(largest, math.Abs(v))
+	}
+	if largest == 0 {
+		return math.Inf(1), nil
+	}
+	if r.R == 0 {
+		return 0, nil
+	}
+	// Scaled by a power of two, which is exact, nothing overflows.
+	_, exp := math.Frexp(largest)
+	norm := r.norm(func(i int) float64 { return math.Ldexp(direction[i], -exp) }) * (1 + slack)
+	return down(math.Ldexp(down(r.R/norm), -exp)), nil
+}
+
+// norm returns ‖v ⊘ σ‖_p for values up to 1 in size, with a relative error below
+// slack/2. Values small enough to underflow when squared do not matter in
+// comparison with the largest one, which is at least 1/2.
+func (r Region) norm(v func(i int) float64) float64 {
+	var total sum
+	largest := 0.0
+	for i := range r.Dim {
+		x := math.Abs(v(i)) / r.sigma(i)
+		switch r.Norm {
+		case family.L1:
+			total.add(x)
+		case family.L2:
+			total.add(x * x)
+		default:
+			largest = max(largest, x)
+		}
+	}
+	switch r.Norm {
+	case family.L1:
+		return total.value()
+	case family.L2:
+		return math.Sqrt(total.value())
+	}
+	return largest
+}
