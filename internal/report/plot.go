@@ -1,0 +1,275 @@
+package report
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"ucan/internal/results"
+)
+
+// Series is one curve of a plot.
+type Series struct {
+	// Name stands in the legend; empty for the guarantee alone.
+	Name string
+	// Rows are of one guarantee and norm.
+	Rows []results.Row
+}
+
+// PlotOptions says how a plot looks. Start from [DefaultPlotOptions].
+type PlotOptions struct {
+	// Title stands above the plot; empty for none.
+	Title string
+	// Confidence is that of the band, in (0, 1).
+	Confidence float64
+	// Width and Height are in pixels at 96 to the inch; a PNG has twice as many,
+	// for sharp screens.
+	Width, Height int
+}
+
+// DefaultPlotOptions is a plot of 800 × 500 pixels with a 95 % band.
+func DefaultPlotOptions() PlotOptions {
+	return PlotOptions{Confidence: 0.95, Width: 800, Height: 500}
+}
+
+// maxSteps is how many steps of a curve are drawn one by one; beyond it the
+// curve is drawn on an even grid finer than a pixel.
+const maxSteps = 1500
+
+// SavePlot draws the certified-accuracy curves into a file, whose name ends in
+// .png or .svg and decides the format. It replaces the file in one step.
+func SavePlot(path string, series []Series, opt PlotOptions) (err error) {
+	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
+	if !slices.Contains(PlotFormats(), format) {
+		return fmt.Errorf("plot %q: no such format; let the name end in .%s", path, strings.Join(PlotFormats(), " or ."))
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	if err != nil {
+		return fmt.Errorf("plot: %w; check that the folder exists and can be written", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.Remove(tmp.Name()))
+		}
+	}()
+	w := bufio.NewWriter(tmp)
+	err = errors.Join(WritePlot(w, format, series, opt), w.Flush(), tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	if err != nil {
+		return fmt.Errorf("plot %q: %w", path, err)
+	}
+	if err = os.Rename(tmp.Name(), path); err != nil {
+		return fmt.Errorf("plot: %w", err)
+	}
+	return nil
+}
+
+// PlotFormats lists the formats that [SavePlot] and [WritePlot] know.
+func PlotFormats() []string { return []string{"png", "svg"} }
+
+// WritePlot draws the certified-accuracy curves in a format of [PlotFormats].
+// All series must have radii in one norm; each must have one guarantee, which
+// the plot names. Errors match [ErrEmpty] or [ErrMixed] for unfit rows.
+func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) error {
+	if !slices.Contains(PlotFormats(), format) {
+		return fmt.Errorf("no such plot format %q; use %s", format, strings.Join(PlotFormats(), " or "))
+	}
+	if opt.Width < 200 || opt.Height < 150 || opt.Width > 10000 || opt.Height > 10000 {
+		return fmt.Errorf("a plot of %d × %d pixels; want 200 × 150 to 10000 × 10000", opt.Width, opt.Height)
+	}
+	p, err := newPlot(series, opt)
+	if err != nil {
+		return err
+	}
+	const pixel = vg.Inch / 96
+	width, height := vg.Length(opt.Width)*pixel, vg.Length(opt.Height)*pixel
+	if format == "svg" {
+		c := vgsvg.New(width, height)
+		p.Draw(margin(draw.New(c)))
+		_, err = c.WriteTo(w)
+		return err
+	}
+	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
+	p.Draw(margin(draw.New(c)))
+	_, err = c.WriteTo(w)
+	return err
+}
+
+func margin(c draw.Canvas) draw.Canvas {
+	const m = 4 * vg.Millimeter
+	return draw.Crop(c, m, -m, m, -m)
+}
+
+func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
+	if len(series) == 0 {
+		return nil, fmt.Errorf("plot: %w; certify some inputs first", ErrEmpty)
+	}
+	p := plot.New()
+	style(p, opt)
+	right := 0.0
+	guarantees := map[string]bool{}
+	for i, s := range series {
+		if err := Uniform(s.Rows); err != nil {
+			return nil, fmt.Errorf("curve %q: %w", s.Name, err)
+		}
+		if s.Rows[0].Norm != series[0].Rows[0].Norm {
+			return nil, fmt.Errorf("plot: %w: curve %q is in %s, curve %q in %s; plot them apart", ErrMixed, series[0].Name, series[0].Rows[0].Norm, s.Name, s.Rows[0].Norm)
+		}
+		guarantees[s.Rows[0].Guarantee] = true
+		if radii := certifiedRadii(s.Rows); len(radii) > 0 && !math.IsInf(radii[len(radii)-1], 0) {
+			right = math.Max(right, radii[len(radii)-1])
+		}
+		_ = i
+	}
+	if right == 0 {
+		right = 1
+	}
+	right *= 1.06
+	for i, s := range series {
+		if err := addSeries(p, s, i, right, len(guarantees) > 1, opt); err != nil {
+			return nil, err
+		}
+	}
+	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, 0, 1
+	p.X.Label.Text = fmt.Sprintf("%s radius, in input units", normName(series[0].Rows[0].Norm))
+	p.Y.Label.Text = "certified accuracy"
+	if len(guarantees) == 1 {
+		p.X.Label.Text += " (guarantee: " + series[0].Rows[0].Guarantee + ")"
+	}
+	return p, nil
+}
+
+// addSeries draws one curve over its band and enters it into the legend.
+func addSeries(p *plot.Plot, s Series, i int, right float64, nameGuarantee bool, opt PlotOptions) error {
+	line, band, err := steps(s.Rows, right, opt.Confidence)
+	if err != nil {
+		return err
+	}
+	c := seriesColor(i)
+	area, err := plotter.NewPolygon(band)
+	if err != nil {
+		return fmt.Errorf("plot: %w", err)
+	}
+	area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 44}
+	area.LineStyle.Width = 0
+	curve, err := plotter.NewLine(line)
+	if err != nil {
+		return fmt.Errorf("plot: %w", err)
+	}
+	curve.Color, curve.Width = c, vg.Points(1.8)
+	if i >= len(palette()) {
+		curve.Dashes = []vg.Length{vg.Points(6), vg.Points(3)}
+	}
+	p.Add(area, curve)
+	acr, _ := meanRadius(s.Rows, opt.Confidence)
+	label := s.Name
+	if nameGuarantee || label == "" {
+		label = strings.TrimSpace(label + " [" + s.Rows[0].Guarantee + "]")
+	}
+	p.Legend.Add(fmt.Sprintf("%s: ACR %s, %d inputs", label, results.FormatTruncated(acr)[:len(results.FormatTruncated(acr))-3], len(s.Rows)), curve)
+	return nil
+}
+
+// steps gives the outline of the curve and the closed outline of its band. The
+// certified accuracy is constant up to and including each radius that occurs,
+// and falls right after it.
+func steps(rows []results.Row, right, confidence float64) (line, band plotter.XYs, err error) {
+	radii := slices.Compact(certifiedRadii(rows))
+	if len(radii) > maxSteps {
+		for i := range radii[:maxSteps] {
+			radii[i] = right * float64(i+1) / maxSteps
+		}
+		radii = radii[:maxSteps]
+	}
+	if len(radii) == 0 || radii[len(radii)-1] < right {
+		radii = append(radii, right)
+	}
+	points, err := Curve(rows, nonZero(radii), confidence)
+	if err != nil {
+		return nil, nil, err
+	}
+	from := 0.0
+	var low plotter.XYs
+	for _, pt := range points {
+		to := math.Min(pt.Radius, right)
+		line = append(line, plotter.XY{X: from, Y: pt.CertifiedAccuracy}, plotter.XY{X: to, Y: pt.CertifiedAccuracy})
+		band = append(band, plotter.XY{X: from, Y: pt.Interval.High}, plotter.XY{X: to, Y: pt.Interval.High})
+		low = append(low, plotter.XY{X: from, Y: pt.Interval.Low}, plotter.XY{X: to, Y: pt.Interval.Low})
+		from = to
+	}
+	slices.Reverse(low)
+	return line, append(band, low...), nil
+}
+
+// nonZero drops a leading 0: a step of no width.
+func nonZero(radii []float64) []float64 {
+	if len(radii) > 1 && radii[0] == 0 {
+		return radii[1:]
+	}
+	return radii
+}
+
+func normName(norm string) string {
+	return map[string]string{"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞"}[norm]
+}
+
+// palette is Okabe and Ito's set of colours that the colour-blind tell apart,
+// the darkest first.
+func palette() []color.NRGBA {
+	return []color.NRGBA{
+		{R: 0x00, G: 0x72, B: 0xb2, A: 0xff}, {R: 0xd5, G: 0x5e, B: 0x00, A: 0xff},
+		{R: 0x00, G: 0x9e, B: 0x73, A: 0xff}, {R: 0xcc, G: 0x79, B: 0xa7, A: 0xff},
+		{R: 0xe6, G: 0x9f, B: 0x00, A: 0xff}, {R: 0x56, G: 0xb4, B: 0xe9, A: 0xff},
+		{R: 0x33, G: 0x33, B: 0x33, A: 0xff},
+	}
+}
+
+func seriesColor(i int) color.NRGBA {
+	p := palette()
+	return p[i%len(p)]
+}
+
+func style(p *plot.Plot, opt PlotOptions) {
+	ink := color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
+	sans := func(s *text.Style, size vg.Length) {
+		s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+		s.Color = ink
+	}
+	p.Title.Text = opt.Title
+	sans(&p.Title.TextStyle, vg.Points(13))
+	p.Title.Padding = vg.Points(8)
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		sans(&a.Label.TextStyle, vg.Points(11))
+		sans(&a.Tick.Label, vg.Points(10))
+		a.Label.Padding = vg.Points(5)
+		a.LineStyle.Color, a.Tick.LineStyle.Color = ink, ink
+		a.Padding = 0
+	}
+	p.Y.Tick.Marker = plot.ConstantTicks{
+		{Value: 0, Label: "0 %"}, {Value: 0.2, Label: "20 %"}, {Value: 0.4, Label: "40 %"},
+		{Value: 0.6, Label: "60 %"}, {Value: 0.8, Label: "80 %"}, {Value: 1, Label: "100 %"},
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = color.NRGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
+	grid.Horizontal.Color = grid.Vertical.Color
+	p.Add(grid)
+	sans(&p.Legend.TextStyle, vg.Points(10))
+	p.Legend.Top, p.Legend.Left = true, false
+	p.Legend.YOffs, p.Legend.XOffs = vg.Points(-4), vg.Points(-4)
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(22), vg.Points(3)
+}
