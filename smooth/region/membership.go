@@ -9,8 +9,8 @@ import (
 )
 
 // Contains reports whether δ certainly lies in the region. It is decided exactly
-// for ℓ∞ and for a region without field; otherwise points whose norm is within
-// 1e-80 relative of R count as outside. A δ with a NaN or infinite value is
+// for ℓ∞, for a region without field, and for δ with up to 64 values other than 0;
+// otherwise points whose norm is within 1e-80 relative of R count as outside. A δ with a NaN or infinite value is
 // outside. Errors: an invalid region, another length than Dim.
 func (r Region) Contains(delta []float64) (bool, error) {
 	if err := r.Check(); err != nil {
@@ -106,15 +106,20 @@ func exact(h, l float64) *big.Float {
 // containsBig is contains for ℓ1 and ℓ2 in multiple precision.
 func (r Region) containsBig(delta func(i int) (hi, lo float64)) bool {
 	prec := uint(bits)
-	if r.Sigma != nil {
+	if !r.isotropic() {
 		prec = quotientBits
 	}
 	total := new(big.Float).SetPrec(prec)
 	x, s := new(big.Float).SetPrec(prec), new(big.Float)
+	nonzero := 0
 	for i := range r.Dim {
 		hi, lo := delta(i)
+		if hi == 0 {
+			continue
+		}
+		nonzero++
 		x.Abs(x.Set(exact(hi, lo)))
-		if r.Sigma != nil {
+		if !r.isotropic() {
 			x.Quo(x, s.SetFloat64(r.sigma(i)))
 		}
 		if r.Norm == family.L2 {
@@ -126,11 +131,42 @@ func (r Region) containsBig(delta func(i int) (hi, lo float64)) bool {
 	if r.Norm == family.L2 {
 		bound.Mul(bound, bound)
 	}
-	if r.Sigma != nil {
-		// Each of 3·Dim operations errs by 2⁻³⁰⁰ relative at most; all terms are
-		// positive, so the sum errs by less than 2⁻²⁷⁰ for any Dim below 2²⁸.
-		one := big.NewFloat(1)
-		total.Mul(total, new(big.Float).SetPrec(bits).Add(one, new(big.Float).SetMantExp(one, -270)))
+	if r.isotropic() {
+		return total.Cmp(bound) <= 0
+	}
+	// Each of 3·Dim operations errs by 2⁻³⁰⁰ relative at most; all terms are
+	// positive, so the sum errs by less than 2⁻²⁷⁰ for any Dim below 2²⁸.
+	margin := new(big.Float).SetMantExp(total, -270)
+	if new(big.Float).SetPrec(bits).Add(total, margin).Cmp(bound) <= 0 {
+		return true
+	}
+	if nonzero > maxRational || new(big.Float).SetPrec(bits).Sub(total, margin).Cmp(bound) > 0 {
+		return false
+	}
+	return r.containsRational(delta)
+}
+
+// maxRational bounds the terms of a rational sum, whose length grows with each.
+const maxRational = 64
+
+// containsRational is containsBig in exact arithmetic.
+func (r Region) containsRational(delta func(i int) (hi, lo float64)) bool {
+	total := new(big.Rat)
+	for i := range r.Dim {
+		hi, lo := delta(i)
+		if hi == 0 {
+			continue
+		}
+		x, _ := exact(hi, lo).Rat(nil)
+		x.Quo(x.Abs(x), new(big.Rat).SetFloat64(r.sigma(i)))
+		if r.Norm == family.L2 {
+			x.Mul(x, x)
+		}
+		total.Add(total, x)
+	}
+	bound := new(big.Rat).SetFloat64(r.R)
+	if r.Norm == family.L2 {
+		bound.Mul(bound, bound)
 	}
 	return total.Cmp(bound) <= 0
 }

@@ -9,6 +9,7 @@
 package region
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -23,8 +24,11 @@ type Region struct {
 	// R is the radius in the scaled coordinates, finite and not negative.
 	R float64
 	// Sigma is the scale field σ, positive and finite, of length Dim; nil stands
-	// for ones.
+	// for ones (or for Sigma64).
 	Sigma []float32
+	// Sigma64 is the scale field in float64, for one that is not float32; at most
+	// one of the two may be given.
+	Sigma64 []float64
 	// Dim is d ≥ 1.
 	Dim int
 }
@@ -42,21 +46,40 @@ func (r Region) Check() error {
 		return fmt.Errorf("region of radius %v; it must be finite and not negative", r.R)
 	case r.Sigma != nil && len(r.Sigma) != r.Dim:
 		return fmt.Errorf("region of dimension %d with %d values of sigma; give one a coordinate", r.Dim, len(r.Sigma))
+	case r.Sigma64 != nil && len(r.Sigma64) != r.Dim:
+		return fmt.Errorf("region of dimension %d with %d values of sigma; give one a coordinate", r.Dim, len(r.Sigma64))
+	case r.Sigma != nil && r.Sigma64 != nil:
+		return errors.New("region with two scale fields; give sigma in float32 or in float64")
+	case r.isotropic():
+		return nil
 	}
-	for i, s := range r.Sigma {
-		if !(s > 0) || math.IsInf(float64(s), 0) {
-			return fmt.Errorf("region with sigma %v at coordinate %d; every value must be positive and finite", s, i)
+	for i := range r.Dim {
+		if s := r.sigma(i); !(s >= smallest && s <= largest) {
+			return fmt.Errorf("region with sigma %v at coordinate %d; every value must be positive and finite (%g to %g)", s, i, smallest, largest)
 		}
 	}
 	return nil
 }
 
+// The range of σ: that of float32, subnormal numbers included, in which neither
+// 1/σ² nor a product with it leaves the range of float64.
+const (
+	smallest = math.SmallestNonzeroFloat32
+	largest  = math.MaxFloat32
+)
+
+// isotropic reports that σ is all ones.
+func (r Region) isotropic() bool { return r.Sigma == nil && r.Sigma64 == nil }
+
 // sigma returns σ_i.
 func (r Region) sigma(i int) float64 {
-	if r.Sigma == nil {
-		return 1
+	switch {
+	case r.Sigma != nil:
+		return float64(r.Sigma[i])
+	case r.Sigma64 != nil:
+		return r.Sigma64[i]
 	}
-	return float64(r.Sigma[i])
+	return 1
 }
 
 // Radius returns the radius of the largest ℓq ball inside the region, rounded

@@ -65,12 +65,12 @@ func lgamma(x float64) float64 {
 
 // sumLog returns Σ ln σ_i and Σ |ln σ_i|.
 func (r Region) sumLog() (total, abs float64) {
-	if r.Sigma == nil {
+	if r.isotropic() {
 		return 0, 0
 	}
 	var s sum
-	for _, v := range r.Sigma {
-		x := math.Log(float64(v))
+	for i := range r.Dim {
+		x := math.Log(r.sigma(i))
 		s.add(x)
 		abs += math.Abs(x)
 	}
