@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 
+	"ucan/smooth/family"
+	"ucan/smooth/region"
 	"ucan/smooth/stats"
 	"ucan/smooth/stream"
 )
@@ -17,6 +19,9 @@ type FixedN struct {
 	N int64
 	// Alpha is the failure probability, in (0, 1); Cohen et al. use 0.001.
 	Alpha float64
+	// Bound says what is estimated beside p_A; OneBound, the zero value, is the
+	// usual choice.
+	Bound Bound
 }
 
 // Validate returns an error that names the first value out of range.
@@ -27,7 +32,7 @@ func (c FixedN) Validate() error {
 	case c.N < 1:
 		return fmt.Errorf("smooth: n is %d; it must be at least 1", c.N)
 	}
-	return validateAlpha(c.Alpha)
+	return firstError(validateAlpha(c.Alpha), c.Bound.validate())
 }
 
 func validateAlpha(alpha float64) error {
@@ -60,62 +65,87 @@ func (s *Smoother) Certify(ctx context.Context, x []float32, id [32]byte, noise 
 	if err := s.run(ctx, x, id, noise, parts[:]); err != nil {
 		return Certification{}, err
 	}
-	return noise.Conclude(parts[0].counts, parts[1].counts, c.Alpha)
+	return noise.Conclude(parts[0].counts, parts[1].counts, c.Alpha, c.Bound)
 }
 
 // Conclude makes the certificate that fixed-n votes support: the class comes from
-// the selection votes alone, the bound from the estimation votes alone. Certify
+// the selection votes alone, the bounds from the estimation votes alone. Certify
 // is Sample twice and Conclude; votes that were stored can be concluded again at
-// another alpha or with the noise's other norms.
-func (s *SealedNoise) Conclude(selection, estimation Counts, alpha float64) (Certification, error) {
-	if err := validateAlpha(alpha); err != nil {
+// another alpha, another bound or in another norm of the noise.
+func (s *SealedNoise) Conclude(selection, estimation Counts, alpha float64, bound Bound) (Certification, error) {
+	if err := firstError(validateAlpha(alpha), bound.validate()); err != nil {
 		return Certification{}, err
 	}
-	c := Certification{
-		Abstained: true, Method: MethodFixed, Alpha: alpha,
-		Selection: selection, Estimation: estimation,
-		Norm: s.noise.Norm, Via: s.via, Converted: s.via != s.noise.Norm,
-		Extent: Extent{LogVolume: math.Inf(-1)},
-	}
+	c := s.abstention(MethodFixed, alpha)
+	c.Bound, c.Selection, c.Estimation = bound, selection, estimation
 	c.Class, _, c.HasClass = selection.Top()
-	c.warnInvalid(selection)
+	c.warnInvalid()
 	if !c.HasClass {
 		c.Warnings = append(c.Warnings, "no selection sample voted for a class")
 		return c, nil
 	}
-	bound, err := stats.ClopperPearsonLower(estimation.Votes(c.Class), estimation.N, alpha)
+	if bound == TwoBounds {
+		return s.concludeTwo(c)
+	}
+	p, err := stats.ClopperPearsonLower(estimation.Votes(c.Class), estimation.N, alpha)
 	if err != nil {
 		return Certification{}, fmt.Errorf("smooth: bound on p_A: %w", err)
 	}
-	c.PLower = s.discount(bound)
+	c.PLower = s.discount(p)
 	if c.PLower <= 0.5 {
 		return c, nil
 	}
-	if err := s.certify(&c); err != nil {
+	r, err := s.Region(c.PLower)
+	if err != nil {
 		return Certification{}, err
 	}
+	return c.withRegion(r)
+}
+
+// concludeTwo finishes Conclude with bounds on every class.
+func (s *SealedNoise) concludeTwo(c Certification) (Certification, error) {
+	theorem, ok := s.noise.Family.(family.TwoBounds)
+	if !ok {
+		return Certification{}, fmt.Errorf("smooth: family %q has no theorem with two bounds; use bound %q", s.noise.Family.Name(), OneBound)
+	}
+	b, err := stats.Bonferroni(c.Estimation.PerClass, c.Class, c.Estimation.Invalid, c.Alpha)
+	if err != nil {
+		return Certification{}, fmt.Errorf("smooth: bounds on p_A and p_B: %w", err)
+	}
+	c.PLower, c.PUpper = s.discount(b.PLower), min(1, s.concede(b.PUpper))
+	if c.PLower <= c.PUpper {
+		return c, nil
+	}
+	r1, err := theorem.RadiusTwoBounds(s.via, s.dim, c.PLower, c.PUpper)
+	if err != nil {
+		return Certification{}, fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
+	}
+	return c.withRegion(region.Region{Norm: s.via, R: mulDown(s.noise.Lambda, r1), Sigma: s.noise.Sigma, Dim: s.dim})
+}
+
+// abstention returns a certification that claims nothing yet.
+func (s *SealedNoise) abstention(method Method, alpha float64) Certification {
+	return Certification{
+		Abstained: true, Method: method, Alpha: alpha, Bound: OneBound, PUpper: 1,
+		Norm: s.noise.Norm, Via: s.via, Converted: s.via != s.noise.Norm,
+		Extent: Extent{LogVolume: math.Inf(-1)},
+	}
+}
+
+// withRegion returns c, certified on r.
+func (c Certification) withRegion(r region.Region) (Certification, error) {
+	var err error
+	c.Regions = append(c.Regions, r)
+	if c.Extent, err = ExtentOf(c.Regions); err != nil {
+		return Certification{}, err
+	}
+	c.Abstained, c.R, c.Radius = false, r.R, c.Extent.Radii.In(c.Norm)
 	return c, nil
 }
 
-// certify fills in the certified set of a bound PLower.
-func (s *SealedNoise) certify(c *Certification) error {
-	r, err := s.Region(c.PLower)
-	if err != nil {
-		return err
-	}
-	c.Extent, err = ExtentOf(r)
-	if err != nil {
-		return err
-	}
-	c.Abstained = false
-	c.R, c.Regions = r.R, append(c.Regions, r)
-	c.Radius = c.Extent.Radii.In(s.noise.Norm)
-	return nil
-}
-
 // warnInvalid remarks on samples that voted for no class.
-func (c *Certification) warnInvalid(selection Counts) {
-	invalid, n := selection.Invalid+c.Estimation.Invalid, selection.N+c.Estimation.N
+func (c *Certification) warnInvalid() {
+	invalid, n := c.Selection.Invalid+c.Estimation.Invalid, c.Selection.N+c.Estimation.N
 	if invalid > 0 {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%d of %d samples gave no vote (NaN or a tie); they count against the certificate", invalid, n))
 	}
@@ -145,4 +175,12 @@ func (s *SealedNoise) discount(bound float64) float64 {
 		return bound
 	}
 	return max(0, math.Nextafter(bound-s.lost, 0))
+}
+
+// concede adds that mass to an upper bound, rounded up.
+func (s *SealedNoise) concede(bound float64) float64 {
+	if s.lost == 0 {
+		return bound
+	}
+	return math.Nextafter(bound+s.lost, 2)
 }

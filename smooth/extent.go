@@ -27,6 +27,39 @@ func (s *SealedNoise) Converted() bool { return s.via != s.noise.Norm }
 // sampler, over all coordinates: p_lower is reduced by it.
 func (s *SealedNoise) LostMass() float64 { return s.lost }
 
+// Sigma returns the standard deviation of a coordinate that λ stands for (before
+// the field s), λ/λ₁; ok is false when the family has none.
+func (s *SealedNoise) Sigma() (sigma float64, ok bool) {
+	scaler, ok := s.noise.Family.(family.Scaler)
+	if !ok {
+		return 0, false
+	}
+	lambda1, err := scaler.Lambda1(s.dim)
+	if err != nil {
+		return 0, false
+	}
+	return s.noise.Lambda / lambda1, true
+}
+
+// LambdaFor returns the raw scale at which noise of family f has standard
+// deviation sigma per coordinate in dimension dim: sigma·λ₁. It returns an error
+// for a sigma that is not positive and finite, and for a family without variance
+// (wrapping family.ErrInfiniteVariance), which takes only a λ.
+func LambdaFor(f family.Family, dim int, sigma float64) (float64, error) {
+	if !(sigma > 0) || math.IsInf(sigma, 0) {
+		return 0, fmt.Errorf("smooth: sigma is %v; it must be positive and finite", sigma)
+	}
+	scaler, ok := f.(family.Scaler)
+	if !ok {
+		return 0, fmt.Errorf("smooth: family %q does not say its standard deviation; give lambda", f.Name())
+	}
+	lambda1, err := scaler.Lambda1(dim)
+	if err != nil {
+		return 0, fmt.Errorf("smooth: sigma of %s: %w; give lambda", f.Name(), err)
+	}
+	return sigma * lambda1, nil
+}
+
 // UnitRadius is c, the reported radius for a theorem radius of 1: reported
 // radius = c·R. For a theorem in the asked norm it is min s.
 func (s *SealedNoise) UnitRadius() float64 { return s.unit }
@@ -73,25 +106,23 @@ func (s *SealedNoise) Radius(pLower float64) (float64, error) {
 	return out, nil
 }
 
-// ExtentOf measures one region.
-func ExtentOf(r region.Region) (Extent, error) {
+// ExtentOf measures an intersection of regions. With several of them, ALM and
+// LogVolume are those of the smallest: upper estimates of the intersection's.
+func ExtentOf(in region.Intersection) (Extent, error) {
 	var e Extent
-	for _, q := range []struct {
-		norm family.Norm
-		dst  *float64
-	}{{family.L1, &e.Radii.L1}, {family.L2, &e.Radii.L2}, {family.LInf, &e.Radii.LInf}} {
-		v, err := r.Radius(q.norm)
-		if err != nil {
-			return Extent{}, fmt.Errorf("smooth: %s radius: %w", q.norm, err)
-		}
-		*q.dst = v
-	}
 	var err error
-	if e.ALM, err = r.ALM(); err != nil {
-		return Extent{}, fmt.Errorf("smooth: volume: %w", err)
+	measure := func(dst *float64, f func() (float64, error)) {
+		if err == nil {
+			*dst, err = f()
+		}
 	}
-	if e.LogVolume, err = r.LogVolume(); err != nil {
-		return Extent{}, fmt.Errorf("smooth: volume: %w", err)
+	measure(&e.Radii.L1, func() (float64, error) { return in.Radius(family.L1) })
+	measure(&e.Radii.L2, func() (float64, error) { return in.Radius(family.L2) })
+	measure(&e.Radii.LInf, func() (float64, error) { return in.Radius(family.LInf) })
+	measure(&e.ALM, in.ALM)
+	measure(&e.LogVolume, in.LogVolume)
+	if err != nil {
+		return Extent{}, fmt.Errorf("smooth: measure region: %w", err)
 	}
 	return e, nil
 }

@@ -52,7 +52,7 @@ const referenceP = 0.99
 // Seal checks n for inputs of dimension dim and quantises what is sampled: λ to
 // float32 (the nearest), μ and s being float32 already. It copies the fields.
 //
-// It returns an error that lists every fault: a missing family or one without a
+// It returns an error for a missing family or one without a
 // sampler or a theorem, a λ that is not a positive finite float32, a field whose
 // length is not dim, a μ_i that is NaN or infinite, an s_i that is ≤ 0, NaN or
 // infinite, or a product λ·s_i outside the normal range of float32.
@@ -63,18 +63,21 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if n.Family == nil {
 		return nil, errors.New("smooth: no noise family; make one with family.New")
 	}
+	if n.Norm != family.L1 && n.Norm != family.L2 && n.Norm != family.LInf {
+		return nil, fmt.Errorf("smooth: no norm to report the radius in; use %s, %s or %s", family.L1, family.L2, family.LInf)
+	}
 	sampler, okS := n.Family.(family.Sampler)
 	theorem, okT := n.Family.(family.Theorem)
 	if !okS || !okT {
 		return nil, fmt.Errorf("smooth: family %q lacks a sampler or a theorem; implement family.Sampler and family.Theorem", n.Family.Name())
 	}
 	lambda := float32(n.Lambda)
-	errs := []error{
+	err := firstError(
 		checkLambda(n.Lambda, lambda),
 		checkField("mu", n.Mu, dim, false),
 		checkField("sigma", n.Sigma, dim, true),
-	}
-	if err := errors.Join(errs...); err != nil {
+	)
+	if err != nil {
 		return nil, err
 	}
 	s := &SealedNoise{
@@ -92,6 +95,16 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// firstError returns the first error that is not nil.
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func checkLambda(lambda float64, quantised float32) error {

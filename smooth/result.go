@@ -47,8 +47,8 @@ const (
 
 // Certification is what Certify found about one input.
 type Certification struct {
-	// Abstained is true when the lower bound on p_A is at most 1/2: nothing is
-	// certified, and only the statistics below are meaningful.
+	// Abstained is true when the lower bound on p_A is at most 1/2 (under TwoBounds:
+	// at most PUpper): nothing is certified, and only the statistics below are meaningful.
 	Abstained bool
 	// Class is the class that the bound speaks of: chosen by the selection
 	// samples (or given, in a label-aware run). When not Abstained, the smoothed
@@ -58,6 +58,8 @@ type Certification struct {
 	HasClass bool
 
 	Method Method
+	// Bound says what was bounded beside p_A.
+	Bound Bound
 	// Alpha is the failure probability of the certificate, one-sided.
 	Alpha float64
 	// Selection and Estimation are the votes of the two phases; N and K of a
@@ -66,6 +68,9 @@ type Certification struct {
 	// PLower is the lower bound on p_A = P[f(x + μ + λ·s⊙ε) = Class], rounded
 	// down and less the noise mass that the sampler cannot draw.
 	PLower float64
+	// PUpper is the upper bound on every other class's probability under
+	// TwoBounds; 1 otherwise, meaning that only PLower was used.
+	PUpper float64
 
 	// R is the theorem's radius in Via at raw scale λ: the certified set is
 	// {δ : ‖δ⊘s‖_Via ≤ R}. Zero when abstained.
@@ -77,7 +82,7 @@ type Certification struct {
 	Radius    float64
 	Converted bool
 	// Regions intersect in the certified set; empty when abstained.
-	Regions []region.Region
+	Regions region.Intersection
 	Extent  Extent
 
 	// Warnings are remarks for the reader, each one sentence.

@@ -1,0 +1,246 @@
+package certificate
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+
+	"ucan/smooth"
+)
+
+// Finding is one stored value that is not what the rest of the certificate gives.
+type Finding struct {
+	// Field is the member's path, such as "regions.0.R".
+	Field string
+	// Stored and Recomputed are the two values as text; Recomputed may be the
+	// reason why nothing can be recomputed.
+	Stored, Recomputed string
+}
+
+// String returns "field: stored …, recomputed …".
+func (f Finding) String() string {
+	return fmt.Sprintf("%s: stored %s, recomputed %s", f.Field, f.Stored, f.Recomputed)
+}
+
+// Tolerances of recomputed numbers, relative: platforms differ in the last bits.
+// A claim may be smaller than recomputed by more than it may be larger.
+const (
+	tolAbove = 1e-12
+	tolBelow = 1e-9
+)
+
+var negInf = Float(math.Inf(-1))
+
+// Check recomputes every derived number of c from its counts, its noise and its
+// fields, and returns a Finding for each that is stored otherwise: the id, n, k
+// and the selected class, p_lower, R, the radii and the volume, status, predict
+// and correct. No finding means that the certificate is what its votes support;
+// whether the votes were really cast is for resampling to say. load reads fields
+// outside the certificate and may be nil when there are none.
+//
+// The error is that of a certificate that cannot be checked at all.
+func Check(c *Certificate, load Loader) ([]Finding, error) {
+	k := &checker{}
+	id, err := c.computeID()
+	if err != nil {
+		return nil, err
+	}
+	k.text("id", c.ID, id)
+	want, err := c.rederive(load)
+	switch {
+	case errors.Is(err, errUncheckable):
+		return nil, err
+	case err != nil:
+		k.add("statistics", "a certificate", err.Error())
+		return k.findings, nil
+	}
+	k.compare(c, want)
+	return k.findings, nil
+}
+
+// errUncheckable marks a certificate that this version has no theorem for.
+var errUncheckable = errors.New("cannot be checked by this version")
+
+// rederive returns a certificate with the head, noise and votes of c, and
+// everything else recomputed.
+func (c *Certificate) rederive(load Loader) (*Certificate, error) {
+	if err := c.validate(); err != nil {
+		return nil, err
+	}
+	head := Head{Guarantee: c.Guarantee, Input: c.Input, Model: c.Model, NPG: c.Noise.NPG, Run: c.Run}
+	if c.Status == Failed {
+		w := newCertificate(head)
+		w.Status, w.Noise, w.Statistics = Failed, c.Noise, Statistics{Counts: map[int]int64{}}
+		w.nothing()
+		return w, nil
+	}
+	if c.Guarantee != Deployed && c.Guarantee != Pinned {
+		return nil, fmt.Errorf("certificate: guarantee %q: %w", c.Guarantee, errUncheckable)
+	}
+	if c.Noise.Arithmetic != arithmeticFloat32 {
+		return nil, fmt.Errorf("certificate: arithmetic %.60q: %w", c.Noise.Arithmetic, errUncheckable)
+	}
+	noise, err := sealNoise(c.Noise, c.Input.Dim(), load)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Predict)
+	if err != nil {
+		return nil, err
+	}
+	w := newCertificate(head)
+	w.Noise = describeNoise(noise, head.NPG)
+	w.Statistics = describeStatistics(noise, result)
+	w.conclude(noise, result)
+	return w, nil
+}
+
+// conclude repeats the statistics of stored votes. predict stands in for the
+// selected class of a certificate that does not tell its selection votes.
+func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int) (smooth.Certification, error) {
+	var none smooth.Certification
+	if classes > maxClasses {
+		return none, fmt.Errorf("%d classes", classes)
+	}
+	estimation, err := counts(s.Counts, s.Invalid, classes)
+	if err != nil {
+		return none, err
+	}
+	selected := s.Selected
+	if selected == nil && predict >= 0 {
+		selected = &predict
+	}
+	selection := s.Selection
+	if selection == nil && selected != nil && s.N0 > 0 {
+		selection = map[int]int64{*selected: s.N0}
+	}
+	var cast int64
+	for _, v := range selection {
+		cast += v
+	}
+	sel, err := counts(selection, s.N0-cast, classes)
+	if err != nil {
+		return none, fmt.Errorf("selection votes: %w", err)
+	}
+	bound := smooth.OneBound
+	if s.Bound != "" {
+		if bound, err = smooth.ParseBound(s.Bound); err != nil {
+			return none, err
+		}
+	}
+	return noise.Conclude(sel, estimation, float64(s.Alpha), bound)
+}
+
+// checker collects findings.
+type checker struct{ findings []Finding }
+
+func (k *checker) add(field, stored, recomputed string) {
+	k.findings = append(k.findings, Finding{field, stored, recomputed})
+}
+
+func (k *checker) text(field, stored, recomputed string) {
+	if stored != recomputed {
+		k.add(field, strconv.Quote(stored), strconv.Quote(recomputed))
+	}
+}
+
+func (k *checker) integer(field string, stored, recomputed int64) {
+	if stored != recomputed {
+		k.add(field, strconv.FormatInt(stored, 10), strconv.FormatInt(recomputed, 10))
+	}
+}
+
+func (k *checker) number(field string, stored, recomputed Float) {
+	a, b := float64(stored), float64(recomputed)
+	if a == b {
+		return
+	}
+	scale := math.Max(math.Abs(b), math.SmallestNonzeroFloat64)
+	if !math.IsInf(scale, 0) && a <= b+tolAbove*scale && a >= b-tolBelow*scale {
+		return
+	}
+	k.add(field, strconv.FormatFloat(a, 'g', -1, 64), strconv.FormatFloat(b, 'g', -1, 64))
+}
+
+func (k *checker) optional(field string, stored, recomputed *Float) {
+	switch {
+	case stored == nil && recomputed == nil:
+	case stored == nil || recomputed == nil:
+		k.add(field, optionalText(stored), optionalText(recomputed))
+	default:
+		k.number(field, *stored, *recomputed)
+	}
+}
+
+func optionalText(f *Float) string {
+	if f == nil {
+		return "null"
+	}
+	return strconv.FormatFloat(float64(*f), 'g', -1, 64)
+}
+
+// compare compares everything that rederive recomputes.
+func (k *checker) compare(c, w *Certificate) {
+	k.text("status", string(c.Status), string(w.Status))
+	k.number("noise.lambda", c.Noise.Lambda, w.Noise.Lambda)
+	k.optional("noise.sigma", c.Noise.Sigma, w.Noise.Sigma)
+	k.statistics(&c.Statistics, &w.Statistics)
+	k.integer("predict", int64(c.Predict), int64(w.Predict))
+	k.text("correct", boolText(c.Correct), boolText(w.Correct))
+	k.text("converted_from", c.ConvertedFrom, w.ConvertedFrom)
+	k.regions(c.Regions, w.Regions)
+	k.number("radii.l1", c.Radii.L1, w.Radii.L1)
+	k.number("radii.l2", c.Radii.L2, w.Radii.L2)
+	k.number("radii.linf", c.Radii.LInf, w.Radii.LInf)
+	k.number("alm", c.ALM, w.ALM)
+	k.number("log_volume", c.LogVolume, w.LogVolume)
+	k.text("upper_estimate", strconv.FormatBool(c.UpperEstimate), strconv.FormatBool(w.UpperEstimate))
+}
+
+func (k *checker) statistics(s, w *Statistics) {
+	k.integer("statistics.n0", s.N0, w.N0)
+	k.integer("statistics.n", s.N, w.N)
+	k.integer("statistics.k", s.K, w.K)
+	if s.Selected != nil || w.Selected == nil {
+		k.text("statistics.selected", classText(s.Selected), classText(w.Selected))
+	}
+	k.number("statistics.p_lower", s.PLower, w.PLower)
+	k.optional("statistics.p_upper", s.PUpper, w.PUpper)
+	k.number("statistics.lost_mass", s.LostMass, w.LostMass)
+}
+
+func (k *checker) regions(stored, want []Region) {
+	k.integer("regions", int64(len(stored)), int64(len(want)))
+	for i := range min(len(stored), len(want)) {
+		path := "regions." + strconv.Itoa(i) + "."
+		a, b := stored[i], want[i]
+		k.text(path+"norm", a.Norm, b.Norm)
+		k.number(path+"R", a.R, b.R)
+		k.text(path+"sigma_field", fieldText(a.SigmaField), fieldText(b.SigmaField))
+		if a.Basis != nil {
+			k.add(path+"basis", strconv.Quote(*a.Basis), "null")
+		}
+	}
+}
+
+func fieldText(f *Field) string {
+	if f == nil {
+		return "null"
+	}
+	return f.SHA256
+}
+
+func classText(c *int) string {
+	if c == nil {
+		return "null"
+	}
+	return strconv.Itoa(*c)
+}
+
+func boolText(b *bool) string {
+	if b == nil {
+		return "null"
+	}
+	return strconv.FormatBool(*b)
+}

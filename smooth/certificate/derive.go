@@ -1,0 +1,231 @@
+package certificate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"ucan/smooth"
+	"ucan/smooth/family"
+)
+
+// Head is what a certificate says that no computation gives.
+type Head struct {
+	Guarantee Guarantee
+	Input     Input
+	Model     Model
+	// NPG describes the generator of the noise fields, nil when there was none.
+	NPG *NPG
+	Run Run
+}
+
+// The arithmetics of noise.
+const arithmeticFloat32 = "float32"
+
+// New returns the sealed certificate of a result for the given noise. The
+// result must have been made with that noise.
+//
+// It returns an error for a guarantee that is not Deployed or Pinned, for an
+// input whose shape is not the noise's dimension, and for a result whose class is
+// outside the model's.
+func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Certificate, error) {
+	if head.Guarantee != Deployed && head.Guarantee != Pinned {
+		return nil, fmt.Errorf("certificate: guarantee %q is not made by a single smoothed classifier", head.Guarantee)
+	}
+	if d := head.Input.Dim(); d != noise.Dim() {
+		return nil, fmt.Errorf("certificate: input of shape %v with noise of %d coordinates", head.Input.Shape, noise.Dim())
+	}
+	if result.HasClass && result.Class >= head.Model.Classes {
+		return nil, fmt.Errorf("certificate: class %d of a model with %d", result.Class, head.Model.Classes)
+	}
+	c := newCertificate(head)
+	c.Noise = describeNoise(noise, head.NPG)
+	c.Statistics = describeStatistics(noise, result)
+	c.conclude(noise, result)
+	return c, c.Seal()
+}
+
+// NewFailed returns the sealed certificate of an input that could not be
+// certified, with the reason. noise may be nil when there is none.
+func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificate, error) {
+	c := newCertificate(head)
+	c.Status, c.Error = Failed, reason
+	c.Statistics.Counts = map[int]int64{}
+	c.Noise = Noise{Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: arithmeticFloat32}
+	if noise != nil {
+		c.Noise = describeNoise(noise, head.NPG)
+	}
+	c.nothing()
+	return c, c.Seal()
+}
+
+func newCertificate(head Head) *Certificate {
+	c := &Certificate{
+		Schema: Schema, Guarantee: head.Guarantee,
+		Input: head.Input, Model: head.Model, Run: head.Run,
+	}
+	if c.Model.Preprocessing == nil {
+		c.Model.Preprocessing = []byte("{}")
+	}
+	if c.Input.Shape == nil {
+		c.Input.Shape = []int{}
+	}
+	return c
+}
+
+// nothing sets every claim to that of an input for which nothing is certified.
+func (c *Certificate) nothing() {
+	c.Predict, c.Correct = -1, nil
+	if c.Input.Label >= 0 {
+		c.Correct = new(bool)
+	}
+	c.Regions, c.Radii, c.ALM, c.LogVolume = []Region{}, Radii{}, 0, negInf
+}
+
+// conclude sets the claims that follow from a result.
+func (c *Certificate) conclude(noise *smooth.SealedNoise, result smooth.Certification) {
+	c.nothing()
+	c.Status, c.Warnings = Abstained, result.Warnings
+	c.ConvertedFrom = ""
+	if result.Converted {
+		c.ConvertedFrom = result.Via.String()
+	}
+	if result.Abstained {
+		return
+	}
+	c.Status, c.Predict = Certified, result.Class
+	if c.Input.Label >= 0 {
+		correct := result.Class == c.Input.Label
+		c.Correct = &correct
+	}
+	for _, r := range result.Regions {
+		c.Regions = append(c.Regions, Region{
+			Norm: r.Norm.String(), R: Float(r.R), SigmaField: sameField(c.Noise.SigmaField, r.Sigma),
+		})
+	}
+	e := result.Extent
+	c.Radii = Radii{L1: Float(e.Radii.L1), L2: Float(e.Radii.L2), LInf: Float(e.Radii.LInf)}
+	c.ALM, c.LogVolume = Float(e.ALM), Float(e.LogVolume)
+	c.UpperEstimate = len(result.Regions) > 1
+}
+
+// sameField returns f when it holds the given values, and hashes them otherwise.
+func sameField(f *Field, values []float32) *Field {
+	if f != nil && len(values) > 0 && len(f.Values) == len(values) && &f.Values[0] == &values[0] {
+		return f
+	}
+	return NewField(values)
+}
+
+func describeNoise(s *smooth.SealedNoise, npg *NPG) Noise {
+	n := s.Noise()
+	d := Noise{
+		Family: n.Family.Name(), Norm: n.Norm.String(), Parameters: map[string]Float{},
+		Lambda: Float(n.Lambda), SigmaField: NewField(n.Sigma), MuField: NewField(n.Mu),
+		NPG: npg, Arithmetic: arithmeticFloat32,
+	}
+	for name, v := range n.Family.Params() {
+		d.Parameters[name] = Float(v)
+	}
+	if sigma, ok := s.Sigma(); ok {
+		f := Float(sigma)
+		d.Sigma = &f
+	}
+	return d
+}
+
+func describeStatistics(s *smooth.SealedNoise, r smooth.Certification) Statistics {
+	d := Statistics{
+		Method: string(r.Method), Alpha: Float(r.Alpha),
+		N0: r.Selection.N, N: r.Estimation.N,
+		Counts: countMap(r.Estimation.PerClass), Invalid: r.Estimation.Invalid,
+		Bound: boundText(r.Bound), PLower: Float(r.PLower), LostMass: Float(s.LostMass()),
+	}
+	if r.Bound == smooth.TwoBounds {
+		upper := Float(r.PUpper)
+		d.PUpper = &upper
+	}
+	if r.Selection.N > 0 {
+		d.Selection = countMap(r.Selection.PerClass)
+	}
+	if r.HasClass {
+		class := r.Class
+		d.Selected, d.K = &class, r.Estimation.Votes(class)
+	}
+	return d
+}
+
+// boundText leaves the usual bound out of the certificate.
+func boundText(b smooth.Bound) string {
+	if b == smooth.OneBound {
+		return ""
+	}
+	return b.String()
+}
+
+func countMap(perClass []int64) map[int]int64 {
+	m := map[int]int64{}
+	for class, votes := range perClass {
+		if votes > 0 {
+			m[class] = votes
+		}
+	}
+	return m
+}
+
+// counts is the inverse of countMap, for a model with the given classes.
+func counts(m map[int]int64, invalid int64, classes int) (smooth.Counts, error) {
+	if invalid < 0 {
+		return smooth.Counts{}, fmt.Errorf("%d invalid samples", invalid)
+	}
+	c := smooth.Counts{PerClass: make([]int64, classes), Invalid: invalid, N: invalid}
+	for _, class := range slices.Sorted(maps.Keys(m)) {
+		votes := m[class]
+		if class < 0 || class >= classes {
+			return smooth.Counts{}, fmt.Errorf("class %d of %d", class, classes)
+		}
+		if votes < 1 || votes > maxExact {
+			return smooth.Counts{}, fmt.Errorf("%d votes for class %d", votes, class)
+		}
+		c.PerClass[class] = votes
+		c.N += votes
+	}
+	return c, nil
+}
+
+// sealNoise rebuilds the noise that a certificate describes.
+func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
+	params := make(map[string]float64, len(n.Parameters))
+	for name, v := range n.Parameters {
+		params[name] = float64(v)
+	}
+	f, err := family.New(n.Family, params)
+	if err != nil {
+		return nil, err
+	}
+	norm, err := family.ParseNorm(n.Norm)
+	if err != nil {
+		return nil, err
+	}
+	mu, err := loadField(n.MuField, dim, load)
+	if err != nil {
+		return nil, err
+	}
+	sigma, err := loadField(n.SigmaField, dim, load)
+	if err != nil {
+		return nil, err
+	}
+	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma}.Seal(dim)
+}
+
+func loadField(f *Field, dim int, load Loader) ([]float32, error) {
+	switch {
+	case f == nil:
+		return nil, nil
+	case f.Values != nil:
+		return f.Values, nil
+	case load == nil:
+		return nil, fmt.Errorf("field %s lies outside the certificate; say in which folder", f.File)
+	}
+	return load.Load(f, dim)
+}

@@ -1,0 +1,62 @@
+package certificate
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+)
+
+// maxClasses bounds the classes a certificate may declare, so that counts of a
+// hostile one allocate little.
+const maxClasses = 1 << 22
+
+// validate checks the form of a parsed certificate: ranges that computations rely
+// on, not the truth of the claims.
+func (c *Certificate) validate() error {
+	switch {
+	case !isHash(c.ID):
+		return errors.New("certificate: id is no SHA-256 in hexadecimal")
+	case !c.Guarantee.Known():
+		return fmt.Errorf("certificate: unknown guarantee %.60q", string(c.Guarantee))
+	case c.Status != Certified && c.Status != Abstained && c.Status != Failed:
+		return fmt.Errorf("certificate: unknown status %.60q", string(c.Status))
+	case c.Input.Index < 0:
+		return fmt.Errorf("certificate: input index %d", c.Input.Index)
+	case len(c.Input.Shape) > 8:
+		return fmt.Errorf("certificate: input of %d axes", len(c.Input.Shape))
+	case c.Status != Failed && c.Input.Dim() < 1:
+		return fmt.Errorf("certificate: input shape %v is empty or too large", c.Input.Shape)
+	case c.Status != Failed && !isHash(c.Input.SHA256):
+		return errors.New("certificate: input.sha256 is no SHA-256 in hexadecimal")
+	case c.Status != Failed && (c.Model.Classes < 1 || c.Model.Classes > maxClasses):
+		return fmt.Errorf("certificate: %d classes", c.Model.Classes)
+	case !bytes.HasPrefix(bytes.TrimSpace(c.Model.Preprocessing), []byte("{")):
+		return errors.New("certificate: model.preprocessing is no object")
+	case c.Status == Failed && c.Error == "":
+		return errors.New("certificate: failed without an error")
+	case c.Status != Failed && c.Error != "":
+		return errors.New("certificate: an error, though it did not fail")
+	}
+	if c.Status == Failed {
+		return nil
+	}
+	return c.Statistics.validate()
+}
+
+func (s *Statistics) validate() error {
+	switch {
+	case s.Method != "fixed" && s.Method != "adaptive":
+		return fmt.Errorf("certificate: unknown method %.60q", s.Method)
+	case (s.Method == "adaptive") != (s.AdaptiveStatistics != nil):
+		return fmt.Errorf("certificate: method %q with the members of another", s.Method)
+	case !(s.Alpha > 0 && s.Alpha < 1):
+		return fmt.Errorf("certificate: alpha %v is not between 0 and 1", float64(s.Alpha))
+	case s.N < 0 || s.N > maxExact || s.N0 < 0 || s.N0 > maxExact:
+		return fmt.Errorf("certificate: sample sizes %d and %d", s.N0, s.N)
+	case s.K < 0 || s.K > s.N:
+		return fmt.Errorf("certificate: k is %d of n %d", s.K, s.N)
+	case !(s.PLower >= 0 && s.PLower < 1):
+		return fmt.Errorf("certificate: p_lower %v is not in [0, 1)", float64(s.PLower))
+	}
+	return nil
+}
