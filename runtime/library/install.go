@@ -1,0 +1,273 @@
+package library
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+)
+
+// InstallOptions says what Install puts into the cache.
+type InstallOptions struct {
+	// CacheDir is the folder of installed libraries, "" for DefaultCacheDir.
+	CacheDir string
+	// From is a wheel, .tgz, .tar.gz or .zip archive, or a library on disk;
+	// "" fetches the pinned package by pip or npm.
+	From string
+	// GPU fetches the build with the CUDA provider (220 MB packed).
+	GPU bool
+	// Force installs anew what is already there.
+	Force bool
+	// Progress receives one line per step; nil drops them.
+	Progress func(line string)
+
+	fetch func(ctx context.Context, p pin, dir string, o Options) (string, error) // tests replace the package client
+}
+
+// Install puts a library into the per-user cache and returns it. Processes
+// that install at the same time take turns behind a file lock, and all but the
+// first find the work done. Nothing half-done is ever visible: the files are
+// verified and synced under a temporary name, then renamed.
+func Install(ctx context.Context, in InstallOptions) (lib Library, err error) {
+	o := Options{CacheDir: in.CacheDir, Progress: in.Progress}
+	cache, err := o.cacheDir()
+	if err != nil {
+		return Library{}, err
+	}
+	if err := os.MkdirAll(cache, 0o755); err != nil { //nolint:gosec // libraries are no secret
+		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another folder by runtime.cache or XDG_CACHE_HOME", err)
+	}
+	unlock, err := lock(ctx, cache, o)
+	if err != nil {
+		return Library{}, err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
+
+	if in.From != "" {
+		return installFile(o, cache, in.From, filepath.Base(in.From))
+	}
+	if !in.Force {
+		// Another process may have installed it while this one waited.
+		if lib, ok := installed(cache, Pinned, in.GPU); ok {
+			o.say("onnxruntime %s is installed in %s", lib.Version, filepath.Dir(lib.Path))
+			return lib, nil
+		}
+	}
+	list, err := pins(platform(), in.GPU)
+	if err != nil {
+		return Library{}, err
+	}
+	return installPinned(ctx, in, o, cache, list)
+}
+
+// installed returns the library of the given version from the cache.
+func installed(cache, version string, gpu bool) (Library, bool) {
+	dir := filepath.Join(cache, folderName(version, gpu))
+	m, err := readManifest(dir)
+	if err != nil {
+		return Library{}, false
+	}
+	lib, err := examine(filepath.Join(dir, m.Library))
+	lib.Source = FromCache
+	return lib, err == nil
+}
+
+// installPinned tries the pinned packages in order until one client delivers.
+func installPinned(ctx context.Context, in InstallOptions, o Options, cache string, list []pin) (Library, error) {
+	fetch := in.fetch
+	if fetch == nil {
+		fetch = fetchByClient
+	}
+	tmp, err := os.MkdirTemp(cache, ".download-")
+	if err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }() // left-overs are hidden and harmless
+
+	var errs []error
+	for _, p := range list {
+		file, err := fetch(ctx, p, tmp, o)
+		if err == nil {
+			err = verify(file, p)
+		}
+		if err == nil {
+			return installFile(o, cache, file, fmt.Sprintf("%s %s by %s", p.Package, Pinned, p.Client))
+		}
+		if ctx.Err() != nil {
+			return Library{}, fmt.Errorf("install onnxruntime: %w", context.Cause(ctx))
+		}
+		o.say("%s: %s", p.Client, err)
+		errs = append(errs, fmt.Errorf("%s: %w", p.Client, err))
+	}
+	return Library{}, fmt.Errorf("install onnxruntime %s: %s; fetch %s on a connected machine and run `ucan runtime install --from FILE`",
+		Pinned, joinLine(errs), list[0].File)
+}
+
+func joinLine(errs []error) string {
+	s := ""
+	for i, e := range errs {
+		if i > 0 {
+			s += "; "
+		}
+		s += e.Error()
+	}
+	return s
+}
+
+// verify compares a file with its pin.
+func verify(file string, p pin) error {
+	sum, err := hashFile(file)
+	if err != nil {
+		return err
+	}
+	if sum != p.SHA256 {
+		return fmt.Errorf("%s has SHA-256 %s instead of the pinned %s; it is not used", p.File, sum, p.SHA256)
+	}
+	return nil
+}
+
+// installFile unpacks a package or library into the cache.
+func installFile(o Options, cache, file, origin string) (_ Library, err error) {
+	sum, err := hashFile(file)
+	if err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
+	}
+	if p, ok := pinnedFile(filepath.Base(file)); ok && p.SHA256 != sum {
+		return Library{}, fmt.Errorf("install onnxruntime: %w; fetch it again", verify(file, p))
+	}
+	tmp, err := os.MkdirTemp(cache, ".install-")
+	if err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
+	}
+	defer func() { _ = os.RemoveAll(tmp) }() // gone already after the rename
+
+	main, err := extract(file, tmp)
+	if err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime from %q: %w", file, err)
+	}
+	lib, err := examine(filepath.Join(tmp, main))
+	if err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime from %q: %w", file, err)
+	}
+	if lib.Version == "" {
+		return Library{}, fmt.Errorf("install onnxruntime from %q: the library does not tell its version; set %s to it instead", file, Environment)
+	}
+	m := manifest{Version: lib.Version, Platform: platform(), CUDA: lib.CUDA, Origin: origin, SHA256: sum, Library: main}
+	if err := seal(tmp, m); err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
+	}
+	final := filepath.Join(cache, folderName(lib.Version, lib.CUDA))
+	if err := replace(tmp, final); err != nil {
+		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
+	}
+	lib, ok := installed(cache, lib.Version, lib.CUDA)
+	if !ok {
+		return Library{}, fmt.Errorf("install onnxruntime: %q is damaged after installing; is the disk full?", final)
+	}
+	o.say("installed onnxruntime %s (%s) in %s", lib.Version, origin, final)
+	return lib, nil
+}
+
+// seal hashes and syncs the files of a folder and writes its manifest last.
+func seal(dir string, m manifest) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		sum, err := hashFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := e.Info()
+		if err != nil {
+			return err
+		}
+		m.Files = append(m.Files, manifestEntry{e.Name(), info.Size(), sum})
+		if err := syncPath(path); err != nil {
+			return err
+		}
+	}
+	data, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(dir, manifestName)
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil { //nolint:gosec // read by all
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // libraries are no secret
+		return err
+	}
+	if err := syncPath(path); err != nil {
+		return err
+	}
+	return syncPath(dir)
+}
+
+// replace renames tmp to final; what was there before is moved away first, so
+// that processes that have it loaded keep their file.
+func replace(tmp, final string) error {
+	old := tmp + "-old"
+	if err := os.Rename(final, old); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(tmp, final); err != nil {
+		return err
+	}
+	_ = os.RemoveAll(old) // on Windows a loaded library stays until its process ends
+	return syncPath(filepath.Dir(final))
+}
+
+// syncPath flushes a file or folder to the disk. Not every system can sync a
+// folder; there, the rename is as durable as the system makes it.
+func syncPath(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err == nil {
+		if serr := f.Sync(); serr != nil && !info.IsDir() && !errors.Is(serr, os.ErrPermission) {
+			err = serr
+		}
+	}
+	return errors.Join(err, f.Close())
+}
+
+// lock takes the cache's installation lock, waiting for other processes.
+func lock(ctx context.Context, cache string, o Options) (unlock func() error, err error) {
+	l := flock.New(filepath.Join(cache, ".lock"))
+	ok, err := l.TryLock()
+	if err == nil && !ok {
+		o.say("waiting for another process that is installing onnxruntime")
+		ok, err = l.TryLockContext(ctx, 100*time.Millisecond)
+	}
+	if err != nil || !ok {
+		return nil, fmt.Errorf("install onnxruntime: lock %q: %w", l.Path(), err)
+	}
+	return l.Close, nil
+}
+
+// hashFile returns the SHA-256 of a file in hexadecimal.
+func hashFile(path string) (sum string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}

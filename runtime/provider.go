@@ -1,0 +1,183 @@
+package runtime
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// Provider is an onnxruntime execution provider by name, with its options as
+// onnxruntime spells them.
+type Provider struct {
+	// Name in lower case: "cpu", "cuda" or another of ProviderNames.
+	Name string
+	// Options are handed to the provider. For cuda, use_tf32 is "0" unless set
+	// here, because TF32 moves logits by far more than a change of device.
+	Options map[string]string
+}
+
+// CPU is the name of the provider that every library has.
+const CPU = "cpu"
+
+// CUDA is the name of NVIDIA's provider.
+const CUDA = "cuda"
+
+// providerKind is how onnxruntime wants a provider to be appended.
+type providerKind int
+
+const (
+	appendNothing providerKind = iota // the CPU is always there
+	appendCUDA
+	appendTensorRT
+	appendOpenVINO
+	appendCoreML
+	appendGeneric
+)
+
+// knownProvider is a provider's own spelling and the way to append it.
+type knownProvider struct {
+	kind     providerKind
+	ortName  string // for the generic call
+	profiled string // as onnxruntime's profile calls it
+}
+
+// knownProviders lists what SessionOptionsAppendExecutionProvider of API 24
+// and the provider-specific calls accept.
+func knownProviders() map[string]knownProvider {
+	return map[string]knownProvider{
+		CPU:           {appendNothing, "", "CPUExecutionProvider"},
+		CUDA:          {appendCUDA, "", "CUDAExecutionProvider"},
+		"tensorrt":    {appendTensorRT, "", "TensorrtExecutionProvider"},
+		"openvino":    {appendOpenVINO, "", "OpenVINOExecutionProvider"},
+		"coreml":      {appendCoreML, "", "CoreMLExecutionProvider"},
+		"azure":       {appendGeneric, "AZURE", "AzureExecutionProvider"},
+		"dml":         {appendGeneric, "DML", "DmlExecutionProvider"},
+		"migraphx":    {appendGeneric, "MIGraphX", "MIGraphXExecutionProvider"},
+		"nvtensorrtx": {appendGeneric, "NvTensorRtRtx", "NvTensorRTRTXExecutionProvider"},
+		"qnn":         {appendGeneric, "QNN", "QNNExecutionProvider"},
+		"snpe":        {appendGeneric, "SNPE", "SNPEExecutionProvider"},
+		"vitisai":     {appendGeneric, "VitisAI", "VitisAIExecutionProvider"},
+		"webgpu":      {appendGeneric, "WebGPU", "WebGpuExecutionProvider"},
+		"xnnpack":     {appendGeneric, "XNNPACK", "XnnpackExecutionProvider"},
+	}
+}
+
+// ProviderNames lists the names a Provider can have, sorted. Whether the
+// library at hand holds one and can load it is another matter; Doctor tells.
+func ProviderNames() []string {
+	return slices.Sorted(maps.Keys(knownProviders()))
+}
+
+// Validate refuses names that are not in ProviderNames, wrapping
+// ErrUnknownProvider, and empty option names, wrapping ErrOptions.
+func (p Provider) Validate() error {
+	if _, ok := knownProviders()[p.Name]; !ok {
+		return fmt.Errorf("%w %q; known are %s", ErrUnknownProvider, p.Name, strings.Join(ProviderNames(), ", "))
+	}
+	for k := range p.Options {
+		if k == "" {
+			return fmt.Errorf("%w: provider %q has an option without a name", ErrOptions, p.Name)
+		}
+	}
+	return nil
+}
+
+// ParseProviders makes providers of names (case does not matter, spaces
+// around them neither, empty ones are skipped) and options by provider name.
+// No name at all means the CPU. Options for a provider that is not listed are
+// an error, as they would silently do nothing.
+func ParseProviders(names []string, options map[string]map[string]string) ([]Provider, error) {
+	var (
+		out  []Provider
+		errs []error
+	)
+	used := make(map[string]bool)
+	for _, name := range names {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name == "" {
+			continue
+		}
+		p := Provider{Name: name, Options: maps.Clone(options[name])}
+		if err := p.Validate(); err != nil {
+			errs = append(errs, err)
+		}
+		if used[name] {
+			errs = append(errs, fmt.Errorf("%w: provider %q is listed twice", ErrOptions, name))
+		}
+		used[name] = true
+		out = append(out, p)
+	}
+	for _, name := range slices.Sorted(maps.Keys(options)) {
+		if !used[name] {
+			errs = append(errs, fmt.Errorf("%w: options are given for provider %q, which is not among the providers", ErrOptions, name))
+		}
+	}
+	if len(out) == 0 {
+		out = []Provider{{Name: CPU}}
+	}
+	return out, errors.Join(errs...)
+}
+
+// Fallback tells that a wanted provider was passed over.
+type Fallback struct {
+	Provider string
+	Reason   string // one line
+}
+
+// appendProvider adds p to the session options, loading what it needs.
+func (rt *Runtime) appendProvider(so *ort.SessionOptions, p Provider) error {
+	known := knownProviders()[p.Name]
+	switch known.kind {
+	case appendNothing:
+		return nil
+	case appendCUDA:
+		return rt.appendCUDA(so, p)
+	case appendTensorRT:
+		if err := rt.preload(p.Name); err != nil {
+			return err
+		}
+		o, err := ort.NewTensorRTProviderOptions()
+		if err != nil {
+			return err
+		}
+		err = o.Update(p.Options)
+		if err == nil {
+			err = so.AppendExecutionProviderTensorRT(o)
+		}
+		return errors.Join(err, o.Destroy())
+	case appendOpenVINO:
+		return so.AppendExecutionProviderOpenVINO(p.Options)
+	case appendCoreML:
+		return so.AppendExecutionProviderCoreMLV2(p.Options)
+	case appendGeneric:
+		return so.AppendExecutionProvider(known.ortName, p.Options)
+	}
+	return fmt.Errorf("%w %q", ErrUnknownProvider, p.Name)
+}
+
+func (rt *Runtime) appendCUDA(so *ort.SessionOptions, p Provider) error {
+	if err := rt.preload(p.Name); err != nil {
+		return err
+	}
+	o, err := ort.NewCUDAProviderOptions()
+	if err != nil {
+		return err
+	}
+	err = o.Update(cudaOptions(p.Options))
+	if err == nil {
+		err = so.AppendExecutionProviderCUDA(o)
+	}
+	return errors.Join(err, o.Destroy())
+}
+
+// cudaOptions adds the defaults of a certifier to the user's: no TF32, and an
+// arena that grows by what is asked for, since every batch has one shape.
+func cudaOptions(user map[string]string) map[string]string {
+	o := map[string]string{"use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"}
+	maps.Copy(o, user)
+	return o
+}
