@@ -1,0 +1,129 @@
+// Package table prints small tables for people: columns aligned by the widest
+// cell, names over a rule, numbers to the right.
+package table
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Align says to which side the cells of a column keep.
+type Align int
+
+// The values of [Align].
+const (
+	Left Align = iota
+	Right
+)
+
+// Column is one column of a table.
+type Column struct {
+	Name  string
+	Align Align
+}
+
+// Table collects rows and prints them.
+type Table struct {
+	columns []Column
+	rows    [][]string
+}
+
+// New starts a table. A name that begins with ">" makes a column to the right,
+// without the sign: New("model", ">radius").
+func New(names ...string) *Table {
+	t := &Table{}
+	for _, name := range names {
+		c := Column{Name: name}
+		if rest, ok := strings.CutPrefix(name, ">"); ok {
+			c = Column{Name: rest, Align: Right}
+		}
+		t.columns = append(t.columns, c)
+	}
+	return t
+}
+
+// Row adds a row; each cell is written with fmt.Sprint. Missing cells are empty,
+// those beyond the columns are dropped.
+func (t *Table) Row(cells ...any) {
+	row := make([]string, len(t.columns))
+	for i := range row {
+		if i < len(cells) {
+			row[i] = clean(fmt.Sprint(cells[i]))
+		}
+	}
+	t.rows = append(t.rows, row)
+}
+
+// Len is the number of rows.
+func (t *Table) Len() int { return len(t.rows) }
+
+// WriteTo prints the table; lines carry no blanks at their end.
+func (t *Table) WriteTo(w io.Writer) (int64, error) {
+	widths := make([]int, len(t.columns))
+	head, rule := make([]string, len(t.columns)), make([]string, len(t.columns))
+	for i, c := range t.columns {
+		head[i] = c.Name
+		widths[i] = width(c.Name)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], width(row[i]))
+		}
+		rule[i] = strings.Repeat("-", widths[i])
+	}
+	var s strings.Builder
+	t.line(&s, head, widths)
+	t.line(&s, rule, widths)
+	for _, row := range t.rows {
+		t.line(&s, row, widths)
+	}
+	n, err := io.WriteString(w, s.String())
+	return int64(n), err
+}
+
+// String is the printed table.
+func (t *Table) String() string {
+	var s strings.Builder
+	if _, err := t.WriteTo(&s); err != nil {
+		return err.Error() // a strings.Builder never fails
+	}
+	return s.String()
+}
+
+func (t *Table) line(s *strings.Builder, cells []string, widths []int) {
+	var b strings.Builder
+	for i, cell := range cells {
+		if i > 0 {
+			b.WriteString("  ")
+		}
+		pad := strings.Repeat(" ", widths[i]-width(cell))
+		if t.columns[i].Align == Right {
+			b.WriteString(pad + cell)
+		} else {
+			b.WriteString(cell + pad)
+		}
+	}
+	s.WriteString(strings.TrimRight(b.String(), " ") + "\n")
+}
+
+// clean keeps a cell on its line and a hostile name from steering the terminal.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// width counts characters, without the marks that combine with others.
+func width(s string) int {
+	n := utf8.RuneCountInString(s)
+	for _, r := range s {
+		if unicode.Is(unicode.Mn, r) {
+			n--
+		}
+	}
+	return n
+}
