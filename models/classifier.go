@@ -1,0 +1,223 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"ucan/runtime"
+	"ucan/smooth"
+)
+
+// Classifier is a session of a prepared model at one physical batch. It implements
+// smooth.Classifier; one worker owns it at a time.
+type Classifier struct {
+	sess   *runtime.Session
+	in     []*runtime.Tensor
+	out    []*runtime.Tensor
+	input  []float32
+	labels []int32
+}
+
+var _ smooth.Classifier = (*Classifier)(nil)
+
+// mostValues bounds batch × d of a classifier: 1 GiB of input.
+const mostValues = 1 << 28
+
+// Classifier makes a session that runs at the given physical batch, at least 1 and
+// the model's own where that is fixed ([Model.FixedBatch]), on intraOp threads, at
+// least 1. Close it after use.
+//
+// The physical batch and the number of threads are choices that may change the last
+// bits of a score: record them with the results.
+func (m *Model) Classifier(ctx context.Context, batch, intraOp int) (*Classifier, error) {
+	return m.classifier(ctx, batch, intraOp, 1)
+}
+
+// classifier is Classifier for one of several that will run at the same time.
+func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) (_ *Classifier, err error) {
+	switch {
+	case batch < 1:
+		return nil, fmt.Errorf("open classifier: batch %d; give at least 1", batch)
+	case m.fixedBatch > 0 && batch != m.fixedBatch:
+		return nil, fmt.Errorf("open classifier: batch %d; model %s runs at batch %d only", batch, m.Name(), m.fixedBatch)
+	case batch > mostValues/m.Dim():
+		return nil, fmt.Errorf("open classifier: batch %d of %d values each takes over 1 GiB; give a smaller batch", batch, m.Dim())
+	}
+	opts := m.opts.Session
+	opts.IntraOp, opts.Concurrent, opts.Outputs = intraOp, concurrent, []string{labelName}
+	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
+	if err != nil {
+		return nil, fmt.Errorf("open classifier: %w", err)
+	}
+	c := &Classifier{sess: sess, input: make([]float32, batch*m.Dim()), labels: make([]int32, batch)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.Close())
+		}
+	}()
+	in, err := runtime.NewTensor(m.rt, batchShape(c.input, m.source), c.input)
+	if err != nil {
+		return nil, fmt.Errorf("open classifier: %w", err)
+	}
+	c.in = []*runtime.Tensor{in}
+	out, err := runtime.NewTensor(m.rt, []int64{int64(batch)}, c.labels)
+	if err != nil {
+		return nil, fmt.Errorf("open classifier: %w", err)
+	}
+	c.out = []*runtime.Tensor{out}
+	return c, nil
+}
+
+// Classifiers makes workers classifiers that are meant to run at the same time.
+// Close each of them after use.
+func (m *Model) Classifiers(ctx context.Context, workers, batch, intraOp int) (_ []*Classifier, err error) {
+	if workers < 1 {
+		return nil, fmt.Errorf("open classifiers: %d workers; give at least 1", workers)
+	}
+	var all []*Classifier
+	for range workers {
+		c, cerr := m.classifier(ctx, batch, intraOp, workers)
+		if cerr != nil {
+			for _, c := range all {
+				cerr = errors.Join(cerr, c.Close())
+			}
+			return nil, cerr
+		}
+		all = append(all, c)
+	}
+	return all, nil
+}
+
+// Input returns the batch × d buffer, row-major in the source's layout, that the
+// session reads in place.
+func (c *Classifier) Input() []float32 { return c.input }
+
+// Batch returns the physical batch.
+func (c *Classifier) Batch() int { return len(c.labels) }
+
+// Provider returns the provider that runs the session.
+func (c *Classifier) Provider() string { return c.sess.Provider() }
+
+// Classify runs the whole batch and returns the labels of the first rows, −1 where a
+// row gives no vote. The rows behind them are padding: whatever the buffer holds.
+func (c *Classifier) Classify(ctx context.Context, rows int) ([]int32, error) {
+	if rows < 1 || rows > len(c.labels) {
+		return nil, fmt.Errorf("classify: %d rows in a batch of %d", rows, len(c.labels))
+	}
+	if err := c.sess.Run(ctx, c.in, c.out); err != nil {
+		return nil, fmt.Errorf("classify: %w", err)
+	}
+	return c.labels[:rows], nil
+}
+
+// Close releases the session. Further calls do nothing.
+func (c *Classifier) Close() error {
+	if c == nil {
+		return nil
+	}
+	err := c.sess.Close()
+	for _, t := range append(c.in, c.out...) {
+		err = errors.Join(err, t.Close())
+	}
+	c.in, c.out = nil, nil
+	return err
+}
+
+// scorer is the session behind Model.Scores.
+type scorer struct {
+	mu     sync.Mutex
+	sess   *runtime.Session
+	in     *runtime.Tensor
+	out    *runtime.Tensor
+	input  []float32
+	scores []float32
+	closed bool
+}
+
+// ErrNoScores is the error, possibly wrapped, for scores of a model that gives
+// labels only.
+var ErrNoScores = errors.New("the model gives labels, no scores")
+
+// ScoreWidth returns the number of scores a row: the classes, 1 under a threshold, 0
+// for a model that gives labels only.
+func (m *Model) ScoreWidth() int { return m.scoreWidth }
+
+// Scores returns the model's scores (logits or probabilities, as it gives them) of
+// rows of the source, row by row: len(x)/d × ScoreWidth values. x holds any number of
+// rows. It is safe for concurrent use, one call at a time running.
+func (m *Model) Scores(ctx context.Context, x []float32) ([]float32, error) {
+	d := m.Dim()
+	if m.scoreWidth == 0 {
+		return nil, fmt.Errorf("scores of %s: %w", m.Name(), ErrNoScores)
+	}
+	if len(x) == 0 || len(x)%d != 0 {
+		return nil, fmt.Errorf("scores of %s: %d values are no rows of %d", m.Name(), len(x), d)
+	}
+	s := &m.scorer
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := m.openScorer(ctx); err != nil {
+		return nil, fmt.Errorf("scores of %s: %w", m.Name(), err)
+	}
+	out := make([]float32, 0, len(x)/d*m.scoreWidth)
+	for len(x) > 0 {
+		n := copy(s.input, x)
+		if err := s.sess.Run(ctx, []*runtime.Tensor{s.in}, []*runtime.Tensor{s.out}); err != nil {
+			return nil, fmt.Errorf("scores of %s: %w", m.Name(), err)
+		}
+		out = append(out, s.scores[:n/d*m.scoreWidth]...)
+		x = x[n:]
+	}
+	return out, nil
+}
+
+func (m *Model) openScorer(ctx context.Context) error {
+	s := &m.scorer
+	if s.closed {
+		return runtime.ErrClosed
+	}
+	if s.sess != nil {
+		return nil
+	}
+	batch := m.fixedBatch
+	if batch == 0 {
+		batch = max(1, min(32, (1<<20)/m.Dim()))
+	}
+	opts := m.opts.Session
+	opts.IntraOp, opts.Concurrent, opts.Outputs = max(opts.IntraOp, 1), 0, []string{scoresName}
+	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
+	if err != nil {
+		return err
+	}
+	input, scores := make([]float32, batch*m.Dim()), make([]float32, batch*m.scoreWidth)
+	in, err := runtime.NewTensor(m.rt, batchShape(input, m.source), input)
+	if err != nil {
+		return errors.Join(err, sess.Close())
+	}
+	out, err := runtime.NewTensor(m.rt, []int64{int64(batch), int64(m.scoreWidth)}, scores)
+	if err != nil {
+		return errors.Join(err, in.Close(), sess.Close())
+	}
+	s.sess, s.in, s.out, s.input, s.scores = sess, in, out, input, scores
+	return nil
+}
+
+// Close releases what Scores holds; classifiers are closed by their owners. Further
+// calls do nothing.
+func (m *Model) Close() error {
+	if m == nil {
+		return nil
+	}
+	s := &m.scorer
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.closed = true
+	if s.sess == nil {
+		return nil
+	}
+	err := errors.Join(s.sess.Close(), s.in.Close(), s.out.Close())
+	s.sess = nil
+	return err
+}

@@ -1,0 +1,106 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ucan/runtime"
+	"ucan/runtime/onnx"
+)
+
+// engine runs graphs while a model is opened: one session at a time, one thread.
+type engine struct {
+	rt   *runtime.Runtime
+	opts runtime.SessionOptions
+}
+
+func newEngine(rt *runtime.Runtime, opts runtime.SessionOptions) *engine {
+	opts.IntraOp = max(opts.IntraOp, 1)
+	opts.Concurrent = 0
+	return &engine{rt: rt, opts: opts}
+}
+
+func (e *engine) session(ctx context.Context, m *onnx.Model) (*runtime.Session, error) {
+	b, err := m.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	return e.rt.NewSession(ctx, b, e.opts)
+}
+
+// measure runs m on rows of the source and returns the shape of one of its values.
+func (e *engine) measure(ctx context.Context, m *onnx.Model, value string, rows []float32, source []int) (shape []int64, err error) {
+	mm, err := withMeasure(m, value)
+	if err != nil {
+		return nil, err
+	}
+	if mm, err = mm.WithoutDead(); err != nil {
+		return nil, err
+	}
+	sess, err := e.session(ctx, mm)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, sess.Close()) }()
+	in, err := runtime.NewTensor(e.rt, batchShape(rows, source), rows)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	got := make([]int64, 1+measured)
+	out, err := runtime.NewTensor(e.rt, []int64{1 + measured}, got)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	if err := sess.Run(ctx, []*runtime.Tensor{in}, []*runtime.Tensor{out}); err != nil {
+		return nil, err
+	}
+	if got[0] > measured {
+		return nil, fmt.Errorf("value %q has %d dimensions", value, got[0])
+	}
+	return got[1 : 1+got[0]], nil
+}
+
+func batchShape(rows []float32, source []int) []int64 {
+	return append([]int64{int64(len(rows) / product(source))}, int64s(source)...)
+}
+
+// answer is what a prepared graph says of some rows.
+type answer struct {
+	labels []int32
+	scores []float32 // rows × width, nil for label outputs
+	width  int
+}
+
+// row returns the scores of one row.
+func (a answer) row(i int) []float32 { return a.scores[i*a.width : (i+1)*a.width] }
+
+// ask runs a prepared graph's session on rows of the source, all in one batch.
+func (e *engine) ask(ctx context.Context, sess *runtime.Session, rows []float32, source []int, width int) (a answer, err error) {
+	shape := batchShape(rows, source)
+	in, err := runtime.NewTensor(e.rt, shape, rows)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	a = answer{labels: make([]int32, shape[0]), width: width}
+	label, err := runtime.NewTensor(e.rt, shape[:1], a.labels)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { err = errors.Join(err, label.Close()) }()
+	outs := []*runtime.Tensor{label}
+	if slices.ContainsFunc(sess.Outputs(), func(o runtime.IO) bool { return o.Name == scoresName }) {
+		a.scores = make([]float32, int(shape[0])*width)
+		scores, terr := runtime.NewTensor(e.rt, []int64{shape[0], int64(width)}, a.scores)
+		if terr != nil {
+			return answer{}, terr
+		}
+		defer func() { err = errors.Join(err, scores.Close()) }()
+		outs = append(outs, scores)
+	}
+	return a, sess.Run(ctx, []*runtime.Tensor{in}, outs)
+}

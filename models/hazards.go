@@ -1,0 +1,197 @@
+package models
+
+import (
+	"fmt"
+	"math"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// hazards is what a graph holds that makes its answer depend on chance, on training
+// state, or on the other rows of a batch.
+type hazards struct {
+	random   []string // operators that draw numbers
+	training []string // normalisation or dropout in training mode
+	unsure   []string // dropout whose mode is an input that is not constant
+	quantise []string // operators whose scale is computed from the whole batch
+}
+
+// scanHazards searches the nodes of a graph, of its subgraphs, and of the model's own
+// functions.
+func scanHazards(m *onnx.Model) hazards {
+	var h hazards
+	v := newView(m)
+	for _, n := range m.Nodes() {
+		h.node(n, m.Opset(""), v.constant)
+	}
+	for _, f := range m.Proto().GetFunctions() {
+		opset := m.Opset("")
+		for _, o := range f.GetOpsetImport() {
+			if onnx.NormalDomain(o.GetDomain()) == "" {
+				opset = o.GetVersion()
+			}
+		}
+		h.graph(f.GetNode(), nil, opset, func(string) *onnxpb.TensorProto { return nil })
+	}
+	return h
+}
+
+// graph scans the nodes of a subgraph; outer finds constants around it.
+func (h *hazards) graph(nodes []*onnxpb.NodeProto, inits []*onnxpb.TensorProto, opset int64, outer func(string) *onnxpb.TensorProto) {
+	own := map[string]*onnxpb.TensorProto{}
+	for _, t := range inits {
+		own[t.GetName()] = t
+	}
+	for _, n := range nodes {
+		if n.GetOpType() == "Constant" {
+			if t, err := onnx.ConstantValue(n); err == nil {
+				own[t.GetName()] = t
+			}
+		}
+	}
+	for _, n := range nodes {
+		h.node(n, opset, func(name string) *onnxpb.TensorProto {
+			if t := own[name]; t != nil {
+				return t
+			}
+			return outer(name)
+		})
+	}
+}
+
+func (h *hazards) node(n *onnxpb.NodeProto, opset int64, constant func(string) *onnxpb.TensorProto) {
+	what := onnx.Describe(n)
+	switch n.GetOpType() {
+	case "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli":
+		h.random = append(h.random, what)
+	case "BatchNormalization":
+		outputs := 0
+		for _, o := range n.GetOutput() {
+			if o != "" {
+				outputs++
+			}
+		}
+		// Up to opset 6 the attribute is_test says it, and defaults to training; up
+		// to 13 the further outputs do; from 14 on training_mode.
+		if opset < 7 && onnx.AttrInt(n, "is_test", 0) == 0 ||
+			opset >= 7 && opset < 14 && outputs > 1 ||
+			opset >= 14 && onnx.AttrInt(n, "training_mode", 0) != 0 {
+			h.training = append(h.training, what)
+		}
+	case "Dropout", "TrainableDropout", "BiasDropout", "BitmaskDropout", "BitmaskBiasDropout":
+		h.dropout(n, what, opset, constant)
+	case "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM":
+		h.quantise = append(h.quantise, what)
+	}
+	for _, a := range n.GetAttribute() {
+		if a.G != nil {
+			h.graph(a.G.GetNode(), a.G.GetInitializer(), opset, constant)
+		}
+		for _, g := range a.Graphs {
+			h.graph(g.GetNode(), g.GetInitializer(), opset, constant)
+		}
+	}
+}
+
+// dropout: up to opset 6 is_test decides, between 7 and 11 Dropout is the identity,
+// from 12 on an input does, false when it is left out.
+func (h *hazards) dropout(n *onnxpb.NodeProto, what string, opset int64, constant func(string) *onnxpb.TensorProto) {
+	if n.GetDomain() == "" && opset < 7 {
+		if onnx.AttrInt(n, "is_test", 0) == 0 {
+			h.training = append(h.training, what)
+		}
+		return
+	}
+	at := 2
+	switch n.GetOpType() {
+	case "BiasDropout", "BitmaskBiasDropout":
+		at = 4
+	}
+	if n.GetDomain() == "" && opset < 12 || input(n, at) == "" {
+		return
+	}
+	t := constant(input(n, at))
+	if t == nil {
+		h.unsure = append(h.unsure, what)
+		return
+	}
+	if mode, err := onnx.Int64s(t); err != nil || len(mode) != 1 || mode[0] != 0 {
+		h.training = append(h.training, what)
+	}
+}
+
+// refusal returns the reason to refuse the graph, or nil. Quantisation is not among
+// them: such a model runs at batch 1.
+func (h hazards) refusal() error {
+	switch {
+	case len(h.random) > 0:
+		return refuse("it draws random numbers of its own, so that its answer is not a function of the input",
+			"export the model for inference, without its random operators", h.random...)
+	case len(h.training) > 0:
+		return refuse("it is exported in training mode, so that its answer depends on the rest of the batch or on chance",
+			"export it for inference (model.eval(), training=TrainingMode.EVAL)", h.training...)
+	case len(h.unsure) > 0:
+		return refuse("an input decides whether dropout is in training mode",
+			"fix that input to false with --fix NAME=false, or export for inference", h.unsure...)
+	}
+	return nil
+}
+
+// checkWeights refuses constants that are not numbers: NaN anywhere, and infinities
+// where they take part in arithmetic. As a bound or a mask an infinity is sound.
+func checkWeights(m *onnx.Model) error {
+	v := newView(m)
+	for _, t := range m.Initializers() {
+		nan, inf, minusOnly, err := notFinite(t)
+		if err != nil {
+			return fmt.Errorf("read the weights: %w", err)
+		}
+		name := fmt.Sprintf("initialiser %q", t.GetName())
+		if nan {
+			return refuse("a weight is NaN", "export the model again from a checkpoint whose training did not diverge", name)
+		}
+		if !inf {
+			continue
+		}
+		for _, n := range v.readers[t.GetName()] {
+			switch n.GetOpType() {
+			case "Clip", "Where", "Max", "Min", "Pad", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal":
+				continue
+			case "Add", "Expand", "Slice", "Unsqueeze", "Concat", "Cast", "Gather", "Identity", "Reshape", "Trilu":
+				if minusOnly { // an attention mask on its way
+					continue
+				}
+			}
+			return refuse("a weight is infinite", "export the model again from a checkpoint whose training did not diverge",
+				name+" read by "+onnx.Describe(n))
+		}
+	}
+	return nil
+}
+
+// notFinite looks for NaN and infinities; minusOnly says that a tensor holds nothing
+// but zeros and −Inf, as masks do.
+func notFinite(t *onnxpb.TensorProto) (nan, inf, minusOnly bool, err error) {
+	minusOnly = true
+	see := func(v float64) {
+		nan = nan || v != v
+		inf = inf || math.IsInf(v, 0)
+		minusOnly = minusOnly && (v == 0 || math.IsInf(v, -1))
+	}
+	switch onnx.TensorType(t) {
+	case onnx.Double:
+		d, derr := onnx.TensorData[float64](t)
+		for _, v := range d {
+			see(v)
+		}
+		return nan, inf, minusOnly, derr
+	case onnx.Float, onnx.Float16:
+		f, ferr := onnx.Float32s(t)
+		for _, v := range f {
+			see(float64(v))
+		}
+		return nan, inf, minusOnly, ferr
+	}
+	return false, false, false, nil
+}

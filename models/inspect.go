@@ -1,0 +1,50 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+)
+
+// Inspect reads a file and reports what it holds, what is guessed, what preparing it
+// would do, and the flags that change it. It runs nothing and needs no onnxruntime;
+// [Model.Report] has what a run adds.
+//
+// The error is a *Refusal (possibly wrapped) when the file cannot be smoothed, wraps
+// ErrDeclaration when flags or model.yaml are at fault, and is another one when the
+// file cannot be read. The report holds what was found until then, and the refusal.
+func Inspect(ctx context.Context, path string, opts Options) (Report, error) {
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
+	p, err := makePlan(path, opts)
+	if err == nil && p.source != nil {
+		// The edits are part of the answer, and must be possible.
+		err = p.foresee()
+	}
+	return p.report, p.refused(path, err)
+}
+
+// foresee builds the graph without running it, for the list of edits.
+func (p *plan) foresee() error {
+	batch := int64(-1)
+	if p.single {
+		batch = 1
+	}
+	rewrite := p.report.Batching.Plan == planRewritten
+	_, edits, err := p.build(rewrite, batch)
+	p.report.Batching.Edits = edits
+	return err
+}
+
+// refused stores a refusal in the report and adds the file to the error.
+func (p *plan) refused(path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var refusal *Refusal
+	if errors.As(err, &refusal) {
+		p.report.Refusal = refusal
+	}
+	return fmt.Errorf("%s: %w", path, err)
+}

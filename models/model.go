@@ -1,0 +1,77 @@
+package models
+
+import (
+	"slices"
+
+	"ucan/runtime"
+	"ucan/runtime/onnx"
+)
+
+// Model is a prepared base classifier: one function from a row of the source's
+// space to a class. It is safe for concurrent use; each worker takes a
+// [Classifier] of its own.
+type Model struct {
+	rt       *runtime.Runtime
+	opts     Options
+	report   Report
+	decision Decision
+	sha256   string
+	source   []int
+
+	graph *onnx.Model // prepared
+	bytes []byte      // the same, as an ONNX file
+
+	fixedBatch int // 0: any batch
+	scoreWidth int
+	provider   string
+	scorer     scorer
+}
+
+// Name returns the model's name in certificates.
+func (m *Model) Name() string { return m.report.Name }
+
+// SHA256 returns the hash of the model's file in hexadecimal; of all its files in
+// order where it keeps tensors in others. A denoiser's hash is in Preprocessing.
+func (m *Model) SHA256() string { return m.sha256 }
+
+// Classes returns the number of classes, at least 2.
+func (m *Model) Classes() int { return m.report.Classes }
+
+// Labels returns the declared names of the classes, or nil.
+func (m *Model) Labels() []string { return slices.Clone(m.report.Labels) }
+
+// InputShape returns the shape of one row in the source's layout (images: C, H, W).
+func (m *Model) InputShape() []int { return slices.Clone(m.source) }
+
+// Dim returns the number of values of one row.
+func (m *Model) Dim() int { return product(m.source) }
+
+// Preprocessing returns what stands between the noise and the classifier.
+func (m *Model) Preprocessing() Preprocessing { return m.report.Prep }
+
+// Decision returns how a class is made of the output.
+func (m *Model) Decision() Decision { return m.decision }
+
+// Provider returns the provider that really runs the graph.
+func (m *Model) Provider() string { return m.provider }
+
+// FixedBatch returns the only physical batch that the model runs at, or 0 when it
+// runs at any.
+func (m *Model) FixedBatch() int { return m.fixedBatch }
+
+// Report returns everything found while opening, the probe's result included.
+func (m *Model) Report() Report { return m.report }
+
+// Graph returns the prepared graph: input "ucan.x" of type float and shape
+// [N, source…], outputs "ucan.label" (int32 [N]) and, unless the decision is Label,
+// "ucan.scores" ([N, K]).
+func (m *Model) Graph() *onnx.Model { return m.graph }
+
+// product multiplies dimensions.
+func product(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	return n
+}

@@ -1,0 +1,341 @@
+package models
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ucan/runtime"
+	"ucan/runtime/onnx"
+)
+
+// Open reads an ONNX file, prepares it as the package describes, and tries it: the
+// result is a classifier whose decisions, as far as the trial shows, are a function
+// of the row alone.
+//
+// The error is a *Refusal (possibly wrapped) when the model cannot be smoothed
+// soundly, wraps ErrDeclaration when the options or model.yaml are at fault, and is
+// another one when the file cannot be read or does not load.
+func Open(ctx context.Context, rt *runtime.Runtime, path string, opts Options) (*Model, error) {
+	p, err := makePlan(path, opts)
+	if err != nil {
+		return nil, p.refused(path, err)
+	}
+	if p.source == nil {
+		return nil, p.refused(path, refuse(
+			fmt.Sprintf("input %v leaves its shape open and no data says it", p.input), "open it with data, or export it with a fixed size"))
+	}
+	m := &Model{rt: rt, opts: opts, source: p.source}
+	if err := m.prepare(ctx, p); err != nil {
+		return nil, p.refused(path, err)
+	}
+	return m, nil
+}
+
+// prepare finds out at which batch the model runs, appends the decision and probes
+// the result.
+func (m *Model) prepare(ctx context.Context, p *plan) error {
+	e := newEngine(m.rt, m.opts.Session)
+	var (
+		res ProbeResult
+		err error
+		why error
+	)
+	if !p.single {
+		rewrite := p.report.Batching.Plan == planRewritten
+		if res, err = m.tryOpen(ctx, e, p, rewrite); err != nil && !rewrite && !fatal(ctx, err) {
+			// The declared batch is open, and a batch is baked in all the same.
+			why = err
+			res, err = m.tryOpen(ctx, e, p, true)
+		}
+		if err != nil {
+			if fatal(ctx, err) {
+				return err
+			}
+			if why == nil {
+				why = err
+			}
+		}
+	}
+	if p.single || err != nil {
+		if res, err = m.tryFixed(ctx, e, p, why); err != nil {
+			return err
+		}
+	}
+	p.explainProbe(res)
+	p.report.Probe = &res
+	if n, k := len(p.report.Labels), p.report.Classes; n > 0 && n != k {
+		return p.checkLabels()
+	}
+	m.report, m.decision, m.sha256, m.provider = p.report, p.decision, p.file.sha256, res.Provider
+	if m.bytes, err = m.graph.Marshal(); err != nil {
+		return fmt.Errorf("write the prepared graph: %w", err)
+	}
+	return nil
+}
+
+// fatal tells errors that another batch plan cannot mend.
+func fatal(ctx context.Context, err error) bool {
+	var refusal *Refusal
+	return ctx.Err() != nil || errors.Is(err, ErrDeclaration) || errors.As(err, &refusal) ||
+		errors.Is(err, runtime.ErrProvider) || errors.Is(err, runtime.ErrUnknownProvider) ||
+		errors.Is(err, runtime.ErrOptions) || errors.Is(err, runtime.ErrClosed)
+}
+
+// trialBatch is the batch at which a graph shows that it takes more than its own.
+const trialBatch = 3
+
+// tryOpen prepares the graph for any batch, rewritten or as it is, and probes it. A
+// rewritten graph must agree with the original at its own batch.
+func (m *Model) tryOpen(ctx context.Context, e *engine, p *plan, rewrite bool) (ProbeResult, error) {
+	g, edits, err := p.build(rewrite, -1)
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	d := product(p.source)
+	rows := sampleRows(trialBatch, d)
+	h, err := m.measureHead(ctx, e, p, g, rows)
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	prepared, err := withDecision(g, h, p.decision, -1)
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	difference := 0.0
+	if rewrite {
+		if difference, err = m.compareOriginal(ctx, e, p, prepared, h); err != nil {
+			return ProbeResult{}, err
+		}
+	}
+	res, err := p.probe(ctx, e, prepared, h.width)
+	if err != nil {
+		return res, err
+	}
+	res.RewriteDifference = difference
+	m.accept(p, prepared, h, 0)
+	if rewrite {
+		p.report.Batching.Plan, p.report.Batching.Edits = planRewritten, edits
+	}
+	return res, nil
+}
+
+// tryFixed prepares the graph at its own batch.
+func (m *Model) tryFixed(ctx context.Context, e *engine, p *plan, why error) (ProbeResult, error) {
+	size := p.ownBatch()
+	g, _, err := p.build(false, int64(size))
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	rows := sampleRows(size, product(p.source))
+	h, err := m.measureHead(ctx, e, p, g, rows)
+	if err != nil {
+		if why != nil {
+			return ProbeResult{}, why // the first failure tells more
+		}
+		return ProbeResult{}, err
+	}
+	prepared, err := withDecision(g, h, p.decision, int64(size))
+	if err != nil {
+		return ProbeResult{}, err
+	}
+	res, err := p.probeFixed(ctx, e, prepared, h.width, size)
+	if err != nil {
+		return res, err
+	}
+	m.accept(p, prepared, h, size)
+	b := &p.report.Batching
+	b.Plan, b.Size, b.Edits = planFixed, size, nil
+	if why != nil {
+		b.Why = "a larger batch fails or changes the results"
+		p.report.add(kindWarning, fmt.Sprintf("runs at its own batch of %d, which is slow: %s (%v)", size, b.Why, why), "")
+	}
+	return res, nil
+}
+
+// ownBatch is the batch that the file was exported at.
+func (p *plan) ownBatch() int {
+	size := max(p.static, 1)
+	if p.denoiser != nil {
+		size = max(size, p.denoiser.static)
+	}
+	return size
+}
+
+func (m *Model) accept(p *plan, prepared *onnx.Model, h head, fixed int) {
+	m.graph, m.fixedBatch, m.scoreWidth = prepared, fixed, h.width
+	p.report.Classes = h.classes
+}
+
+// measureHead runs the graph once for the shape of its output and checks that it is
+// one vector of scores, or one label, a row.
+func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Model, rows []float32) (head, error) {
+	batch := int64(len(rows) / product(p.source))
+	shape, err := e.measure(ctx, g, p.output, rows, p.source)
+	if err != nil {
+		return head{}, err
+	}
+	h := head{name: p.output, dtype: p.outType, rank: len(shape), classes: p.report.Classes}
+	total := int64(1)
+	wide := 0
+	for i, n := range shape {
+		total *= n
+		if n != 1 && i > 0 {
+			wide++
+		}
+	}
+	own := batch == 1 && len(shape) == 1 // [K] of a single row
+	switch {
+	case total == 0 || total%batch != 0 || len(shape) > 0 && shape[0] != batch && !own || len(shape) == 0 && batch != 1:
+		return h, fmt.Errorf("output %q has shape %v for a batch of %d rows", p.output, shape, batch)
+	case own && total > 1 || len(shape) <= 1 && total == batch || wide <= 1:
+	default:
+		return h, refuse(fmt.Sprintf("output %q has shape %v a row, no vector of scores", p.output, shape[1:]),
+			"choose the output that holds one score a class with --output NAME")
+	}
+	width := int(total / batch)
+	switch p.decision.Kind {
+	case Label:
+		if width != 1 {
+			return h, refuse(fmt.Sprintf("output %q gives %d labels a row", p.output, width), "choose an output with one label a row with --output NAME")
+		}
+		if h.classes == 0 {
+			return m.measureClasses(ctx, e, p, g, rows, h)
+		}
+		return h, nil
+	case Threshold:
+		if width != 1 {
+			return h, declared("a threshold needs one score a row and output %q has %d; use --decision argmax", p.output, width)
+		}
+		h.width, h.classes = 1, 2
+		return h, nil
+	}
+	h.width, h.classes = width, width
+	p.report.Classes = width
+	return h, p.checkWidth()
+}
+
+// measureClasses finds the number of classes of an arg-max inside the model.
+func (m *Model) measureClasses(ctx context.Context, e *engine, p *plan, g *onnx.Model, rows []float32, h head) (head, error) {
+	unknownClasses := refuse("the number of classes behind the label is unknown", "list the labels in model.yaml, or say output.classes there")
+	name, axis := p.classSource()
+	if name == "" || !slices.Contains(g.Values(), name) {
+		return h, unknownClasses
+	}
+	shape, err := e.measure(ctx, g, name, rows, p.source)
+	if err != nil {
+		return h, err
+	}
+	if axis < 0 {
+		axis += int64(len(shape))
+	}
+	if axis < 1 || axis >= int64(len(shape)) || shape[axis] < 2 || shape[axis] > maxClasses {
+		return h, unknownClasses
+	}
+	h.classes = int(shape[axis])
+	return h, nil
+}
+
+// compareOriginal runs the rewritten and the original graph on the same rows, the
+// original at its own batch.
+func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepared *onnx.Model, h head) (diff float64, err error) {
+	size := p.ownBatch()
+	g, _, err := p.build(false, int64(size))
+	if err != nil {
+		return 0, err
+	}
+	d := product(p.source)
+	rows := sampleRows(trialBatch*size, d)
+	oh, err := m.measureHead(ctx, e, p, g, rows[:size*d])
+	if err != nil {
+		return 0, err
+	}
+	if oh.classes != h.classes {
+		return 0, fmt.Errorf("the rewritten graph has %d classes, the original %d", h.classes, oh.classes)
+	}
+	original, err := withDecision(g, oh, p.decision, int64(size))
+	if err != nil {
+		return 0, err
+	}
+	old, err := e.session(ctx, original)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, old.Close()) }()
+	fresh, err := e.session(ctx, prepared)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, fresh.Close()) }()
+	got, err := e.ask(ctx, fresh, rows, p.source, h.width)
+	if err != nil {
+		return 0, err
+	}
+	want := answer{width: h.width}
+	for at := 0; at < len(rows); at += size * d {
+		a, err := e.ask(ctx, old, rows[at:at+size*d], p.source, h.width)
+		if err != nil {
+			return 0, err
+		}
+		want.labels = append(want.labels, a.labels...)
+		want.scores = append(want.scores, a.scores...)
+	}
+	diff, ok := same(want, got, tolerance(p.input.Type, fresh.Provider()))
+	if !ok {
+		return diff, fmt.Errorf("the rewritten graph differs from the original by %.1g of the largest score", diff)
+	}
+	return diff, nil
+}
+
+// probeFixed compares rows at different positions of a fixed batch. A batch of one
+// row has no positions: asking twice shows that the answer is a function of the row.
+func (p *plan) probeFixed(ctx context.Context, e *engine, prepared *onnx.Model, width, size int) (res ProbeResult, err error) {
+	sess, err := e.session(ctx, prepared)
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, sess.Close()) }()
+	d := product(p.source)
+	rows := sampleRows(max(size, 2), d)[:size*d]
+	first, err := e.ask(ctx, sess, rows, p.source, width)
+	if err != nil {
+		return res, err
+	}
+	turned := make([]float32, len(rows))
+	for i := range size {
+		j := (i + size/2) % size
+		copy(turned[j*d:(j+1)*d], rows[i*d:(i+1)*d])
+	}
+	second, err := e.ask(ctx, sess, turned, p.source, width)
+	if err != nil {
+		return res, err
+	}
+	c := comparison{bits: true}
+	scale := largestScore(first)
+	for i := range size {
+		c.rows(first, i, second, (i+size/2)%size, scale)
+	}
+	res = ProbeResult{Rows: size, Batch: size, Provider: sess.Provider(), MaxDifference: c.largest, BatchIndependent: c.bits}
+	res.SameDecisions = !c.flipped && !(c.largest > tolerance(p.input.Type, res.Provider))
+	if !res.SameDecisions {
+		return res, refuse("the same row gets different answers from one run to the next, or at different positions of the batch",
+			"export it for inference, without random operators or operators that mix the batch")
+	}
+	return res, nil
+}
+
+// explainProbe adds what the probe showed.
+func (p *plan) explainProbe(res ProbeResult) {
+	r := &p.report
+	text := fmt.Sprintf("%d rows got the same decisions at every position and in every batch size tried (up to %d)", res.Rows, res.Batch)
+	if res.BatchIndependent {
+		text += "; scores are bit for bit the same"
+	} else {
+		text += fmt.Sprintf("; scores differ by up to %.1g of the largest, so counts may depend on --batch in the last place", res.MaxDifference)
+	}
+	r.add(kindFound, text, "--batch B")
+	if res.RewriteDifference > 0 {
+		r.add(kindFound, fmt.Sprintf("the rewritten graph differs from the original by %.1g of the largest score", res.RewriteDifference), "")
+	}
+}

@@ -1,0 +1,138 @@
+package models
+
+// TensorInfo describes an input or output of a graph.
+type TensorInfo struct {
+	Name string `json:"name"`
+	// Type is the element type in the schema's words, such as "float" or "int64";
+	// "sequence", "map" or "optional" for what is not a tensor.
+	Type string `json:"type"`
+	// Shape has one entry an axis: a number, a symbol, or "?"; nil when the file
+	// does not tell the rank.
+	Shape []string `json:"shape"`
+	// Role says what preparing makes of it: "data", "fixed", "unused", "scores",
+	// "label".
+	Role string `json:"role,omitempty"`
+}
+
+// Batching says how rows are batched.
+type Batching struct {
+	// Declared is the batch of the file: a number, a symbol, or "?".
+	Declared string `json:"declared"`
+	// Plan is "dynamic" (the file takes any batch), "rewritten" (made symbolic here)
+	// or "fixed" (runs at Size only).
+	Plan string `json:"plan"`
+	// Size is the only batch that a fixed plan runs at; otherwise 0.
+	Size int `json:"size,omitempty"`
+	// Edits lists what rewriting changed.
+	Edits []string `json:"edits,omitempty"`
+	// Why says why a plan is fixed.
+	Why string `json:"why,omitempty"`
+}
+
+// The plans of Batching.
+const (
+	planDynamic   = "dynamic"
+	planRewritten = "rewritten"
+	planFixed     = "fixed"
+)
+
+// Normalisation describes operators at the front of a graph that normalise its
+// input: a sign that the model takes the source's raw scale.
+type Normalisation struct {
+	// Operators are the operators in order, such as Sub, Div.
+	Operators []string `json:"operators"`
+	// Mean and Std are what they amount to, as (x − mean)/std, a value a channel or
+	// one for all; nil where that cannot be told.
+	Mean []float64 `json:"mean,omitempty"`
+	Std  []float64 `json:"std,omitempty"`
+}
+
+// Preprocessing is what stands between the noise and the classifier, as recorded in
+// certificates. The classifier sees (x·Scale − Mean)/Std in its own layout.
+type Preprocessing struct {
+	Input  string    `json:"input"`
+	Layout Layout    `json:"layout"`
+	Type   string    `json:"type"`
+	Shape  []int     `json:"shape"` // of one row of the model's input
+	Scale  float64   `json:"scale"`
+	Mean   []float64 `json:"mean"`
+	Std    []float64 `json:"std"`
+	// Round says that values are rounded and clipped to the input's integer type.
+	Round bool `json:"round,omitempty"`
+	// Inferred says that neither flags nor model.yaml declared anything.
+	Inferred bool              `json:"inferred,omitempty"`
+	Fix      map[string]string `json:"fix,omitempty"`
+	Output   string            `json:"output"`
+	// Denoiser is the SHA-256 of the composed denoiser's file, in hexadecimal.
+	Denoiser string `json:"denoiser,omitempty"`
+}
+
+// ProbeResult is what running the prepared graph showed.
+type ProbeResult struct {
+	// Rows is the number of rows that were compared, Batch the largest batch.
+	Rows  int `json:"rows"`
+	Batch int `json:"batch"`
+	// SameDecisions: the same rows at other positions, with other neighbours and in
+	// other batch sizes got the same decisions. Without it a model is refused.
+	SameDecisions bool `json:"same_decisions"`
+	// BatchIndependent: the scores were bit for bit the same in every batch size and
+	// position, so runs with different batch sizes give the same counts.
+	BatchIndependent bool `json:"batch_independent"`
+	// MaxDifference is the largest difference of a score between two batches,
+	// relative to the largest score.
+	MaxDifference float64 `json:"max_difference"`
+	// RewriteDifference is the same between the original graph at its own batch and
+	// the rewritten one; 0 where nothing was rewritten.
+	RewriteDifference float64 `json:"rewrite_difference,omitempty"`
+	// Provider is the provider that ran.
+	Provider string `json:"provider"`
+}
+
+// Finding is one line of a report.
+type Finding struct {
+	// Kind is "found", "guessed", "will do" or "warning".
+	Kind string `json:"kind"`
+	Text string `json:"text"`
+	// Flag is the exact flag that changes it, where there is one.
+	Flag string `json:"flag,omitempty"`
+}
+
+// The kinds of Finding.
+const (
+	kindFound   = "found"
+	kindGuessed = "guessed"
+	kindWillDo  = "will do"
+	kindWarning = "warning"
+)
+
+// Report is everything that is known about a file: what it holds, what was
+// guessed, what preparing does, and the flags that change it.
+type Report struct {
+	Name      string           `json:"name"`
+	File      string           `json:"file"` // without its folder
+	SHA256    string           `json:"sha256"`
+	Bytes     int64            `json:"bytes"`
+	IRVersion int64            `json:"ir_version"`
+	Opsets    map[string]int64 `json:"opsets"`
+	Producer  string           `json:"producer,omitempty"`
+	Operators map[string]int   `json:"operators"`
+	Inputs    []TensorInfo     `json:"inputs"`
+	Outputs   []TensorInfo     `json:"outputs"`
+	Batching  Batching         `json:"batch"`
+	YAML      string           `json:"yaml,omitempty"` // the model.yaml that was read
+	Source    []int            `json:"source_shape"`   // shape of one input of the data source
+	Inside    *Normalisation   `json:"normalisation_inside,omitempty"`
+	Prep      Preprocessing    `json:"preprocessing"`
+	Decision  string           `json:"decision"`
+	Ending    string           `json:"ending,omitempty"` // the operator that makes the scores
+	Classes   int              `json:"classes"`          // 0: only a run can tell
+	Labels    []string         `json:"labels,omitempty"`
+	Denoiser  string           `json:"denoiser,omitempty"`
+	Findings  []Finding        `json:"findings"`
+	Refusal   *Refusal         `json:"refusal,omitempty"`
+	Probe     *ProbeResult     `json:"probe,omitempty"`
+}
+
+func (r *Report) add(kind, text, flag string) {
+	r.Findings = append(r.Findings, Finding{Kind: kind, Text: text, Flag: flag})
+}

@@ -1,0 +1,156 @@
+package models
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// weaver adds nodes to a working copy of a graph, in the notation of the graph's
+// operator set. Its nodes are collected and put in front of or behind the others by
+// the caller. Names of new values begin with "ucan." and are unique.
+type weaver struct {
+	g     *onnxpb.GraphProto
+	opset int64
+	taken map[string]bool
+	nodes []*onnxpb.NodeProto
+}
+
+func newWeaver(p *onnxpb.ModelProto, m *onnx.Model) *weaver {
+	w := &weaver{g: p.Graph, opset: m.Opset(""), taken: map[string]bool{}}
+	for _, v := range m.Values() {
+		w.taken[v] = true
+	}
+	// Names inside subgraphs may not be shadowed either.
+	for _, n := range m.Nodes() {
+		for _, u := range onnx.Uses(n) {
+			w.taken[u] = true
+		}
+	}
+	return w
+}
+
+// name returns an unused value name.
+func (w *weaver) name(base string) string {
+	name := "ucan." + base
+	for i := 1; w.taken[name]; i++ {
+		name = fmt.Sprintf("ucan.%s_%d", base, i)
+	}
+	w.taken[name] = true
+	return name
+}
+
+// op adds a node with one output and returns the output's name.
+func (w *weaver) op(operator string, inputs []string, attrs ...*onnxpb.AttributeProto) string {
+	out := w.name(operator)
+	w.nodes = append(w.nodes, &onnxpb.NodeProto{
+		Name: proto.String(out), OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
+	})
+	return out
+}
+
+// opTo is op with a given output name.
+func (w *weaver) opTo(out, operator string, inputs []string, attrs ...*onnxpb.AttributeProto) {
+	w.nodes = append(w.nodes, &onnxpb.NodeProto{
+		Name: proto.String(out), OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
+	})
+}
+
+// add stores a tensor as an initialiser. Its name must be from w.name.
+func (w *weaver) add(t *onnxpb.TensorProto) string {
+	w.g.Initializer = append(w.g.Initializer, t)
+	return t.GetName()
+}
+
+// floats stores float32 values of the given element type, a float type.
+func (w *weaver) floats(base string, dims []int64, dt onnx.DType, values ...float64) (string, error) {
+	name := w.name(base)
+	var (
+		t   *onnxpb.TensorProto
+		err error
+	)
+	if dt == onnx.Double {
+		t, err = onnx.NewTensor(name, dims, values)
+	} else {
+		f := make([]float32, len(values))
+		for i, v := range values {
+			f[i] = float32(v)
+		}
+		t, err = onnx.NewTensor(name, dims, f)
+	}
+	if err != nil {
+		return "", err
+	}
+	return w.add(t), nil
+}
+
+// ints stores int64 values as a vector.
+func (w *weaver) ints(base string, values ...int64) (string, error) {
+	t, err := onnx.NewTensor(w.name(base), []int64{int64(len(values))}, values)
+	if err != nil {
+		return "", err
+	}
+	return w.add(t), nil
+}
+
+// cast converts a value to another element type.
+func (w *weaver) cast(in string, to onnx.DType) string {
+	return w.op("Cast", []string{in}, attrInt("to", int64(to)))
+}
+
+// reshape gives a value the shape dims.
+func (w *weaver) reshape(in string, dims ...int64) (string, error) {
+	shape, err := w.ints("shape", dims...)
+	if err != nil {
+		return "", err
+	}
+	return w.op("Reshape", []string{in, shape}), nil
+}
+
+// reduce applies ReduceMax, ReduceMin or ReduceSum along axis 1. Their axes became
+// an input in opset 13 (ReduceSum) and 18 (the others).
+func (w *weaver) reduce(operator, in string, keep int64) (string, error) {
+	since := int64(18)
+	if operator == "ReduceSum" {
+		since = 13
+	}
+	if w.opset < since {
+		return w.op(operator, []string{in}, attrInts("axes", 1), attrInt("keepdims", keep)), nil
+	}
+	axes, err := w.ints("axes", 1)
+	if err != nil {
+		return "", err
+	}
+	return w.op(operator, []string{in, axes}, attrInt("keepdims", keep)), nil
+}
+
+func attrInt(name string, v int64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &v}
+}
+
+func attrInts(name string, v ...int64) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INTS.Enum(), Ints: v}
+}
+
+func attrFloat(name string, v float32) *onnxpb.AttributeProto {
+	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_FLOAT.Enum(), F: &v}
+}
+
+// tensorInfo declares a tensor value; a negative size is the symbol N.
+func tensorInfo(name string, dt onnx.DType, dims ...int64) *onnxpb.ValueInfoProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, n := range dims {
+		d := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: n}}
+		if n < 0 {
+			d.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
+		}
+		shape.Dim = append(shape.Dim, d)
+	}
+	elem := int32(dt)
+	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: &elem, Shape: shape},
+	}}}
+}
