@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"archive/zip"
 	"bufio"
 	"bytes"
 	"compress/flate"
@@ -90,9 +91,15 @@ func inflate(ctx context.Context, r io.Reader) (*blob, error) {
 	if err != nil {
 		return nil, formatErrorf("gzip header: %w; the file is damaged, fetch it again", err)
 	}
-	src := &ctxReader{ctx: ctx, r: zr}
+	return spill(ctx, zr)
+}
+
+// spill reads all of an inflating stream, into memory or a temporary file.
+func spill(ctx context.Context, r io.Reader) (*blob, error) {
+	src := &ctxReader{ctx: ctx, r: r}
 	var buf bytes.Buffer
-	if _, err = io.CopyN(&buf, src, inflateInMemory); errors.Is(err, io.EOF) {
+	_, err := io.CopyN(&buf, src, inflateInMemory)
+	if errors.Is(err, io.EOF) {
 		return memoryBlob(buf.Bytes()), nil
 	}
 	if err != nil {
@@ -127,7 +134,7 @@ func inflateError(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || isFlateError(err) {
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zip.ErrChecksum) || isFlateError(err) {
 		return formatErrorf("inflate: %w; the file is damaged or truncated, fetch it again", err)
 	}
 	return fmt.Errorf("inflate: %w", err)

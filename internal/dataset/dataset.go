@@ -122,9 +122,18 @@ func openKind(ctx context.Context, spec Spec) (backend, Info, error) {
 		return openMNIST(ctx, spec)
 	case "cifar10", "cifar100":
 		return openCIFAR(ctx, spec)
-	default:
-		return nil, Info{}, specErrorf("source %s is not available", spec.Kind)
+	case "folder", "zip", "tar":
+		return openImages(ctx, spec)
+	case "npy":
+		return openNPY(ctx, spec)
+	case "npz":
+		return openNPZ(ctx, spec)
+	case "csv":
+		return openCSV(ctx, spec)
+	case "digits":
+		return openDigits(spec)
 	}
+	return nil, Info{}, specErrorf("no reader for sources of kind %s", spec.Kind)
 }
 
 func (o Options) validate() error {

@@ -1,0 +1,341 @@
+package dataset
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+const (
+	// maxEntries bounds the images of one folder or archive.
+	maxEntries = 20_000_000
+	// maxDepth bounds the nesting of folders, so that a link to a parent ends.
+	maxDepth = 8
+)
+
+// entry is one encoded image of a folder or archive.
+type entry struct {
+	name  string // slash-separated path inside the source
+	size  int64
+	label int
+	open  func() (io.ReadCloser, error)
+}
+
+// imageStore is a set of encoded images, decoded one at a time when asked for.
+type imageStore struct {
+	entries  []entry
+	channels int
+	closer   func() error
+}
+
+func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
+	s := &imageStore{closer: func() error { return nil }}
+	var err error
+	switch spec.Kind {
+	case "folder":
+		err = s.addFolder(ctx, spec.Paths[0], "", 0)
+	default:
+		var b *blob
+		if b, err = openBlob(ctx, spec.Paths[0]); err != nil {
+			return nil, Info{}, err
+		}
+		s.closer = b.close
+		if spec.Kind == "zip" {
+			err = s.addZip(b)
+		} else {
+			err = s.addTar(ctx, b)
+		}
+	}
+	if err == nil && len(s.entries) == 0 {
+		err = formatErrorf("it holds no image (png, jpg, gif, bmp, tiff, webp)")
+	}
+	var info Info
+	if err == nil {
+		info, err = s.settle(ctx, spec)
+	}
+	if err != nil {
+		return nil, Info{}, errors.Join(fmt.Errorf("read %q: %w", spec.Paths[0], err), s.closer())
+	}
+	return s, info, nil
+}
+
+// settle sorts the entries and finds labels and channels.
+func (s *imageStore) settle(ctx context.Context, spec Spec) (Info, error) {
+	sort.SliceStable(s.entries, func(i, j int) bool { return s.entries[i].name < s.entries[j].name })
+	for i := 1; i < len(s.entries); i++ {
+		if s.entries[i].name == s.entries[i-1].name {
+			return Info{}, formatErrorf("two images are named %q", s.entries[i].name)
+		}
+	}
+	info := Info{Name: spec.Kind + ":" + spec.label(0), Image: true}
+	if path, ok := spec.Params["labels"]; ok {
+		table, err := readLabels(ctx, path, filepath.Dir(spec.Paths[0]), spec.Params["label"])
+		if err != nil {
+			return Info{}, err
+		}
+		if err := s.assign(table); err != nil {
+			return Info{}, fmt.Errorf("labels %q: %w", path, err)
+		}
+		info.Labels, info.Classes = table.names, len(table.names)
+	} else {
+		if _, ok := spec.Params["label"]; ok {
+			return Info{}, specErrorf("option label= names a column of a label file; give the file with labels=CSV")
+		}
+		info.Labels, info.Classes = s.labelByFolder()
+	}
+	switch c := spec.Params["channels"]; c {
+	case "":
+		s.channels = s.guessChannels()
+	case "1", "3":
+		s.channels = int(c[0] - '0')
+		info.Name += "?channels=" + c
+	default:
+		return Info{}, specErrorf("option channels=%s: want 1 or 3", c)
+	}
+	return info, nil
+}
+
+// addFolder collects the images under dir; links are followed.
+func (s *imageStore) addFolder(ctx context.Context, dir, prefix string, depth int) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	list, err := os.ReadDir(dir)
+	if err != nil {
+		return pathError(err)
+	}
+	for _, e := range list {
+		name := path.Join(prefix, e.Name())
+		full := filepath.Join(dir, e.Name())
+		if hidden(e.Name()) {
+			continue
+		}
+		if !e.IsDir() && !isImageName(e.Name()) && e.Type()&os.ModeSymlink == 0 {
+			continue
+		}
+		st, err := os.Stat(full)
+		if err != nil {
+			return fmt.Errorf("%w; mend or remove the link", err)
+		}
+		switch {
+		case st.IsDir() && depth < maxDepth:
+			if err := s.addFolder(ctx, full, name, depth+1); err != nil {
+				return err
+			}
+		case st.Mode().IsRegular() && isImageName(e.Name()):
+			if err := s.add(entry{name: name, size: st.Size(), open: func() (io.ReadCloser, error) { return os.Open(full) }}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *imageStore) addZip(b *blob) error {
+	zr, err := zip.NewReader(b, b.size)
+	if err != nil {
+		return formatErrorf("%w; it is not a zip archive, or it is truncated", err)
+	}
+	for _, f := range zr.File {
+		if f.FileInfo().IsDir() || !usable(f.Name) {
+			continue
+		}
+		size := int64(min(f.UncompressedSize64, 1<<62))
+		if err := s.add(entry{name: path.Clean(f.Name), size: size, open: f.Open}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTar notes where the images lie; they are read from there when asked for.
+func (s *imageStore) addTar(ctx context.Context, b *blob) error {
+	r := b.section(0, b.size)
+	tr := tar.NewReader(r)
+	for ctx.Err() == nil {
+		h, err := tr.Next()
+		if errors.Is(err, io.EOF) {
+			if len(s.entries) == 0 && b.size == 0 {
+				return formatErrorf("it is empty")
+			}
+			return nil
+		}
+		if err != nil {
+			return formatErrorf("%w after %d images; it is not a tar archive, or it is truncated", err, len(s.entries))
+		}
+		if h.Typeflag != tar.TypeReg || !usable(h.Name) {
+			continue
+		}
+		at, err := r.Seek(0, io.SeekCurrent)
+		if err != nil {
+			return err
+		}
+		if at+h.Size > b.size {
+			return formatErrorf("image %q ends beyond the archive: it is truncated, fetch it again", h.Name)
+		}
+		open := func() (io.ReadCloser, error) { return io.NopCloser(b.section(at, h.Size)), nil }
+		if err := s.add(entry{name: path.Clean(h.Name), size: h.Size, open: open}); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *imageStore) add(e entry) error {
+	if len(s.entries) >= maxEntries {
+		return formatErrorf("more than %d images; split it", maxEntries)
+	}
+	e.label = -1
+	s.entries = append(s.entries, e)
+	return nil
+}
+
+// usable says whether an archive's member is an image that a person put there.
+func usable(name string) bool {
+	for part := range strings.SplitSeq(path.Clean(name), "/") {
+		if hidden(part) && part != "." && part != ".." {
+			return false
+		}
+	}
+	return isImageName(name)
+}
+
+func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
+
+// labelByFolder numbers the classes by the first folder in which the images
+// differ, in the order of the names; folders that are all numbers are classes by
+// that number. Images outside any such folder have no label. One folder alone
+// says nothing about classes.
+func (s *imageStore) labelByFolder() (names []string, classes int) {
+	skip := commonFolders(s.entries)
+	index := map[string]int{}
+	for _, e := range s.entries {
+		if class, ok := classOf(e.name, skip); ok {
+			index[class] = 0
+		}
+	}
+	if len(index) == 0 {
+		return nil, 0
+	}
+	numeric := true
+	for class := range index {
+		names = append(names, class)
+		v, err := strconv.Atoi(class)
+		if err != nil || v < 0 || v > 1<<20 {
+			numeric = false
+		}
+	}
+	sort.Strings(names)
+	for i, class := range names {
+		index[class] = i
+		if numeric {
+			index[class], _ = strconv.Atoi(class)
+		}
+		classes = max(classes, index[class]+1)
+	}
+	for i := range s.entries {
+		if class, ok := classOf(s.entries[i].name, skip); ok {
+			s.entries[i].label = index[class]
+		}
+	}
+	if numeric {
+		names = nil
+	}
+	return names, classes
+}
+
+// commonFolders counts the leading folders that all entries share.
+func commonFolders(entries []entry) int {
+	first := strings.Split(entries[0].name, "/")
+	n := len(first) - 1
+	for _, e := range entries[1:] {
+		parts := strings.Split(e.name, "/")
+		n = min(n, len(parts)-1)
+		for i := range n {
+			if parts[i] != first[i] {
+				n = i
+				break
+			}
+		}
+	}
+	return n
+}
+
+func classOf(name string, skip int) (string, bool) {
+	parts := strings.Split(name, "/")
+	if len(parts) < skip+2 {
+		return "", false
+	}
+	return parts[skip], true
+}
+
+// guessChannels is 1 when those of the first 64 images that can be read are all
+// without colour, else 3.
+func (s *imageStore) guessChannels() int {
+	readable := 0
+	for i := range min(len(s.entries), 64) {
+		b, err := s.read(i)
+		if err != nil {
+			continue
+		}
+		gray, err := grayImage(b)
+		if err != nil {
+			continue
+		}
+		if !gray {
+			return 3
+		}
+		readable++
+	}
+	if readable == 0 {
+		return 3
+	}
+	return 1
+}
+
+func (s *imageStore) read(i int) (b []byte, err error) {
+	e := s.entries[i]
+	r, err := e.open()
+	if err != nil {
+		return nil, fmt.Errorf("image %q: %w", e.name, err)
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	if b, err = readLimited(r, e.size); err != nil {
+		return nil, fmt.Errorf("image %q: %w", e.name, err)
+	}
+	return b, nil
+}
+
+func (s *imageStore) len() int { return len(s.entries) }
+
+func (s *imageStore) identify(ctx context.Context, f fingerprint) error {
+	for _, e := range s.entries {
+		f.text(e.name)
+		f.number(e.size)
+		f.number(int64(e.label))
+	}
+	return ctx.Err()
+}
+
+func (s *imageStore) load(_ context.Context, i int) (record, error) {
+	rec := record{label: s.entries[i].label}
+	b, err := s.read(i)
+	if err != nil {
+		return rec, err
+	}
+	if rec.image, err = decodeImage(b, s.channels); err != nil {
+		return rec, fmt.Errorf("image %q: %w", s.entries[i].name, err)
+	}
+	return rec, nil
+}
+
+func (s *imageStore) close() error { return s.closer() }
