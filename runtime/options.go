@@ -53,6 +53,8 @@ type SessionOptions struct {
 	Profile string
 	// Config holds further onnxruntime session entries by their own names.
 	Config map[string]string
+
+	allowCPU bool // let nodes land on the CPU although it is not listed
 }
 
 // Validate reports all faults at once; each wraps ErrOptions or

@@ -1,4 +1,172 @@
 package runtime
 
-// preload is filled in by the device checks.
-func (rt *Runtime) preload(string) error { return nil }
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"slices"
+	"strings"
+
+	"ucan/runtime/internal/dl"
+	"ucan/runtime/library"
+)
+
+// SharedObject is a library file that a provider needs.
+type SharedObject struct {
+	Name string `json:"name"`
+	// Path is where the loader found it, "" when it did not.
+	Path string `json:"path,omitempty"`
+	// Reason is the loader's, "" when it loads.
+	Reason string `json:"reason,omitempty"`
+	// Remedy says what to install when it does not load.
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Loads reports whether the shared object can be loaded.
+func (o SharedObject) Loads() bool { return o.Reason == "" }
+
+// providerFile is the shared library of a provider that is not built into
+// onnxruntime itself, "" for the others.
+func providerFile(name string) string {
+	switch name {
+	case CUDA, "tensorrt", "openvino", "migraphx", "vitisai", "qnn":
+	default:
+		return ""
+	}
+	if goruntime.GOOS == "windows" {
+		return "onnxruntime_providers_" + name + ".dll"
+	}
+	return "libonnxruntime_providers_" + name + ".so"
+}
+
+// base lists what every Linux system has: not worth a line, and not to be
+// preloaded.
+func base(name string) bool {
+	for _, b := range []string{"libc.", "libm.", "libdl.", "librt.", "libpthread.", "libstdc++.", "libgcc_s.", "ld-linux"} {
+		if strings.HasPrefix(name, b) {
+			return true
+		}
+	}
+	return false
+}
+
+// preload loads what a provider's library needs before onnxruntime loads the
+// provider: CUDA and cuDNN may lie in Python packages, where the loader does
+// not look. The error names every shared object that is missing.
+func (rt *Runtime) preload(name string) error {
+	file := providerFile(name)
+	if file == "" {
+		return nil
+	}
+	path := filepath.Join(filepath.Dir(rt.lib.Path), file)
+	if _, err := os.Stat(path); err != nil {
+		remedy := "use a build that has it by " + library.Environment
+		if name == CUDA {
+			remedy = "install one that has by `ucan runtime install --gpu`, or name it by " + library.Environment
+		}
+		return fmt.Errorf("the library in %q has no %s provider (%s is missing); %s", filepath.Dir(rt.lib.Path), name, file, remedy)
+	}
+	if !dl.Supported {
+		return nil
+	}
+	objects, err := sharedObjects(path)
+	if err != nil {
+		return err
+	}
+	var missing, remedies []string
+	for _, o := range objects {
+		if !o.Loads() {
+			missing = append(missing, o.Name)
+			if !slices.Contains(remedies, o.Remedy) {
+				remedies = append(remedies, o.Remedy)
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("shared objects not found: %s; %s", strings.Join(missing, ", "), strings.Join(remedies, ", "))
+	}
+	// The provider itself may still not load (a driver too old, say); it needs
+	// its shared half first, which only onnxruntime can set up.
+	return nil
+}
+
+// sharedObjects loads all direct dependencies of a provider library and tells
+// how each fared.
+func sharedObjects(provider string) ([]SharedObject, error) {
+	needed, err := dl.Needed(provider)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		out     []SharedObject
+		folders []string
+		looked  bool
+	)
+	for _, name := range needed {
+		if base(name) {
+			continue
+		}
+		o := SharedObject{Name: name}
+		var loadErr error
+		if o.Path, loadErr = dl.Open(name); loadErr != nil {
+			if !looked {
+				looked, folders = true, cudaFolders(filepath.Dir(provider))
+			}
+			for _, dir := range folders {
+				path := filepath.Join(dir, name)
+				if _, err := os.Stat(path); err != nil {
+					continue
+				}
+				if o.Path, loadErr = dl.Open(path); loadErr == nil {
+					break
+				}
+			}
+		}
+		if loadErr != nil {
+			o.Path, o.Reason, o.Remedy = "", oneLine(loadErr), remedyFor(name)
+		}
+		out = append(out, o)
+	}
+	return out, nil
+}
+
+// cudaFolders lists where CUDA's libraries may lie beside the loader's path:
+// beside the provider, in the nvidia packages of the Python installations
+// (that of the library first, if it lies in one), and in CUDA toolkits.
+func cudaFolders(beside string) []string {
+	dirs := []string{beside}
+	sites := library.SitePackages(context.Background())
+	// …/site-packages/onnxruntime/capi → …/site-packages
+	sites = append([]string{filepath.Dir(filepath.Dir(beside))}, sites...)
+	for _, site := range sites {
+		// The pattern's shape is constant; a folder name with brackets in it
+		// finds nothing, which is no fault.
+		match, _ := filepath.Glob(filepath.Join(site, "nvidia", "*", "lib"))
+		dirs = append(dirs, match...)
+	}
+	for _, v := range []string{"CUDA_HOME", "CUDA_PATH"} {
+		if home := os.Getenv(v); home != "" {
+			dirs = append(dirs, filepath.Join(home, "lib64"), filepath.Join(home, "lib"))
+		}
+	}
+	match, _ := filepath.Glob("/usr/local/cuda*/lib64")
+	return append(dirs, match...)
+}
+
+// remedyFor says where a missing shared object comes from.
+func remedyFor(name string) string {
+	if strings.HasPrefix(name, "libcuda.so") {
+		return "install the NVIDIA driver for libcuda.so.1"
+	}
+	for prefix, pkg := range map[string]string{
+		"libcublas": "nvidia-cublas", "libcurand": "nvidia-curand", "libcufft": "nvidia-cufft",
+		"libcudart": "nvidia-cuda-runtime", "libnvrtc": "nvidia-cuda-nvrtc", "libcudnn": "nvidia-cudnn-cu13",
+	} {
+		if strings.HasPrefix(name, prefix) {
+			return "install " + name + " by your system's CUDA packages or `pip install " + pkg + "`"
+		}
+	}
+	return "install " + name
+}

@@ -185,7 +185,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 			device, first = i, p.Name
 		}
 	}
-	alone := device >= 0 && !slices.ContainsFunc(wanted, func(p Provider) bool { return p.Name == CPU })
+	alone := device >= 0 && !opts.allowCPU && !slices.ContainsFunc(wanted, func(p Provider) bool { return p.Name == CPU })
 	if alone {
 		if err := so.AddSessionConfigEntry(disableFallback, "1"); err != nil {
 			return device, err

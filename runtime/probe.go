@@ -1,0 +1,281 @@
+package runtime
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+)
+
+// probeArgument is the hidden first argument of a probing child, and
+// probeVariable marks its environment. Both must be there: a user's program
+// that happens to take such an argument is not hijacked, and a child can never
+// start children of its own.
+const (
+	probeArgument = "__ucan-probe-model"
+	probeVariable = "UCAN_INTERNAL_PROBE_CHILD"
+)
+
+// probePrefix begins the child's line on standard output, so that what else a
+// program prints does not matter.
+const probePrefix = "ucan-probe: "
+
+// ProbeOptions bounds a probe.
+type ProbeOptions struct {
+	// Session is how the model will be run.
+	Session SessionOptions
+	// Timeout ends the child, 0 for one minute.
+	Timeout time.Duration
+	// Memory is the limit on the child's private memory in bytes, 0 for 4 GiB
+	// and eight times the model. It holds on Linux; elsewhere only Timeout does.
+	Memory int64
+	// Known is a file of models that are known to load, "" for one in the
+	// user's cache folder, "-" for none.
+	Known string
+}
+
+// ProbeLoad loads a model, and runs it once on zeros where its shapes allow,
+// in a child process: onnxruntime aborts on some damaged graphs, exhausts
+// memory on others, or does not come back. The child's death, whatever its
+// cause, is an error that wraps ErrModel. A model that passed is remembered by
+// its hash, together with the library's version and the providers, so that the
+// price (one start of the program) is paid once.
+//
+// The child is this program itself, started again; its main has to begin with
+// RunProbeChild (TestMain likewise). In a program that does not, ProbeLoad
+// loads the model in the process, which finds ordinary errors but cannot
+// contain an abort; Probed tells which it will be.
+func (rt *Runtime) ProbeLoad(ctx context.Context, model []byte, o ProbeOptions) error {
+	if err := rt.check(); err != nil {
+		return err
+	}
+	if err := o.Session.Validate(); err != nil {
+		return err
+	}
+	known := openKnown(o.Known)
+	key := rt.probeKey(model, o.Session)
+	if known.has(key) {
+		return nil
+	}
+	var err error
+	if Probed() {
+		err = rt.probeInChild(ctx, model, o)
+	} else {
+		err = rt.probeHere(ctx, model, o.Session)
+	}
+	if err != nil {
+		return err
+	}
+	known.add(key)
+	return nil
+}
+
+// Probed reports whether ProbeLoad uses a child process here: whether this
+// program called RunProbeChild at its start and is no probing child itself.
+func Probed() bool {
+	return env.probing.Load() && os.Getenv(probeVariable) == ""
+}
+
+// probeKey identifies what was found to load.
+func (rt *Runtime) probeKey(model []byte, o SessionOptions) string {
+	h := sha256.New()
+	sum := sha256.Sum256(model)
+	fmt.Fprintf(h, "%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
+	for _, p := range o.Providers {
+		fmt.Fprintf(h, "%s", p.Name)
+		for _, k := range slices.Sorted(maps.Keys(p.Options)) {
+			fmt.Fprintf(h, " %q=%q", k, p.Options[k])
+		}
+		fmt.Fprintln(h)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// probeHere loads the model without protection.
+func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions) error {
+	s, err := rt.NewSession(ctx, model, o)
+	if err != nil {
+		return err
+	}
+	// Only survival counts: a trial with every open dimension at 1 may fail
+	// for good reasons.
+	_ = s.trial()
+	return s.Close()
+}
+
+// probeRequest is what the parent tells the child; the model follows it on
+// standard input.
+type probeRequest struct {
+	Library string         `json:"library"`
+	Session SessionOptions `json:"session"`
+	Memory  int64          `json:"memory"`
+}
+
+// probeReply is the child's answer.
+type probeReply struct {
+	Error string `json:"error,omitempty"`
+	// Kind keeps what errors.Is would have told.
+	Kind string `json:"kind,omitempty"`
+}
+
+func (rt *Runtime) probeInChild(ctx context.Context, model []byte, o ProbeOptions) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("probe the model: find this program: %w", err)
+	}
+	limit := o.Timeout
+	if limit <= 0 {
+		limit = time.Minute
+	}
+	memory := o.Memory
+	if memory <= 0 {
+		memory = 4<<30 + 8*int64(len(model))
+	}
+	request, err := json.Marshal(probeRequest{Library: rt.lib.Path, Session: o.Session, Memory: memory})
+	if err != nil {
+		return fmt.Errorf("probe the model: %w", err)
+	}
+	child, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	cmd := exec.CommandContext(child, exe, probeArgument, string(request))
+	cmd.Env = append(os.Environ(), probeVariable+"=1")
+	cmd.Stdin = bytes.NewReader(model)
+	cmd.WaitDelay = 2 * time.Second
+	var stdout, stderr tail
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err = cmd.Run()
+	if reply, ok := parseReply(stdout.String()); ok {
+		return reply.err()
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("probe the model: %w", context.Cause(ctx))
+	case child.Err() != nil:
+		return fmt.Errorf("%w: loading it took longer than %v; the file is damaged, or raise the limit", ErrModel, limit)
+	case err == nil:
+		return fmt.Errorf("%w: the probing child gave no answer; does main begin with runtime.RunProbeChild?", ErrModel)
+	}
+	return fmt.Errorf("%w: loading it killed the probing process (%w%s); the file is damaged or needs more than %d MB",
+		ErrModel, err, lastWords(stderr.String()), memory>>20)
+}
+
+// lastWords is the first line of what a dying child said, in brackets.
+func lastWords(s string) string {
+	for line := range strings.Lines(s) {
+		if line = strings.TrimSpace(line); line != "" {
+			return ": " + line
+		}
+	}
+	return ""
+}
+
+func parseReply(out string) (probeReply, bool) {
+	var r probeReply
+	i := strings.LastIndex(out, probePrefix)
+	if i < 0 {
+		return r, false
+	}
+	line, _, _ := strings.Cut(out[i+len(probePrefix):], "\n")
+	return r, json.Unmarshal([]byte(line), &r) == nil
+}
+
+// replyKinds are the sentinels that survive the way through the pipe.
+func replyKinds() map[string]error {
+	return map[string]error{"model": ErrModel, "provider": ErrProvider, "options": ErrOptions, "unknown": ErrUnknownProvider}
+}
+
+func (r probeReply) err() error {
+	if r.Error == "" {
+		return nil
+	}
+	if kind, ok := replyKinds()[r.Kind]; ok {
+		// The text begins with the sentinel's own.
+		return fmt.Errorf("%w%s", kind, strings.TrimPrefix(r.Error, kind.Error()))
+	}
+	return errors.New(r.Error)
+}
+
+func replyFor(err error) probeReply {
+	if err == nil {
+		return probeReply{}
+	}
+	r := probeReply{Error: oneLine(err)}
+	for name, kind := range replyKinds() {
+		if errors.Is(err, kind) && strings.HasPrefix(r.Error, kind.Error()) {
+			r.Kind = name
+		}
+	}
+	return r
+}
+
+// RunProbeChild does the work of a probing child if this process is one, and
+// tells so; then main must end at once with the given exit code. Call it first
+// in main (and in TestMain), with os.Args[1:]. In every other process it only
+// notes that ProbeLoad may start this program as its child.
+func RunProbeChild(args []string) (code int, child bool) {
+	env.probing.Store(true)
+	if os.Getenv(probeVariable) == "" || len(args) < 2 || args[0] != probeArgument {
+		return 0, false
+	}
+	reply := replyFor(probeChild(args[1], os.Stdin))
+	line, err := json.Marshal(reply)
+	if err != nil {
+		return 1, true
+	}
+	if _, err := fmt.Fprintf(os.Stdout, "\n%s%s\n", probePrefix, line); err != nil {
+		return 1, true
+	}
+	return 0, true
+}
+
+func probeChild(request string, stdin io.Reader) error {
+	var r probeRequest
+	if err := json.Unmarshal([]byte(request), &r); err != nil {
+		return fmt.Errorf("read the request: %w", err)
+	}
+	if err := limitSelf(r.Memory); err != nil {
+		return fmt.Errorf("limit the memory of the probing process: %w", err)
+	}
+	model, err := io.ReadAll(stdin)
+	if err != nil {
+		return fmt.Errorf("read the model: %w", err)
+	}
+	ctx := context.Background()
+	rt, err := Open(ctx, Config{Library: r.Library})
+	if err != nil {
+		return err
+	}
+	return errors.Join(rt.probeHere(ctx, model, r.Session), rt.Close())
+}
+
+// tail keeps the first and the last few thousand bytes of a child's output.
+type tail struct{ head, end []byte }
+
+const tailSize = 8 << 10
+
+// Write keeps what is worth keeping and never fails.
+func (t *tail) Write(p []byte) (int, error) {
+	n := len(p)
+	if room := tailSize - len(t.head); room > 0 {
+		k := min(room, len(p))
+		t.head, p = append(t.head, p[:k]...), p[k:]
+	}
+	t.end = append(t.end, p...)
+	if extra := len(t.end) - tailSize; extra > 0 {
+		t.end = append(t.end[:0], t.end[extra:]...)
+	}
+	return n, nil
+}
+
+// String is what was kept.
+func (t *tail) String() string { return string(t.head) + string(t.end) }

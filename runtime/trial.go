@@ -1,0 +1,85 @@
+package runtime
+
+import (
+	"fmt"
+
+	ort "github.com/yalue/onnxruntime_go"
+)
+
+// maxTrialBytes bounds the inputs of a trial run.
+const maxTrialBytes = 256 << 20
+
+// trial runs the graph once on zeros, open dimensions set to 1, and drops the
+// outputs, which onnxruntime allocates for once: their shapes may be open.
+func (s *Session) trial() (err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.inner == nil {
+		return ErrClosed
+	}
+	in := make([]ort.Value, 0, len(s.inputs))
+	out := make([]ort.Value, len(s.outputs))
+	defer func() {
+		for _, v := range append(in, out...) {
+			if v != nil {
+				if derr := v.Destroy(); derr != nil && err == nil {
+					err = derr
+				}
+			}
+		}
+	}()
+	budget := int64(maxTrialBytes)
+	for _, d := range s.inputs {
+		v, size, err := zeros(d, budget)
+		if err != nil {
+			return err
+		}
+		budget -= size
+		in = append(in, v)
+	}
+	return s.inner.RunWithOptions(in, out, nil)
+}
+
+// zeros makes an input of zeros for d within the budget of bytes.
+func zeros(d IO, budget int64) (ort.Value, int64, error) {
+	if d.DType.Size() == 0 || !d.Ranked {
+		return nil, 0, fmt.Errorf("%w: no trial input can be made for %s", ErrTensor, d)
+	}
+	shape := make([]int64, len(d.Dims))
+	for i, n := range d.Dims {
+		if shape[i] = n; n < 0 {
+			shape[i] = 1
+		}
+	}
+	n, err := elements(shape)
+	if err != nil {
+		return nil, 0, err
+	}
+	if n > budget/int64(d.DType.Size()) {
+		return nil, 0, fmt.Errorf("%w: %s is too large for a trial", ErrTensor, d)
+	}
+	size := n * int64(d.DType.Size())
+	if len(shape) == 0 {
+		v, err := zeroScalar(d.DType)
+		return v, size, err
+	}
+	v, err := ort.NewCustomDataTensor(ort.Shape(shape), make([]byte, max(size, 8)), d.DType.ortType())
+	return v, size, err
+}
+
+func zeroScalar(d DType) (ort.Value, error) {
+	switch d {
+	case Float32:
+		return ort.NewScalar[float32](0)
+	case Float64:
+		return ort.NewScalar[float64](0)
+	case Int32:
+		return ort.NewScalar[int32](0)
+	case Int64:
+		return ort.NewScalar[int64](0)
+	case Bool:
+		return ort.NewScalar(false)
+	default:
+		return nil, fmt.Errorf("%w: no scalar of type %s can be made", ErrTensor, d)
+	}
+}
