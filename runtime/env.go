@@ -27,6 +27,8 @@ type environment struct {
 	tensors        atomic.Int64
 	runOptions     atomic.Int64
 	sessionOptions atomic.Int64
+
+	probing atomic.Bool // main called RunProbeChild: this program can be its own probing child
 }
 
 var env environment
