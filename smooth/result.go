@@ -85,6 +85,8 @@ type Certification struct {
 	Regions region.Intersection
 	Extent  Extent
 
+	// Adaptive is the record of an adaptive run, nil at a fixed number of samples.
+	Adaptive *AdaptiveRecord
 	// Warnings are remarks for the reader, each one sentence.
 	Warnings []string
 }

@@ -233,8 +233,3 @@ type Run struct {
 	// Notes are the run's own remarks, such as a forced sanity check.
 	Notes map[string]string `json:"notes,omitempty"`
 }
-
-// AdaptiveStatistics are the members that adaptive runs add to Statistics.
-type AdaptiveStatistics struct {
-	Profile string `json:"profile"`
-}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"ucan/smooth"
+	"ucan/smooth/sequential"
 )
 
 // Finding is one stored value that is not what the rest of the certificate gives.
@@ -41,13 +42,31 @@ var negInf = Float(math.Inf(-1))
 //
 // The error is that of a certificate that cannot be checked at all.
 func Check(c *Certificate, load Loader) ([]Finding, error) {
+	return NewChecker(load).Check(c)
+}
+
+// Checker checks many certificates and keeps the boundaries of adaptive ones
+// between them. It is safe for concurrent use when its Loader is.
+type Checker struct {
+	load   Loader
+	tables *sequential.Tables
+}
+
+// NewChecker returns a Checker whose certificates keep large fields where load
+// finds them; load may be nil when there are none.
+func NewChecker(load Loader) *Checker {
+	return &Checker{load: load, tables: sequential.NewTables()}
+}
+
+// Check is the function Check.
+func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	k := &checker{}
 	id, err := c.computeID()
 	if err != nil {
 		return nil, err
 	}
 	k.text("id", c.ID, id)
-	want, err := c.rederive(load)
+	want, err := c.rederive(x.load, x.tables)
 	switch {
 	case errors.Is(err, errUncheckable):
 		return nil, err
@@ -56,6 +75,9 @@ func Check(c *Certificate, load Loader) ([]Finding, error) {
 		return k.findings, nil
 	}
 	k.compare(c, want)
+	if a := c.Statistics.AdaptiveStatistics; a != nil && a.LabelAware && c.Statistics.Selected != nil {
+		k.integer("statistics.selected", int64(*c.Statistics.Selected), int64(c.Input.Label))
+	}
 	return k.findings, nil
 }
 
@@ -64,7 +86,7 @@ var errUncheckable = errors.New("cannot be checked by this version")
 
 // rederive returns a certificate with the head, noise and votes of c, and
 // everything else recomputed.
-func (c *Certificate) rederive(load Loader) (*Certificate, error) {
+func (c *Certificate) rederive(load Loader, tables *sequential.Tables) (*Certificate, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -85,7 +107,7 @@ func (c *Certificate) rederive(load Loader) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Predict)
+	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Predict, tables)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +120,7 @@ func (c *Certificate) rederive(load Loader) (*Certificate, error) {
 
 // conclude repeats the statistics of stored votes. predict stands in for the
 // selected class of a certificate that does not tell its selection votes.
-func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int) (smooth.Certification, error) {
+func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, tables *sequential.Tables) (smooth.Certification, error) {
 	var none smooth.Certification
 	if classes > maxClasses {
 		return none, fmt.Errorf("%d classes", classes)
@@ -122,6 +144,9 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int) (
 	sel, err := counts(selection, s.N0-cast, classes)
 	if err != nil {
 		return none, fmt.Errorf("selection votes: %w", err)
+	}
+	if s.AdaptiveStatistics != nil {
+		return s.concludeAdaptive(noise, sel, estimation, tables)
 	}
 	bound := smooth.OneBound
 	if s.Bound != "" {
@@ -208,6 +233,12 @@ func (k *checker) statistics(s, w *Statistics) {
 	k.number("statistics.p_lower", s.PLower, w.PLower)
 	k.optional("statistics.p_upper", s.PUpper, w.PUpper)
 	k.number("statistics.lost_mass", s.LostMass, w.LostMass)
+	if s.AdaptiveStatistics == nil || w.AdaptiveStatistics == nil {
+		return
+	}
+	for j := range min(len(s.Grid), len(w.Grid)) {
+		k.number("statistics.grid."+strconv.Itoa(j), s.Grid[j], w.Grid[j])
+	}
 }
 
 func (k *checker) regions(stored, want []Region) {

@@ -141,6 +141,7 @@ func describeStatistics(s *smooth.SealedNoise, r smooth.Certification) Statistic
 		Counts: countMap(r.Estimation.PerClass), Invalid: r.Estimation.Invalid,
 		Bound: boundText(r.Bound), PLower: Float(r.PLower), LostMass: Float(s.LostMass()),
 	}
+	d.AdaptiveStatistics = describeAdaptive(r.Adaptive)
 	if r.Bound == smooth.TwoBounds {
 		upper := Float(r.PUpper)
 		d.PUpper = &upper

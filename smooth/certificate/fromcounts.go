@@ -6,6 +6,7 @@ import (
 
 	"ucan/smooth"
 	"ucan/smooth/family"
+	"ucan/smooth/sequential"
 )
 
 // Terms are what FromCounts may change about a certificate.
@@ -54,7 +55,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 	if terms.Bound != nil {
 		clone.Statistics.Bound = boundText(*terms.Bound)
 	}
-	w, err := clone.rederive(load)
+	w, err := clone.rederive(load, sequential.NewTables())
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,10 @@ func (s *Statistics) validate() error {
 		return fmt.Errorf("certificate: k is %d of n %d", s.K, s.N)
 	case !(s.PLower >= 0 && s.PLower < 1):
 		return fmt.Errorf("certificate: p_lower %v is not in [0, 1)", float64(s.PLower))
+	case s.AdaptiveStatistics != nil && s.Bound != "":
+		return errors.New("certificate: adaptive statistics have one bound")
+	case s.AdaptiveStatistics != nil:
+		return s.AdaptiveStatistics.validate()
 	}
 	return nil
 }

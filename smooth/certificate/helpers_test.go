@@ -1,0 +1,161 @@
+package certificate_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"math"
+	"sync"
+	"testing"
+
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/family"
+	"ucan/smooth/sequential"
+)
+
+const classes = 4
+
+// halfSpace answers 1 when the first coordinate is above the threshold.
+func halfSpace(threshold float32) func([]float32) int32 {
+	return func(x []float32) int32 {
+		if x[0] > threshold {
+			return 1
+		}
+		return 3
+	}
+}
+
+func seal(tb testing.TB, name string, norm family.Norm, lambda float64, d int, mu, sigma []float32) *smooth.SealedNoise {
+	tb.Helper()
+	f, err := family.New(name, nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: lambda, Mu: mu, Sigma: sigma}.Seal(d)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
+}
+
+func smoother(tb testing.TB, d int, f func([]float32) int32) *smooth.Smoother {
+	tb.Helper()
+	s, err := smooth.New([]smooth.Classifier{smooth.ClassifierFunc(d, 16, f)}, smooth.Config{Dim: d, Classes: classes, Seed: 7})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+func head(x []float32, label int) certificate.Head {
+	id := smooth.InputID(x)
+	return certificate.Head{
+		Guarantee: certificate.Deployed,
+		Input:     certificate.Input{Source: "test", Index: 3, SHA256: hex.EncodeToString(id[:]), Shape: []int{1, len(x)}, Label: label},
+		Model:     certificate.Model{Name: "half-space", SHA256: hex.EncodeToString(id[:]), Decision: "argmax", Classes: classes},
+		Run:       certificate.Run{Seed: 7, Provider: "go", Batch: 16},
+	}
+}
+
+func sha256Hex(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return hex.EncodeToString(sum[:])
+}
+
+// fixed certifies x, shifted from the boundary by `at` standard deviations.
+func fixed(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, label int) *certificate.Certificate {
+	tb.Helper()
+	s := smoother(tb, len(x), halfSpace(x[0]-at))
+	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 50, N: 2000, Alpha: 0.001})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := certificate.New(head(x, label), noise, r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// adaptive certifies x with a profile; n0 and label-awareness choose the mode.
+func adaptive(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, n0 int64, label int, aware bool) *certificate.Certificate {
+	tb.Helper()
+	grid, err := noise.DefaultGrid()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	plan, err := noise.NewAdaptive(smooth.AdaptiveN{
+		N0: n0, Alpha: 0.001, Grid: grid, LabelAware: aware,
+		Profile: sequential.Fast().WithCap(5000),
+	}, sequential.NewTables())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := smoother(tb, len(x), halfSpace(x[0]-at))
+	r, err := s.CertifyAdaptive(tb.Context(), x, smooth.InputID(x), plan, label)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := certificate.New(head(x, label), noise, r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+// samples returns one certificate of every kind the package makes, fresh ones at
+// every call.
+func samples(tb testing.TB) map[string]*certificate.Certificate {
+	tb.Helper()
+	made.once.Do(func() { made.lines = makeSamples(tb) })
+	out := map[string]*certificate.Certificate{}
+	for name, line := range made.lines {
+		c, err := certificate.Parse(line)
+		if err != nil {
+			tb.Fatalf("%s: %v", name, err)
+		}
+		out[name] = c
+	}
+	return out
+}
+
+var made struct {
+	once  sync.Once
+	lines map[string][]byte
+}
+
+func makeSamples(tb testing.TB) map[string][]byte {
+	tb.Helper()
+	x := []float32{.25, .5, .75}
+	mu, sigma := []float32{.1, -.2, 0}, []float32{.5, 1, 2.25}
+	scalar := seal(tb, "gaussian", family.L2, 0.25, 3, nil, nil)
+	fields := seal(tb, "gaussian", family.L2, 0.25, 3, mu, sigma)
+	converted := seal(tb, "gaussian", family.LInf, 0.3, 3, nil, sigma)
+	failed, err := certificate.NewFailed(head(x, 1), nil, "cannot read image")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	lines := map[string][]byte{}
+	for name, c := range map[string]*certificate.Certificate{
+		"scalar":     fixed(tb, x, scalar, 0.5, 1),
+		"wrong":      fixed(tb, x, scalar, 0.5, 0),
+		"unlabelled": fixed(tb, x, scalar, 0.5, -1),
+		"fields":     fixed(tb, x, fields, 0.5, 1),
+		"converted":  fixed(tb, x, converted, 0.5, 1),
+		"abstained":  fixed(tb, x, scalar, 0, 1),
+		"failed":     failed,
+		"selected":   adaptive(tb, x, fields, 0.6, 50, 1, false),
+		"leading":    adaptive(tb, x, scalar, 0.6, 0, 1, false),
+		"labelled":   adaptive(tb, x, scalar, 0.6, 0, 1, true),
+		"hopeless":   adaptive(tb, x, scalar, 0, 50, 1, false),
+	} {
+		if lines[name], err = c.Marshal(); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	return lines
+}
+
+func near(a, b, rel float64) bool {
+	return a == b || math.Abs(a-b) <= rel*math.Max(math.Abs(a), math.Abs(b))
+}

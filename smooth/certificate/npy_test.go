@@ -1,0 +1,119 @@
+package certificate_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/family"
+)
+
+// large certifies an input whose fields are too large to lie in the certificate.
+func large(tb testing.TB) *certificate.Certificate {
+	tb.Helper()
+	const d = certificate.MaxInline + 1
+	x, sigma, mu := make([]float32, d), make([]float32, d), make([]float32, d)
+	for i := range d {
+		sigma[i], mu[i] = 1+float32(i%7)/8, float32(i%5)/16
+	}
+	noise := seal(tb, "gaussian", family.L2, 0.25, d, mu, sigma)
+	s := smoother(tb, d, func([]float32) int32 { return 1 })
+	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 3, N: 20, Alpha: 0.1})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := certificate.New(head(x, 1), noise, r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+func TestFieldsInFiles(t *testing.T) {
+	dir := t.TempDir()
+	c := large(t)
+	folder := certificate.NewFolder(dir)
+	for range 2 { // the second time the files are there
+		if err := folder.Save(c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) != 2 {
+		t.Fatalf("files %v (%v), want one for each field", files, err)
+	}
+	line, err := c.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(line) > 4000 || strings.Contains(string(line), dir) {
+		t.Errorf("the line has %d bytes, or the folder in it:\n%.300s", len(line), line)
+	}
+	got, err := certificate.Parse(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := certificate.Check(got, nil); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the second time from the cache
+		findings, err := certificate.Check(got, certificate.NewFolder(dir))
+		if err != nil || len(findings) > 0 {
+			t.Fatalf("with its files: %v %v", findings, err)
+		}
+	}
+	delta := make([]float64, certificate.MaxInline+1)
+	if in, err := got.Contains(delta, folder); err != nil || !in {
+		t.Errorf("the origin is inside: %v, %v", in, err)
+	}
+	// Whatever happens to a file is found.
+	path := filepath.Join(dir, got.Noise.SigmaField.File)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	flipped := slices.Clone(data)
+	flipped[len(flipped)-3] ^= 1
+	for name, bad := range map[string][]byte{
+		"one bit": flipped, "empty": {}, "truncated": data[:len(data)-1], "longer": append(slices.Clone(data), 0),
+		"no header": data[:9], "magic": append([]byte("\x93NUMPX"), data[6:]...),
+		"float64": []byte(strings.Replace(string(data), "<f4", "<f8", 1)),
+		"shape":   []byte(strings.Replace(string(data), "4097", "4096", 1)),
+	} {
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		findings, err := certificate.Check(got, certificate.NewFolder(dir))
+		if err != nil || len(findings) == 0 {
+			t.Errorf("%s: no finding (%v)", name, err)
+		}
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	target := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.WriteFile(target, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, path); err != nil {
+		t.Skip("no symbolic links here")
+	}
+	if findings, err := certificate.Check(got, certificate.NewFolder(dir)); err != nil || len(findings) == 0 {
+		t.Errorf("a symbolic link out of the folder was followed (%v)", err)
+	}
+}
+
+func TestSaveLeavesNothingHalf(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "absent")
+	if err := certificate.NewFolder(dir).Save(large(t)); err == nil {
+		t.Error("fields were saved into a folder that does not exist")
+	}
+	c := samples(t)["fields"]
+	if err := certificate.NewFolder(dir).Save(c); err != nil {
+		t.Errorf("a certificate without large fields needs no folder: %v", err)
+	}
+}
