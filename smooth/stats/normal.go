@@ -36,14 +36,20 @@ const normalSlack = 32 * eps
 // NormalCDFLower is [NormalCDF] rounded down: never above the exact value.
 func NormalCDFLower(x float64) float64 {
 	v := NormalCDF(x)
+	if x == 0 {
+		return v // exact
+	}
 	return math.Max(0, math.Nextafter(v-v*normalSlack, -1))
 }
 
 // NormalCDFUpper is [NormalCDF] rounded up: never below the exact value. Above
 // zero it is computed from the complement, which keeps it within an ulp or so
 // of the exact value near one; it reaches 1 only where the complement is below
-// half an ulp of 1 (beyond 8.2 sigma).
+// half an ulp of 1 (beyond 8.2 sigma). At 0 it is exactly 1/2.
 func NormalCDFUpper(x float64) float64 {
+	if x == 0 {
+		return 0.5
+	}
 	if x > 0 {
 		s := NormalSurvival(x)
 		return math.Min(1, math.Nextafter(1-s*(1-normalSlack), 2))
