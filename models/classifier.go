@@ -7,7 +7,6 @@ import (
 	"sync"
 
 	"ucan/runtime"
-	"ucan/smooth"
 )
 
 // Classifier is a session of a prepared model at one physical batch. It implements
@@ -19,8 +18,6 @@ type Classifier struct {
 	input  []float32
 	labels []int32
 }
-
-var _ smooth.Classifier = (*Classifier)(nil)
 
 // mostValues bounds batch × d of a classifier: 1 GiB of input.
 const mostValues = 1 << 28

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 
 	"ucan/runtime"
@@ -12,14 +13,37 @@ import (
 
 // engine runs graphs while a model is opened: one session at a time, one thread.
 type engine struct {
-	rt   *runtime.Runtime
-	opts runtime.SessionOptions
+	rt    *runtime.Runtime
+	opts  runtime.SessionOptions
+	trial runtime.ProbeOptions
+	skip  bool // no trial loads
 }
 
-func newEngine(rt *runtime.Runtime, opts runtime.SessionOptions) *engine {
+func newEngine(rt *runtime.Runtime, o Options) *engine {
+	opts := o.Session
 	opts.IntraOp = max(opts.IntraOp, 1)
 	opts.Concurrent = 0
-	return &engine{rt: rt, opts: opts}
+	e := &engine{
+		rt: rt, opts: opts, skip: o.SkipLoadTrial || !runtime.Probed(),
+		trial: runtime.ProbeOptions{Session: opts, Timeout: o.LoadTimeout, Known: "-"},
+	}
+	if o.CacheDir != "" {
+		e.trial.Known = filepath.Join(o.CacheDir, "known-models")
+	}
+	return e
+}
+
+// survive loads a graph and runs it once in a process of its own, where that is
+// possible: onnxruntime can abort on a damaged one.
+func (e *engine) survive(ctx context.Context, m *onnx.Model) error {
+	if e.skip {
+		return nil
+	}
+	b, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	return e.rt.ProbeLoad(ctx, b, e.trial)
 }
 
 func (e *engine) session(ctx context.Context, m *onnx.Model) (*runtime.Session, error) {

@@ -60,7 +60,8 @@ func (v *view) findNormalisation(in string) *Normalisation {
 	return &found
 }
 
-func round6(v float64) float64 { return math.Round(v*1e6) / 1e6 }
+// round6 rounds for display; adding 0 turns −0 into 0.
+func round6(v float64) float64 { return math.Round(v*1e6)/1e6 + 0 }
 
 // compose returns a·(scale·x + shift) + b; ok is false when the lengths differ or a
 // factor is 0.

@@ -36,7 +36,10 @@ func Open(ctx context.Context, rt *runtime.Runtime, path string, opts Options) (
 // prepare finds out at which batch the model runs, appends the decision and probes
 // the result.
 func (m *Model) prepare(ctx context.Context, p *plan) error {
-	e := newEngine(m.rt, m.opts.Session)
+	e := newEngine(m.rt, m.opts)
+	if err := e.survive(ctx, p.m); err != nil {
+		return err
+	}
 	var (
 		res ProbeResult
 		err error
@@ -93,8 +96,10 @@ func (m *Model) tryOpen(ctx context.Context, e *engine, p *plan, rewrite bool) (
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	d := product(p.source)
-	rows := sampleRows(trialBatch, d)
+	if err := e.survive(ctx, g); err != nil {
+		return ProbeResult{}, err
+	}
+	rows := sampleRows(trialBatch, product(p.source))
 	h, err := m.measureHead(ctx, e, p, g, rows)
 	if err != nil {
 		return ProbeResult{}, err

@@ -230,10 +230,12 @@ type Options struct {
 	// Session says on which provider the graph runs; thread counts are set by
 	// [Model.Classifier].
 	Session runtime.SessionOptions
-	// CacheDir is the folder of measured settings; empty means no cache.
+	// CacheDir is the folder of measured settings and of the models that are known
+	// to load; empty means that neither is kept.
 	CacheDir string
 	// LoadTimeout bounds the trial load of a file that is not yet known to load, in
-	// a process of its own; 0 means one minute.
+	// a process of its own; 0 means one minute. There is a trial only in a program
+	// that begins with runtime.RunProbeChild.
 	LoadTimeout time.Duration
 	// SkipLoadTrial loads the file in this process at once. Only for files that are
 	// trusted: onnxruntime can abort the process on a damaged one.

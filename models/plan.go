@@ -38,7 +38,7 @@ func makePlan(path string, opts Options) (*plan, error) {
 	if p.report.Name == "" {
 		p.report.Name = stem(path)
 	}
-	d, yaml, err := resolveDeclaration(path, opts)
+	d, yaml, err := ResolveDeclaration(path, opts)
 	if err != nil {
 		return p, err
 	}
@@ -270,7 +270,10 @@ func (p *plan) explainInput(d Declaration) {
 		r.add(kindWarning, fmt.Sprintf("the graph itself begins with %v: is the data normalised twice?", inside.Operators), flags)
 	default:
 		text := fmt.Sprintf("the graph itself normalises its input (%v)", inside.Operators)
-		if inside.Mean != nil {
+		switch {
+		case inside.Mean != nil && constant(inside.Mean, 0) && constant(inside.Std, 1):
+			text = fmt.Sprintf("the graph itself begins with %v, whose constants change nothing", inside.Operators)
+		case inside.Mean != nil:
 			text = fmt.Sprintf("the graph itself normalises its input: (x − %v)/%v", inside.Mean, inside.Std)
 		}
 		r.add(kindFound, text, flags)

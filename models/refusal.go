@@ -14,28 +14,22 @@ type Refusal struct {
 	Reason string `json:"reason"`
 	// Remedy says what to do about it, in one clause.
 	Remedy string `json:"remedy"`
-	// Nodes names the nodes of the graph that are to blame, as "Operator (node)",
-	// where there are any.
+	// Nodes names the nodes of the graph that are to blame, where there are any.
 	Nodes []string `json:"nodes,omitempty"`
 }
 
 // Error returns the reason, the nodes and the remedy on one line.
 func (r *Refusal) Error() string {
-	var b strings.Builder
-	b.WriteString("cannot be smoothed: ")
-	b.WriteString(r.Reason)
-	if len(r.Nodes) > 0 {
-		const most = 4
-		shown := r.Nodes
-		if len(shown) > most {
-			shown = append(append([]string(nil), shown[:most]...), "…")
-		}
-		b.WriteString(": ")
-		b.WriteString(strings.Join(shown, ", "))
+	return "cannot be smoothed: " + r.reasonText() + "; " + r.Remedy
+}
+
+// reasonText is the reason with the first few nodes.
+func (r *Refusal) reasonText() string {
+	const most = 4
+	if len(r.Nodes) == 0 {
+		return r.Reason
 	}
-	b.WriteString("; ")
-	b.WriteString(r.Remedy)
-	return b.String()
+	return r.Reason + ": " + strings.Join(shorten(r.Nodes, most), ", ")
 }
 
 // refuse makes a Refusal.

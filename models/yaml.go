@@ -87,8 +87,11 @@ func FindDeclaration(model string) (string, error) {
 	return "", nil
 }
 
-// resolveDeclaration merges model.yaml and the options' own declaration.
-func resolveDeclaration(path string, opts Options) (Declaration, string, error) {
+// ResolveDeclaration returns what is declared of the model at path: the file that
+// opts.YAML names or that lies beside it, if any, with opts.Declared over it; and the
+// path of that file, or "". What a data source has to do before any noise (Resize,
+// Crop) can be read from it before the data is opened. Faults wrap ErrDeclaration.
+func ResolveDeclaration(path string, opts Options) (Declaration, string, error) {
 	if err := opts.Declared.Validate(); err != nil {
 		return Declaration{}, "", declared("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
