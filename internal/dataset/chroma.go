@@ -9,8 +9,9 @@ import "image"
 // images come out as the model knew them, but for the last bit or two of the
 // inverse cosine transform.
 
-// smoothChroma fills the planes r, g, b from a decoded JPEG.
-func smoothChroma(img *image.YCbCr, r, g, b []uint8) {
+// smoothChroma fills the planes r, g, b from a decoded JPEG or lossy WebP, whose
+// pixels convert turns into colours.
+func smoothChroma(img *image.YCbCr, r, g, b []uint8, convert func(y, cb, cr uint8) (r, g, b uint8)) {
 	box := img.Bounds()
 	w, h := box.Dx(), box.Dy()
 	cb, cr := chromaRow(img, img.Cb), chromaRow(img, img.Cr)
@@ -20,7 +21,7 @@ func smoothChroma(img *image.YCbCr, r, g, b []uint8) {
 		cr(y, v)
 		luma := img.Y[img.YOffset(box.Min.X, box.Min.Y+y):]
 		for x := range w {
-			r[y*w+x], g[y*w+x], b[y*w+x] = yccToRGB(luma[x], u[x], v[x])
+			r[y*w+x], g[y*w+x], b[y*w+x] = convert(luma[x], u[x], v[x])
 		}
 	}
 }
@@ -94,21 +95,11 @@ func yccToRGB(y, cb, cr uint8) (r, g, b uint8) {
 		clampByte(l + (116130*u+half)>>16)
 }
 
-// webpPlanes converts a lossy WebP, whose values span 16 to 235 (BT.601), as
-// libwebp does; Go's conversion takes them for JPEG's full range. Colour is
-// taken from the nearest sample.
-func webpPlanes(img *image.YCbCr, r, g, b []uint8) {
-	box := img.Bounds()
-	at := 0
-	for y := box.Min.Y; y < box.Max.Y; y++ {
-		for x := box.Min.X; x < box.Max.X; x++ {
-			c := img.COffset(x, y)
-			l := (int32(img.Y[img.YOffset(x, y)]) * 19077) >> 8
-			u, v := int32(img.Cb[c]), int32(img.Cr[c])
-			r[at] = clampByte((l + (v*26149)>>8 - 14234) >> 6)
-			g[at] = clampByte((l - (u*6419)>>8 - (v*13320)>>8 + 8708) >> 6)
-			b[at] = clampByte((l + (u*33050)>>8 - 17685) >> 6)
-			at++
-		}
-	}
+// webpToRGB is the conversion of lossy WebP with libwebp's rounding: its values
+// span 16 to 235 (BT.601), where Go takes them for JPEG's full range.
+func webpToRGB(y, cb, cr uint8) (r, g, b uint8) {
+	l, u, v := (int32(y)*19077)>>8, int32(cb), int32(cr)
+	return clampByte((l + (v*26149)>>8 - 14234) >> 6),
+		clampByte((l - (u*6419)>>8 - (v*13320)>>8 + 8708) >> 6),
+		clampByte((l + (u*33050)>>8 - 17685) >> 6)
 }

@@ -112,12 +112,10 @@ func csvHeader(first []string, column string) (label int, isHeader bool, err err
 		}
 		return findColumn(first, labelColumns()), true, nil
 	}
-	if isHeader {
-		if label = findColumn(first, []string{column}); label >= 0 {
-			return label, true, nil
-		}
-	}
 	i, err := strconv.Atoi(column)
+	if label = findColumn(first, []string{column}); err != nil && label >= 0 {
+		return label, true, nil
+	}
 	if err != nil || i < 0 || i >= len(first) {
 		return 0, false, specErrorf("option label=%s: no such column; there are %s", column, strings.Join(first[:min(len(first), 20)], ", "))
 	}

@@ -91,11 +91,11 @@ func planes(img image.Image, format string) *bitmap {
 	out := newBitmap(3, h, w)
 	r, g, b := out.pix[:w*h], out.pix[w*h:2*w*h], out.pix[2*w*h:]
 	if ycc, ok := img.(*image.YCbCr); ok {
+		convert := yccToRGB
 		if format == "webp" {
-			webpPlanes(ycc, r, g, b)
-		} else {
-			smoothChroma(ycc, r, g, b)
+			convert = webpToRGB
 		}
+		smoothChroma(ycc, r, g, b, convert)
 		return out
 	}
 	at := 0

@@ -1,0 +1,41 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// ReadField reads one .npy array of floating-point values, such as a noise field, with its shape. Errors match
+// [ErrFormat] when the file is no such array, and name the remedy.
+func ReadField(ctx context.Context, path string) (values []float32, shape []int, err error) {
+	b, err := openBlob(ctx, path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read field: %w", pathError(err))
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	a, err := parseNPY(b)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read field: %w", err)
+	}
+	if a.kind != 'f' {
+		return nil, nil, formatErrorf("read field: it holds integers; save floating-point values")
+	}
+	count := int64(1)
+	for _, n := range a.dims {
+		count *= int64(n)
+	}
+	if count > maxItemValues {
+		return nil, nil, formatErrorf("read field: it holds %d values, more than any input has", count)
+	}
+	wide, err := a.values(0, count)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read field: %w", err)
+	}
+	values = make([]float32, len(wide))
+	for i, v := range wide {
+		values[i] = float32(v)
+	}
+	return values, slices.Clone(a.dims), nil
+}
