@@ -15,7 +15,7 @@ type binomial struct {
 }
 
 func newBinomial(n int64, q float64) binomial {
-	if q <= 0 {
+	if n == 0 || q <= 0 {
 		return binomial{low: 0, cdf: []float64{1}}
 	}
 	if q >= 1 {

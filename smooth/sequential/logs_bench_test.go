@@ -1,0 +1,127 @@
+package sequential
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+)
+
+type named struct {
+	name string
+	run  method
+}
+
+func methods() []named {
+	return []named{
+		{"strict", adaptive(Strict(), Selected)},
+		{"default", adaptive(Default(), Selected)},
+		{"fast", adaptive(Fast(), Selected)},
+		{"default, no selection", adaptive(Default(), Leading)},
+		{"default, e-process", anytime(Default())},
+		{"strict, label-aware", adaptive(Strict(), Labelled)},
+		{"default, label-aware", adaptive(Default(), Labelled)},
+		{"fast, label-aware", adaptive(Fast(), Labelled)},
+	}
+}
+
+// compared is one line of the table.
+type compared struct {
+	name    string
+	speedup float64   // pooled
+	perLog  []float64 // speed-up on each log
+	loss    float64   // largest expected loss at any radius of any log
+	p95     float64   // of single runs, largest over the logs
+}
+
+// compare runs methods and baseline on logs, reps repetitions each.
+func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
+	tb.Helper()
+	const alpha = 0.001
+	tables := NewTables()
+	base := make([]outcome, len(logs))
+	for i, l := range logs {
+		base[i] = fixedN(tb, l, logN, alpha, reps, uint64(i))
+	}
+	var out []compared
+	for _, m := range ms {
+		c := compared{name: m.name}
+		var used, spent float64
+		for i, l := range logs {
+			o := measure(tb, l, tables, m.run, reps, uint64(100+i))
+			used += o.samples * float64(len(l.images))
+			spent += base[i].samples * float64(len(l.images))
+			c.perLog = append(c.perLog, base[i].samples/o.samples)
+			c.loss = math.Max(c.loss, loss(base[i].acc, o.acc))
+			c.p95 = math.Max(c.p95, p95Loss(base[i].perRun, o.perRun))
+		}
+		c.speedup = spent / used
+		out = append(out, c)
+	}
+	return out
+}
+
+func printTable(w io.Writer, title string, logs []published, rows []compared) {
+	images := 0
+	for _, l := range logs {
+		images += len(l.images)
+	}
+	fmt.Fprintf(w, "\n%s: %d logs, %d images, against n0 = 100 and n = 100,000 at alpha .001\n", title, len(logs), images)
+	for i, l := range logs {
+		fmt.Fprintf(w, "  log %d: %s, %d radii\n", i+1, l.name, len(l.radii))
+	}
+	fmt.Fprintf(w, "| method | pooled | per log | worst expected loss | p95 of one run |\n| --- | --- | --- | --- | --- |\n")
+	for _, r := range rows {
+		per := make([]string, len(r.perLog))
+		for i, s := range r.perLog {
+			per[i] = fmt.Sprintf("%.3g", s)
+		}
+		fmt.Fprintf(w, "| %s | %.1f | %s | %.2f | %.1f |\n", r.name, r.speedup, strings.Join(per, "/"), r.loss, r.p95)
+	}
+}
+
+// BenchmarkPublishedLogs prints how many fewer samples each profile takes than
+// fixed n on the published logs, and what it loses:
+//
+//	go test ./smooth/sequential -run '^$' -bench PublishedLogs -benchtime 1x
+func BenchmarkPublishedLogs(b *testing.B) {
+	cohen := cohenLogs(b, 1)
+	for _, set := range []struct {
+		name string
+		logs []published
+		reps int
+	}{
+		{"matched", cohen[:matchedLogs], 40},
+		{"mismatched", cohen[matchedLogs:], 40},
+		{"acr", acrLogs(b, 1), 2},
+	} {
+		b.Run(set.name, func(b *testing.B) {
+			for b.Loop() {
+				rows := compare(b, set.logs, methods(), set.reps)
+				printTable(os.Stdout, set.name, set.logs, rows)
+				b.ReportMetric(rows[1].speedup, "default-speedup")
+				b.ReportMetric(rows[1].loss, "default-loss")
+			}
+		})
+	}
+}
+
+// TestPublishedLogs holds the targets on every fifth image of the matched logs: the
+// default profile at least 15 times fewer samples, label-aware at least 20 times,
+// within 0.6 point expected (a little more for the smaller sample).
+func TestPublishedLogs(t *testing.T) {
+	logs := cohenLogs(t, 5)[:matchedLogs]
+	ms := methods()
+	rows := compare(t, logs, []named{ms[1], ms[6]}, 3)
+	for i, want := range []float64{15, 20} {
+		t.Logf("%s: %.1f times fewer samples, worst expected loss %.2f points", rows[i].name, rows[i].speedup, rows[i].loss)
+		if rows[i].speedup < want {
+			t.Errorf("%s: %.1f times fewer samples, want %g", rows[i].name, rows[i].speedup, want)
+		}
+		if rows[i].loss > 1.2 {
+			t.Errorf("%s: worst expected loss %.2f points", rows[i].name, rows[i].loss)
+		}
+	}
+}

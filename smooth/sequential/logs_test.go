@@ -1,0 +1,377 @@
+package sequential
+
+import (
+	"bufio"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ucan/smooth/stats"
+)
+
+// The published logs hold one certificate per image of Cohen et al. 2019 (n =
+// 100,000) and of six newer 10,000-image runs. The count behind each radius is
+// recovered, p_A set to (k + ½)/(n + 1), and new Bernoulli streams drawn from it.
+//
+// What the logs do not hold is modelled: an abstained image's p_A is uniform on
+// [.3, .5], the label's probability of a wrong or abstained image uniform between
+// 0 and min(p_A, 1 − p_A), and there is one rival, as strong as a runner-up can
+// be: min(p_A, 1 − p_A). The images' uniforms come from a fixed seed.
+
+const logN = 100_000
+
+// published is one log, ready to be simulated.
+type published struct {
+	name   string
+	sigma  float64
+	radii  []float64
+	levels []float64
+	images []logImage
+}
+
+type logImage struct {
+	p       float64 // probability of the leading class
+	label   float64 // probability of the label
+	correct bool    // the leading class is the label
+}
+
+// usualRadii are those of the field's tables, below the 3.81 sigma that n =
+// 100,000 can reach at alpha .001.
+func usualRadii(imagenet bool, sigma float64) []float64 {
+	step, top := 0.25, 2.25
+	if imagenet {
+		step, top = 0.5, 3.5
+	}
+	var radii []float64
+	for r := 0.0; r <= top && r < 3.81*sigma; r += step {
+		radii = append(radii, r)
+	}
+	return radii
+}
+
+// readLog parses a log written at error probability alpha.
+func readLog(tb testing.TB, name string, sigma, alpha float64, stride int) published {
+	tb.Helper()
+	f, err := os.Open(sharedPath(tb, name))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer f.Close()
+	base := strings.TrimSuffix(filepath.Base(name), ".tsv")
+	l := published{name: base, sigma: sigma, radii: usualRadii(strings.HasPrefix(base, "imagenet"), sigma)}
+	for _, r := range l.radii {
+		l.levels = append(l.levels, stats.NormalCDFUpper(r/sigma))
+	}
+	rng := rand.New(rand.NewPCG(2019, uint64(len(base))))
+	sc := bufio.NewScanner(f)
+	sc.Scan() // header
+	for row := 0; sc.Scan(); row++ {
+		c := strings.Split(sc.Text(), "\t")
+		u, v := rng.Float64(), rng.Float64()
+		if row%stride != 0 {
+			continue
+		}
+		r, err := strconv.ParseFloat(c[3], 64)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		im := logImage{correct: c[4] == "1"}
+		if c[2] == "-1" {
+			im.p = 0.3 + 0.2*u
+		} else {
+			im.p = (recoverCount(tb, r/sigma, alpha) + 0.5) / (logN + 1)
+		}
+		if im.label = im.p; !im.correct {
+			im.label = v * math.Min(im.p, 1-im.p)
+		}
+		l.images = append(l.images, im)
+	}
+	if err := sc.Err(); err != nil {
+		tb.Fatal(err)
+	}
+	return l
+}
+
+// recoverCount inverts the published radius: the smallest k whose Clopper–Pearson
+// radius reaches it.
+func recoverCount(tb testing.TB, z, alpha float64) float64 {
+	tb.Helper()
+	p := stats.NormalCDF(z)
+	lo, hi := int64(logN/2), int64(logN)
+	for hi-lo > 1 {
+		mid := (lo + hi) / 2
+		l, err := stats.ClopperPearsonLower(mid, logN, alpha)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if l < p {
+			lo = mid
+		} else {
+			hi = mid
+		}
+	}
+	return float64(hi)
+}
+
+// certified is the certified accuracy per radius, in points.
+type certified []float64
+
+// outcome is what a method cost and certified on a log, over all repetitions.
+type outcome struct {
+	samples float64     // per image, selection included
+	acc     certified   // expected
+	perRun  []certified // each repetition
+}
+
+// fixedN is the baseline: n0 = 100, then Clopper–Pearson at n, alpha .001.
+func fixedN(tb testing.TB, l published, n int64, alpha float64, reps int, seed uint64) outcome {
+	tb.Helper()
+	need := make([]int64, len(l.levels)) // votes that certify each radius
+	for j, p := range l.levels {
+		lo, hi := int64(0), n+1
+		for hi-lo > 1 {
+			mid := (lo + hi) / 2
+			b, err := stats.ClopperPearsonLower(mid, n, alpha)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if b > p {
+				hi = mid
+			} else {
+				lo = mid
+			}
+		}
+		need[j] = hi
+	}
+	o := outcome{samples: float64(n + 100), acc: make(certified, len(l.radii))}
+	rng := rand.New(rand.NewPCG(seed, 1))
+	o.perRun = make([]certified, reps)
+	for r := range o.perRun {
+		o.perRun[r] = make(certified, len(l.radii))
+	}
+	point := 100 / float64(len(l.images))
+	for _, im := range l.images {
+		if !im.correct {
+			continue
+		}
+		right := selected(tb, im.p)
+		for j := range l.levels {
+			s, err := stats.BinomialSurvival(need[j], n, im.p)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			o.acc[j] += point * s * right
+		}
+		votes := newBinomial(n, im.p)
+		for r := range o.perRun {
+			if rng.Float64() >= right {
+				continue
+			}
+			k := votes.draw(rng)
+			for j := range need {
+				if k >= need[j] {
+					o.perRun[r][j] += point
+				}
+			}
+		}
+	}
+	return o
+}
+
+// rival is the largest probability a runner-up to p can have.
+func rival(p float64) float64 { return math.Min(p, 1-p) }
+
+// selected is the probability that n0 = 100 samples select a class of probability
+// p against one rival that has all the rest.
+func selected(tb testing.TB, p float64) float64 {
+	tb.Helper()
+	over, err := stats.BinomialSurvival(51, 100, p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tie, err := stats.LogBinomialPMF(50, 100, p)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return over + math.Exp(tie)/2
+}
+
+// method simulates one image: the number of levels certified for the label (0 for
+// another class) and the samples used.
+type method func(tb testing.TB, l published, tables *Tables, im logImage, s [2]*stream, rng *rand.Rand) (levels int, samples int64)
+
+// adaptive is a method made of a profile and a mode, at alpha .001.
+func adaptive(prof Profile, mode Mode) method {
+	return func(tb testing.TB, l published, tables *Tables, im logImage, s [2]*stream, rng *rand.Rand) (int, int64) {
+		plan := Plan{Levels: l.levels, Alpha: 0.001, Profile: prof, Mode: mode}
+		switch mode {
+		case Labelled:
+			r, err := simulate(plan, tables, s[1], rng)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			return len(r.Rejected), r.N
+		case Leading:
+			run, err := NewRun(plan, tables)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			var n, f, second int64
+			for next, ok := run.Next(); ok; next, ok = run.Next() {
+				more := s[0].draw(next-n, rng)
+				f += more
+				second += newBinomial(more, rival(im.p)/(1-im.p)).draw(rng)
+				n = next
+				if _, err := run.ObserveVotes(n, map[int]int64{0: n - f, 1: second, 2: f - second}); err != nil {
+					tb.Fatal(err)
+				}
+			}
+			r := run.Result()
+			if r.Class != 0 || !im.correct {
+				return 0, r.N
+			}
+			return len(r.Rejected), r.N
+		}
+		wrong := rng.Float64() >= selected(tb, im.p)
+		st := s[0]
+		if wrong {
+			st = newStream(1 - rival(im.p))
+		}
+		r, err := simulate(plan, tables, st, rng)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if wrong || !im.correct {
+			return 0, r.N + 100
+		}
+		return len(r.Rejected), r.N + 100
+	}
+}
+
+// anytime is the e-process at the looks and with the futility of a profile.
+func anytime(prof Profile) method {
+	return func(tb testing.TB, l published, _ *Tables, im logImage, s [2]*stream, rng *rand.Rand) (int, int64) {
+		looks, err := prof.Looks()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		run, err := AnytimePlan{Levels: l.levels, Alpha: 0.001, Horizon: prof.Cap}.Start()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		st, wrong := s[0], rng.Float64() >= selected(tb, im.p)
+		if wrong {
+			st = newStream(1 - rival(im.p))
+		}
+		var n, f int64
+		rejected := 0
+		for _, next := range looks {
+			f += st.draw(next-n, rng)
+			n = next
+			if rejected, err = run.Observe(n, f); err != nil {
+				tb.Fatal(err)
+			}
+			patience := math.Pow(math.Min(1, float64(n)/(0.2*float64(prof.Cap))), 0.7)
+			if rejected == len(l.levels) || run.Predict(prof.Cap) < prof.Gamma*patience {
+				break
+			}
+		}
+		if wrong || !im.correct {
+			return 0, n + 100
+		}
+		return rejected, n + 100
+	}
+}
+
+// measure runs a method on a log.
+func measure(tb testing.TB, l published, tables *Tables, m method, reps int, seed uint64) outcome {
+	tb.Helper()
+	o := outcome{acc: make(certified, len(l.radii)), perRun: make([]certified, reps)}
+	for r := range o.perRun {
+		o.perRun[r] = make(certified, len(l.radii))
+	}
+	point := 100 / float64(len(l.images))
+	rng := rand.New(rand.NewPCG(seed, 2))
+	for _, im := range l.images {
+		s := [2]*stream{newStream(1 - im.p), newStream(1 - im.label)}
+		for r := range reps {
+			levels, n := m(tb, l, tables, im, s, rng)
+			o.samples += float64(n)
+			for j := range levels {
+				o.perRun[r][j] += point
+				o.acc[j] += point / float64(reps)
+			}
+		}
+	}
+	o.samples /= float64(reps * len(l.images))
+	return o
+}
+
+// loss is the largest shortfall in certified accuracy at any radius, in points.
+func loss(base, got certified) float64 {
+	worst := 0.0
+	for j := range base {
+		worst = math.Max(worst, base[j]-got[j])
+	}
+	return worst
+}
+
+// p95Loss is the 95th percentile, over repetitions, of the loss of one run against
+// one independent run of the baseline.
+func p95Loss(base, got []certified) float64 {
+	v := make([]float64, min(len(base), len(got)))
+	for r := range v {
+		v[r] = loss(base[r], got[r])
+	}
+	slices.Sort(v)
+	return v[len(v)*95/100]
+}
+
+// cohenLogs are the 13 published logs, the seven matched ones (noise of training
+// equal to noise of certification, test split) first. All but one were written at
+// an effective alpha of .01 (their largest radius is 3.911 sigma).
+func cohenLogs(tb testing.TB, stride int) []published {
+	var logs []published
+	for _, f := range []struct {
+		file         string
+		sigma, alpha float64
+	}{
+		{"cifar10__resnet110__noise_0.12__test__sigma_0.12", 0.12, 0.001},
+		{"cifar10__resnet110__noise_0.25__test__sigma_0.25", 0.25, 0.01},
+		{"cifar10__resnet110__noise_0.50__test__sigma_0.50", 0.50, 0.01},
+		{"cifar10__resnet110__noise_1.00__test__sigma_1.00", 1, 0.01},
+		{"imagenet__resnet50__noise_0.25__test__sigma_0.25", 0.25, 0.01},
+		{"imagenet__resnet50__noise_0.50__test__sigma_0.50", 0.50, 0.01},
+		{"imagenet__resnet50__noise_1.00__test__sigma_1.00", 1, 0.01},
+		{"cifar10__resnet110__noise_0.12__test__sigma_0.50", 0.50, 0.01},
+		{"cifar10__resnet110__noise_0.25__test__sigma_0.50", 0.50, 0.01},
+		{"cifar10__resnet110__noise_1.00__test__sigma_0.50", 0.50, 0.01},
+		{"imagenet__resnet50__noise_0.25__test__sigma_0.50", 0.50, 0.01},
+		{"imagenet__resnet50__noise_0.50__train__sigma_0.50", 0.50, 0.01},
+		{"imagenet__resnet50__noise_1.00__test__sigma_0.50", 0.50, 0.01},
+	} {
+		logs = append(logs, readLog(tb, "cohen_logs/"+f.file+".tsv", f.sigma, f.alpha, stride))
+	}
+	return logs
+}
+
+// matchedLogs is the number of matched logs, at the head of cohenLogs.
+const matchedLogs = 7
+
+// acrLogs are the six newer 10,000-image logs, alpha .001.
+func acrLogs(tb testing.TB, stride int) []published {
+	var logs []published
+	for _, kind := range []string{"gaussian", "acrtrained"} {
+		for _, sigma := range []float64{0.25, 0.5, 1} {
+			name := fmt.Sprintf("acr_logs/cifar10_%s_%s.tsv", kind, map[float64]string{0.25: "0.25", 0.5: "0.5", 1: "1.0"}[sigma])
+			logs = append(logs, readLog(tb, name, sigma, 0.001, stride))
+		}
+	}
+	return logs
+}
