@@ -5,17 +5,68 @@ import (
 	"math"
 )
 
-// checkTwo validates the arguments of a radius with two bounds, and returns
-// done = true with the answer 0 when pLower does not exceed pUpper.
-func checkTwo(f Family, n Norm, dim int, pLower, pUpper float64) (done bool, err error) {
-	if _, err := checkRadius(f, n, dim, pLower); err != nil {
-		return true, err
+// checkTwo validates the arguments of a radius with two bounds. It returns them
+// restricted to what a radius can use (pLower below 1; pUpper above 0 and at most
+// 1 − pLower, which always bounds the other classes), and done = true with the
+// answer 0 when pLower does not exceed pUpper.
+func checkTwo(f Family, n Norm, dim int, pLower, pUpper float64) (pA, pB float64, done bool, err error) {
+	if _, err = checkRadius(f, n, dim, pLower); err != nil {
+		return 0, 0, true, err
 	}
 	if math.IsNaN(pUpper) || pUpper < 0 || pUpper > 1 {
-		return true, fmt.Errorf("radius of noise family %s: probability %v of the other classes is outside [0, 1]", f.Name(), pUpper)
+		return 0, 0, true, fmt.Errorf("radius of noise family %s: probability %v of the other classes is outside [0, 1]", f.Name(), pUpper)
 	}
-	return pLower <= pUpper, nil
+	pA = min(pLower, topProbability)
+	pB = max(pUpper, 1-topProbability)
+	if pA >= 0.5 { // the difference is exact
+		pB = min(pB, 1-pA)
+	}
+	return pA, pB, pA <= pB, nil
 }
+
+// differentialTwoBounds is RadiusTwoBounds for a radius of the differential
+// method, R(p) = F(p) with F(p) = ∫_{1/2}^p dq/Φ(1−q) for p ≥ 1/2. Moving by r lets
+// F of the class's probability fall by at most r and F of any other rise by at
+// most r, F being odd about 1/2; so the order is kept for 2r < F(p_A) − F(p_B).
+// (Yang et al. 2020, theorem for one bound; the second follows from symmetry.)
+func differentialTwoBounds(t interface {
+	Family
+	Theorem
+}, n Norm, dim int, pLower, pUpper float64) (float64, error) {
+	pA, pB, done, err := checkTwo(t, n, dim, pLower, pUpper)
+	if done {
+		return 0, err
+	}
+	signed := func(p float64) (float64, error) { // rounded toward zero
+		if p >= 0.5 {
+			return t.Radius(n, dim, p)
+		}
+		// 1−p is rounded; a neighbour nearer to 1/2 only shortens the radius.
+		r, err := t.Radius(n, dim, math.Nextafter(1-p, 0))
+		return -r, err
+	}
+	a, err := signed(pA)
+	if err != nil {
+		return 0, err
+	}
+	b, err := signed(pB)
+	if err != nil {
+		return 0, err
+	}
+	// Where F(p_A) < 0 or F(p_B) > 0, rounding toward zero is the wrong way for
+	// that term: widened by more than any family's margin.
+	if a < 0 {
+		a *= 1 + 4*widestMargin
+	}
+	if b > 0 {
+		b *= 1 + 4*widestMargin
+	}
+	return below((a-b)/2, 0x1p-52), nil
+}
+
+// widestMargin is the largest relative margin that a radius computed by the
+// differential method is lowered by.
+const widestMargin = 1e-11
 
 // LevelProbability returns the smallest bound on p_A that certifies a radius: the
 // solution p of Radius(n, dim, p) = radius, rounded upward, so that the radius

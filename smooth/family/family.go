@@ -116,10 +116,37 @@ type spec struct {
 	make     func(p map[string]float64) (Isotropic, error)
 }
 
+// defaults holds the default values of a family's parameters.
+type defaults = map[string]float64
+
+// isotropic keeps a nil pointer out of the interface when a constructor fails.
+func isotropic[F Isotropic](f F, err error) (Isotropic, error) {
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
 // specs lists the built-in families in the order of the documentation.
 func specs() []spec {
 	return []spec{
 		{"gaussian", nil, func(map[string]float64) (Isotropic, error) { return Gaussian{}, nil }},
+		{"laplace", nil, func(map[string]float64) (Isotropic, error) { return Laplace{}, nil }},
+		{"uniform", nil, func(map[string]float64) (Isotropic, error) { return Uniform{}, nil }},
+		{"pareto", defaults{"a": 3}, func(p map[string]float64) (Isotropic, error) { return isotropic(NewPareto(p["a"])) }},
+		{"ball", nil, func(map[string]float64) (Isotropic, error) { return Ball{}, nil }},
+		{"expinf", defaults{"k": 1, "j": 0}, func(p map[string]float64) (Isotropic, error) {
+			return isotropic(NewExpInf(p["k"], p["j"]))
+		}},
+		{"powinf", defaults{"a": math.NaN()}, func(p map[string]float64) (Isotropic, error) { return isotropic(NewPowInf(p["a"])) }},
+		{"exp2", defaults{"k": 1, "j": 0}, func(p map[string]float64) (Isotropic, error) {
+			return isotropic(NewExp2(p["k"], p["j"]))
+		}},
+		{"pow2", defaults{"k": 2, "a": math.NaN()}, func(p map[string]float64) (Isotropic, error) {
+			return isotropic(NewPow2(p["k"], p["a"]))
+		}},
+		{"exp1", defaults{"k": 1}, func(p map[string]float64) (Isotropic, error) { return isotropic(NewExp1(p["k"])) }},
+		{"expp", defaults{"p": 1}, func(p map[string]float64) (Isotropic, error) { return isotropic(NewExpp(p["p"])) }},
 	}
 }
 
@@ -185,7 +212,7 @@ func checkRadius(f Family, n Norm, dim int, pLower float64) (done bool, err erro
 	if !slices.Contains(f.Norms(), n) {
 		return true, fmt.Errorf("noise family %s in %s: %w; it has one for %v", f.Name(), n, ErrNoTheorem, f.Norms())
 	}
-	if err := checkDim(f, dim); err != nil {
+	if err = checkDim(f, dim); err != nil {
 		return true, err
 	}
 	if math.IsNaN(pLower) || pLower < 0 || pLower > 1 {

@@ -49,10 +49,9 @@ func (g Gaussian) Radius(n Norm, dim int, pLower float64) (float64, error) {
 
 // RadiusTwoBounds implements TwoBounds.
 func (g Gaussian) RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float64, error) {
-	if done, err := checkTwo(g, n, dim, pLower, pUpper); done {
+	pA, pB, done, err := checkTwo(g, n, dim, pLower, pUpper)
+	if done {
 		return 0, err
 	}
-	a := stats.NormalQuantileLower(min(pLower, topProbability))
-	b := stats.NormalQuantileUpper(max(pUpper, 1-topProbability))
-	return below((a-b)/2, 0x1p-52), nil
+	return below((stats.NormalQuantileLower(pA)-stats.NormalQuantileUpper(pB))/2, 0x1p-52), nil
 }

@@ -1,0 +1,174 @@
+package family
+
+import (
+	"math"
+
+	"ucan/smooth/internal/special"
+)
+
+// The level-set method (Yang et al. 2020), for noise with a density e^(−ψ(‖x‖₂)),
+// ψ increasing. By the lemma of Neyman and Pearson the worst set for the shift δ,
+// ‖δ‖₂ = e, is one where ψ(‖x−δ‖) − ψ(‖x‖) exceeds a threshold. With
+//
+//	H(τ, e) = P[ψ(‖x−δ‖) > ψ(‖x‖) + τ] − ½,
+//
+// and τ* solving H(τ*, e) = 0, the class keeps a probability of ½ under the shift
+// exactly when p_A = ½ + H(−τ*, e) (the reflection x → δ − x exchanges the two
+// laws). Worst sets only grow with e, because an intersection of two concentric
+// balls shrinks as they are moved apart; so R is the e with that p_A.
+//
+// Given r = ‖x‖ the condition bounds the cosine c of x and δ: c < z,
+// z = (e² − (s² − r²))/2re with ψ(s) = ψ(r) + τ. H is therefore an integral over r of
+// the measure of a spherical cap.
+
+// radial describes ψ and the law of r to the level-set method.
+type radial struct {
+	cap special.Cap
+	// lo and hi bound ln t, t = r^k, to all but a negligible mass.
+	lo, hi, step float64
+	// density is that of ln t.
+	density func(logT float64) float64
+	// radius returns r from ln t.
+	radius func(logT float64) float64
+	// gap returns s² − r² where ψ(s) = ψ(r) + τ, −r² where there is no such s. It
+	// keeps its relative accuracy for small τ.
+	gap func(r, tau float64) float64
+	// rise returns ψ(s) − ψ(r).
+	rise func(r, s float64) float64
+}
+
+// levelSet evaluates the method in one dimension. It is immutable.
+type levelSet struct {
+	radial
+	node   []float64 // radii
+	weight []float64 // their masses
+	median float64
+}
+
+// smoothFrom is the dimension from which the measure of a cap is smooth enough at
+// z = ±1 for a fixed rule.
+const smoothFrom = 40
+
+func newLevelSet(dim int, r radial) *levelSet {
+	l := &levelSet{radial: r}
+	width := r.step
+	if dim < smoothFrom {
+		width /= 4
+	}
+	n := int(math.Ceil((r.hi - r.lo) / width))
+	mass := 0.0
+	for i := range n {
+		a, b := r.lo+(r.hi-r.lo)*float64(i)/float64(n), r.lo+(r.hi-r.lo)*float64(i+1)/float64(n)
+		special.GaussPoints(a, b, func(x, w float64) {
+			p := w * r.density(x)
+			if p < negligible {
+				return
+			}
+			l.node = append(l.node, r.radius(x))
+			l.weight = append(l.weight, p)
+			mass += p
+			if mass <= 0.5 {
+				l.median = r.radius(x)
+			}
+		})
+	}
+	return l
+}
+
+// z returns the cosine below which the condition holds at radius r.
+func (l *levelSet) z(r, tau, e float64) float64 {
+	return (e*e - l.gap(r, tau)) / (2 * r * e)
+}
+
+// excess returns H(τ, e) and ½ − H(τ, e), each accurate in relative terms when it
+// is the small one.
+func (l *levelSet) excess(tau, e float64) (h, rest float64) {
+	var sum, tail float64
+	for i, r := range l.node {
+		z := l.z(r, tau, e)
+		inside, outside := l.cap.Tails(z)
+		w := l.weight[i]
+		if z >= 0 {
+			sum += w * inside
+			tail += w * outside
+		} else {
+			sum -= w * inside
+			tail += w * (1 + inside)
+		}
+	}
+	return sum / 2, tail / 2
+}
+
+// threshold returns τ* > 0 with H(τ*, e) = 0.
+func (l *levelSet) threshold(e float64) float64 {
+	// At the median radius, the threshold at which z = 0.
+	guess := l.rise(l.median, math.Hypot(l.median, e))
+	tau, _ := findRoot(func(u float64) float64 {
+		h, _ := l.excess(math.Exp(u), e)
+		return -h
+	}, math.Log(guess), 0.1)
+	return math.Exp(tau)
+}
+
+// probability returns p_A − ½ and 1 − p_A for which e is the radius.
+func (l *levelSet) probability(e float64) (h, q float64) {
+	return l.excess(-l.threshold(e), e)
+}
+
+// solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A.
+func (l *levelSet) solve(h, q, guess float64) float64 {
+	u, _ := findRoot(func(u float64) float64 {
+		gotH, gotQ := l.probability(math.Exp(u))
+		if h < 0.25 {
+			return math.Log(gotH / h)
+		}
+		return math.Log(q / gotQ)
+	}, math.Log(guess), 0.1)
+	return math.Exp(u)
+}
+
+// findRoot returns a root of the increasing function f near start: it brackets by
+// growing steps, then closes in by the secant method with bisection as its guard.
+func findRoot(f func(float64) float64, start, step float64) (x float64, evaluations int) {
+	a, fa := start, f(start)
+	evaluations = 1
+	if fa == 0 {
+		return a, evaluations
+	}
+	b, fb := a, fa
+	for h := step; (fa < 0) == (fb < 0); h *= 2 {
+		a, fa = b, fb
+		if fa < 0 {
+			b = a + h
+		} else {
+			b = a - h
+		}
+		fb = f(b)
+		evaluations++
+		if fb == 0 || evaluations > 60 {
+			return b, evaluations
+		}
+	}
+	// Illinois: regula falsi that halves the value of an end kept twice.
+	for evaluations < 200 && math.Abs(b-a) > 1e-13*(1+math.Abs(b)) {
+		c := b - fb*(b-a)/(fb-fa)
+		if !(math.Min(a, b) < c && c < math.Max(a, b)) {
+			c = a + (b-a)/2
+		}
+		fc := f(c)
+		evaluations++
+		if fc == 0 || c == a || c == b {
+			return c, evaluations
+		}
+		if (fc < 0) == (fb < 0) {
+			fa /= 2
+		} else {
+			a, fa = b, fb
+		}
+		b, fb = c, fc
+		if math.Abs(fc) < 1e-15 {
+			return c, evaluations
+		}
+	}
+	return b, evaluations
+}
