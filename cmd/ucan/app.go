@@ -82,6 +82,8 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 	root.AddCommand(
 		newCertifyCommand(a),
 		newPredictCommand(a),
+		newVerifyCommand(a),
+		newRadiusCommand(a),
 		newInspectCommand(a),
 		newDemoCommand(a),
 		newRuntimeCommand(a),

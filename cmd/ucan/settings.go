@@ -89,6 +89,17 @@ func settings() []setting {
 		{"statistics.alpha", "alpha", "", kindFloat, 0.001, "probability that a certificate is wrong"},
 		{"seed", "seed", "", kindString, "", "seed of the noise (default: a random one, printed and stored)"},
 
+		{"verify.resample", "resample", "", kindInt, 0, "draw this many fresh samples of every certified input and compare"},
+
+		{"demo.out", "out", "o", kindString, "", "folder for the demonstration's files (default: a fresh temporary one)"},
+
+		{"radius.dim", "dim", "", kindInt, 0, "number of input coordinates"},
+		{"radius.p_lower", "p-lower", "", kindFloat, nil, "lower bound on the top class's probability"},
+		{"radius.p_upper", "p-upper", "", kindFloat, nil, "upper bound on every other class's probability"},
+		{"radius.method", "method", "", kindString, "", "level-set or differential, where a family has both (default: the larger radius)"},
+		{"radius.rows", "rows", "", kindString, "", "answer a table of questions: a file of JSON lines, or - for standard input"},
+		{"radius.list", "list", "", kindBool, false, "list the families with their parameters, defaults and norms"},
+
 		{"output.tsv", "out", "o", kindString, "", "write one row an input to this file"},
 		{"output.jsonl", "json", "", kindString, "", "write one certificate a line to this file"},
 		{"output.plot", "plot", "", kindString, "", "draw the certified-accuracy curve into this .png or .svg file"},

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ucan/models"
+	"ucan/runtime"
+)
+
+func newInspectCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "inspect FILE.onnx",
+		Short: "Show what a model is, what was guessed about it, and what will be done with it",
+		Long: `Inspect reads an ONNX file and prints its inputs, outputs, batch, preprocessing and decision, says which of these were
+guessed and what certification will do (make the batch symbolic, transpose, round, append the decision), and names the
+flag that changes each. It then runs the prepared model on a few rows and checks that its answers do not depend on their
+place in a batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).
+
+` + exitCodesHelp,
+		Example: `  ucan inspect model.onnx
+  ucan inspect model.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --format json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usagef("inspect: %d files given; name one ONNX file", len(args))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd.Context(), a, args[0]) },
+	}
+	addSettings(cmd.Flags(), slices.DeleteFunc(slices.Clone(modelKeys), func(key string) bool { return key == "model.file" })...)
+	return cmd
+}
+
+func runInspect(ctx context.Context, a *app, path string) error {
+	r := a.values()
+	declared := a.declaration(r)
+	session, err := a.sessionOptions(r)
+	if err != nil {
+		return err
+	}
+	if err := r.err(); err != nil {
+		return err
+	}
+	options := models.Options{
+		Declared: declared,
+		Session:  runtime.SessionOptions{Providers: session.providers, Strict: !session.fallback, IntraOp: 1},
+	}
+	report, err := models.Inspect(ctx, path, options)
+	if err == nil && report.Source != nil {
+		report, err = tryModel(ctx, session.runtime, path, options)
+	}
+	var refusal *models.Refusal
+	if err != nil && !errors.As(err, &refusal) {
+		return modelError(fmt.Errorf("inspect %w", err))
+	}
+	if a.json() {
+		if writeErr := writeJSON(a.stdout, report); writeErr != nil {
+			return writeErr
+		}
+	} else if writeErr := report.WriteText(a.stdout); writeErr != nil {
+		return writeErr
+	}
+	if err != nil {
+		return fmt.Errorf("inspect %w", err)
+	}
+	return nil
+}
+
+// tryModel runs the prepared model on a few rows; the report then says what that showed.
+func tryModel(ctx context.Context, config runtime.Config, path string, options models.Options) (report models.Report, err error) {
+	rt, err := runtime.Open(ctx, config)
+	if err != nil {
+		return models.Report{}, err
+	}
+	defer func() { err = errors.Join(err, rt.Close()) }()
+	model, err := models.Open(ctx, rt, path, options)
+	if err != nil {
+		static, _ := models.Inspect(ctx, path, options)
+		var refusal *models.Refusal
+		if errors.As(err, &refusal) {
+			static.Refusal = refusal
+		}
+		return static, err
+	}
+	defer func() { err = errors.Join(err, model.Close()) }()
+	return model.Report(), nil
+}
+
+// modelError marks faults of flags and model.yaml as faults of usage.
+func modelError(err error) error {
+	if errors.Is(err, models.ErrDeclaration) || errors.Is(err, runtime.ErrUnknownProvider) || errors.Is(err, runtime.ErrOptions) {
+		return usage(err)
+	}
+	return err
+}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cast"
+
+	"ucan/internal/dataset"
+	"ucan/models"
+	"ucan/runtime"
+	"ucan/smooth/family"
+)
+
+// The groups of settings that several commands share.
+var (
+	modelKeys = []string{
+		"model.file", "model.mean", "model.std", "model.scale", "model.layout", "model.input", "model.output",
+		"model.decision", "model.fix", "model.denoiser",
+	}
+	dataKeys = []string{
+		"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
+		"data.max_failures", "data.force",
+	}
+	noiseKeys = []string{
+		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg",
+	}
+	sessionKeys = []string{"runtime.workers", "runtime.batch"}
+)
+
+// sessionOptions says how sessions are made.
+type sessionOptions struct {
+	runtime   runtime.Config
+	providers []runtime.Provider
+	fallback  bool
+	threads   int // 0: all that this process may use
+	workers   int // 0: measured
+	batch     int // 0: measured
+}
+
+func (a *app) runtimeConfig() (runtime.Config, error) {
+	return runtime.Config{Library: a.values().text("runtime.library"), Progress: a.installProgress()}, nil
+}
+
+func (a *app) sessionOptions(r *values) (sessionOptions, error) {
+	config, err := a.runtimeConfig()
+	if err != nil {
+		return sessionOptions{}, err
+	}
+	providers, err := providersOf(a.viper.Get("runtime.providers"))
+	if err != nil {
+		return sessionOptions{}, usagef("read --provider: %w", err)
+	}
+	o := sessionOptions{
+		runtime: config, providers: providers,
+		fallback: r.flag("runtime.fallback"),
+		threads:  int(r.int("runtime.threads", 0, 4096)),
+		workers:  int(r.int("runtime.workers", 0, 4096)),
+		batch:    int(r.int("runtime.batch", 0, math.MaxInt32)),
+	}
+	if o.threads > 0 && o.workers > o.threads {
+		r.fault("runtime.workers", "%d workers need at least as many threads, and --threads gives %d", o.workers, o.threads)
+	}
+	return o, nil
+}
+
+// providersOf reads a list of provider names, each alone or as {name: {option: value}}.
+func providersOf(value any) ([]runtime.Provider, error) {
+	var names []string
+	options := map[string]map[string]string{}
+	add := func(entry any) error {
+		switch e := entry.(type) {
+		case string:
+			for _, name := range strings.Split(e, ",") {
+				names = append(names, strings.TrimSpace(name))
+			}
+		case map[string]any:
+			for name, settings := range e {
+				names = append(names, name)
+				values, err := cast.ToStringMapStringE(settings)
+				if err != nil && settings != nil {
+					return fmt.Errorf("the options of provider %q are no list of name: value", name)
+				}
+				options[name] = values
+			}
+		default:
+			return fmt.Errorf("%v is no provider; write a name, or name: {option: value}", entry)
+		}
+		return nil
+	}
+	entries := []any{value}
+	switch list := value.(type) {
+	case []any:
+		entries = list
+	case []string:
+		entries = nil
+		for _, name := range list {
+			entries = append(entries, name)
+		}
+	}
+	for _, entry := range entries {
+		if err := add(entry); err != nil {
+			return nil, err
+		}
+	}
+	return runtime.ParseProviders(names, options)
+}
+
+// declaration reads the preprocessing flags.
+func (a *app) declaration(r *values) models.Declaration {
+	d := models.Declaration{
+		Input: models.InputDeclaration{
+			Name: r.text("model.input"), Mean: r.floats("model.mean"), Std: r.floats("model.std"),
+		},
+		Output:   models.OutputDeclaration{Name: r.text("model.output"), Decision: r.text("model.decision")},
+		Denoiser: r.text("model.denoiser"),
+	}
+	if r.given("model.scale") {
+		scale := r.float("model.scale")
+		d.Input.Scale = &scale
+	}
+	layout, err := models.ParseLayout(r.text("model.layout"))
+	if err != nil {
+		r.fault("model.layout", "%s", err)
+	}
+	d.Input.Layout = layout
+	if d.Input.Fix, err = models.ParseFix(r.list("model.fix")); err != nil {
+		r.fault("model.fix", "%s", err)
+	}
+	if err := d.Validate(); err != nil {
+		r.faults = append(r.faults, err)
+	}
+	return d
+}
+
+// dataOptions says which inputs are read.
+type dataOptions struct {
+	spec        string
+	options     dataset.Options
+	selection   dataset.Selection
+	maxFailures float64
+	force       bool
+}
+
+func (a *app) dataOptions(r *values) dataOptions {
+	o := dataOptions{
+		spec:        r.text("data.source"),
+		maxFailures: r.float("data.max_failures"),
+		force:       r.flag("data.force"),
+		selection:   dataset.DefaultSelection(),
+		options: dataset.Options{
+			Resize: int(r.int("data.resize", 0, math.MaxInt32)),
+			Crop:   int(r.int("data.crop", 0, math.MaxInt32)),
+		},
+	}
+	if o.spec == "" {
+		r.fault("data.source", "no data given; name a source, such as mnist:DIR or digits")
+	}
+	o.selection.Skip = int(r.int("data.skip", 0, math.MaxInt32))
+	o.selection.Stride = int(r.int("data.stride", 1, math.MaxInt32))
+	if m := int(r.int("data.max", 0, math.MaxInt32)); m > 0 {
+		o.selection.Max = m
+	}
+	if shard := r.text("data.shard"); shard != "" {
+		var err error
+		if o.selection.Shard, o.selection.Shards, err = dataset.ParseShard(shard); err != nil {
+			r.fault("data.shard", "%s", err)
+			o.selection.Shards = 1
+		}
+	}
+	if path := r.text("data.label_map"); path != "" {
+		labels, err := readLabelMap(path)
+		if err != nil {
+			r.fault("data.label_map", "%s", err)
+		}
+		o.options.LabelMap = labels
+	}
+	if !(o.maxFailures >= 0 && o.maxFailures <= 1) {
+		r.fault("data.max_failures", "%v is no share; give 0 to 1", o.maxFailures)
+	}
+	return o
+}
+
+// noiseOptions says what noise is drawn; sigma and lambda are 0 when not given.
+type noiseOptions struct {
+	family                   family.Isotropic
+	norm                     family.Norm
+	sigma, lambda            float64
+	sigmaField, muField, npg string
+}
+
+func (a *app) noiseOptions(r *values) noiseOptions {
+	o := noiseOptions{sigmaField: r.text("noise.sigma_field"), muField: r.text("noise.mu_field"), npg: r.text("noise.npg")}
+	params := parameters(r)
+	var err error
+	if o.family, err = family.New(strings.ToLower(r.text("noise.family")), params); err != nil {
+		r.fault("noise.family", "%s", err)
+		return o
+	}
+	o.norm = o.family.Norms()[0]
+	if text := r.text("noise.norm"); text != "" {
+		if o.norm, err = family.ParseNorm(text); err != nil {
+			r.fault("noise.norm", "%s", err)
+		}
+	}
+	for key, value := range map[string]*float64{"noise.sigma": &o.sigma, "noise.lambda": &o.lambda} {
+		if !r.given(key) {
+			continue
+		}
+		*value = r.float(key)
+		if !(*value > 0) || math.IsInf(*value, 0) {
+			r.fault(key, "%s is not a positive, finite scale", r.text(key))
+		}
+	}
+	shaped := o.sigmaField != "" || o.npg != ""
+	switch {
+	case r.given("noise.sigma") && r.given("noise.lambda"):
+		r.fault("noise.sigma", "both --sigma and --lambda are given; give one")
+	case !r.given("noise.sigma") && !r.given("noise.lambda") && shaped:
+		o.sigma = 1
+	case !r.given("noise.sigma") && !r.given("noise.lambda"):
+		r.fault("noise.sigma", "no noise scale given; give --sigma (standard deviation, on the data's scale) or --lambda")
+	}
+	if o.npg != "" && (o.sigmaField != "" || o.muField != "") {
+		r.fault("noise.npg", "a generator and fields are given; give one of the two")
+	}
+	return o
+}
+
+// parameters reads k=1,j=0 lists.
+func parameters(r *values) map[string]float64 {
+	params := map[string]float64{}
+	for _, pair := range r.list("noise.param") {
+		name, value, ok := strings.Cut(strings.TrimSpace(pair), "=")
+		v, err := strconv.ParseFloat(value, 64)
+		if !ok || err != nil {
+			r.fault("noise.param", "%q is not NAME=NUMBER", pair)
+			continue
+		}
+		params[name] = v
+	}
+	return params
+}
+
+// statisticsOptions are those of fixed-n certification.
+type statisticsOptions struct {
+	n0, n int64
+	alpha float64
+}
+
+func (a *app) statisticsOptions(r *values, leastN int64) statisticsOptions {
+	o := statisticsOptions{
+		n0: r.int("statistics.n0", 1, 1<<40), n: r.int("statistics.n", leastN, 1<<40), alpha: r.float("statistics.alpha"),
+	}
+	if !(o.alpha > 0 && o.alpha < 1) {
+		r.fault("statistics.alpha", "%s is out of range; give a probability between 0 and 1, such as 0.001", r.text("statistics.alpha"))
+	}
+	return o
+}
+
+// requireModel checks that a model is named.
+func requireModel(r *values) string {
+	path := r.text("model.file")
+	if path == "" {
+		r.fault("model.file", "no model given; name an ONNX file")
+	}
+	return path
+}
+
+func readLabelMap(path string) (dataset.LabelMap, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	labels, err := dataset.ReadLabelMap(file)
+	return labels, errors.Join(err, file.Close())
+}

@@ -1,0 +1,237 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ucan/internal/dataset"
+	"ucan/internal/pipeline"
+	"ucan/internal/progress"
+	"ucan/internal/results"
+	"ucan/smooth"
+)
+
+func newPredictCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "predict",
+		Short: "Answer as the smoothed classifier, or abstain",
+		Long: `Predict answers with the class that the smoothed classifier takes: the majority over n noisy copies, if an exact
+binomial test tells it from the runner-up at level alpha; otherwise it abstains. The answer is then wrong about the
+smoothed classifier with probability at most alpha. With --n 0 it is plain classification without noise.
+
+` + exitCodesHelp,
+		Example: `  ucan predict --model model.onnx --data cifar10:test_batch.bin --n 0 --format json
+  ucan predict --model model.onnx --data folder:images --sigma 0.25 --n 1000`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPredict(cmd.Context(), a) },
+	}
+	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, sessionKeys, outputKeys)...)
+	return cmd
+}
+
+// prediction is the outcome of a whole run, in the names of the command's contract.
+type prediction struct {
+	Inputs    int     `json:"inputs"`
+	Labelled  int     `json:"labelled"`
+	Correct   int     `json:"correct"`
+	Abstained int     `json:"abstained"`
+	Failed    int     `json:"failed"`
+	Accuracy  float64 `json:"accuracy"`
+	Seconds   float64 `json:"seconds"`
+}
+
+func runPredict(ctx context.Context, a *app) error {
+	o, err := a.certifyOptions(0)
+	if err != nil {
+		return err
+	}
+	if o.output.plot != "" {
+		return usagef("predict: there is no radius to plot; leave --plot out, or use \"ucan certify\"")
+	}
+	if !o.output.resume {
+		if existing := refuseExisting(o.output.outputs()); existing != nil {
+			return existing
+		}
+	}
+	if o.output.jsonl != "" {
+		return usagef("predict: predictions carry no certificate; leave --json out, or use \"ucan certify\"")
+	}
+	earlier, err := o.output.earlier()
+	if err != nil {
+		return err
+	}
+	setting, err := o.settle(earlier)
+	if err != nil {
+		return err
+	}
+	bench, err := a.openWorkbench(ctx, o.model, o.declared, o.session, o.data, setting)
+	if err != nil {
+		return err
+	}
+	p := &predictor{a: a, options: o, bench: bench}
+	total, err := p.run(ctx)
+	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+		return err
+	}
+	return errors.Join(p.present(total), err)
+}
+
+// predictor runs predictions over the chosen inputs.
+type predictor struct {
+	a       *app
+	options certifyOptions
+	bench   *workbench
+	noise   *pipeline.NoiseMaker // nil without noise
+	writer  *results.Writer
+	bar     *progress.Bar
+}
+
+func (p *predictor) run(ctx context.Context) (prediction, error) {
+	began := time.Now()
+	if p.options.statistics.n > 0 {
+		var err error
+		if p.noise, _, err = p.bench.noiseMaker(ctx, p.options.noise); err != nil {
+			return prediction{}, err
+		}
+	}
+	var err error
+	if p.writer, err = results.Open(results.Config{
+		TSV: p.options.output.tsv, Indices: p.bench.indices, Resume: p.options.output.resume, Run: p.record(),
+	}); err != nil {
+		if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
+			return prediction{}, usage(err)
+		}
+		return prediction{}, err
+	}
+	p.a.onClose(p.writer.Close)
+	left := len(p.writer.Remaining())
+	p.bar = progress.New(p.a.progressWriter(), p.a.progressOptions(len(p.bench.indices), len(p.bench.indices)-left))
+	defer p.bar.Close()
+	loop := pipeline.Loop{
+		Source: p.bench.inputs(), Indices: p.bench.indices, Done: p.writer.Done,
+		MaxFailures: p.options.data.maxFailures, Prior: failedRows(p.writer.Rows()),
+	}
+	if p.noise == nil {
+		err = pipeline.Clean(ctx, loop, p.bench.workers[0], p.bench.model.Dim(),
+			func(item dataset.Item, label int32) error { return p.put(item, int(label), smooth.Counts{}, 0) }, p.fail)
+	} else {
+		err = p.smoothed(ctx, loop)
+	}
+	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+		return prediction{}, err
+	}
+	return sum(p.writer.Rows(), time.Since(began)), err
+}
+
+// smoothed predicts under noise.
+func (p *predictor) smoothed(ctx context.Context, loop pipeline.Loop) error {
+	smoother, err := p.bench.smoother(p.options.seed)
+	if err != nil {
+		return err
+	}
+	request := smooth.PredictN{N: p.options.statistics.n, Alpha: p.options.statistics.alpha}
+	return loop.Run(ctx, func(ctx context.Context, item dataset.Item) error {
+		began := time.Now()
+		noise, err := p.noise.Seal(ctx, item.X)
+		if err != nil {
+			return err
+		}
+		answer, err := smoother.Predict(ctx, item.X, item.SHA256, noise, request)
+		if err != nil {
+			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.bench.info.Name, err)
+		}
+		class := results.NoClass
+		if !answer.Abstained {
+			class = answer.Class
+		}
+		return p.put(item, class, answer.Counts, time.Since(began).Seconds())
+	}, p.fail)
+}
+
+// put writes the row of one prediction; class −1 abstains.
+func (p *predictor) put(item dataset.Item, class int, counts smooth.Counts, seconds float64) error {
+	r := p.emptyRow(item)
+	r.Status, r.Predict, r.Seconds = results.Abstained, class, seconds
+	r.K, r.N = counts.Votes(class), counts.N
+	if class != results.NoClass {
+		r.Status, r.Correct = results.Predicted, class == item.Label
+	}
+	p.bar.Add(1)
+	return p.writer.Put(r, nil)
+}
+
+func (p *predictor) fail(item dataset.Item, reason error) error {
+	r := p.emptyRow(item)
+	r.Status, r.Predict = results.Failed, results.NoClass
+	p.bar.Message("ucan: %s", reason)
+	p.bar.Add(1)
+	return p.writer.Put(r, nil)
+}
+
+// emptyRow is a row that claims nothing yet: a prediction has neither a radius nor a guarantee.
+func (p *predictor) emptyRow(item dataset.Item) results.Row {
+	norm := "l2"
+	if p.noise != nil {
+		norm = p.noise.Norm.String()
+	}
+	return results.Row{Index: item.Index, Label: item.Label, Norm: norm, Guarantee: "none"}
+}
+
+func (p *predictor) record() results.Run {
+	o := p.options
+	configuration := map[string]any{
+		"source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
+		"preprocessing": p.bench.model.Preprocessing(), "decision": p.bench.model.Decision().String(),
+		"provider": p.bench.model.Provider(), "batch": p.bench.setting.Batch, "intra_op": p.bench.setting.IntraOp,
+	}
+	if p.noise != nil {
+		configuration["noise"] = describeNoise(p.noise, o.noise)
+		configuration["alpha"], configuration["seed"] = o.statistics.alpha, seedNumber(o.seed)
+	}
+	return results.Run{
+		Command: "predict", Configuration: configuration,
+		Hashes:      map[string]string{"model": p.bench.model.SHA256(), "source": p.bench.info.Fingerprint},
+		Environment: p.bench.environment(),
+	}
+}
+
+func sum(rows []results.Row, elapsed time.Duration) prediction {
+	total := prediction{Inputs: len(rows), Seconds: elapsed.Seconds()}
+	for _, r := range rows {
+		if r.Label != results.NoClass {
+			total.Labelled++
+		}
+		if r.Correct {
+			total.Correct++
+		}
+		switch r.Status {
+		case results.Abstained:
+			total.Abstained++
+		case results.Failed:
+			total.Failed++
+		case results.Certified, results.Predicted:
+		}
+	}
+	if total.Inputs > 0 {
+		total.Accuracy = float64(total.Correct) / float64(total.Inputs)
+	}
+	return total
+}
+
+func (p *predictor) present(total prediction) error {
+	if p.a.json() {
+		return writeJSON(p.a.stdout, total)
+	}
+	accuracy := "unknown (no labels)"
+	if total.Labelled > 0 {
+		accuracy = fmt.Sprintf("%.4f (%d of %d)", total.Accuracy, total.Correct, total.Inputs)
+	}
+	_, err := fmt.Fprintf(p.a.stdout, "inputs     %d\naccuracy   %s\nabstained  %d\nfailed     %d\nseconds    %.2f\n",
+		total.Inputs, accuracy, total.Abstained, total.Failed, total.Seconds)
+	return err
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"ucan/internal/report"
+	"ucan/internal/table"
+)
+
+// printSummary writes what a run amounts to as text.
+func printSummary(w io.Writer, s report.Summary) error {
+	curve := table.New(">"+s.Norm+" radius", ">certified accuracy", fmt.Sprintf("%g %% interval", 100*s.Confidence))
+	for _, p := range s.Curve {
+		curve.Row(fmt.Sprintf("%.3f", p.Radius), fmt.Sprintf("%.4f", p.CertifiedAccuracy), interval(&p.Interval))
+	}
+	if s.Labelled > 0 {
+		if _, err := curve.WriteTo(w); err != nil {
+			return err
+		}
+		fmt.Fprintln(w)
+	}
+	line := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%-16s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	line("inputs", "%d: %d certified, %d abstained, %d failed", s.Inputs, s.Certified, s.Abstained, s.Failed)
+	if s.Labelled > 0 {
+		line("accuracy", "%.4f (%d right, whatever the radius), %s", s.Accuracy, s.Correct, interval(&s.AccuracyInterval))
+		line("average radius", "%.4f, %s (ACR: wrong, abstained and failed inputs count 0)", s.ACR, interval(s.ACRInterval))
+	}
+	line("samples", "%d in %.1f s, %.0f a second", s.Samples, s.Seconds, s.SamplesPerSecond)
+	line("guarantee", "%s", guaranteeText(s.Guarantee))
+	for _, note := range s.Notes {
+		line("note", "%s", note)
+	}
+	return nil
+}
+
+func interval(i *report.Interval) string {
+	if i == nil {
+		return "–"
+	}
+	return fmt.Sprintf("[%.4f, %.4f]", i.Low, i.High)
+}
+
+// guaranteeText says in a sentence what certificates of the guarantee hold for.
+func guaranteeText(guarantee string) string {
+	switch guarantee {
+	case "deployed":
+		return "deployed: holds for the running smoothed classifier"
+	case "pinned":
+		return "pinned: holds for a verifier who replays the stored noise; no guarantee for a service that recomputes the noise from each request"
+	default:
+		return guarantee
+	}
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	goruntime "runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+
+	"ucan/runtime/library"
+)
+
+// version is ucan's release; a build from a tagged module reports its own.
+const version = "0.1.0"
+
+func newVersionCommand(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of ucan, Go and onnxruntime",
+		Args:  noArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(cmd.Context(), a) },
+	}
+}
+
+func buildVersion() string {
+	info, ok := debug.ReadBuildInfo()
+	if ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return version
+}
+
+func runVersion(ctx context.Context, a *app) error {
+	config, err := a.runtimeConfig()
+	if err != nil {
+		return err
+	}
+	where := "not found; the first command that needs it installs it"
+	if found, _, locateErr := library.Locate(ctx, library.Options{Path: config.Library}); locateErr == nil {
+		where = found.Version + " (" + found.Path + ")"
+	}
+	if a.json() {
+		return writeJSON(a.stdout, map[string]string{
+			"ucan": buildVersion(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH, "onnxruntime": where,
+		})
+	}
+	fmt.Fprintf(a.stdout, "ucan        %s\ngo          %s %s/%s\nonnxruntime %s\n",
+		buildVersion(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, where)
+	return nil
+}
