@@ -48,8 +48,11 @@ func batchDim(v onnx.ValueInfo) int {
 // inferSource returns the source's shape that suits a row of a model's input, nil
 // when too little is declared.
 func inferSource(row []int, declared Layout) []int {
-	if len(row) == 0 || slices.Contains(row, unknown) {
+	switch {
+	case row == nil || slices.Contains(row, unknown):
 		return nil
+	case len(row) == 0:
+		return []int{1} // one number a row
 	}
 	if len(row) == 3 && declared != Flat && (declared == NHWC || declared == Undeclared && channels(row[2]) && !channels(row[0])) {
 		return []int{row[2], row[0], row[1]}

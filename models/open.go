@@ -86,8 +86,9 @@ func fatal(ctx context.Context, err error) bool {
 		errors.Is(err, runtime.ErrOptions) || errors.Is(err, runtime.ErrClosed)
 }
 
-// trialBatch is the batch at which a graph shows that it takes more than its own.
-const trialBatch = 3
+// trialBatch is the batch at which a graph shows that it takes more than its own; a
+// number that is seldom a number of classes.
+const trialBatch = 7
 
 // tryOpen prepares the graph for any batch, rewritten or as it is, and probes it. A
 // rewritten graph must agree with the original at its own batch.

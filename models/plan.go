@@ -188,7 +188,7 @@ func (p *plan) planInput(d Declaration, source []int) error {
 	} else {
 		p.source = inferSource(row, d.Input.Layout)
 	}
-	if len(p.source) > 0 && (slices.Min(p.source) < 1 || product(p.source) > 1<<28) {
+	if p.source != nil && (len(p.source) == 0 || slices.Min(p.source) < 1 || product(p.source) > 1<<28) {
 		return declared("the data's shape %s is out of range", shapeText(p.source))
 	}
 	if err := p.planAffine(d); err != nil {

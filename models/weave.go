@@ -47,7 +47,7 @@ func (w *weaver) name(base string) string {
 func (w *weaver) op(operator string, inputs []string, attrs ...*onnxpb.AttributeProto) string {
 	out := w.name(operator)
 	w.nodes = append(w.nodes, &onnxpb.NodeProto{
-		Name: proto.String(out), OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
+		OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
 	})
 	return out
 }
@@ -55,7 +55,7 @@ func (w *weaver) op(operator string, inputs []string, attrs ...*onnxpb.Attribute
 // opTo is op with a given output name.
 func (w *weaver) opTo(out, operator string, inputs []string, attrs ...*onnxpb.AttributeProto) {
 	w.nodes = append(w.nodes, &onnxpb.NodeProto{
-		Name: proto.String(out), OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
+		OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
 	})
 }
 
