@@ -1,0 +1,56 @@
+package runtime
+
+// What the external tests, which may import runtimetest, need from inside.
+
+func TinyModel() []byte                                    { return tinyModel() }
+func TinyInput() []float32                                 { return tinyInput() }
+func TinyOutput() []float32                                { return tinyOutput() }
+func GraphIO(b []byte) ([]IO, []IO, error)                 { return graphIO(b) }
+func CgroupCPUs(root string) int                           { return cgroupCPUs(root) }
+func ParseProfile(b []byte) (Placement, error)             { return parseProfile(b) }
+func ProviderFile(name string) string                      { return providerFile(name) }
+func (rt *Runtime) Preload(name string) error              { return rt.preload(name) }
+func CudaOptions(user map[string]string) map[string]string { return cudaOptions(user) }
+func (o SessionOptions) Spin() bool                        { return o.spin() }
+func (s *Session) Slots() int                              { return len(s.slots) }
+
+// WithLibrary returns a runtime that claims to be at path, to test what is
+// looked for beside it.
+func WithLibrary(path string) *Runtime {
+	rt := &Runtime{}
+	rt.lib.Path = path
+	return rt
+}
+
+// MakeNode, MakeGraph and MakeValue build small models.
+func MakeNode(op, output string, inputs ...string) []byte { return node(op, output, inputs...) }
+
+// MakeValue is a graph input or output; dims < 0 are open and named "N".
+func MakeValue(name string, dtype DType, dims ...int64) []byte {
+	var shape []byte
+	for _, d := range dims {
+		if d < 0 {
+			shape = append(shape, field(1, field(2, []byte("N")))...)
+			continue
+		}
+		shape = append(shape, field(1, num(1, uint64(d)))...)
+	}
+	tensor := msg(num(1, uint64(dtype)), field(2, shape))
+	return msg(field(1, []byte(name)), field(2, field(1, tensor)))
+}
+
+// MakeGraph serialises a model of opset 17.
+func MakeGraph(nodes, inputs, outputs [][]byte) []byte {
+	var graph []byte
+	for _, n := range nodes {
+		graph = append(graph, field(1, n)...)
+	}
+	graph = append(graph, field(2, []byte("test"))...)
+	for _, v := range inputs {
+		graph = append(graph, field(11, v)...)
+	}
+	for _, v := range outputs {
+		graph = append(graph, field(12, v)...)
+	}
+	return msg(num(1, 8), field(8, msg(num(2, 17))), field(7, graph))
+}
