@@ -67,7 +67,7 @@ func (s *subject) chooseOutput(d Declaration, r *Report) error {
 			return declared("the graph has no value %q to take as --output; its outputs are %s", name, list(outs))
 		}
 		s.setOutput(name)
-		return s.decide(d, r)
+		return s.settleDecision(d, r)
 	}
 	want := d.Output.Decision
 	label := want == string(Label) || d.Output.Kind == "label"
@@ -105,7 +105,7 @@ func (s *subject) chooseOutput(d Declaration, r *Report) error {
 	default:
 		return refuse("it has no tensor output ("+list(outs)+")", "export the classifier so that it returns its scores as one tensor")
 	}
-	return s.decide(d, r)
+	return s.settleDecision(d, r)
 }
 
 func (s *subject) setOutput(name string) {
@@ -134,8 +134,8 @@ func (s *subject) zipMapScores() string {
 	return ""
 }
 
-// decide settles the decision as far as the file tells.
-func (s *subject) decide(d Declaration, r *Report) error {
+// settleDecision settles the decision as far as the file tells.
+func (s *subject) settleDecision(d Declaration, r *Report) error {
 	v := newView(s.m)
 	s.ending = v.ending(s.output)
 	s.guessType(v)

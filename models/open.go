@@ -19,15 +19,28 @@ import (
 // another one when the file cannot be read or does not load.
 func Open(ctx context.Context, rt *runtime.Runtime, path string, opts Options) (*Model, error) {
 	p, err := makePlan(path, opts)
+	return open(ctx, rt, p, err, path, opts)
+}
+
+// OpenBytes is [Open] for the bytes of an ONNX file, called name in certificates and
+// messages: a model embedded in a program, for instance. No model.yaml is looked for;
+// Options.YAML names one.
+func OpenBytes(ctx context.Context, rt *runtime.Runtime, name string, b []byte, opts Options) (*Model, error) {
+	p, err := makePlanOf(name, b, opts)
+	return open(ctx, rt, p, err, name, opts)
+}
+
+// open prepares what was planned.
+func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path string, opts Options) (*Model, error) {
+	if err == nil && p.source == nil {
+		err = refuse(fmt.Sprintf("input %v leaves its shape open and no data says it", p.input), "open it with data, or export it with a fixed size")
+	}
+	m := &Model{rt: rt, opts: opts}
+	if err == nil {
+		m.source = p.source
+		err = m.prepare(ctx, p)
+	}
 	if err != nil {
-		return nil, p.refused(path, err)
-	}
-	if p.source == nil {
-		return nil, p.refused(path, refuse(
-			fmt.Sprintf("input %v leaves its shape open and no data says it", p.input), "open it with data, or export it with a fixed size"))
-	}
-	m := &Model{rt: rt, opts: opts, source: p.source}
-	if err := m.prepare(ctx, p); err != nil {
 		return nil, p.refused(path, err)
 	}
 	return m, nil

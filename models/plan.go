@@ -34,10 +34,7 @@ type denoiser struct {
 // makePlan reads a file and decides what will be done with it. The report is filled
 // as far as that went, also when the error is a Refusal.
 func makePlan(path string, opts Options) (*plan, error) {
-	p := &plan{report: Report{Name: opts.Name, File: base(path)}}
-	if p.report.Name == "" {
-		p.report.Name = stem(path)
-	}
+	p := newPlan(path, opts)
 	d, yaml, err := ResolveDeclaration(path, opts)
 	if err != nil {
 		return p, err
@@ -46,30 +43,63 @@ func makePlan(path string, opts Options) (*plan, error) {
 	if p.file, err = readFile(path); err != nil {
 		return p, err
 	}
+	return p, p.decide(d, yaml, opts)
+}
+
+// makePlanOf is makePlan for the bytes of a file; only opts.YAML is read beside them.
+func makePlanOf(name string, b []byte, opts Options) (*plan, error) {
+	p := newPlan(name, opts)
+	d, err := opts.Declared, opts.Declared.Validate()
+	if err != nil {
+		return p, declared("%w", err)
+	}
+	if opts.YAML != "" {
+		if d, _, err = ResolveDeclaration("", opts); err != nil {
+			return p, err
+		}
+	}
+	p.report.YAML = base(opts.YAML)
+	if p.file, err = parseAlone(b); err != nil {
+		return p, err
+	}
+	return p, p.decide(d, opts.YAML, opts)
+}
+
+func newPlan(path string, opts Options) *plan {
+	p := &plan{report: Report{Name: opts.Name, File: base(path)}}
+	if p.report.Name == "" {
+		p.report.Name = stem(path)
+	}
+	return p
+}
+
+// decide settles everything about a file that was read.
+func (p *plan) decide(d Declaration, yaml string, opts Options) error {
 	p.describe()
+	var err error
 	if yaml != "" {
 		p.report.add(kindFound, "the declaration "+base(yaml)+" beside the model", "")
 	}
 	if p.subject, err = choose(p.file.m, d, &p.report); err != nil {
-		return p, err
+		return err
 	}
 	p.roles()
 	if err = p.checkSound(); err != nil {
-		return p, err
+		return err
 	}
 	if err = p.planInput(d, opts.SourceShape); err != nil {
-		return p, err
+		return err
 	}
 	if err = p.planOutput(d); err != nil {
-		return p, err
+		return err
 	}
 	if d.Denoiser != "" {
 		if err = p.planDenoiser(d.Denoiser); err != nil {
-			return p, fmt.Errorf("denoiser %s: %w", d.Denoiser, err)
+			return fmt.Errorf("denoiser %s: %w", d.Denoiser, err)
 		}
 	}
 	p.planBatch()
-	return p, nil
+	return nil
 }
 
 // describe fills in what the file says of itself.
@@ -281,85 +311,6 @@ func (p *plan) explainInput(d Declaration) {
 			r.add(kindWarning, "these constants fit pixels of 0…255; for data in [0,1] the model may want --scale 255", "--scale 255")
 		}
 	}
-}
-
-// planOutput settles the number of classes as far as the file tells.
-func (p *plan) planOutput(d Declaration) error {
-	r := &p.report
-	r.Decision, r.Labels = p.decision.String(), slices.Clone(d.Labels)
-	if p.ending != nil {
-		r.Ending = p.ending.GetOpType()
-	}
-	switch p.decision.Kind {
-	case Label:
-		k, err := p.labelClasses(d)
-		if err != nil {
-			return err
-		}
-		r.Classes = k
-	case Threshold:
-		r.Classes = 2
-		if w := p.width(); w > 1 {
-			return declared("a threshold needs one score a row and output %q has %d; use --decision argmax", p.output, w)
-		}
-	default:
-		if p.outRank > 2 && p.spatial() {
-			return refuse(fmt.Sprintf("output %q of shape %v is no vector of scores a row", p.output, p.outShape),
-				"choose the output that holds one score a class with --output NAME")
-		}
-		if w := p.width(); w != unknown {
-			r.Classes = w
-		}
-		if err := p.checkWidth(); err != nil {
-			return err
-		}
-	}
-	r.add(kindFound, fmt.Sprintf("output %q, made by %s", p.output, orUnknown(r.Ending)), "--output NAME")
-	kind := kindGuessed
-	if d.Output.Decision != "" {
-		kind = kindWillDo
-	}
-	text := "decision " + r.Decision
-	if r.Classes > 0 {
-		text += fmt.Sprintf(" over %d classes", r.Classes)
-	}
-	r.add(kind, text, "--decision argmax|argmin|threshold[:T]|label")
-	return p.checkLabels()
-}
-
-func orUnknown(s string) string {
-	if s == "" {
-		return "the input"
-	}
-	return s
-}
-
-// spatial says that more than one axis behind the batch has several values.
-func (p *plan) spatial() bool {
-	wide := 0
-	for _, d := range p.outShape[1:] {
-		if !d.IsFixed() || d.Size != 1 {
-			wide++
-		}
-	}
-	return wide > 1
-}
-
-// checkWidth refuses a single value a row under arg-max.
-func (p *plan) checkWidth() error {
-	if p.report.Classes != 1 {
-		return nil
-	}
-	return refuse(fmt.Sprintf("output %q is one number a row and does not end in Sigmoid: a regression, or a single logit", p.output),
-		"say --decision threshold:T if it is a score of two classes (0 for a logit), or choose another head with --output NAME")
-}
-
-func (p *plan) checkLabels() error {
-	n, k := len(p.report.Labels), p.report.Classes
-	if n > 0 && k > 0 && n != k {
-		return declared("%d labels are declared and the model has %d classes; give one label a class", n, k)
-	}
-	return nil
 }
 
 // planBatch settles how rows are batched as far as the file tells.
