@@ -352,3 +352,26 @@ func (b *Builder) Build() (*Model, error) {
 	}
 	return &Model{p: p}, nil
 }
+
+// ExtraOutput returns output i of the node that makes v, adding it where the
+// node omits it: the indices of a MaxPool, the statistics of a
+// LayerNormalization. It fails when no node makes v.
+func (b *Builder) ExtraOutput(v Value, i int) Value {
+	for _, n := range b.g.p.Graph.Node {
+		for _, o := range n.GetOutput() {
+			if v.g != b.g || o != v.name {
+				continue
+			}
+			for len(n.Output) <= i {
+				n.Output = append(n.Output, "")
+			}
+			if n.Output[i] == "" {
+				n.Output[i] = b.fresh(n.GetOpType() + "_extra")
+				b.g.made[n.Output[i]] = true
+				b.g.defined[n.Output[i]] = true
+			}
+			return Value{b.g, n.Output[i]}
+		}
+	}
+	return b.Fail(fmt.Errorf("onnx: no node of the graph makes %q", v.name))
+}

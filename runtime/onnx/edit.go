@@ -364,3 +364,15 @@ func cleanName(s string) string {
 		return r
 	}, s)
 }
+
+// WithoutInitializerInputs returns a copy whose initialisers are no longer
+// listed among the inputs, as IR version 4 allows. Listed ones may be
+// overridden by a run, so that a runtime cannot treat them as constants.
+func (m *Model) WithoutInitializerInputs() (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		ini := initializerNames(p.Graph)
+		p.Graph.Input = filter(p.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return !ini[v.GetName()] })
+		p.IrVersion = proto.Int64(max(p.GetIrVersion(), 4))
+		return nil
+	})
+}

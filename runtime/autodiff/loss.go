@@ -1,0 +1,223 @@
+package autodiff
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ucan/runtime/onnx"
+)
+
+// Loss adds a scalar to be differentiated to a graph.
+type Loss interface {
+	// Name is the name of the loss's output; letters, digits, dots and dashes.
+	Name() string
+	// Build adds the loss to b and returns it, a value of one element.
+	Build(b *onnx.Builder, h Head) (onnx.Value, error)
+}
+
+// Head is the output of the model that a loss reads.
+type Head struct {
+	Logits onnx.Value
+	DType  onnx.DType
+	// Dims are its dimensions, −1 for those that vary from run to run.
+	Dims []int64
+	// Batch is its first dimension as the model declares it.
+	Batch onnx.Dim
+	// Softmax and LogSoftmax are set when the model ends in one, over the last
+	// dimension; Before is then what goes into it.
+	Softmax, LogSoftmax bool
+	Before              onnx.Value
+}
+
+// classes returns the number of logits per sample.
+func (h Head) classes() (int64, error) {
+	if len(h.Dims) < 1 {
+		return 0, fmt.Errorf("autodiff: the model's output is a scalar, not logits")
+	}
+	k := int64(1)
+	for _, d := range h.Dims[1:] {
+		if d < 0 {
+			return 0, fmt.Errorf("autodiff: the number of classes varies from run to run")
+		}
+		k *= d
+	}
+	if len(h.Dims) == 1 {
+		return 0, fmt.Errorf("autodiff: the model's output has one dimension; a batch of logits has two")
+	}
+	return k, nil
+}
+
+// CrossEntropy is the cross-entropy of the logits and the classes in a new
+// input, labels int64 [N]:
+//
+//	−1/N·Σₙ log softmax(logits[n])[labels[n]]
+//
+// or, summed, without the 1/N, so that the gradient by each sample's input
+// does not depend on the others. Where the model ends in Softmax its logits
+// are what goes into that. A single logit z counts as that of class 1 against
+// class 0: ln(1 + e^{−z}) or ln(1 + e^{z}).
+type CrossEntropy struct {
+	// Labels is the name of the input that it adds. "labels" in
+	// [DefaultCrossEntropy].
+	Labels string
+	// Sum leaves out the division by the batch size.
+	Sum bool
+}
+
+// DefaultCrossEntropy is the mean over the batch with labels in the input
+// "labels".
+func DefaultCrossEntropy() CrossEntropy { return CrossEntropy{Labels: "labels"} }
+
+// Name returns "loss".
+func (CrossEntropy) Name() string { return "loss" }
+
+// Build adds the loss.
+func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
+	k, err := h.classes()
+	if err != nil {
+		return onnx.Value{}, err
+	}
+	labels := b.Input(l.Labels, onnx.Int64, h.Batch)
+	s := b.Scope("loss")
+	var each onnx.Value // the loss of each sample, [N] or [N, 1]
+	if k == 1 && !h.Softmax && !h.LogSoftmax {
+		z := s.Reshape(h.Logits, -1)
+		y := s.Cast(labels, h.DType)
+		sign := s.Sub(s.Scalar(h.DType, 1), s.Mul(y, s.Scalar(h.DType, 2)))
+		each = s.Softplus(s.Mul(z, sign))
+	} else {
+		logits := h.Logits
+		if h.Softmax {
+			logits = h.Before
+		}
+		if len(h.Dims) != 2 {
+			logits = s.Reshape(logits, -1, k)
+		}
+		logp := logits
+		if !h.LogSoftmax {
+			logp = s.LogSoftmax(logits, 1)
+		}
+		classes := make([]int64, k)
+		for i := range classes {
+			classes[i] = int64(i)
+		}
+		hot := s.Cast(s.Equal(s.Unsqueeze(labels, 1), s.Ints(classes...)), h.DType)
+		each = s.Neg(s.Sum(s.Mul(logp, hot), false, 1))
+	}
+	if l.Sum {
+		return s.Sum(each, false), nil
+	}
+	return s.Mean(each, false), nil
+}
+
+// Logit is the sum over the batch of one output of the model, Class ≥ 0, so
+// that the gradient by the input is, for each sample, that of its own logit.
+type Logit struct{ Class int64 }
+
+// Name returns "logit" and the class.
+func (l Logit) Name() string { return "logit" + strconv.FormatInt(l.Class, 10) }
+
+// Build adds the loss.
+func (l Logit) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
+	k, err := h.classes()
+	if err != nil {
+		return onnx.Value{}, err
+	}
+	if l.Class < 0 || l.Class >= k {
+		return onnx.Value{}, fmt.Errorf("autodiff: class %d is not among the model's %d outputs", l.Class, k)
+	}
+	s := b.Scope("loss")
+	z := h.Logits
+	if len(h.Dims) != 2 {
+		z = s.Reshape(z, -1, k)
+	}
+	return s.Sum(s.Slice(z, []int64{l.Class}, []int64{l.Class + 1}, []int64{1}, nil), false), nil
+}
+
+// Linear is Σ w·output with the weights in a new input of the output's shape:
+// any vector–Jacobian product.
+type Linear struct {
+	// Weights is the name of the input that it adds, "weights" in
+	// [DefaultLinear].
+	Weights string
+}
+
+// DefaultLinear reads its weights from the input "weights".
+func DefaultLinear() Linear { return Linear{Weights: "weights"} }
+
+// Name returns "linear".
+func (Linear) Name() string { return "linear" }
+
+// Build adds the loss.
+func (l Linear) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
+	dims := make([]onnx.Dim, len(h.Dims))
+	for i, d := range h.Dims {
+		switch {
+		case d >= 0:
+			dims[i] = onnx.Fixed(d)
+		case i == 0:
+			dims[i] = h.Batch
+		default:
+			dims[i] = onnx.Sym("")
+		}
+	}
+	w := b.Input(l.Weights, h.DType, dims...)
+	s := b.Scope("loss")
+	return s.Sum(s.Mul(h.Logits, w), false), nil
+}
+
+// Existing takes a value that the graph has already as a loss; it must have
+// one element.
+type Existing struct{ Value string }
+
+// Name returns the value's name.
+func (l Existing) Name() string { return l.Value }
+
+// Build finds the value.
+func (l Existing) Build(b *onnx.Builder, _ Head) (onnx.Value, error) { return b.Value(l.Value), nil }
+
+// ParseLoss reads "cross-entropy", "logit:K" or "linear".
+func ParseLoss(s string) (Loss, error) {
+	switch {
+	case s == "cross-entropy":
+		return DefaultCrossEntropy(), nil
+	case s == "linear":
+		return DefaultLinear(), nil
+	case strings.HasPrefix(s, "logit:"):
+		k, err := strconv.ParseInt(s[len("logit:"):], 10, 64)
+		if err != nil || k < 0 {
+			return nil, fmt.Errorf("autodiff: loss %q: the class is a number from 0", s)
+		}
+		return Logit{Class: k}, nil
+	}
+	return nil, fmt.Errorf("autodiff: unknown loss %q; there are cross-entropy, logit:K and linear", s)
+}
+
+// headOf describes output name of m. Dims and DType are filled in by probing.
+func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact) Head {
+	h := Head{Logits: b.Value(name), DType: f.dtype, Dims: f.dims, Batch: onnx.Sym("N")}
+	if v, ok := m.Output(name); ok && v.HasShape && len(v.Shape) > 0 && (v.Shape[0].IsFixed() || v.Shape[0].Symbol != "") {
+		h.Batch = v.Shape[0]
+	}
+	if len(f.dims) > 0 {
+		if f.dims[0] >= 0 {
+			h.Batch = onnx.Fixed(f.dims[0])
+		} else if h.Batch.IsFixed() {
+			h.Batch = onnx.Sym("N") // the declaration is wrong
+		}
+	}
+	for _, n := range m.Nodes() {
+		op := n.GetOpType()
+		if len(n.GetOutput()) == 0 || n.GetOutput()[0] != name || op != "Softmax" && op != "LogSoftmax" {
+			continue
+		}
+		axis := onnx.AttrInt(n, "axis", -1)
+		if len(f.dims) != 2 || axis != -1 && axis != 1 {
+			continue
+		}
+		h.Softmax, h.LogSoftmax = op == "Softmax", op == "LogSoftmax"
+		h.Before = b.Value(n.GetInput()[0])
+	}
+	return h
+}

@@ -1,0 +1,399 @@
+package autodiff
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// minOpset is the opset that rules are written for; older models are
+// converted first.
+const minOpset = 17
+
+// Differentiate returns the model with its losses and their gradients. Only
+// what the gradients need is computed. Operators without a rule are reported
+// together, as a [MissingRulesError], before anything runs.
+func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options) (*Gradient, error) {
+	wrt, err := opts.validate(m)
+	if err != nil {
+		return nil, err
+	}
+	var promoted []string
+	for _, w := range wrt {
+		if opts.Promote && m.Initializer(w) != nil {
+			promoted = append(promoted, w)
+		}
+	}
+	if m, err = prepare(m, promoted, opts); err != nil {
+		return nil, err
+	}
+	output := opts.Output
+	if output == "" {
+		output = m.Outputs()[0].Name
+	}
+	registry := rules()
+	for op, r := range opts.Rules {
+		registry[op] = r
+	}
+	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry}
+	if err := d.missing(m, wrt, opts.targets(output)); err != nil {
+		return nil, err
+	}
+	if m, d.losses, err = addLosses(ctx, eng, m, output, opts); err != nil {
+		return nil, err
+	}
+	if d.facts, err = probe(ctx, eng, m, nil); err != nil {
+		return nil, err
+	}
+	keep := make(map[string]bool)
+	for _, w := range wrt {
+		keep[w] = true
+	}
+	if m, err = fold(ctx, eng, m, d.facts, keep); err != nil {
+		return nil, err
+	}
+	return d.reverse(m)
+}
+
+// prepare brings the model to a known opset, sorts it, fixes sizes and
+// promotes the wanted initialisers.
+func prepare(m *onnx.Model, promoted []string, opts Options) (*onnx.Model, error) {
+	if len(m.Outputs()) == 0 {
+		return nil, errors.New("autodiff: the model has no output")
+	}
+	m, err := m.WithOpset(max(m.Opset(""), minOpset))
+	if err != nil {
+		return nil, err
+	}
+	if m, err = m.WithoutInitializerInputs(); err != nil {
+		return nil, err
+	}
+	if m, err = m.Sorted(); err != nil {
+		return nil, err
+	}
+	for _, v := range append(m.Inputs(), m.Outputs()...) {
+		for axis, d := range v.Shape {
+			if n := opts.Sizes[d.Symbol]; d.Symbol != "" && n > 0 {
+				if m, err = m.WithDim(v.Name, axis, onnx.Fixed(n)); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	return m.Promote(promoted...)
+}
+
+// targets lists the values that losses read, as far as that is known before
+// the losses are built.
+func (o Options) targets(output string) []string {
+	var out []string
+	for _, l := range o.Losses {
+		if e, ok := l.(Existing); ok {
+			out = append(out, e.Value)
+		} else {
+			out = append(out, output)
+		}
+	}
+	return out
+}
+
+// addLosses builds the losses on top of the model and returns the names of
+// their values.
+func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, opts Options) (*onnx.Model, []lossValue, error) {
+	b := onnx.Extend(m)
+	var h Head
+	var losses []lossValue
+	for _, l := range opts.Losses {
+		if _, ok := l.(Existing); !ok && h.Logits.IsZero() {
+			f, err := outputFact(ctx, eng, m, output)
+			if err != nil {
+				return nil, nil, err
+			}
+			h = headOf(b, m, output, f)
+		}
+		v, err := l.Build(b, h)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := b.Err(); err != nil {
+			return nil, nil, fmt.Errorf("autodiff: loss %q: %w", l.Name(), err)
+		}
+		name := l.Name()
+		if _, isOutput := m.Output(v.Name()); isOutput {
+			name = v.Name()
+		} else {
+			b.OutputUntyped(name, v)
+		}
+		losses = append(losses, lossValue{name: l.Name(), output: name})
+	}
+	out, err := b.Build()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err = out.Sorted()
+	return out, losses, err
+}
+
+// outputFact probes the model's output alone.
+func outputFact(ctx context.Context, eng Engine, m *onnx.Model, output string) (fact, error) {
+	fs, err := probe(ctx, eng, m, nil)
+	if err != nil {
+		return fact{}, err
+	}
+	f, ok := fs[output]
+	if !ok || !f.dtype.IsFloat() {
+		return fact{}, fmt.Errorf("autodiff: output %q does not hold real numbers", output)
+	}
+	return f, nil
+}
+
+// lossValue is a loss by its own name and that of the output holding it.
+type lossValue struct{ name, output string }
+
+// differ is one differentiation.
+type differ struct {
+	ctx      context.Context
+	eng      Engine
+	rules    map[string]Rule
+	facts    facts
+	wrt      []string
+	promoted []string
+	losses   []lossValue
+}
+
+// passes reports whether gradients go through n, by its operator alone.
+func (d *differ) passes(n *onnxpb.NodeProto) (pass, known bool) {
+	r, known := d.rules[opKey(n)]
+	if n.GetOpType() == "Cast" && onnx.NormalDomain(n.GetDomain()) == "" {
+		return onnx.DType(onnx.AttrInt(n, "to", 0)).IsFloat(), known
+	}
+	return r != nil || !known, known
+}
+
+// missing reports the nodes without rules between wrt and the targets.
+func (d *differ) missing(m *onnx.Model, wrt, targets []string) error {
+	reach := make(map[string]bool)
+	for _, w := range wrt {
+		reach[w] = true
+	}
+	nodes := m.Nodes()
+	on := make([]bool, len(nodes))
+	for i, n := range nodes {
+		for _, u := range onnx.Uses(n) {
+			on[i] = on[i] || reach[u]
+		}
+		if pass, _ := d.passes(n); !pass {
+			on[i] = false
+		}
+		if on[i] {
+			for _, o := range n.GetOutput() {
+				reach[o] = o != ""
+			}
+		}
+	}
+	needed := make(map[string]bool)
+	for _, t := range targets {
+		needed[t] = true
+	}
+	var lacking []MissingRule
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		wanted := false
+		for _, o := range n.GetOutput() {
+			wanted = wanted || needed[o]
+		}
+		if !wanted || !on[i] {
+			continue
+		}
+		for _, u := range onnx.Uses(n) {
+			needed[u] = true
+		}
+		if _, known := d.passes(n); !known {
+			name := n.GetName()
+			if name == "" {
+				name = n.GetOutput()[0]
+			}
+			lacking = append(lacking, MissingRule{Operator: opKey(n), Node: name})
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	for i, j := 0, len(lacking)-1; i < j; i, j = i+1, j-1 {
+		lacking[i], lacking[j] = lacking[j], lacking[i] // in the order of the graph
+	}
+	return &MissingRulesError{Nodes: lacking}
+}
+
+// reverse adds the gradients of all losses to m.
+func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
+	b := onnx.Extend(m)
+	reach := d.reachable(m)
+	res := &Gradient{Wrt: d.wrt, ForwardNodes: len(m.Nodes()), outputs: make(map[[2]string]string)}
+	res.Promoted = d.promoted
+	for _, l := range d.losses {
+		res.Losses = append(res.Losses, l.output)
+		scope := "grad"
+		if len(d.losses) > 1 {
+			scope += "." + l.name
+		}
+		grads, err := d.pass(b.Scope(scope), m, reach, l)
+		if err != nil {
+			return nil, err
+		}
+		for _, w := range d.wrt {
+			name := w + ".grad"
+			if len(d.losses) > 1 {
+				name = l.name + "." + name
+			}
+			g := grads[w]
+			if g.IsZero() { // the loss does not depend on it
+				g = b.Expand(b.Scalar(d.facts[w].dtype, 0), b.Shape(b.Value(w)))
+			}
+			b.Output(name, g, d.facts[w].dtype, declared(m, w)...)
+			res.outputs[[2]string{l.name, w}] = name
+			res.outputs[[2]string{l.output, w}] = name
+		}
+	}
+	out, err := b.Build()
+	if err != nil {
+		return nil, fmt.Errorf("autodiff: %w", err)
+	}
+	if out, err = out.WithoutDead(); err != nil {
+		return nil, err
+	}
+	if res.Model, err = out.Sorted(); err != nil {
+		return nil, err
+	}
+	res.Nodes = len(res.Model.Nodes())
+	return res, nil
+}
+
+// declared returns the shape that m declares of an input or initialiser.
+func declared(m *onnx.Model, name string) []onnx.Dim {
+	if in, ok := m.Input(name); ok {
+		return in.Shape
+	}
+	return onnx.Dims(m.Initializer(name).GetDims()...)
+}
+
+// reachable marks the values that depend on a wanted one in a differentiable
+// way.
+func (d *differ) reachable(m *onnx.Model) map[string]bool {
+	reach := make(map[string]bool)
+	for _, w := range d.wrt {
+		reach[w] = true
+	}
+	for _, n := range m.Nodes() {
+		on := false
+		for _, u := range onnx.Uses(n) {
+			on = on || reach[u]
+		}
+		if pass, _ := d.passes(n); !on || !pass {
+			continue
+		}
+		for _, o := range n.GetOutput() {
+			if o != "" && d.facts[o].dtype.IsFloat() {
+				reach[o] = true
+			}
+		}
+	}
+	return reach
+}
+
+// pass walks the nodes backwards from one loss and returns the gradients of
+// the wanted values.
+func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l lossValue) (map[string]onnx.Value, error) {
+	f := d.facts[l.output]
+	if n, err := onnx.Elements(f.dims); err != nil || n != 1 {
+		return nil, fmt.Errorf("autodiff: loss %q has dimensions %v; a loss is one number", l.name, f.dims)
+	}
+	if !f.dtype.IsFloat() {
+		return nil, fmt.Errorf("autodiff: loss %q is of type %v", l.name, f.dtype)
+	}
+	seed := b.Scalar(f.dtype, 1)
+	if len(f.dims) > 0 {
+		seed = b.Reshape(seed, f.dims...)
+	}
+	parts := map[string][]onnx.Value{l.output: {seed}}
+	total := func(v string) onnx.Value {
+		p := parts[v]
+		if len(p) == 0 {
+			return onnx.Value{}
+		}
+		sum := p[0]
+		for _, q := range p[1:] {
+			sum = b.Add(sum, q)
+		}
+		parts[v] = []onnx.Value{sum}
+		return sum
+	}
+	nodes := m.Nodes()
+	for i := len(nodes) - 1; i >= 0; i-- {
+		n := nodes[i]
+		c := &Context{Builder: b, Node: n, ctx: d.ctx, eng: d.eng, facts: d.facts}
+		some := false
+		for _, o := range n.GetOutput() {
+			g := onnx.Value{}
+			if o != "" && reach[o] {
+				g = total(o)
+			}
+			some = some || !g.IsZero()
+			c.grads = append(c.grads, g)
+		}
+		if !some {
+			continue
+		}
+		for _, in := range n.GetInput() {
+			c.need = append(c.need, in != "" && reach[in])
+		}
+		if err := d.apply(c, parts); err != nil {
+			return nil, fmt.Errorf("autodiff: gradient of %s: %w", onnx.Describe(n), err)
+		}
+	}
+	grads := make(map[string]onnx.Value)
+	for _, w := range d.wrt {
+		grads[w] = total(w)
+	}
+	return grads, nil
+}
+
+// apply runs the rule of one node and hands out what it returns.
+func (d *differ) apply(c *Context, parts map[string][]onnx.Value) (err error) {
+	rule := d.rules[opKey(c.Node)]
+	if rule == nil {
+		return fmt.Errorf("no rule") // missing() has seen to it
+	}
+	// Rules index shapes and attributes of nodes that onnxruntime has
+	// accepted; what it lets pass all the same must not end the process.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("the node is malformed: %v", r)
+		}
+	}()
+	out, err := rule(c)
+	if err != nil {
+		return err
+	}
+	if err := c.Builder.Err(); err != nil {
+		return err
+	}
+	if len(out) > c.Inputs() {
+		for _, g := range out[c.Inputs():] {
+			if !g.IsZero() {
+				return fmt.Errorf("its rule made %d gradients for %d inputs", len(out), c.Inputs())
+			}
+		}
+		out = out[:c.Inputs()]
+	}
+	for i, g := range out {
+		if c.Needs(i) && !g.IsZero() {
+			in := c.Node.Input[i]
+			parts[in] = append(parts[in], g)
+		}
+	}
+	return nil
+}

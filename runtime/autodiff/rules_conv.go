@@ -1,0 +1,203 @@
+package autodiff
+
+import (
+	"fmt"
+	"slices"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// conv holds what the gradients of a convolution y = w ⋆ x need; a
+// ConvTranspose is one with x and y exchanged.
+type conv struct {
+	window
+	group  int64
+	wd     []int64 // of the weights: [O, C/group, kernel…]
+	xd, yd []int64 // [N, C, …] and [N, O, …]
+}
+
+// y = w ⋆ x + b: ∂x = w ⋆ᵀ g (convInput), ∂w = g ⋆ x (convWeight),
+// ∂b = Σ g over batch and space.
+func convRule(c *Context) ([]onnx.Value, error) {
+	wd := c.InDims(1)
+	if len(wd) < 3 || !fixed(wd) {
+		return nil, fmt.Errorf("weights of dimensions %v are not supported", wd)
+	}
+	v := conv{group: onnx.AttrInt(c.Node, "group", 1), wd: wd, xd: c.InDims(0), yd: c.OutDims(0)}
+	var err error
+	if v.window, err = windowOf(c.Node, wd[2:], v.xd[2:], v.yd[2:]); err != nil {
+		return nil, err
+	}
+	out := make([]onnx.Value, c.Inputs())
+	if c.Needs(0) {
+		if out[0], err = convInput(c, v, c.Grad(0), 1); err != nil {
+			return nil, err
+		}
+	}
+	if c.Needs(1) {
+		if out[1], err = convWeight(c, v, c.In(0), c.Grad(0)); err != nil {
+			return nil, err
+		}
+	}
+	if c.Needs(2) {
+		out[2] = sumChannels(c, c.Grad(0), len(v.yd))
+	}
+	return out, nil
+}
+
+// sumChannels adds up g [N, O, …] over all but the channels.
+func sumChannels(c *Context, g onnx.Value, rank int) onnx.Value {
+	axes := []int64{0}
+	for a := 2; a < rank; a++ {
+		axes = append(axes, int64(a))
+	}
+	return c.Builder.Sum(g, false, axes...)
+}
+
+// y = wᵀ ⋆ x + b: ∂x = w ⋆ g, ∂w is that of the convolution with x and g
+// exchanged, ∂b = Σ g over batch and space.
+func convTransposeRule(c *Context) ([]onnx.Value, error) {
+	wd := c.InDims(1)
+	if len(wd) < 3 || !fixed(wd) {
+		return nil, fmt.Errorf("weights of dimensions %v are not supported", wd)
+	}
+	// As a convolution from y's space to x's.
+	v := conv{group: onnx.AttrInt(c.Node, "group", 1), wd: wd, xd: c.OutDims(0), yd: c.InDims(0)}
+	var err error
+	if v.window, err = transposedWindow(c.Node, wd[2:], c.InDims(0)[2:], c.OutDims(0)[2:]); err != nil {
+		return nil, err
+	}
+	b := c.Builder
+	out := make([]onnx.Value, c.Inputs())
+	if c.Needs(0) {
+		out[0] = b.Op("Conv", []onnx.Value{c.Grad(0), c.In(1)}, v.attrs(v.group)...)
+	}
+	if c.Needs(1) {
+		if out[1], err = convWeight(c, v, c.Grad(0), c.In(0)); err != nil {
+			return nil, err
+		}
+	}
+	if c.Needs(2) {
+		out[2] = sumChannels(c, c.Grad(0), len(v.xd))
+	}
+	return out, nil
+}
+
+// transposedWindow is windowOf for ConvTranspose, whose padding may follow
+// from a wanted output size.
+func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
+	w, err := windowOf(n, kernel, out, in)
+	if err != nil {
+		return w, err
+	}
+	mode := onnx.AttrString(n, "auto_pad", "NOTSET")
+	if onnx.FindAttr(n, "output_shape") == nil && mode != "SAME_UPPER" && mode != "SAME_LOWER" {
+		return w, nil
+	}
+	if !fixed(in) || !fixed(out) {
+		return w, fmt.Errorf("its padding is automatic and its spatial sizes vary from run to run")
+	}
+	extra, err := attrInts(n, "output_padding", len(kernel), 0)
+	if err != nil {
+		return w, err
+	}
+	for a := range kernel {
+		total := max((in[a]-1)*w.stride[a]+extra[a]+w.extent(a)-out[a], 0)
+		if mode == "SAME_UPPER" {
+			w.begin[a] = total / 2
+		} else {
+			w.begin[a] = total - total/2
+		}
+		w.end[a] = total - w.begin[a]
+	}
+	return w, nil
+}
+
+// convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g
+// with the weights flipped in space and transposed in channels, which costs
+// what the forward does; otherwise a ConvTranspose. The weights are input wi
+// of the node.
+func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
+	b := c.Builder
+	if all(v.stride, 1) {
+		t := window{kernel: v.kernel, stride: v.stride, dilation: v.dilation}
+		ok := true
+		for a := range v.kernel {
+			e := v.extent(a) - 1
+			t.begin = append(t.begin, e-v.begin[a])
+			t.end = append(t.end, e-v.end[a])
+			ok = ok && t.begin[a] >= 0 && t.end[a] >= 0
+		}
+		if ok {
+			w, err := flipped(c, v, wi)
+			if err != nil {
+				return onnx.Value{}, err
+			}
+			return b.Op("Conv", []onnx.Value{g, w}, t.attrs(v.group)...), nil
+		}
+	}
+	extra := make([]int64, len(v.kernel))
+	for a := range v.kernel {
+		in, out := v.xd[2+a], v.yd[2+a]
+		if in < 0 || out < 0 {
+			return onnx.Value{}, fmt.Errorf("its stride is not 1 and its spatial sizes vary from run to run")
+		}
+		extra[a] = in - ((out-1)*v.stride[a] + v.extent(a) - v.begin[a] - v.end[a])
+	}
+	attrs := append(v.attrs(v.group), onnx.Ints("output_padding", extra...))
+	return b.Op("ConvTranspose", []onnx.Value{g, c.In(wi)}, attrs...), nil
+}
+
+// flipped returns the weights [O, C/G, k…] as [C, O/G, k…], reversed along
+// every kernel axis: computed here when they are constant, otherwise in the
+// graph.
+func flipped(c *Context, v conv, wi int) (onnx.Value, error) {
+	o, cg, rank := v.wd[0], v.wd[1], len(v.kernel)
+	og := o / v.group
+	if t := c.Const(wi); t != nil && onnx.TensorType(t) == onnx.Float {
+		w, err := onnx.TensorData[float32](t)
+		if err != nil {
+			return onnx.Value{}, err
+		}
+		dims := append([]int64{v.group * cg, og}, v.kernel...)
+		return onnx.Tensor(c.Builder, "flipped", dims, flipFloats(w, v)), nil
+	}
+	b := c.Builder
+	w := c.In(wi)
+	axes := make([]int64, rank)
+	for a := range axes {
+		axes[a] = int64(2 + a)
+	}
+	if v.count() > 1 {
+		w = b.Slice(w, slices.Repeat([]int64{-1}, rank), slices.Repeat([]int64{-1 << 62}, rank), axes, slices.Repeat([]int64{-1}, rank))
+	}
+	if v.group == 1 {
+		return b.Transpose(w, append([]int64{1, 0}, axes...)...), nil
+	}
+	w = b.Reshape(w, append([]int64{v.group, og, cg}, v.kernel...)...)
+	perm := []int64{0, 2, 1}
+	for a := range axes {
+		perm = append(perm, int64(3+a))
+	}
+	w = b.Transpose(w, perm...)
+	return b.Reshape(w, append([]int64{v.group * cg, og}, v.kernel...)...), nil
+}
+
+func flipFloats(w []float32, v conv) []float32 {
+	o, cg, k := v.wd[0], v.wd[1], v.count()
+	og := o / v.group
+	out := make([]float32, len(w))
+	for g := range v.group {
+		for i := range og {
+			for j := range cg {
+				src := w[((g*og+i)*cg+j)*k:][:k]
+				dst := out[((g*cg+j)*og+i)*k:][:k]
+				for t := range src {
+					dst[int(k)-1-t] = src[t] // reversing all axes reverses the order
+				}
+			}
+		}
+	}
+	return out
+}

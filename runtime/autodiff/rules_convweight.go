@@ -1,0 +1,170 @@
+package autodiff
+
+import (
+	"fmt"
+	"slices"
+
+	"ucan/runtime/onnx"
+)
+
+// maxShifts is the largest number of kernel positions for which ∂w is a sum
+// over shifted products; larger kernels use one convolution.
+const maxShifts = 64
+
+// convWeight returns ∂w of y = w ⋆ x for g = ∂y:
+//
+//	∂w[o,i,t] = Σₙ Σₚ g[n,o,p]·x̄[n,i,p·stride + t·dilation]
+//
+// with x̄ the padded input: for each kernel position t a matrix product, batched
+// over n, of g [N,O,P] with a shifted slice of x̄ [N,C,P] transposed, then the
+// sum over the batch. onnxruntime fuses Transpose and MatMul into one
+// FusedMatMul. Two cases have better forms: patches that tile the input (one
+// product for all positions), and kernels of many positions (one convolution
+// with batch and channels exchanged).
+func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
+	if !fixed(v.xd[1:]) || !fixed(v.yd[1:]) {
+		return onnx.Value{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
+	}
+	if v.tiles() {
+		return convWeightTiles(c, v, x, g), nil
+	}
+	if v.count() > maxShifts {
+		return convWeightSwapped(c, v, x, g), nil
+	}
+	return convWeightShifts(c, v, x, g), nil
+}
+
+// padded surrounds x by the window's padding, less what no kernel reaches.
+func (v conv) padded(c *Context, x onnx.Value) onnx.Value {
+	rank := len(v.kernel)
+	pads := make([]int64, 2*(rank+2))
+	for a := range rank {
+		pads[2+a] = v.begin[a]
+		reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
+		pads[rank+4+a] = reach - v.begin[a] - v.xd[2+a]
+	}
+	return zeroPad(c, x, pads)
+}
+
+// space returns the number of output positions.
+func (v conv) space() int64 {
+	n := int64(1)
+	for _, d := range v.yd[2:] {
+		n *= d
+	}
+	return n
+}
+
+// grouped gives a value [N, channels, …] the form [N, channels, P], with
+// groups apart where there are several.
+func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
+	if v.group == 1 {
+		return c.Builder.Reshape(x, -1, channels, v.space())
+	}
+	return c.Builder.Reshape(x, -1, v.group, channels/v.group, v.space())
+}
+
+func convWeightShifts(c *Context, v conv, x, g onnx.Value) onnx.Value {
+	b := c.Builder
+	rank := len(v.kernel)
+	channels := v.wd[1] * v.group
+	gm := v.grouped(c, g, v.wd[0])
+	xp := v.padded(c, x)
+	axes := make([]int64, rank)
+	for a := range axes {
+		axes[a] = int64(2 + a)
+	}
+	mrank := 3
+	if v.group > 1 {
+		mrank = 4
+	}
+	var parts []onnx.Value
+	for _, t := range v.offsets() {
+		xs := xp
+		start, end := make([]int64, rank), make([]int64, rank)
+		whole := true
+		for a := range t {
+			start[a] = t[a] * v.dilation[a]
+			end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
+			reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
+			whole = whole && start[a] == 0 && end[a] == reach && v.stride[a] == 1
+		}
+		if !whole {
+			xs = b.Slice(xp, start, end, axes, v.stride)
+		}
+		p := b.MatMul(gm, transposeLast(b, v.grouped(c, xs, channels), mrank))
+		parts = append(parts, b.Sum(p, false, 0)) // [(G,) O/G, C/G]
+	}
+	if len(parts) == 1 {
+		return b.Reshape(parts[0], v.wd...)
+	}
+	for i, p := range parts {
+		parts[i] = b.Unsqueeze(p, -1)
+	}
+	return b.Reshape(b.Concat(-1, parts...), v.wd...)
+}
+
+// tiles reports whether the kernel cuts the input into patches: no overlap,
+// no padding, nothing left over.
+func (v conv) tiles() bool {
+	if v.group != 1 || v.count() == 1 || !slices.Equal(v.kernel, v.stride) || !all(v.dilation, 1) || !all(v.begin, 0) || !all(v.end, 0) {
+		return false
+	}
+	for a := range v.kernel {
+		if v.xd[2+a] != v.yd[2+a]*v.kernel[a] {
+			return false
+		}
+	}
+	return true
+}
+
+// convWeightTiles cuts x into patches [N, C·k, P] and multiplies once.
+func convWeightTiles(c *Context, v conv, x, g onnx.Value) onnx.Value {
+	b := c.Builder
+	shape := []int64{-1, v.wd[1]}
+	channels, space := []int64{0, 1}, []int64{}
+	for a := range v.kernel {
+		shape = append(shape, v.yd[2+a], v.kernel[a])
+		space = append(space, int64(2+2*a))
+		channels = append(channels, int64(3+2*a))
+	}
+	patches := b.Transpose(b.Reshape(x, shape...), append(channels, space...)...)
+	patches = b.Reshape(patches, -1, v.wd[1]*v.count(), v.space())
+	p := b.MatMul(v.grouped(c, g, v.wd[0]), transposeLast(b, patches, 3))
+	return b.Reshape(b.Sum(p, false, 0), v.wd...)
+}
+
+// convWeightSwapped is one convolution of x, batch and channels exchanged,
+// with g as its kernel: strides become dilations and the other way round.
+func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
+	b := c.Builder
+	rank := len(v.kernel)
+	swap := []int64{1, 0}
+	axes := make([]int64, rank)
+	for a := range axes {
+		axes[a] = int64(2 + a)
+	}
+	swap = append(swap, axes...)
+	xp := v.padded(c, x)
+	var xs onnx.Value
+	if v.group == 1 {
+		xs = b.Transpose(xp, swap...) // [C, N, …]
+	} else {
+		// [N, G·C′, …] → [C′, G·N, …]: the groups' batches side by side.
+		dims := make([]int64, rank)
+		for a := range dims {
+			dims[a] = (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
+		}
+		xs = b.Reshape(xp, append([]int64{-1, v.group, v.wd[1]}, dims...)...)
+		perm := []int64{2, 1, 0}
+		for a := range rank {
+			perm = append(perm, int64(3+a))
+		}
+		xs = b.Transpose(xs, perm...)
+		xs = b.Reshape(xs, append([]int64{v.wd[1], -1}, dims...)...)
+	}
+	gs := b.Transpose(g, swap...) // [O, N, …]
+	w := window{kernel: v.yd[2:], stride: v.dilation, dilation: v.stride, begin: make([]int64, rank), end: make([]int64, rank)}
+	d := b.Op("Conv", []onnx.Value{xs, gs}, w.attrs(v.group)...) // [C′, O, k…]
+	return b.Transpose(d, swap...)
+}
