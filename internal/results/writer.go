@@ -130,11 +130,6 @@ func (w *Writer) inspect(o *output, cfg Config) (*Table, error) {
 	if err != nil || old == nil {
 		return nil, err
 	}
-	if len(old.Rows) == 0 && old.size <= int64(len(header())) && cfg.Run.Command != "" {
-		if _, err := ReadRun(o.path); errors.Is(err, fs.ErrNotExist) {
-			return old, nil
-		}
-	}
 	stored, err := ReadRun(o.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, kindErrorf(ErrMismatch, "resume %q: its record %q is missing, so nothing tells how it was made; write elsewhere", o.path, RunPath(o.path))
@@ -196,19 +191,10 @@ func (w *Writer) Put(row Row, certificate []byte) error {
 		if !o.json {
 			continue
 		}
-		var line bytes.Buffer
-		if err := json.Compact(&line, certificate); err != nil {
-			return kindErrorf(ErrRow, "certificate of input %d: %w", row.Index, err)
+		var err error
+		if e.certificate, err = certificateLine(row, certificate); err != nil {
+			return err
 		}
-		shown, err := ParseCertificate(line.Bytes())
-		if err != nil {
-			return fmt.Errorf("certificate of input %d: %w", row.Index, err)
-		}
-		if shown.Index != row.Index || shown.Status != row.Status || shown.Predict != row.Predict {
-			return kindErrorf(ErrRow, "certificate of input %d shows input %d, %s, class %d; the row says %s, class %d", row.Index, shown.Index, shown.Status, shown.Predict, row.Status, row.Predict)
-		}
-		line.WriteByte('\n')
-		e.certificate = line.Bytes()
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -222,6 +208,25 @@ func (w *Writer) Put(row Row, certificate []byte) error {
 	w.pending[place] = e
 	w.err = w.flush()
 	return w.err
+}
+
+// certificateLine puts a certificate on one line after checking that it shows
+// what the row says.
+func certificateLine(row Row, certificate []byte) ([]byte, error) {
+	var line bytes.Buffer
+	if err := json.Compact(&line, certificate); err != nil {
+		return nil, kindErrorf(ErrRow, "certificate of input %d: %w", row.Index, err)
+	}
+	shown, err := ParseCertificate(line.Bytes())
+	if err != nil {
+		return nil, &kindError{kind: ErrRow, err: fmt.Errorf("certificate of input %d: %w", row.Index, err)}
+	}
+	shown.Seconds = row.Seconds
+	if a, b := shown.AppendTSV(nil), row.AppendTSV(nil); !bytes.Equal(a, b) {
+		return nil, kindErrorf(ErrRow, "certificate of input %d does not show what its row says: %q, the row %q", row.Index, a, b)
+	}
+	line.WriteByte('\n')
+	return line.Bytes(), nil
 }
 
 // flush writes every row whose turn has come, all outputs in step.
