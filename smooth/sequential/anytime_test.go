@@ -56,9 +56,9 @@ func TestAnytimeRun(t *testing.T) {
 		t.Helper()
 		n += m
 		f += newBinomial(m, 0.03).draw(rng)
-		rejected, err := r.Observe(n, f)
-		if err != nil {
-			t.Fatal(err)
+		rejected, fault := r.Observe(n, f)
+		if fault != nil {
+			t.Fatal(fault)
 		}
 		return rejected
 	}
@@ -69,8 +69,8 @@ func TestAnytimeRun(t *testing.T) {
 	if got != 2 {
 		t.Fatalf("%d levels rejected after %d samples", got, n)
 	}
-	if p, err := VerifyAnytime(plan, run.Rejected()); err != nil || p != plan.Levels[1] {
-		t.Errorf("verify: %v, %v", p, err)
+	if p, fault := VerifyAnytime(plan, run.Rejected()); fault != nil || p != plan.Levels[1] {
+		t.Errorf("verify: %v, %v", p, fault)
 	}
 	if p := run.Predict(20_000); p > 0.01 {
 		t.Errorf("level 2 is false, and predicted at %v", p)

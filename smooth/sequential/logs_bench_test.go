@@ -9,21 +9,28 @@ import (
 	"testing"
 )
 
+// named is a method with, where it can be had, its plan for [exactly].
 type named struct {
 	name string
 	run  method
+	prof Profile
+	mode Mode // empty: simulate only
+}
+
+func planned(name string, prof Profile, mode Mode) named {
+	return named{name, adaptive(prof, mode), prof, mode}
 }
 
 func methods() []named {
 	return []named{
-		{"strict", adaptive(Strict(), Selected)},
-		{"default", adaptive(Default(), Selected)},
-		{"fast", adaptive(Fast(), Selected)},
-		{"default, no selection", adaptive(Default(), Leading)},
-		{"default, e-process", anytime(Default())},
-		{"strict, label-aware", adaptive(Strict(), Labelled)},
-		{"default, label-aware", adaptive(Default(), Labelled)},
-		{"fast, label-aware", adaptive(Fast(), Labelled)},
+		planned("strict", Strict(), Selected),
+		planned("default", Default(), Selected),
+		planned("fast", Fast(), Selected),
+		{name: "default, no selection (simulated)", run: adaptive(Default(), Leading)},
+		{name: "default, e-process (simulated)", run: anytime(Default())},
+		planned("strict, label-aware", Strict(), Labelled),
+		planned("default, label-aware", Default(), Labelled),
+		planned("fast, label-aware", Fast(), Labelled),
 	}
 }
 
@@ -36,7 +43,8 @@ type compared struct {
 	p95     float64   // of single runs, largest over the logs
 }
 
-// compare runs methods and baseline on logs, reps repetitions each.
+// compare runs methods and baseline on logs: expected values without simulation
+// where [Expect] has them, single runs from reps repetitions.
 func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
 	tb.Helper()
 	const alpha = 0.001
@@ -51,6 +59,10 @@ func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
 		var used, spent float64
 		for i, l := range logs {
 			o := measure(tb, l, tables, m.run, reps, uint64(100+i))
+			if m.mode != "" {
+				exact := exactly(tb, l, tables, m.prof, m.mode)
+				o.samples, o.acc = exact.samples, exact.acc
+			}
 			used += o.samples * float64(len(l.images))
 			spent += base[i].samples * float64(len(l.images))
 			c.perLog = append(c.perLog, base[i].samples/o.samples)
@@ -93,9 +105,9 @@ func BenchmarkPublishedLogs(b *testing.B) {
 		logs []published
 		reps int
 	}{
-		{"matched", cohen[:matchedLogs], 40},
-		{"mismatched", cohen[matchedLogs:], 40},
-		{"acr", acrLogs(b, 1), 2},
+		{"matched", cohen[:matchedLogs], 20},
+		{"mismatched", cohen[matchedLogs:], 20},
+		{"acr", acrLogs(b, 1), 1},
 	} {
 		b.Run(set.name, func(b *testing.B) {
 			for b.Loop() {
@@ -105,6 +117,34 @@ func BenchmarkPublishedLogs(b *testing.B) {
 				b.ReportMetric(rows[1].loss, "default-loss")
 			}
 		})
+	}
+}
+
+// BenchmarkModelSensitivity repeats the matched logs with what is modelled at its
+// extremes: abstained images all at p_A = .5 or all at .3, the label's probability
+// of wrong images as large as it can be or zero.
+func BenchmarkModelSensitivity(b *testing.B) {
+	ms := methods()
+	for b.Loop() {
+		for _, p := range []float64{0.5, 0.3} {
+			for _, share := range []float64{1, 0} {
+				logs := cohenLogs(b, 1)[:matchedLogs]
+				for _, l := range logs {
+					for i := range l.images {
+						im := &l.images[i]
+						if im.abstain {
+							im.p = p
+						}
+						if !im.correct {
+							im.label = share * rival(im.p)
+						}
+					}
+				}
+				for _, r := range compare(b, logs, []named{ms[1], ms[6]}, 5) {
+					fmt.Printf("abstained at %g, label of wrong images at %g of the rival: %s %.1f, worst expected loss %.2f\n", p, share, r.name, r.speedup, r.loss)
+				}
+			}
+		}
 	}
 }
 

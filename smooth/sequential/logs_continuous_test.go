@@ -97,20 +97,20 @@ func TestTwoStageBeatsFixed(t *testing.T) {
 func BenchmarkSingleRadius(b *testing.B) {
 	for b.Loop() {
 		for _, m := range []named{
-			{"default", adaptive(Default(), Selected)},
-			{"fast", adaptive(Fast(), Selected)},
-			{"default, label-aware", adaptive(Default(), Labelled)},
-			{"fast, label-aware", adaptive(Fast(), Labelled)},
+			planned("default", Default(), Selected),
+			planned("fast", Fast(), Selected),
+			planned("default, label-aware", Default(), Labelled),
+			planned("fast, label-aware", Fast(), Labelled),
 		} {
 			tables := NewTables()
 			var used, spent, worst float64
 			var each []float64
-			for i, l := range cohenLogs(b, 1)[:matchedLogs] {
+			for _, l := range cohenLogs(b, 1)[:matchedLogs] {
 				for j := range l.radii {
 					one := l
 					one.radii, one.levels = l.radii[j:j+1], l.levels[j:j+1]
 					base := fixedN(b, one, logN, 0.001, 1, 1)
-					o := measure(b, one, tables, m.run, 10, uint64(100*i+j))
+					o := exactly(b, one, tables, m.prof, m.mode)
 					used += o.samples * float64(len(l.images))
 					spent += base.samples * float64(len(l.images))
 					worst = math.Max(worst, loss(base.acc, o.acc))

@@ -39,6 +39,7 @@ type logImage struct {
 	p       float64 // probability of the leading class
 	label   float64 // probability of the label
 	correct bool    // the leading class is the label
+	abstain bool    // the log has no p_A for it
 }
 
 // usualRadii are those of the field's tables, below the 3.81 sigma that n =
@@ -83,7 +84,7 @@ func readLog(tb testing.TB, name string, sigma, alpha float64, stride int) publi
 		}
 		im := logImage{correct: c[4] == "1"}
 		if c[2] == "-1" {
-			im.p = 0.3 + 0.2*u
+			im.p, im.abstain = 0.3+0.2*u, true
 		} else {
 			im.p = (recoverCount(tb, r/sigma, alpha) + 0.5) / (logN + 1)
 		}
@@ -287,6 +288,42 @@ func anytime(prof Profile) method {
 		}
 		return rejected, n + 100
 	}
+}
+
+// exactly computes the expected cost and certified accuracy of a plan on a log by
+// [Expect], without drawing anything.
+func exactly(tb testing.TB, l published, tables *Tables, prof Profile, mode Mode) outcome {
+	tb.Helper()
+	plan := Plan{Levels: l.levels, Alpha: 0.001, Profile: prof, Mode: mode}
+	seen := map[float64]Expectation{} // radii are printed to three digits
+	expect := func(p float64) Expectation {
+		e, ok := seen[p]
+		if !ok {
+			var err error
+			if e, err = Expect(plan, tables, p); err != nil {
+				tb.Fatal(err)
+			}
+			seen[p] = e
+		}
+		return e
+	}
+	o := outcome{acc: make(certified, len(l.radii))}
+	for _, im := range l.images {
+		p, right := im.label, 1.0
+		if mode == Selected {
+			p, right = im.p, selected(tb, im.p)
+			o.samples += 100 + (1-right)*expect(rival(p)).Samples
+		}
+		e := expect(p)
+		o.samples += right * e.Samples
+		if im.correct {
+			for j, r := range e.Reject {
+				o.acc[j] += 100 * right * r / float64(len(l.images))
+			}
+		}
+	}
+	o.samples /= float64(len(l.images))
+	return o
 }
 
 // measure runs a method on a log.

@@ -87,6 +87,15 @@ func TestPlanValidate(t *testing.T) {
 	}
 }
 
+func begin(t *testing.T, plan Plan, tables *Tables) *Run {
+	t.Helper()
+	run, err := NewRun(plan, tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
 // feed gives the run failures = round(q·n) at each look.
 func feed(t *testing.T, r *Run, q float64) Result {
 	t.Helper()
@@ -177,10 +186,7 @@ func TestRunRefusesImpossibleCounts(t *testing.T) {
 func TestLeading(t *testing.T) {
 	tables := NewTables()
 	plan := testPlan(Leading)
-	run, err := NewRun(plan, tables)
-	if err != nil {
-		t.Fatal(err)
-	}
+	run := begin(t, plan, tables)
 	if _, err := run.Observe(100, 5); err == nil {
 		t.Error("failures accepted where votes are needed")
 	}
@@ -213,20 +219,19 @@ func TestLeading(t *testing.T) {
 		"negative":      {7: 62, 3: 430, 4: -1},
 		"invalid taken": {7: 62, 3: 438},
 	} {
-		if n, ok := run.Next(); ok {
-			if _, err := run.ObserveVotes(n, votes); err == nil {
-				t.Errorf("%s: accepted", name)
-			}
+		n, ok := run.Next()
+		if !ok {
+			t.Fatal("the run has stopped: nothing to refuse")
+		}
+		if _, err := run.ObserveVotes(n, votes); err == nil {
+			t.Errorf("%s: accepted", name)
 		}
 	}
 	if leader(map[int]int64{5: 3, 2: 3, 9: 1}) != 2 || leader(nil) != -1 {
 		t.Error("ties go to the lowest class, no votes to none")
 	}
 	// Nothing but invalid samples.
-	void, err := NewRun(plan, tables)
-	if err != nil {
-		t.Fatal(err)
-	}
+	void := begin(t, plan, tables)
 	if d, err := void.ObserveVotes(100, nil); err != nil || d.Stop != StopFutile || void.Result().Class != -1 {
 		t.Errorf("no votes at all: %+v, %v", d, err)
 	}
