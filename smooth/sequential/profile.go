@@ -10,7 +10,8 @@ import (
 // probability and alpha. It is a statistical parameter, recorded in every
 // certificate, and has nothing to do with the batch of an inference session.
 type Schedule struct {
-	// Cap is the largest number of samples of an input, N ≥ 1.
+	// Cap is the largest number of samples of an input, N, 1 to 10⁷. A table takes
+	// time in proportion to it.
 	Cap int64
 	// Batch is the number of samples at the first look and the unit of all
 	// later ones, b ≥ 1.
@@ -23,14 +24,17 @@ type Schedule struct {
 	Rho float64
 }
 
-// maxLooks limits the cost of a table; the profiles have about a hundred.
-const maxLooks = 5000
+// maxCap and maxLooks limit the cost of a table; the profiles have about a hundred.
+const (
+	maxCap   = 10_000_000
+	maxLooks = 5000
+)
 
 // Validate reports every field that is out of range.
 func (s Schedule) Validate() error {
 	var faults []error
-	if s.Cap < 1 || s.Cap > 1e9 {
-		faults = append(faults, fmt.Errorf("cap %d is outside 1 … 1e9 samples", s.Cap))
+	if s.Cap < 1 || s.Cap > maxCap {
+		faults = append(faults, fmt.Errorf("cap %d is outside 1 … %d samples", s.Cap, int64(maxCap)))
 	}
 	if s.Batch < 1 || s.Batch > 1e9 {
 		faults = append(faults, fmt.Errorf("look unit %d is outside 1 … 1e9 samples", s.Batch))
