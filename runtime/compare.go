@@ -34,8 +34,8 @@ type Comparison struct {
 	LargestDifference float64 `json:"largest_difference"`
 	// Scale is the largest |a|, to read the difference by.
 	Scale float64 `json:"scale"`
-	// Changed counts the rows whose arg-max differs. Rows with a NaN, or with
-	// a tie for the maximum, on either side count when they are not the same on both.
+	// Changed counts the rows whose arg-max differs; a row with a NaN or a tie
+	// for the maximum has none, which differs from any.
 	Changed int `json:"changed"`
 	// Identical: every value has the same bits.
 	Identical bool `json:"identical"`

@@ -54,3 +54,10 @@ func MakeGraph(nodes, inputs, outputs [][]byte) []byte {
 	}
 	return msg(num(1, 8), field(8, msg(num(2, 17))), field(7, graph))
 }
+
+// CompareValues compares the outputs of one batch.
+func CompareValues(a, b []float32, classes int) Comparison {
+	c := Comparison{Identical: true}
+	c.add(a, b, classes)
+	return c
+}

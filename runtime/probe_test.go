@@ -1,0 +1,106 @@
+package runtime_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	goruntime "runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"ucan/runtime"
+	"ucan/runtime/runtimetest"
+)
+
+func TestProbeLoad(t *testing.T) {
+	rt := runtimetest.Open(t)
+	if !runtime.Probed() {
+		t.Fatal("TestMain has called RunProbeChild, yet no child would be used")
+	}
+	known := filepath.Join(t.TempDir(), "sub", "known.txt")
+	o := runtime.ProbeOptions{Session: one(), Known: known}
+	if err := rt.ProbeLoad(t.Context(), runtime.TinyModel(), o); err != nil {
+		t.Fatal(err)
+	}
+	first, err := os.ReadFile(known)
+	if err != nil || len(first) != 65 {
+		t.Fatalf("remembered %q, %v", first, err)
+	}
+	// The second time no child is needed: even a limit that none could keep
+	// does not matter.
+	o.Timeout = time.Nanosecond
+	if err := rt.ProbeLoad(t.Context(), runtime.TinyModel(), o); err != nil {
+		t.Errorf("a known model: %v", err)
+	}
+	// Other options are another question.
+	o.Session.Optimization = runtime.OptimizeNone
+	if err := rt.ProbeLoad(t.Context(), runtime.TinyModel(), o); !errors.Is(err, runtime.ErrModel) || !strings.Contains(err.Error(), "longer than") {
+		t.Errorf("the limit of time did not hold: %v", err)
+	}
+	if again, _ := os.ReadFile(known); len(again) != len(first) {
+		t.Error("a model that failed is remembered as good")
+	}
+}
+
+func TestProbeLoadReportsOrdinaryFaults(t *testing.T) {
+	rt := runtimetest.Open(t)
+	needCPUBuild(t, rt)
+	tiny := runtime.TinyModel()
+	for name, c := range map[string]struct {
+		model []byte
+		o     runtime.SessionOptions
+		want  error
+	}{
+		"damaged":  {tiny[:len(tiny)/2], one(), runtime.ErrModel},
+		"provider": {tiny, providers("cuda"), runtime.ErrProvider},
+		"options":  {tiny, runtime.SessionOptions{}, runtime.ErrOptions},
+	} {
+		err := rt.ProbeLoad(t.Context(), c.model, runtime.ProbeOptions{Session: c.o, Known: "-"})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if err != nil && strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: more than one line: %v", name, err)
+		}
+	}
+}
+
+func TestProbeSurvivesTheDeathOfItsChild(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("memory is limited on Linux only")
+	}
+	rt := runtimetest.Open(t)
+	// An input of 256 MiB, which a child limited to as much cannot hold.
+	model := identity(runtime.Uint8, 1<<14, 1<<14)
+	err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-", Memory: 256 << 20})
+	if !errors.Is(err, runtime.ErrModel) {
+		t.Fatalf("a child short of memory: %v", err)
+	}
+	for _, part := range []string{"256 MB", "killed the probing process", "memory)"} {
+		if !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("the message does not say %q in one line: %v", part, err)
+		}
+	}
+	if err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-"}); err != nil {
+		t.Errorf("with the usual memory: %v", err)
+	}
+}
+
+func TestProbeIsCancelled(t *testing.T) {
+	rt := runtimetest.Open(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := rt.ProbeLoad(ctx, slow(), runtime.ProbeOptions{Session: one(), Known: "-"}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRunProbeChildLeavesOtherProcessesAlone(t *testing.T) {
+	for _, args := range [][]string{nil, {"certify"}, {"__ucan-probe-model", "{}"}} {
+		if _, child := runtime.RunProbeChild(args); child {
+			t.Errorf("%q was taken for a probing child", args)
+		}
+	}
+}
