@@ -17,6 +17,7 @@ type app struct {
 	stdout, stderr io.Writer
 	viper          *viper.Viper
 	config         configFile
+	flags          *pflag.FlagSet // of the command that runs
 	log            *slog.Logger
 	started        bool // the command line was understood and our code runs
 	closers        []func() error
@@ -27,6 +28,7 @@ func newApp(stdout, stderr io.Writer) *app {
 		stdout: stdout,
 		stderr: stderr,
 		viper:  viper.New(),
+		flags:  pflag.NewFlagSet("ucan", pflag.ContinueOnError),
 		log:    slog.New(slog.DiscardHandler),
 	}
 }
@@ -96,6 +98,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 // start reads the configuration for cmd: defaults, then the file, then the environment, then the flags.
 func (a *app) start(cmd *cobra.Command) error {
 	a.started = true
+	a.flags = cmd.Flags()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		if key, ok := settingOfFlag(f); ok {
 			// BindPFlag fails only for a nil flag.

@@ -21,7 +21,6 @@ import (
 	"ucan/internal/report"
 	"ucan/internal/results"
 	"ucan/models"
-	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -42,13 +41,16 @@ the model and comes after the noise. Rows are appended and synced as they are ma
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCertify(cmd.Context(), a) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, sessionKeys, outputKeys)...)
+	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, certifyKeys, sessionKeys, outputKeys)...)
 	return cmd
 }
 
 var (
 	statisticsKeys = []string{"statistics.n0", "statistics.n", "statistics.alpha", "seed"}
-	outputKeys     = []string{"output.tsv", "output.jsonl", "output.plot", "output.radii", "output.resume"}
+	certifyKeys    = []string{
+		"statistics.adaptive", "statistics.grid", "statistics.label_aware", "statistics.bound", "statistics.joint", "statistics.from_counts",
+	}
+	outputKeys = []string{"output.tsv", "output.jsonl", "output.plot", "output.radii", "output.resume"}
 )
 
 // outputOptions says where results go.
@@ -175,6 +177,9 @@ func (o *certifyOptions) settle(earlier *results.Run) (*models.Setting, error) {
 }
 
 func runCertify(ctx context.Context, a *app) error {
+	if path := a.values().text("statistics.from_counts"); path != "" {
+		return runFromCounts(ctx, a, path)
+	}
 	o, err := a.certifyOptions(1)
 	if err != nil {
 		return err
@@ -251,12 +256,20 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fixed := smooth.FixedN{N0: o.statistics.n0, N: o.statistics.n, Alpha: o.statistics.alpha}
+	inputs, err := bench.selected(o.data)
+	if err != nil {
+		return err
+	}
+	statistics, err := o.statistics.share(inputs)
+	if err != nil {
+		return usage(err)
+	}
+	method, reach, err := statistics.method(smoother, sealed)
+	if err != nil {
+		return usage(err)
+	}
 	c.certifier = &pipeline.Certifier{
-		Method: func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, _ int) (smooth.Certification, error) {
-			return smoother.Certify(ctx, x, id, noise, fixed)
-		},
-		Noise: noise, Source: bench.info.Name,
+		Method: method, Noise: noise, Source: bench.info.Name,
 		Head: certificate.Head{
 			Model: model, NPG: record,
 			Run: certificate.Run{
@@ -265,16 +278,12 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 			},
 		},
 	}
-	reach, err := sealed.MaxRadius(o.statistics.n, o.statistics.alpha)
-	if err != nil {
-		return usage(err)
-	}
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
 		bench.model.Name(), bench.info.Name, len(bench.indices), bench.model.Provider(), bench.model.Classes(),
 		bench.setting.Workers, bench.setting.Batch, bench.setting.IntraOp, o.seed)
-	c.a.note("largest %s radius that n = %d and alpha = %g can certify: %s", o.noise.norm, o.statistics.n, o.statistics.alpha, results.FormatTruncated(reach))
-	if reach == 0 {
-		return usagef("plan the run: n = %d samples can certify nothing at alpha = %g; raise --n", o.statistics.n, o.statistics.alpha)
+	c.a.note("largest %s radius that %s can certify: %s", o.noise.norm, statistics, results.FormatTruncated(reach))
+	if reach == 0 && statistics.profile == nil {
+		return usagef("plan the run: %s can certify nothing; raise --n", statistics)
 	}
 	return nil
 }
@@ -303,7 +312,7 @@ func (c *certification) record() results.Run {
 		Configuration: map[string]any{
 			"model": json.RawMessage(c.certifier.Head.Model.Preprocessing), "decision": c.certifier.Head.Model.Decision,
 			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
-			"noise": describeNoise(c.certifier.Noise, o.noise), "n0": o.statistics.n0, "n": o.statistics.n, "alpha": o.statistics.alpha,
+			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": o.statistics.describe(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
 			"provider": c.bench.model.Provider(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
 		},
@@ -353,6 +362,9 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	}
 	runErr := loop.Run(ctx,
 		func(ctx context.Context, item dataset.Item) error {
+			if c.options.statistics.labelAware && item.Label < 0 {
+				return refusef("certify input %d of %s: it has no label, and a label-aware run tests the label; leave --label-aware out", item.Index, c.bench.info.Name)
+			}
 			row, cert, err := c.certifier.Certify(ctx, item)
 			if err != nil {
 				return err
@@ -375,6 +387,7 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 		return report.Summary{}, runErr
 	}
 	options := report.DefaultOptions()
+	options.LabelAware = c.options.statistics.labelAware
 	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
 	summary, err := report.Summarise(c.writer.Rows(), options)
 	return summary, errors.Join(err, runErr)
@@ -407,19 +420,24 @@ func failedRows(rows []results.Row) int {
 
 // present prints the summary and draws the plot.
 func (c *certification) present(summary report.Summary) error {
-	o := c.options.output
-	if o.plot != "" {
+	title := fmt.Sprintf("%s on %s", c.bench.model.Name(), c.bench.info.Name)
+	return c.a.present(summary, c.options.output.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
+}
+
+// present draws the plot, if one is asked for, and prints the summary.
+func (a *app) present(summary report.Summary, plot string, series []report.Series, title string) error {
+	if plot != "" {
 		options := report.DefaultPlotOptions()
-		options.Title = fmt.Sprintf("%s on %s, %s", c.bench.model.Name(), c.bench.info.Name, c.noiseName())
-		if err := report.SavePlot(o.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, options); err != nil {
+		options.Title = title
+		if err := report.SavePlot(plot, series, options); err != nil {
 			return err
 		}
-		c.a.note("plot: %s", o.plot)
+		a.note("plot: %s", plot)
 	}
-	if c.a.json() {
-		return writeJSON(c.a.stdout, summary)
+	if a.json() {
+		return writeJSON(a.stdout, summary)
 	}
-	return printSummary(c.a.stdout, summary)
+	return printSummary(a.stdout, summary)
 }
 
 // noiseName says in a few words what noise was drawn.

@@ -246,22 +246,6 @@ func parameters(r *values) map[string]float64 {
 	return params
 }
 
-// statisticsOptions are those of fixed-n certification.
-type statisticsOptions struct {
-	n0, n int64
-	alpha float64
-}
-
-func (a *app) statisticsOptions(r *values, leastN int64) statisticsOptions {
-	o := statisticsOptions{
-		n0: r.int("statistics.n0", 1, 1<<40), n: r.int("statistics.n", leastN, 1<<40), alpha: r.float("statistics.alpha"),
-	}
-	if !(o.alpha > 0 && o.alpha < 1) {
-		r.fault("statistics.alpha", "%s is out of range; give a probability between 0 and 1, such as 0.001", r.text("statistics.alpha"))
-	}
-	return o
-}
-
 // requireModel checks that a model is named.
 func requireModel(r *values) string {
 	path := r.text("model.file")

@@ -86,6 +86,12 @@ func settings() []setting {
 
 		{"statistics.n0", "n0", "", kindInt, 100, "samples that choose the class"},
 		{"statistics.n", "n", "n", kindInt, 100000, "samples that estimate its probability"},
+		{"statistics.adaptive", "adaptive", "", kindString, "off", "stop sampling early: off, strict, default or fast; --n is then the cap"},
+		{"statistics.grid", "grid", "", kindFloats, nil, "radii that an adaptive run tests (default: the family's, at p = Φ(0), Φ(0.5), … Φ(3.5))"},
+		{"statistics.label_aware", "label-aware", "", kindBool, false, "test the label instead of selecting a class: the same curve for fewer samples"},
+		{"statistics.bound", "bound", "", kindString, "one", "one: p_B ≤ 1 − p_A; two: bound every other class as well, at alpha in all"},
+		{"statistics.joint", "joint", "", kindBool, false, "let alpha hold for all certificates of the selection together"},
+		{"statistics.from_counts", "from-counts", "", kindString, "", "recompute the certificates of this file at another --alpha, --norm or --bound, without a model"},
 		{"statistics.alpha", "alpha", "", kindFloat, 0.001, "probability that a certificate is wrong"},
 		{"seed", "seed", "", kindString, "", "seed of the noise (default: a random one, printed and stored)"},
 
@@ -220,10 +226,12 @@ func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) st
 // values reads typed settings and collects every fault, so that a user sees all of them at once.
 type values struct {
 	viper  *viper.Viper
+	flags  *pflag.FlagSet
+	file   configFile
 	faults []error
 }
 
-func (a *app) values() *values { return &values{viper: a.viper} }
+func (a *app) values() *values { return &values{viper: a.viper, flags: a.flags, file: a.config} }
 
 // err returns the faults found so far as one usage error.
 func (r *values) err() error {
@@ -243,6 +251,11 @@ func (r *values) fault(key, format string, args ...any) {
 }
 
 func (r *values) given(key string) bool { return text(r.viper.Get(key)) != "" }
+
+// changed reports whether flag, variable or file gives the setting, rather than its default.
+func (r *values) changed(key string) bool {
+	return origin(r.viper, r.flags, r.file, findSetting(key)) != "default"
+}
 
 func (r *values) text(key string) string { return text(r.viper.Get(key)) }
 

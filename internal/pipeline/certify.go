@@ -90,7 +90,7 @@ func (c *Certifier) Certify(ctx context.Context, item dataset.Item) (results.Row
 	if err != nil {
 		return results.Row{}, nil, fmt.Errorf("certify input %d of %s: %w", item.Index, c.Source, err)
 	}
-	return row(cert, c.Noise.Norm, seconds), cert, nil
+	return RowOf(cert), cert, nil
 }
 
 // Fail records an input that could not be used. Its certificate says why and claims nothing.
@@ -99,7 +99,9 @@ func (c *Certifier) Fail(item dataset.Item, reason error) (results.Row, *certifi
 	if err != nil {
 		return results.Row{}, nil, fmt.Errorf("record input %d of %s as failed: %w", item.Index, c.Source, err)
 	}
-	return row(cert, c.Noise.Norm, 0), cert, nil
+	r := RowOf(cert)
+	r.Norm = c.Noise.Norm.String()
+	return r, cert, nil
 }
 
 func (c *Certifier) head(item dataset.Item, seconds float64) certificate.Head {
@@ -120,11 +122,11 @@ func (c *Certifier) now() time.Time {
 	return time.Now()
 }
 
-// row is the table's view of a certificate.
-func row(c *certificate.Certificate, norm family.Norm, seconds float64) results.Row {
+// RowOf is the table's view of a certificate.
+func RowOf(c *certificate.Certificate) results.Row {
 	r := results.Row{
-		Index: int(c.Input.Index), Label: c.Input.Label, Predict: c.Predict, Seconds: seconds,
-		Norm: norm.String(), PLower: float64(c.Statistics.PLower), K: c.Statistics.K, N: c.Statistics.N,
+		Index: int(c.Input.Index), Label: c.Input.Label, Predict: c.Predict, Seconds: float64(c.Run.Seconds),
+		Norm: c.Noise.Norm, PLower: float64(c.Statistics.PLower), K: c.Statistics.K, N: c.Statistics.N,
 		Guarantee: string(c.Guarantee), Status: results.Status(c.Status),
 		Correct: c.Correct != nil && *c.Correct,
 	}
@@ -132,6 +134,6 @@ func row(c *certificate.Certificate, norm family.Norm, seconds float64) results.
 		return r
 	}
 	r.L1, r.L2, r.LInf, r.ALM = float64(c.Radii.L1), float64(c.Radii.L2), float64(c.Radii.LInf), float64(c.ALM)
-	r.Radius = map[family.Norm]float64{family.L1: r.L1, family.L2: r.L2, family.LInf: r.LInf}[norm]
+	r.Radius = map[string]float64{"l1": r.L1, "l2": r.L2, "linf": r.LInf}[c.Noise.Norm]
 	return r
 }

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"ucan/internal/pipeline"
+	"ucan/internal/report"
+	"ucan/internal/results"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/family"
+)
+
+// runFromCounts derives the certificates that the stored votes of a file support at another alpha, norm or bound. No
+// model runs and no sample is drawn.
+func runFromCounts(ctx context.Context, a *app, path string) error {
+	r := a.values()
+	output := a.outputOptions(r)
+	terms := countTerms(r)
+	if err := r.err(); err != nil {
+		return err
+	}
+	if err := refuseExisting(output.outputs()); err != nil {
+		return err
+	}
+	folder := certificate.NewFolder(filepath.Dir(path))
+	var certificates []*certificate.Certificate
+	var indices []int
+	labelAware := false
+	err := eachLine(ctx, path, func(line int, text []byte) error {
+		stored, err := certificate.Parse(text)
+		if err != nil {
+			return checkf("certify from counts %q: line %d: %w; run \"ucan verify\" on it", path, line, err)
+		}
+		if len(indices) > 0 && int(stored.Input.Index) <= indices[len(indices)-1] {
+			return checkf("certify from counts %q: line %d: input %d follows %d; lines must be in index order", path, line, stored.Input.Index, indices[len(indices)-1])
+		}
+		derived, err := certificate.FromCounts(stored, terms, folder)
+		if err != nil {
+			return usagef("certify from counts %q: line %d: %w", path, line, err)
+		}
+		labelAware = labelAware || (stored.Statistics.AdaptiveStatistics != nil && stored.Statistics.LabelAware)
+		certificates, indices = append(certificates, derived), append(indices, int(stored.Input.Index))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(certificates) == 0 {
+		return usagef("certify from counts %q: it holds no certificate; name the file that --json wrote", path)
+	}
+	rows, err := writeDerived(output, terms, indices, certificates)
+	if err != nil {
+		return err
+	}
+	options := report.DefaultOptions()
+	options.Grid, options.LabelAware = output.radii, labelAware
+	summary, err := report.Summarise(rows, options)
+	if err != nil {
+		return err
+	}
+	return a.present(summary, output.plot, []report.Series{{Name: filepath.Base(path), Rows: rows}}, "Derived from "+filepath.Base(path))
+}
+
+// countTerms reads what is to be changed; what was not given stays as stored.
+func countTerms(r *values) certificate.Terms {
+	var terms certificate.Terms
+	var err error
+	if r.changed("statistics.alpha") {
+		if terms.Alpha = r.float("statistics.alpha"); !(terms.Alpha > 0 && terms.Alpha < 1) {
+			r.fault("statistics.alpha", "%s is out of range; give a probability between 0 and 1", r.text("statistics.alpha"))
+		}
+	}
+	if text := r.text("noise.norm"); text != "" {
+		if terms.Norm, err = family.ParseNorm(text); err != nil {
+			r.fault("noise.norm", "%s", err)
+		}
+	}
+	if r.changed("statistics.bound") {
+		bound, err := smooth.ParseBound(r.text("statistics.bound"))
+		if err != nil {
+			r.fault("statistics.bound", "%q is unknown; give one or two", r.text("statistics.bound"))
+		}
+		terms.Bound = &bound
+	}
+	return terms
+}
+
+// writeDerived writes derived certificates where the options say, and returns their rows.
+func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all []*certificate.Certificate) (rows []results.Row, err error) {
+	writer, err := results.Open(results.Config{
+		TSV: o.tsv, JSONL: o.jsonl, Indices: indices,
+		Run: results.Run{Command: "certify --from-counts", Configuration: map[string]any{"alpha": terms.Alpha, "norm": terms.Norm.String()}},
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, writer.Close()) }()
+	var folder *certificate.Folder
+	if o.jsonl != "" {
+		folder = certificate.NewFolder(filepath.Dir(o.jsonl))
+	}
+	for _, c := range all {
+		var line []byte
+		if folder != nil {
+			if err := folder.Save(c); err != nil {
+				return nil, err
+			}
+			if line, err = c.Marshal(); err != nil {
+				return nil, err
+			}
+		}
+		if err := writer.Put(pipeline.RowOf(c), line); err != nil {
+			return nil, err
+		}
+	}
+	return writer.Rows(), nil
+}
