@@ -37,13 +37,26 @@ type InstallOptions struct {
 // first find the work done. Nothing half-done is ever visible: the files are
 // verified and synced under a temporary name, then renamed.
 func Install(ctx context.Context, in InstallOptions) (lib Library, err error) {
+	if in.From != "" {
+		return installOnce(ctx, in, nil)
+	}
+	list, err := pins(platform(), in.GPU)
+	if err != nil {
+		return Library{}, err
+	}
+	return installOnce(ctx, in, list)
+}
+
+// installOnce installs in.From, or the first package of the list that can be
+// had, under the cache's lock.
+func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Library, err error) {
 	o := Options{CacheDir: in.CacheDir, Progress: in.Progress}
 	cache, err := o.cacheDir()
 	if err != nil {
 		return Library{}, err
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil { //nolint:gosec // libraries are no secret
-		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another folder by runtime.cache or XDG_CACHE_HOME", err)
+		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another cache folder by XDG_CACHE_HOME", err)
 	}
 	unlock, err := lock(ctx, cache, o)
 	if err != nil {
@@ -60,10 +73,6 @@ func Install(ctx context.Context, in InstallOptions) (lib Library, err error) {
 			o.say("onnxruntime %s is installed in %s", lib.Version, filepath.Dir(lib.Path))
 			return lib, nil
 		}
-	}
-	list, err := pins(platform(), in.GPU)
-	if err != nil {
-		return Library{}, err
 	}
 	return installPinned(ctx, in, o, cache, list)
 }

@@ -112,12 +112,19 @@ func elfVersion(path, arch string) (v string, err error) {
 	if f.Type != elf.ET_DYN {
 		return "", errors.New("it is no shared library")
 	}
-	versions, err := f.DynamicVersions()
-	if err != nil {
-		return "", nil //nolint:nilerr // no version definitions: the file does not tell
+	// The names of version definitions stand in the string table that their
+	// section is linked to. (debug/elf's DynamicVersions reads all symbols for
+	// the same answer.)
+	defs := f.SectionByType(elf.SHT_GNU_VERDEF)
+	if defs == nil || int(defs.Link) >= len(f.Sections) {
+		return "", nil
 	}
-	for _, d := range versions {
-		if rest, ok := strings.CutPrefix(d.Name, "VERS_"); ok {
+	table, err := f.Sections[defs.Link].Data()
+	if err != nil {
+		return "", nil //nolint:nilerr // an unreadable table: the file does not tell
+	}
+	for name := range bytes.SplitSeq(table, []byte{0}) {
+		if rest, ok := strings.CutPrefix(string(name), "VERS_"); ok {
 			if _, ok := parseVersion(rest); ok {
 				return rest, nil
 			}
