@@ -99,7 +99,7 @@ func ParseCertificate(b []byte) (Row, error) {
 func ReadJSONL(r io.Reader) (Table, error) {
 	var t Table
 	seen := map[int]bool{}
-	torn, size, err := lines(r, maxJSONLine, func(_ int, b []byte) error {
+	tail, size, err := lines(r, maxJSONLine, func(_ int, b []byte) error {
 		row, err := ParseCertificate(b)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func ReadJSONL(r io.Reader) (Table, error) {
 		t.Rows = append(t.Rows, row)
 		return nil
 	})
-	t.Torn, t.size = torn, size
+	t.Torn, t.tail, t.size = len(tail) > 0, tail, size
 	return t, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -64,8 +65,17 @@ func existing(path string, isJSON bool) (t *Table, err error) {
 	} else {
 		got, err = ReadTSV(f)
 	}
-	if err == nil && got.Cohen {
+	start := header()
+	if isJSON {
+		start = `{"`
+	}
+	switch {
+	case err != nil:
+	case got.Cohen:
 		err = kindErrorf(ErrFormat, "it has only the columns of Cohen's logs")
+	case got.size == 0 && !strings.HasPrefix(start, string(got.tail)) && !strings.HasPrefix(string(got.tail), start):
+		// A torn line at the end of ours is dropped, a foreign file is not.
+		err = kindErrorf(ErrFormat, "it does not begin like results of ours")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("resume %q: %w; mend or move the file, or write elsewhere", path, err)

@@ -25,28 +25,29 @@ type Table struct {
 	Torn bool
 	// Cohen says that the file has the six columns of Cohen et al.'s logs only.
 	Cohen bool
-	// size is the length in bytes of all whole lines.
+	// tail is the torn line; size is the length in bytes of all whole lines.
+	tail []byte
 	size int64
 }
 
-// lines calls each for every whole line without its newline, and reports whether
-// a torn one follows, and the number of bytes in whole lines.
-func lines(r io.Reader, limit int, each func(n int, line []byte) error) (torn bool, size int64, err error) {
+// lines calls each for every whole line without its newline, and returns what
+// follows the last of them, and the number of bytes in whole lines.
+func lines(r io.Reader, limit int, each func(n int, line []byte) error) (tail []byte, size int64, err error) {
 	br := bufio.NewReaderSize(r, 1<<16)
 	var long []byte
 	for n := 1; ; {
 		part, err := br.ReadSlice('\n')
 		if len(long)+len(part) > limit {
-			return false, size, kindErrorf(ErrFormat, "line %d: longer than %d bytes", n, limit)
+			return nil, size, kindErrorf(ErrFormat, "line %d: longer than %d bytes", n, limit)
 		}
 		switch {
 		case errors.Is(err, bufio.ErrBufferFull):
 			long = append(long, part...)
 			continue
 		case errors.Is(err, io.EOF):
-			return len(long)+len(part) > 0, size, nil
+			return append(long, part...), size, nil
 		case err != nil:
-			return false, size, err
+			return nil, size, err
 		}
 		line := part
 		if len(long) > 0 {
@@ -54,7 +55,7 @@ func lines(r io.Reader, limit int, each func(n int, line []byte) error) (torn bo
 			line = long
 		}
 		if err := each(n, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
-			return false, size, fmt.Errorf("line %d: %w", n, err)
+			return nil, size, fmt.Errorf("line %d: %w", n, err)
 		}
 		size += int64(len(line))
 		long = long[:0]
@@ -67,7 +68,7 @@ func lines(r io.Reader, limit int, each func(n int, line []byte) error) (torn bo
 func ReadTSV(r io.Reader) (Table, error) {
 	var t Table
 	seen := map[int]bool{}
-	torn, size, err := lines(r, maxTSVLine, func(n int, line []byte) error {
+	tail, size, err := lines(r, maxTSVLine, func(n int, line []byte) error {
 		fields := strings.Split(string(line), "\t")
 		if n == 1 {
 			t.Cohen = slices.Equal(fields, cohenColumns())
@@ -87,7 +88,7 @@ func ReadTSV(r io.Reader) (Table, error) {
 		t.Rows = append(t.Rows, row)
 		return nil
 	})
-	t.Torn, t.size = torn, size
+	t.Torn, t.tail, t.size = len(tail) > 0, tail, size
 	return t, err
 }
 

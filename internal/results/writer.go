@@ -95,8 +95,11 @@ func (w *Writer) prepare(cfg Config, opener opener) error {
 		}
 	}
 	for i, o := range w.outputs {
-		if err := cfg.Run.Write(o.path); err != nil {
-			return err
+		// What is there keeps its record: it tells how the first rows came about.
+		if olds[i] == nil {
+			if err := cfg.Run.Write(o.path); err != nil {
+				return err
+			}
 		}
 		if err := o.open(opener, olds[i]); err != nil {
 			return err
@@ -243,14 +246,20 @@ func (w *Writer) flush() error {
 	if len(batch) == 0 {
 		return nil
 	}
-	for _, o := range w.outputs {
-		var text []byte
+	for _, o := range w.outputs { // nothing is written of a row that contradicts a stored one
 		for i, e := range batch {
-			switch place := first + i; {
-			case place < len(o.rows):
+			if place := first + i; place < len(o.rows) {
 				if err := o.confirm(o.rows[place], e.row); err != nil {
 					return err
 				}
+			}
+		}
+	}
+	for _, o := range w.outputs {
+		var text []byte
+		for i, e := range batch {
+			switch {
+			case first+i < len(o.rows):
 			case o.json:
 				text = append(text, e.certificate...)
 			default:

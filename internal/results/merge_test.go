@@ -1,0 +1,92 @@
+package results
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// shards writes n inputs as k shards and returns the paths of their outputs.
+func shards(t *testing.T, n, k int) (tsvs, jsonls []string) {
+	t.Helper()
+	for s := range k {
+		cfg := config(t, 0)
+		cfg.Run.Configuration["shard"] = map[string]any{"index": s, "count": k}
+		for i := s; i < n; i += k {
+			cfg.Indices = append(cfg.Indices, i)
+		}
+		w := mustOpen(t, cfg)
+		put(t, w, cfg.Indices...)
+		mustClose(t, w)
+		tsvs, jsonls = append(tsvs, cfg.TSV), append(jsonls, cfg.JSONL)
+	}
+	return tsvs, jsonls
+}
+
+func TestMergedShardsAreTheWhole(t *testing.T) {
+	tsv, jsonl := undisturbed(t, 11)
+	tsvs, jsonls := shards(t, 11, 3)
+	dir := t.TempDir()
+	for want, parts := range map[string][]string{tsv: tsvs, jsonl: jsonls} {
+		out := filepath.Join(dir, filepath.Base(parts[0]))
+		if err := Merge(out, parts, "configuration.shard"); err != nil {
+			t.Fatal(err)
+		}
+		if read(t, out) != want {
+			t.Errorf("%s: three shards merged differ from the whole", out)
+		}
+		if run, err := ReadRun(out); err != nil || run.Configuration["shard"] != nil || run.Configuration["seed"] == nil {
+			t.Errorf("record of the merged output: %+v, %v", run, err)
+		}
+		if err := Merge(out, parts, "configuration.shard"); !errors.Is(err, ErrExists) {
+			t.Errorf("merging again: %v, want ErrExists", err)
+		}
+	}
+}
+
+func TestMergeFaults(t *testing.T) {
+	tsvs, jsonls := shards(t, 6, 2)
+	out := filepath.Join(t.TempDir(), "out.tsv")
+	other, _ := shards(t, 6, 2)
+	run, err := ReadRun(other[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	run.Configuration["n"] = 5
+	if err := run.Write(other[1]); err != nil {
+		t.Fatal(err)
+	}
+	torn, _ := shards(t, 6, 2)
+	if err := os.WriteFile(torn[1], []byte(strings.TrimSuffix(read(t, torn[1]), "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bare, _ := shards(t, 6, 2)
+	if err := os.Remove(RunPath(bare[1])); err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		parts []string
+		kind  error
+		want  string
+	}{
+		"none":      {nil, ErrMismatch, "no parts"},
+		"twice":     {[]string{tsvs[0], tsvs[0]}, ErrMismatch, "input 0 is in both"},
+		"kinds":     {[]string{tsvs[0], jsonls[1]}, ErrMismatch, "merge them apart"},
+		"settings":  {[]string{tsvs[0], other[1]}, ErrMismatch, "configuration.n: 1000 and 5"},
+		"torn":      {[]string{tsvs[0], torn[1]}, ErrFormat, "torn"},
+		"no record": {[]string{tsvs[0], bare[1]}, ErrMismatch, "is missing"},
+		"absent":    {[]string{tsvs[0], "/nonexistent"}, os.ErrNotExist, "merge"},
+	} {
+		if err := Merge(out, tc.parts, "configuration.shard"); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: %v, want %q", name, err, tc.want)
+		}
+		if _, err := os.Stat(out); err == nil {
+			t.Errorf("%s: an output was written", name)
+		}
+	}
+	if err := Merge(out, tsvs); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "configuration.shard") {
+		t.Errorf("shards that differ in a key that counts: %v", err)
+	}
+}
