@@ -18,6 +18,20 @@ func Inspect(ctx context.Context, path string, opts Options) (Report, error) {
 		return Report{}, err
 	}
 	p, err := makePlan(path, opts)
+	return p.inspected(path, err)
+}
+
+// InspectBytes is [Inspect] for the bytes of an ONNX file called name.
+func InspectBytes(ctx context.Context, name string, b []byte, opts Options) (Report, error) {
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
+	p, err := makePlanOf(name, b, opts)
+	return p.inspected(name, err)
+}
+
+// inspected completes a report by what building the graph shows.
+func (p *plan) inspected(path string, err error) (Report, error) {
 	if err == nil && p.source != nil {
 		// The edits are part of the answer, and must be possible.
 		err = p.foresee()
