@@ -105,9 +105,9 @@ func BenchmarkPublishedLogs(b *testing.B) {
 		logs []published
 		reps int
 	}{
-		{"matched", cohen[:matchedLogs], 20},
-		{"mismatched", cohen[matchedLogs:], 20},
-		{"acr", acrLogs(b, 1), 1},
+		{"matched", cohen[:matchedLogs], 60},
+		{"mismatched", cohen[matchedLogs:], 60},
+		{"acr", acrLogs(b, 1), 3},
 	} {
 		b.Run(set.name, func(b *testing.B) {
 			for b.Loop() {

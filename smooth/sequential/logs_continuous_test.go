@@ -13,7 +13,7 @@ import (
 // radiusAt is the certified radius, in sigma, of a draw of n fresh samples.
 func radiusAt(tb testing.TB, p float64, n int64, rng *rand.Rand) float64 {
 	tb.Helper()
-	low, err := stats.ClopperPearsonLower(newBinomial(n, p).draw(rng), n, 0.001)
+	low, err := stats.ClopperPearsonLower(drawOnce(n, p, rng), n, 0.001)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -42,7 +42,7 @@ func continuous(tb testing.TB, logs []published, two *TwoStage, n int64, reps in
 				if two != nil {
 					pilot = two.Pilot
 					var err error
-					if fresh, err = two.Size(newBinomial(pilot, 1-p).draw(rng)); err != nil {
+					if fresh, err = two.Size(drawOnce(pilot, 1-p, rng)); err != nil {
 						tb.Fatal(err)
 					}
 				}

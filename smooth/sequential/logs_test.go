@@ -227,7 +227,7 @@ func adaptive(prof Profile, mode Mode) method {
 			for next, ok := run.Next(); ok; next, ok = run.Next() {
 				more := s[0].draw(next-n, rng)
 				f += more
-				second += newBinomial(more, rival(im.p)/(1-im.p)).draw(rng)
+				second += drawOnce(more, rival(im.p)/(1-im.p), rng)
 				n = next
 				if _, err := run.ObserveVotes(n, map[int]int64{0: n - f, 1: second, 2: f - second}); err != nil {
 					tb.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"sort"
+	"testing"
 
 	"ucan/smooth/stats"
 )
@@ -47,6 +48,42 @@ func (b binomial) draw(rng *rand.Rand) int64 {
 	return b.low + int64(sort.SearchFloat64s(b.cdf, u))
 }
 
+// drawOnce draws Bin(n, q) without a table, walking outward from the mode.
+func drawOnce(n int64, q float64, rng *rand.Rand) int64 {
+	if n == 0 || q <= 0 {
+		return 0
+	}
+	if q >= 1 {
+		return n
+	}
+	mode := min(n, int64((float64(n)+1)*q))
+	l, err := stats.LogBinomialPMF(mode, n, q)
+	if err != nil {
+		panic(err)
+	}
+	u, odds := rng.Float64(), q/(1-q)
+	down, up := mode-1, mode
+	pUp := math.Exp(l)
+	pDown := pUp * float64(mode) / (float64(n-mode+1) * odds)
+	for down >= 0 || up <= n {
+		if up <= n {
+			if u -= pUp; u < 0 {
+				return up
+			}
+			pUp *= float64(n-up) / float64(up+1) * odds
+			up++
+		}
+		if down >= 0 {
+			if u -= pDown; u < 0 {
+				return down
+			}
+			pDown *= float64(down) / (float64(n-down+1) * odds)
+			down--
+		}
+	}
+	return mode // the sum is 1 to rounding
+}
+
 // stream draws the failures of one input look by look. The tables of a failure
 // rate are shared by its repetitions.
 type stream struct {
@@ -63,6 +100,41 @@ func (s *stream) draw(m int64, rng *rand.Rand) int64 {
 		s.step[m] = b
 	}
 	return b.draw(rng)
+}
+
+// TestDraws compares both samplers with the distribution they claim.
+func TestDraws(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	for _, c := range []struct {
+		n int64
+		q float64
+	}{{30, 0.1}, {500, 0.5}, {5000, 0.999}, {100, 1e-4}} {
+		const runs = 20000
+		table := newBinomial(c.n, c.q)
+		for name, draw := range map[string]func() int64{
+			"table": func() int64 { return table.draw(rng) },
+			"once":  func() int64 { return drawOnce(c.n, c.q, rng) },
+		} {
+			count := make([]int, c.n+1)
+			for range runs {
+				count[draw()]++
+			}
+			// Kolmogorov–Smirnov; 1.95 is beyond the 99.9 % point, and discrete
+			// distributions stay below the continuous one.
+			sum, worst := 0, 0.0
+			for k := range c.n + 1 {
+				sum += count[k]
+				want, err := stats.BinomialCDF(k, c.n, c.q)
+				if err != nil {
+					t.Fatal(err)
+				}
+				worst = math.Max(worst, math.Abs(float64(sum)/runs-want))
+			}
+			if worst*math.Sqrt(runs) > 1.95 {
+				t.Errorf("%s Bin(%d, %g): Kolmogorov distance %.4f", name, c.n, c.q, worst)
+			}
+		}
+	}
 }
 
 // simulate runs the plan on the stream and returns the result.
