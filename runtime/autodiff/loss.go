@@ -22,8 +22,9 @@ type Head struct {
 	DType  onnx.DType
 	// Dims are its dimensions, −1 for those that vary from run to run.
 	Dims []int64
-	// Batch is its first dimension as the model declares it.
-	Batch onnx.Dim
+	// Shape is the same as a declaration, with symbols for what varies: those
+	// of the model's inputs where they are the same size.
+	Shape []onnx.Dim
 	// Softmax and LogSoftmax are set when the model ends in one, over the last
 	// dimension; Before is then what goes into it.
 	Softmax, LogSoftmax bool
@@ -78,7 +79,7 @@ func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	if err != nil {
 		return onnx.Value{}, err
 	}
-	labels := b.Input(l.Labels, onnx.Int64, h.Batch)
+	labels := b.Input(l.Labels, onnx.Int64, h.Shape[0])
 	s := b.Scope("loss")
 	var each onnx.Value // the loss of each sample, [N] or [N, 1]
 	if k == 1 && !h.Softmax && !h.LogSoftmax {
@@ -151,18 +152,7 @@ func (Linear) Name() string { return "linear" }
 
 // Build adds the loss.
 func (l Linear) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
-	dims := make([]onnx.Dim, len(h.Dims))
-	for i, d := range h.Dims {
-		switch {
-		case d >= 0:
-			dims[i] = onnx.Fixed(d)
-		case i == 0:
-			dims[i] = h.Batch
-		default:
-			dims[i] = onnx.Sym("")
-		}
-	}
-	w := b.Input(l.Weights, h.DType, dims...)
+	w := b.Input(l.Weights, h.DType, h.Shape...)
 	s := b.Scope("loss")
 	return s.Sum(s.Mul(h.Logits, w), false), nil
 }
@@ -194,18 +184,23 @@ func ParseLoss(s string) (Loss, error) {
 	return nil, fmt.Errorf("autodiff: unknown loss %q; there are cross-entropy, logit:K and linear", s)
 }
 
-// headOf describes output name of m. Dims and DType are filled in by probing.
-func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact) Head {
-	h := Head{Logits: b.Value(name), DType: f.dtype, Dims: f.dims, Batch: onnx.Sym("N")}
-	if v, ok := m.Output(name); ok && v.HasShape && len(v.Shape) > 0 && (v.Shape[0].IsFixed() || v.Shape[0].Symbol != "") {
-		h.Batch = v.Shape[0]
-	}
-	if len(f.dims) > 0 {
-		if f.dims[0] >= 0 {
-			h.Batch = onnx.Fixed(f.dims[0])
-		} else if h.Batch.IsFixed() {
-			h.Batch = onnx.Sym("N") // the declaration is wrong
+// headOf describes output name of m, of which f is known, and returns the
+// sizes in probing of the symbols that it had to invent.
+func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact, fs facts) (Head, map[string][2]int64) {
+	h := Head{Logits: b.Value(name), DType: f.dtype, Dims: f.dims}
+	invented := make(map[string][2]int64)
+	for i, d := range f.dims {
+		if d >= 0 {
+			h.Shape = append(h.Shape, onnx.Fixed(d))
+			continue
 		}
+		sizes := [2]int64{f.seen[0][i], f.seen[1][i]}
+		symbol := inputSymbol(m, fs, i, sizes)
+		if symbol == "" {
+			symbol = fmt.Sprintf("%s.%d", name, i)
+			invented[symbol] = sizes
+		}
+		h.Shape = append(h.Shape, onnx.Sym(symbol))
 	}
 	for _, n := range m.Nodes() {
 		op := n.GetOpType()
@@ -219,5 +214,17 @@ func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact) Head {
 		h.Softmax, h.LogSoftmax = op == "Softmax", op == "LogSoftmax"
 		h.Before = b.Value(n.GetInput()[0])
 	}
-	return h
+	return h, invented
+}
+
+// inputSymbol returns the symbol of an input's dimension axis that had the
+// given sizes in probing, or "".
+func inputSymbol(m *onnx.Model, fs facts, axis int, sizes [2]int64) string {
+	for _, in := range m.Inputs() {
+		f := fs[in.Name]
+		if axis < len(in.Shape) && f.seen[0][axis] == sizes[0] && f.seen[1][axis] == sizes[1] {
+			return in.Shape[axis].Symbol
+		}
+	}
+	return ""
 }

@@ -65,6 +65,8 @@ type fact struct {
 	dtype onnx.DType
 	// dims are the dimensions; −1 marks one that varies with the inputs.
 	dims []int64
+	// seen are the dimensions in the two rounds of probing.
+	seen [2][]int64
 	// value is set for constants.
 	value *onnxpb.TensorProto
 }
@@ -72,8 +74,10 @@ type fact struct {
 // facts maps the values of a graph to what is known of them.
 type facts map[string]fact
 
-// probe learns the types and shapes of all tensors of m's main graph.
-func probe(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (facts, error) {
+// probe learns the types and shapes of all tensors of m's main graph. Symbolic
+// dimensions get the sizes given for their symbols in the two rounds, or 2
+// and 3.
+func probe(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string][2]int64) (facts, error) {
 	names := m.Values()
 	for _, in := range m.Inputs() {
 		if in.Kind != "tensor" || !in.HasShape {
@@ -118,12 +122,13 @@ func probe(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int6
 		if len(dims) != len(other) {
 			return nil, fmt.Errorf("autodiff: the number of dimensions of value %q varies", n)
 		}
+		f := fact{dtype: types[n], dims: slices.Clone(dims), seen: [2][]int64{dims, other}}
 		for i := range dims {
 			if dims[i] != other[i] {
-				dims[i] = -1
+				f.dims[i] = -1
 			}
 		}
-		fs[n] = fact{dtype: types[n], dims: dims}
+		fs[n] = f
 	}
 	for _, t := range m.Initializers() {
 		f := fs[t.GetName()]
@@ -167,7 +172,7 @@ func valueTypes(ctx context.Context, eng Engine, m *onnx.Model, names []string) 
 
 // probeInputs makes inputs for one round of probing. Dimensions that are not
 // fixed differ between the rounds; varies says whether there are any.
-func probeInputs(m *onnx.Model, sizes map[string]int64, round int) (feeds []*onnxpb.TensorProto, varies bool, err error) {
+func probeInputs(m *onnx.Model, sizes map[string][2]int64, round int) (feeds []*onnxpb.TensorProto, varies bool, err error) {
 	symbols := make(map[string]int64)
 	for _, in := range m.Inputs() {
 		dims := make([]int64, len(in.Shape))
@@ -176,8 +181,9 @@ func probeInputs(m *onnx.Model, sizes map[string]int64, round int) (feeds []*onn
 			case d.IsFixed():
 				dims[i] = d.Size
 				continue
-			case d.Symbol != "" && sizes[d.Symbol] > 0:
-				dims[i] = sizes[d.Symbol]
+			case d.Symbol != "" && sizes[d.Symbol] != [2]int64{}:
+				dims[i] = sizes[d.Symbol][round]
+				varies = true
 				continue
 			}
 			key := d.Symbol

@@ -196,3 +196,23 @@ func lrnRef(x value, size int64, alpha, beta, bias float64) []float64 {
 	}
 	return out
 }
+
+// maxPoolRef is the maximum over the windows of x [N,C,H,W], oh × ow of them.
+func maxPoolRef(x value, w win, oh, ow int64) []float64 {
+	dims := []int64{x.dims[0], x.dims[1], oh, ow}
+	out := make([]float64, elements(dims))
+	for i := range out {
+		p := unravel(i, dims)
+		best := math.Inf(-1)
+		for a := range w.kh {
+			for b := range w.kw {
+				y, z := p[2]*w.sh-w.top+a*w.dh, p[3]*w.sw-w.left+b*w.dw
+				if y >= 0 && y < x.dims[2] && z >= 0 && z < x.dims[3] {
+					best = math.Max(best, x.data[ravel([]int64{p[0], p[1], y, z}, x.dims)])
+				}
+			}
+		}
+		out[i] = best
+	}
+	return out
+}

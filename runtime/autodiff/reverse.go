@@ -42,10 +42,11 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	if err := d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
-	if m, d.losses, err = addLosses(ctx, eng, m, output, opts); err != nil {
+	var sizes map[string][2]int64
+	if m, d.losses, sizes, err = addLosses(ctx, eng, m, output, opts); err != nil {
 		return nil, err
 	}
-	if d.facts, err = probe(ctx, eng, m, nil); err != nil {
+	if d.facts, err = probe(ctx, eng, m, sizes); err != nil {
 		return nil, err
 	}
 	keep := make(map[string]bool)
@@ -101,25 +102,28 @@ func (o Options) targets(output string) []string {
 }
 
 // addLosses builds the losses on top of the model and returns the names of
-// their values.
-func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, opts Options) (*onnx.Model, []lossValue, error) {
+// their values, and sizes for probing the inputs that they added.
+func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, opts Options) (_ *onnx.Model, losses []lossValue, sizes map[string][2]int64, err error) {
 	b := onnx.Extend(m)
 	var h Head
-	var losses []lossValue
 	for _, l := range opts.Losses {
 		if _, ok := l.(Existing); !ok && h.Logits.IsZero() {
-			f, err := outputFact(ctx, eng, m, output)
+			fs, err := probe(ctx, eng, m, nil)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
-			h = headOf(b, m, output, f)
+			f, ok := fs[output]
+			if !ok || !f.dtype.IsFloat() {
+				return nil, nil, nil, fmt.Errorf("autodiff: output %q does not hold real numbers", output)
+			}
+			h, sizes = headOf(b, m, output, f, fs)
 		}
 		v, err := l.Build(b, h)
 		if err != nil {
-			return nil, nil, err
+			return nil, nil, nil, err
 		}
 		if err := b.Err(); err != nil {
-			return nil, nil, fmt.Errorf("autodiff: loss %q: %w", l.Name(), err)
+			return nil, nil, nil, fmt.Errorf("autodiff: loss %q: %w", l.Name(), err)
 		}
 		name := l.Name()
 		if _, isOutput := m.Output(v.Name()); isOutput {
@@ -131,23 +135,10 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 	}
 	out, err := b.Build()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	out, err = out.Sorted()
-	return out, losses, err
-}
-
-// outputFact probes the model's output alone.
-func outputFact(ctx context.Context, eng Engine, m *onnx.Model, output string) (fact, error) {
-	fs, err := probe(ctx, eng, m, nil)
-	if err != nil {
-		return fact{}, err
-	}
-	f, ok := fs[output]
-	if !ok || !f.dtype.IsFloat() {
-		return fact{}, fmt.Errorf("autodiff: output %q does not hold real numbers", output)
-	}
-	return f, nil
+	return out, losses, sizes, err
 }
 
 // lossValue is a loss by its own name and that of the output holding it.

@@ -125,7 +125,7 @@ func rules() map[string]Rule {
 		"Unsqueeze": reshapeRule, "Transpose": transposeRule,
 		"Concat": concatRule, "Split": splitRule, "Slice": sliceRule,
 		"Pad": padRule, "Gather": gatherRule, "Expand": expandRule,
-		"Tile": tileRule, "Resize": resizeRule, "Upsample": resizeRule,
+		"Tile": tileRule, "Resize": resizeRule,
 		"DepthToSpace": depthToSpaceRule, "SpaceToDepth": spaceToDepthRule,
 		"Identity": identityRule, "Cast": castRule, "Dropout": dropoutRule,
 

@@ -16,45 +16,99 @@ func poolWindow(c *Context) (window, error) {
 	return windowOf(c.Node, onnx.AttrInts(c.Node, "kernel_shape"), in, out)
 }
 
-// y = mean over windows. A window mean is, along each axis, a matrix with
-// 1/count where a window covers an element; ∂x is g multiplied by the
-// transposes.
+// y = sum over windows / divisor. A window sum is, along each axis, a matrix
+// of zeros and ones; ∂x is g/divisor multiplied by the transposes. What the
+// divisor is where a window reaches over the border depends on attributes and,
+// with ceil_mode, on the version of the operator: the operator itself tells,
+// by its means over ones.
 func averagePoolRule(c *Context) ([]onnx.Value, error) {
 	w, err := poolWindow(c)
 	if err != nil {
 		return nil, err
 	}
-	includePad := onnx.AttrInt(c.Node, "count_include_pad", 0) != 0
 	b := c.Builder
 	rank := len(c.InDims(0))
-	g := c.Grad(0)
+	covered := []float32{1} // elements of each window, over the axes so far
+	sums := make([][]float32, len(w.kernel))
 	for a := range w.kernel {
 		in, out := c.InDims(0)[2+a], c.OutDims(0)[2+a]
 		m := make([]float32, out*in)
+		counts := make([]float32, out)
 		for o := range out {
-			var covered []int64
-			count := 0
 			for t := range w.kernel[a] {
-				pos := o*w.stride[a] - w.begin[a] + t*w.dilation[a]
-				inside := pos >= 0 && pos < in
-				if inside {
-					covered = append(covered, pos)
+				if pos := o*w.stride[a] - w.begin[a] + t*w.dilation[a]; pos >= 0 && pos < in {
+					m[o*in+pos] = 1
+					counts[o]++
 				}
-				if inside || includePad && pos < in+w.end[a] {
-					count++
-				}
-			}
-			for _, pos := range covered {
-				m[o*in+pos] = 1 / float32(count)
 			}
 		}
-		mv := onnx.Tensor(b, "window", []int64{out, in}, m)
+		sums[a] = m
+		var next []float32
+		for _, p := range covered {
+			for _, q := range counts {
+				next = append(next, p*q)
+			}
+		}
+		covered = next
+	}
+	inverse, err := poolDivisors(c, covered)
+	if err != nil {
+		return nil, err
+	}
+	typed := func(base string, dims []int64, data []float32) onnx.Value {
+		v := onnx.Tensor(b, base, dims, data)
 		if c.DType() != onnx.Float {
-			mv = b.Cast(mv, c.DType())
+			v = b.Cast(v, c.DType())
 		}
-		g = alongAxis(b, g, 2+a, rank, mv)
+		return v
+	}
+	g := c.Grad(0)
+	if len(inverse) == 1 {
+		for i := range sums[0] {
+			sums[0][i] *= inverse[0]
+		}
+	} else {
+		g = b.Mul(g, typed("divisor", c.OutDims(0)[2:], inverse))
+	}
+	for a, m := range sums {
+		dims := []int64{c.OutDims(0)[2+a], c.InDims(0)[2+a]}
+		g = alongAxis(b, g, 2+a, rank, typed("window", dims, m))
 	}
 	return one(g)
+}
+
+// poolDivisors returns 1/divisor for every window, or once where all agree.
+func poolDivisors(c *Context, covered []float32) ([]float32, error) {
+	in := append([]int64{1, 1}, c.InDims(0)[2:]...)
+	n, err := onnx.Elements(in)
+	if err != nil {
+		return nil, err
+	}
+	t, err := c.Evaluate(func(b *onnx.Builder) onnx.Value {
+		x := onnx.Tensor(b, "ones", in, repeat(n, float32(1)))
+		return b.Append(c.Node, []onnx.Value{x})[0]
+	})
+	if err != nil {
+		return nil, err
+	}
+	means, err := onnx.Float32s(t)
+	if err != nil {
+		return nil, err
+	}
+	if len(means) != len(covered) {
+		return nil, fmt.Errorf("its windows are %d, not %d", len(means), len(covered))
+	}
+	same := true
+	for i := range means {
+		if covered[i] > 0 {
+			means[i] /= covered[i]
+		}
+		same = same && means[i] == means[0]
+	}
+	if same {
+		return means[:1], nil
+	}
+	return means, nil
 }
 
 // y = mean over space: ∂x = g/size.
@@ -96,9 +150,10 @@ func maxPoolRule(c *Context) ([]onnx.Value, error) {
 	} else {
 		where = b.ExtraOutput(c.Out(0), 1)
 	}
-	apart := true // no two windows share an element
+	apart := true // no two windows share an element, none reaches over the end
 	for a := range w.kernel {
-		apart = apart && w.stride[a] >= w.extent(a)
+		reach := (c.OutDims(0)[2+a]-1)*w.stride[a] + w.extent(a)
+		apart = apart && w.stride[a] >= w.extent(a) && reach <= c.InDims(0)[2+a]
 	}
 	if apart && len(w.kernel) == 2 && c.DType() == onnx.Float {
 		return one(b.Op("MaxUnpool", []onnx.Value{c.Grad(0), where, c.ShapeOf(0)},

@@ -50,19 +50,9 @@ func resizeRule(c *Context) ([]onnx.Value, error) {
 // a, and whether it is the unit matrix.
 func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity bool, err error) {
 	scale := float32(out) / float32(in)
-	if c.Has(2) && c.Node.GetOpType() == "Resize" {
-		if t := c.Const(2); t != nil {
-			if v, err := onnx.Float32s(t); err == nil && a < len(v) {
-				scale = v[a] // the given scale, not the ratio of sizes, places the samples
-			}
-		}
-	}
-	upsample := c.Node.GetOpType() == "Upsample"
-	if upsample {
-		if t := c.Const(1); t != nil {
-			if v, err := onnx.Float32s(t); err == nil && a < len(v) {
-				scale = v[a]
-			}
+	if t := c.Const(2); t != nil {
+		if v, err := onnx.Float32s(t); err == nil && a < len(v) {
+			scale = v[a] // the given scale, not the ratio of sizes, places the samples
 		}
 	}
 	unit := make([]float32, in*in)
@@ -78,11 +68,8 @@ func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity boo
 		}
 		// Each row of the unit matrix is a picture of one column: [in,1,in,1].
 		x := onnx.Tensor(b, "unit", []int64{in, 1, in, 1}, unit)
-		if upsample {
-			attrs = append(attrs, onnx.Str("coordinate_transformation_mode", "asymmetric"), onnx.Str("nearest_mode", "floor"))
-		}
 		ins := []onnx.Value{x, {}}
-		if sizesGiven(c) {
+		if c.Has(3) { // target sizes, not scales
 			ins = append(ins, onnx.Value{}, b.Ints(in, 1, out, 1))
 		} else {
 			ins = append(ins, onnx.Tensor(b, "scales", []int64{4}, []float32{1, 1, scale, 1}))
@@ -115,6 +102,3 @@ func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity boo
 	}
 	return m, identity, nil
 }
-
-// sizesGiven reports whether the node names target sizes, not scales.
-func sizesGiven(c *Context) bool { return c.Node.GetOpType() == "Resize" && c.Has(3) }
