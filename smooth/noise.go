@@ -66,6 +66,14 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if n.Norm != family.L1 && n.Norm != family.L2 && n.Norm != family.LInf {
 		return nil, fmt.Errorf("smooth: no norm to report the radius in; use %s, %s or %s", family.L1, family.L2, family.LInf)
 	}
+	// Parameters that default by dimension are fixed now, so that they are known.
+	if f, ok := n.Family.(family.Sized); ok {
+		fixed, err := f.ForDim(dim)
+		if err != nil {
+			return nil, fmt.Errorf("smooth: %w", err)
+		}
+		n.Family = fixed
+	}
 	sampler, okS := n.Family.(family.Sampler)
 	theorem, okT := n.Family.(family.Theorem)
 	if !okS || !okT {
@@ -187,9 +195,9 @@ func (s *SealedNoise) chooseTheorem() error {
 			best, s.via, s.unit = r, norm, unit
 		}
 	}
-	// One evaluation finds a dimension or a parameter outside the theorem's
-	// domain now rather than after the first input's samples.
-	if _, err := s.theorem.Radius(s.via, s.dim, referenceP); err != nil {
+	// A bound of 1/2 costs nothing, and finds a dimension or a parameter outside
+	// the theorem's domain now rather than after the first input's samples.
+	if _, err := s.theorem.Radius(s.via, s.dim, 0.5); err != nil {
 		return fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
 	}
 	return nil

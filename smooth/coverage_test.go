@@ -1,0 +1,405 @@
+package smooth_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"gonum.org/v1/gonum/mathext"
+
+	"ucan/smooth"
+	"ucan/smooth/family"
+	"ucan/smooth/sequential"
+	"ucan/smooth/stats"
+)
+
+// The coverage tests count false certificates: half-space classifiers whose true
+// distance to the boundary is known by geometry, not by the theorem under test.
+var (
+	coverageN   = flag.Int("coverage", 2000, "certificates a case in the coverage tests")
+	coverageOut = flag.String("coverage.report", "", "append the coverage tables to this file")
+)
+
+const coverageAlpha = 0.05
+
+// tooMany is the check of all coverage tests: whether n certificates at alpha,
+// of which `false` are false, contradict a failure probability of at most alpha.
+// It errs once in 10⁷.
+func tooMany(t *testing.T, falses, n int, alpha float64) bool {
+	t.Helper()
+	p, err := stats.BinomialSurvival(int64(falses), int64(n), alpha) // P[X ≥ falses]
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p < 1e-7
+}
+
+func report(t *testing.T, lines []string) {
+	t.Helper()
+	if *coverageOut == "" {
+		return
+	}
+	f, err := os.OpenFile(*coverageOut, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString(strings.Join(lines, "\n") + "\n\n"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tight is a classifier for which the theorem is exact: at distance r from the
+// boundary in units of λ, its probability is pA(r), derived from the marginal
+// distribution and not from the theorem.
+type tight struct {
+	name   string
+	family string
+	params map[string]float64
+	norm   family.Norm
+	r      float64
+	pA     func(r float64) float64
+}
+
+func tightCases() []tight {
+	// P[X ≤ r] of the density ∝ exp(−|x|^p): ½ + ½·P(1/p, r^p).
+	expp := func(p float64) func(float64) float64 {
+		return func(r float64) float64 { return .5 + .5*mathext.GammaIncReg(1/p, math.Pow(r, p)) }
+	}
+	laplace := func(r float64) float64 { return 1 - math.Exp(-r)/2 }
+	return []tight{
+		// Any half-space: w·ε is normal with deviation ‖w‖₂.
+		{"gaussian l2, any half-space", "gaussian", nil, family.L2, 1.3, stats.NormalCDF},
+		// Half-space along an axis, the marginal distribution of a coordinate.
+		{"laplace l1, axis", "laplace", nil, family.L1, 1.6, laplace},
+		{"uniform l1, axis", "uniform", nil, family.L1, .8, func(r float64) float64 { return (1 + r) / 2 }},
+		{"expp(1) l1, axis", "expp", map[string]float64{"p": 1}, family.L1, 1.6, laplace},
+		{"expp(2) l1, axis", "expp", map[string]float64{"p": 2}, family.L1, 1, expp(2)},
+		{"expp(3) l1, axis", "expp", map[string]float64{"p": 3}, family.L1, .9, expp(3)},
+		// {max(x) + min(x) > −2r}: given ‖ε‖∞ = t ~ Gamma(d), one coordinate is ±t
+		// and the others uniform, so |max + min| = 2tB with B ~ Beta(1, d−1), and tB
+		// is exponential: P[max + min > −2r] = 1 − e^(−r)/2 in every dimension.
+		{"expinf(1) linf, max + min", "expinf", map[string]float64{"k": 1}, family.LInf, 1.6, laplace},
+	}
+}
+
+// TestCoverageOfTightCases draws k ~ Binomial(10⁴, p_A) where theorem and truth
+// meet, at α = .05: about one certificate in twenty must be false, no more, and a
+// radius that is 1 % too large must be caught by the very same check.
+func TestCoverageOfTightCases(t *testing.T) {
+	const n = 10_000
+	lines := []string{fmt.Sprintf("| tight case, d = 64, k ~ Bin(10⁴, p_A), α = %v, %d certificates | p_A | false | rate | rate with R × 1.01 |", coverageAlpha, *coverageN), "|-|-|-|-|-|"}
+	for i, tt := range tightCases() {
+		t.Run(tt.name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, uint64(i)))
+			const d = 64
+			f, err := family.New(tt.family, tt.params)
+			if err != nil {
+				t.Fatal(err)
+			}
+			noise := anisotropic(t, rng, f, tt.norm, d)
+			truth := noise.Noise().Lambda * tt.r
+			pA := tt.pA(tt.r)
+			draw := binomial(t, n, pA)
+			var falses, mutated int
+			for range *coverageN {
+				k := draw(rng)
+				c, err := noise.Conclude(votes(1, 1), votes(k, n), coverageAlpha, smooth.OneBound)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.R > truth {
+					falses++
+				}
+				if c.R*1.01 > truth {
+					mutated++
+				}
+			}
+			if tooMany(t, falses, *coverageN, coverageAlpha) {
+				t.Errorf("%d of %d certificates exceed the truth at alpha %v", falses, *coverageN, coverageAlpha)
+			}
+			if !tooMany(t, mutated, *coverageN, coverageAlpha) {
+				t.Errorf("with radii 1 %% too large %d of %d are false, and the check does not notice", mutated, *coverageN)
+			}
+			// A tight case wastes nothing: an unattained α would hide a loss of radius.
+			if rate := float64(falses) / float64(*coverageN); rate < 0.03 {
+				t.Errorf("rate %v of false certificates in a tight case at alpha %v: radii are too small", rate, coverageAlpha)
+			}
+			total := float64(*coverageN)
+			lines = append(lines, fmt.Sprintf("| %s | %.4f | %d | %.4f | %.4f |", tt.name, pA, falses, float64(falses)/total, float64(mutated)/total))
+		})
+	}
+	report(t, lines)
+}
+
+// votes puts k of n votes on class 1.
+func votes(k, n int64) smooth.Counts { return smooth.Counts{PerClass: []int64{n - k, k}, N: n} }
+
+// binomial returns an exact sampler of Bin(n, p), by inversion of its table.
+func binomial(t *testing.T, n int64, p float64) func(*rand.Rand) int64 {
+	t.Helper()
+	cdf := make([]float64, n+1)
+	var sum float64
+	for k := range cdf {
+		l, err := stats.LogBinomialPMF(int64(k), n, p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += math.Exp(l)
+		cdf[k] = sum
+	}
+	return func(rng *rand.Rand) int64 {
+		k, _ := slices.BinarySearch(cdf, rng.Float64()*sum)
+		return int64(k)
+	}
+}
+
+// anisotropic returns noise with random λ, μ and s: s log-uniform in [1/4, 4].
+func anisotropic(t *testing.T, rng *rand.Rand, f family.Family, norm family.Norm, d int) *smooth.SealedNoise {
+	t.Helper()
+	mu, sigma := make([]float32, d), make([]float32, d)
+	for i := range d {
+		mu[i] = float32(rng.NormFloat64())
+		sigma[i] = float32(math.Exp2(4*rng.Float64() - 2))
+	}
+	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: 0.1 + rng.Float64(), Mu: mu, Sigma: sigma}.Seal(d)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// target is a smoothed half-space: {z : w·(z − centre) > −margin}, whose true
+// distance from x is known in every norm.
+type target struct {
+	noise  *smooth.SealedNoise
+	x      []float32
+	decide func(z []float32) int32
+	scaled float64                 // distance in ‖·⊘s‖ of the theorem's norm
+	radii  map[family.Norm]float64 // distance in the plain norms
+}
+
+// newTarget places a random half-space at the distance that p would certify. The
+// noise is symmetric, so the smoothed classifier's boundary is where w·(z −
+// centre) = −margin, and the distance from x is margin over the dual norm of w⊙s.
+func newTarget(t *testing.T, rng *rand.Rand, noise *smooth.SealedNoise, p float64) target {
+	t.Helper()
+	d, n := noise.Dim(), noise.Noise()
+	x, centre := make([]float32, d), make([]float32, d)
+	for i := range x {
+		x[i] = rng.Float32()
+		centre[i] = x[i] + n.Mu[i]
+	}
+	w := make([]float64, d)
+	axis := -1
+	switch kind := rng.IntN(3); {
+	case kind == 0 || noise.Via() == family.L1 && kind == 1: // an axis: the worst case of ℓ1
+		axis = rng.IntN(d)
+		w[axis] = float64(1 - 2*rng.IntN(2))
+	case noise.Via() == family.LInf && kind == 1: // the direction of a corner, the worst of ℓ∞
+		for i := range w {
+			w[i] = float64(1-2*rng.IntN(2)) / float64(n.Sigma[i])
+		}
+	default:
+		for i := range w {
+			w[i] = rng.NormFloat64()
+		}
+	}
+	ws := make([]float64, d)
+	for i := range ws {
+		ws[i] = w[i] * float64(n.Sigma[i])
+	}
+	scaled, err := noise.TheoremRadius(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	margin := scaled * dual(noise.Via(), ws)
+	out := target{noise: noise, x: x, scaled: scaled, radii: map[family.Norm]float64{}}
+	for _, q := range []family.Norm{family.L1, family.L2, family.LInf} {
+		out.radii[q] = margin / dual(q, w)
+	}
+	out.decide = func(z []float32) int32 {
+		var sum float64
+		if axis >= 0 {
+			sum = w[axis] * (float64(z[axis]) - float64(centre[axis]))
+		} else {
+			for i, v := range z {
+				sum += w[i] * (float64(v) - float64(centre[i]))
+			}
+		}
+		if sum > -margin {
+			return 1
+		}
+		return 0
+	}
+	return out
+}
+
+// dual returns the dual norm of w to q.
+func dual(q family.Norm, w []float64) float64 {
+	var one, two, inf float64
+	for _, v := range w {
+		a := math.Abs(v)
+		one, two, inf = one+a, two+a*a, max(inf, a)
+	}
+	switch q {
+	case family.L1:
+		return inf
+	case family.L2:
+		return math.Sqrt(two)
+	}
+	return one
+}
+
+// exceeds reports whether a certificate claims more than the truth. Radii follow
+// from the region, so they must not exceed theirs unless it does.
+func (g target) exceeds(t *testing.T, c smooth.Certification) bool {
+	t.Helper()
+	if c.Abstained {
+		return false
+	}
+	// Adaptive claims stand exactly on grid radii: reaching the truth is claiming
+	// p_A above it. The slack covers the rounding of the distances above.
+	over := c.R >= g.scaled*(1-1e-9)
+	for q, truth := range g.radii {
+		if r := c.Extent.Radii.In(q); r > truth*(1+1e-9) && !over {
+			t.Fatalf("%s radius %v exceeds the distance %v, though the region (%v of %v) does not", q, r, truth, c.R, g.scaled)
+		}
+	}
+	return over
+}
+
+// procedure is a way to certify, with few samples; its plans are kept by noise.
+type procedure struct {
+	name    string
+	profile sequential.Profile // of an adaptive procedure
+	n0      int64
+	tables  *sequential.Tables
+	plans   map[*smooth.SealedNoise]*smooth.AdaptivePlan
+}
+
+func procedures() []procedure {
+	adaptive := func(name string, p sequential.Profile, n0 int64) procedure {
+		p.Cap, p.Batch = 200, 20
+		return procedure{name, p, n0, sequential.NewTables(), map[*smooth.SealedNoise]*smooth.AdaptivePlan{}}
+	}
+	return []procedure{
+		{name: "fixed", n0: 10},
+		adaptive("strict", sequential.Strict(), 10),
+		adaptive("default", sequential.Default(), 10),
+		adaptive("fast", sequential.Fast(), 10),
+		adaptive("no selection", sequential.Default(), 0),
+	}
+}
+
+func (p procedure) certify(t *testing.T, s *smooth.Smoother, g target) smooth.Certification {
+	t.Helper()
+	var c smooth.Certification
+	var err error
+	if p.plans == nil {
+		c, err = s.Certify(t.Context(), g.x, smooth.InputID(g.x), g.noise, smooth.FixedN{N0: p.n0, N: 60, Alpha: coverageAlpha})
+	} else {
+		c, err = s.CertifyAdaptive(t.Context(), g.x, smooth.InputID(g.x), p.plan(t, g.noise), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (p procedure) plan(t *testing.T, noise *smooth.SealedNoise) *smooth.AdaptivePlan {
+	t.Helper()
+	if plan, ok := p.plans[noise]; ok {
+		return plan
+	}
+	grid, err := noise.GridOf(gridLevels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan, err := noise.NewAdaptive(smooth.AdaptiveN{N0: p.n0, Alpha: coverageAlpha, Profile: p.profile, Grid: grid}, p.tables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.plans[noise] = plan
+	return plan
+}
+
+// gridLevels are the levels of the adaptive coverage tests; a target's p_A stands
+// on one of them wherever the theorem is tight.
+var gridLevels = []float64{0.5, 0.6, 0.7, 0.8, 0.9, 0.95}
+
+// TestCoverageOfEveryFamily certifies half-spaces with real noise, for every
+// family, norm and procedure, in dimensions from 2 to 3072.
+func TestCoverageOfEveryFamily(t *testing.T) {
+	dims := []struct {
+		d     int
+		share float64 // of the certificates
+	}{{2, .55}, {16, .3}, {128, .1}, {784, .04}, {3072, .01}}
+	lines := []string{fmt.Sprintf("| family, norm, procedure; half-spaces in d = 2 … 3072, α = %v | certificates | certified | false | rate |", coverageAlpha), "|-|-|-|-|-|"}
+	procs := procedures()
+	each := *coverageN / len(procs)
+	pooled := map[string][2]int{}
+	for _, name := range family.Names() {
+		f, err := family.New(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, norm := range f.Norms() {
+			t.Run(name+"/"+norm.String(), func(t *testing.T) {
+				rng := rand.New(rand.NewPCG(3, 4))
+				noises := map[int][]*smooth.SealedNoise{}
+				for _, dim := range dims {
+					sized, err := family.ForDim(f, dim.d)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for range 4 {
+						noises[dim.d] = append(noises[dim.d], anisotropic(t, rng, sized, norm, dim.d))
+					}
+				}
+				for _, p := range procs {
+					var falses, total, certified int
+					for _, dim := range dims {
+						for range max(1, int(math.Round(dim.share*float64(each)))) {
+							noise := noises[dim.d][rng.IntN(4)]
+							g := newTarget(t, rng, noise, gridLevels[1+rng.IntN(len(gridLevels)-1)])
+							s := newSmoother(t, dim.d, 2, rng.Uint64(), smooth.ClassifierFunc(dim.d, 20, g.decide))
+							c := p.certify(t, s, g)
+							total++
+							if !c.Abstained {
+								certified++
+							}
+							if g.exceeds(t, c) {
+								falses++
+							}
+						}
+					}
+					if tooMany(t, falses, total, coverageAlpha) {
+						t.Errorf("%s: %d of %d certificates exceed the truth at alpha %v", p.name, falses, total, coverageAlpha)
+					}
+					if certified < total/4 {
+						t.Errorf("%s: only %d of %d inputs were certified: nothing was tested", p.name, certified, total)
+					}
+					sum := pooled[p.name]
+					pooled[p.name] = [2]int{sum[0] + falses, sum[1] + total}
+					lines = append(lines, fmt.Sprintf("| %s, %s, %s | %d | %d | %d | %.4f |", name, norm, p.name, total, certified, falses, float64(falses)/float64(total)))
+				}
+			})
+		}
+	}
+	for _, proc := range procs {
+		p := pooled[proc.name]
+		if tooMany(t, p[0], p[1], coverageAlpha) {
+			t.Errorf("%s over all families: %d of %d certificates exceed the truth", proc.name, p[0], p[1])
+		}
+		lines = append(lines, fmt.Sprintf("| all families, %s | %d | | %d | %.4f |", proc.name, p[1], p[0], float64(p[0])/float64(max(1, p[1]))))
+	}
+	report(t, lines)
+}
