@@ -1,6 +1,7 @@
 package sequential
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -59,6 +60,30 @@ func TestBoundaryErrorRate(t *testing.T) {
 	}
 }
 
+// naiveLooks are the critical numbers of the control: Clopper–Pearson at each look.
+func naiveLooks(tb testing.TB, p, alpha float64, looks []int64) []int64 {
+	tb.Helper()
+	naive := make([]int64, len(looks))
+	for k, n := range looks {
+		// The largest F with a bound of at least p.
+		lo, hi := int64(-1), n
+		for hi-lo > 1 {
+			mid := (lo + hi) / 2
+			l, err := stats.ClopperPearsonLower(n-mid, n, alpha)
+			if err != nil {
+				tb.Fatal(err)
+			}
+			if l >= p {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		naive[k] = lo
+	}
+	return naive
+}
+
 // TestNaiveLooksFail is the control: Clopper–Pearson at each look must fail the
 // test that the tables pass.
 func TestNaiveLooksFail(t *testing.T) {
@@ -69,28 +94,41 @@ func TestNaiveLooksFail(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		naive := make([]int64, len(looks))
-		for k, n := range looks {
-			// The largest F with P[Bin(n, 1−p) ≤ F] ≤ alpha.
-			lo, hi := int64(-1), n
-			for hi-lo > 1 {
-				mid := (lo + hi) / 2
-				l, err := stats.ClopperPearsonLower(n-mid, n, alpha)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if l >= p {
-					lo = mid
-				} else {
-					hi = mid
-				}
-			}
-			naive[k] = lo
-		}
-		rate := float64(crossings(looks, naive, 1-p, runs, 5)) / runs
+		rate := float64(crossings(looks, naiveLooks(t, p, alpha, looks), 1-p, runs, 5)) / runs
 		t.Logf("z=%g: naive error rate %.3f at alpha %.2f", z, rate, alpha)
 		if rate < 3*alpha {
 			t.Errorf("z=%g: Clopper-Pearson at each of %d looks errs at a rate of %.3f only; the test has no power", z, len(looks), rate)
+		}
+	}
+}
+
+// BenchmarkErrorRate prints the error rates at the full caps, p_A on the level and
+// futility off, beside those of Clopper–Pearson at each look:
+//
+//	go test ./smooth/sequential -run '^$' -bench ErrorRate -benchtime 1x
+func BenchmarkErrorRate(b *testing.B) {
+	for b.Loop() {
+		fmt.Printf("\n| alpha | z | runs | strict | default, fast | Clopper–Pearson at each look |\n| --- | --- | --- | --- | --- | --- |\n")
+		for _, c := range []struct {
+			alpha float64
+			runs  int
+		}{{0.01, 100_000}, {0.001, 300_000}} {
+			for _, z := range []float64{0, 1, 2, 3} {
+				p := stats.NormalCDFUpper(z)
+				var rates []float64
+				for i, prof := range []Profile{Strict(), Default()} {
+					tab, err := newTable(p, c.alpha, prof.Schedule)
+					if err != nil {
+						b.Fatal(err)
+					}
+					rates = append(rates, float64(crossings(tab.looks, tab.critical, 1-p, c.runs, uint64(i)))/float64(c.runs))
+					if i == 1 {
+						naive := naiveLooks(b, p, c.alpha, tab.looks)
+						rates = append(rates, float64(crossings(tab.looks, naive, 1-p, c.runs/10, 9))/float64(c.runs/10))
+					}
+				}
+				fmt.Printf("| %g | %g | %d | %.5f | %.5f | %.4f |\n", c.alpha, z, c.runs, rates[0], rates[1], rates[2])
+			}
 		}
 	}
 }
