@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -123,7 +124,7 @@ func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
 	style(p, opt)
 	right := 0.0
 	guarantees := map[string]bool{}
-	for i, s := range series {
+	for _, s := range series {
 		if err := Uniform(s.Rows); err != nil {
 			return nil, fmt.Errorf("curve %q: %w", s.Name, err)
 		}
@@ -131,75 +132,129 @@ func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
 			return nil, fmt.Errorf("plot: %w: curve %q is in %s, curve %q in %s; plot them apart", ErrMixed, series[0].Name, series[0].Rows[0].Norm, s.Name, s.Rows[0].Norm)
 		}
 		guarantees[s.Rows[0].Guarantee] = true
-		if radii := certifiedRadii(s.Rows); len(radii) > 0 && !math.IsInf(radii[len(radii)-1], 0) {
-			right = math.Max(right, radii[len(radii)-1])
-		}
-		_ = i
+		right = math.Max(right, largestRadius(s.Rows))
 	}
 	if right == 0 {
 		right = 1
 	}
-	right *= 1.06
-	for i, s := range series {
-		if err := addSeries(p, s, i, right, len(guarantees) > 1, opt); err != nil {
-			return nil, err
-		}
+	right *= 1.05
+	crowded, err := addSeries(p, series, right, len(guarantees) > 1, opt)
+	if err != nil {
+		return nil, err
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, 0, 1
-	p.X.Label.Text = fmt.Sprintf("%s radius, in input units", normName(series[0].Rows[0].Norm))
+	if share := legendShare(len(series), opt); crowded(1 - share) {
+		p.Y.Max = 1 / (1 - share)
+	}
 	p.Y.Label.Text = "certified accuracy"
+	p.X.Tick.Marker = radiusTicks(right)
+	p.X.Label.Text = normName(series[0].Rows[0].Norm) + " radius, in input units"
 	if len(guarantees) == 1 {
 		p.X.Label.Text += " (guarantee: " + series[0].Rows[0].Guarantee + ")"
 	}
+	p.X.Label.Text += fmt.Sprintf("\nband: exact %g %% interval for each radius alone", 100*opt.Confidence)
 	return p, nil
 }
 
-// addSeries draws one curve over its band and enters it into the legend.
-func addSeries(p *plot.Plot, s Series, i int, right float64, nameGuarantee bool, opt PlotOptions) error {
-	line, band, err := steps(s.Rows, right, opt.Confidence)
-	if err != nil {
-		return err
+// addSeries draws the bands, then the curves over all of them, and enters them
+// into the legend. The function it returns tells whether a band reaches above a
+// height in the right part of the plot, where the legend stands.
+func addSeries(p *plot.Plot, series []Series, right float64, nameGuarantee bool, opt PlotOptions) (crowded func(height float64) bool, err error) {
+	var curves []*plotter.Line
+	tallest := 0.0
+	for i, s := range series {
+		line, band, err := steps(s.Rows, right, opt.Confidence)
+		if err != nil {
+			return nil, err
+		}
+		for _, pt := range band {
+			if pt.X > 0.35*right {
+				tallest = math.Max(tallest, pt.Y)
+			}
+		}
+		c := seriesColor(i)
+		area, err := plotter.NewPolygon(band)
+		if err != nil {
+			return nil, fmt.Errorf("plot: %w", err)
+		}
+		area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 40}
+		area.LineStyle.Width = 0
+		p.Add(area)
+		curve, err := plotter.NewLine(line)
+		if err != nil {
+			return nil, fmt.Errorf("plot: %w", err)
+		}
+		curve.Color, curve.Width = c, vg.Points(1.8)
+		if i >= len(palette()) {
+			curve.Dashes = []vg.Length{vg.Points(6), vg.Points(3)}
+		}
+		curves = append(curves, curve)
+		p.Legend.Add(legendText(s, nameGuarantee, opt), curve)
 	}
-	c := seriesColor(i)
-	area, err := plotter.NewPolygon(band)
-	if err != nil {
-		return fmt.Errorf("plot: %w", err)
+	for _, c := range curves {
+		p.Add(c)
 	}
-	area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 44}
-	area.LineStyle.Width = 0
-	curve, err := plotter.NewLine(line)
-	if err != nil {
-		return fmt.Errorf("plot: %w", err)
-	}
-	curve.Color, curve.Width = c, vg.Points(1.8)
-	if i >= len(palette()) {
-		curve.Dashes = []vg.Length{vg.Points(6), vg.Points(3)}
-	}
-	p.Add(area, curve)
-	acr, _ := meanRadius(s.Rows, opt.Confidence)
+	return func(height float64) bool { return tallest > height-0.03 }, nil
+}
+
+func legendText(s Series, nameGuarantee bool, opt PlotOptions) string {
 	label := s.Name
 	if nameGuarantee || label == "" {
 		label = strings.TrimSpace(label + " [" + s.Rows[0].Guarantee + "]")
 	}
-	p.Legend.Add(fmt.Sprintf("%s: ACR %s, %d inputs", label, results.FormatTruncated(acr)[:len(results.FormatTruncated(acr))-3], len(s.Rows)), curve)
-	return nil
+	acr, _ := meanRadius(s.Rows, opt.Confidence)
+	digits := results.FormatTruncated(acr)
+	return fmt.Sprintf("%s: ACR %s, %d inputs", label, strings.TrimSuffix(digits, digits[max(len(digits)-3, 0):]), len(s.Rows))
+}
+
+// legendShare is about the share of the plot's height that n legend lines take.
+func legendShare(n int, opt PlotOptions) float64 {
+	height := float64(opt.Height)*0.75 - 100 // points left for the plot itself
+	return math.Min((14.5*float64(n)+8)/math.Max(height, 1), 0.45)
+}
+
+// radiusTicks are about ten labelled round radii.
+func radiusTicks(right float64) plot.ConstantTicks {
+	step := niceStep(right / 7)
+	var ticks plot.ConstantTicks
+	for k := 0; float64(k)*step <= right; k++ {
+		v := roundTo(float64(k)*step, step)
+		ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'g', -1, 64)})
+	}
+	return ticks
+}
+
+// largestRadius is the largest finite radius of a row that is right.
+func largestRadius(rows []results.Row) float64 {
+	largest := 0.0
+	for _, r := range certifiedRadii(rows) {
+		if !math.IsInf(r, 0) {
+			largest = r
+		}
+	}
+	return largest
 }
 
 // steps gives the outline of the curve and the closed outline of its band. The
 // certified accuracy is constant up to and including each radius that occurs,
-// and falls right after it.
+// and falls right after it; the curve ends where it reaches 0.
 func steps(rows []results.Row, right, confidence float64) (line, band plotter.XYs, err error) {
 	radii := slices.Compact(certifiedRadii(rows))
 	if len(radii) > maxSteps {
-		for i := range radii[:maxSteps] {
-			radii[i] = right * float64(i+1) / maxSteps
-		}
+		end := radii[len(radii)-1]
 		radii = radii[:maxSteps]
+		for i := range radii {
+			radii[i] = end * float64(i+1) / maxSteps
+		}
+		radii[maxSteps-1] = end
 	}
-	if len(radii) == 0 || radii[len(radii)-1] < right {
-		radii = append(radii, right)
+	if len(radii) > 0 && radii[0] == 0 {
+		radii = radii[1:] // a step of no width
 	}
-	points, err := Curve(rows, nonZero(radii), confidence)
+	if len(radii) == 0 {
+		radii = []float64{right}
+	}
+	points, err := Curve(rows, radii, confidence)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,16 +267,11 @@ func steps(rows []results.Row, right, confidence float64) (line, band plotter.XY
 		low = append(low, plotter.XY{X: from, Y: pt.Interval.Low}, plotter.XY{X: to, Y: pt.Interval.Low})
 		from = to
 	}
+	if from < right {
+		line = append(line, plotter.XY{X: from, Y: 0})
+	}
 	slices.Reverse(low)
 	return line, append(band, low...), nil
-}
-
-// nonZero drops a leading 0: a step of no width.
-func nonZero(radii []float64) []float64 {
-	if len(radii) > 1 && radii[0] == 0 {
-		return radii[1:]
-	}
-	return radii
 }
 
 func normName(norm string) string {

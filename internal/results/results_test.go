@@ -163,7 +163,7 @@ func TestReadTSV(t *testing.T) {
 }
 
 func TestReadCohensLogs(t *testing.T) {
-	got, err := ReadTSV(strings.NewReader("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t3\t-1\t0.0\t0\t0:00:13.736080\n20\t7\t7\t0.0734\t1\t15.5\n40\t7\t6\t0.8\t0\t1:02:03\n"))
+	got, err := ReadTSV(strings.NewReader("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t3\t-1\t0.0\t0\t0:00:13.736080\n20\t7\t7\t7.34e-02\t1\t15.5\n40\t7\t6\t0.8\t0\t1:02:03\n"))
 	if err != nil || !got.Cohen || len(got.Rows) != 3 {
 		t.Fatalf("%+v, %v", got, err)
 	}

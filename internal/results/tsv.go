@@ -100,7 +100,10 @@ func parseRow(fields []string, cohen bool) (Row, error) {
 	if len(fields) != len(columns) {
 		return Row{}, kindErrorf(ErrFormat, "%d columns, want %d", len(fields), len(columns))
 	}
-	p := fieldParser{fields: fields, columns: columns}
+	p := fieldParser{fields: fields, columns: columns, digits: "0123456789."}
+	if cohen {
+		p.digits += "e+-" // Python writes small radii as 4.88e-05
+	}
 	row := Row{Index: int(p.integer()), Label: int(p.integer()), Predict: int(p.integer()), Radius: p.decimal()}
 	correct := p.integer()
 	if correct != 0 && correct != 1 {
@@ -133,6 +136,7 @@ func parseRow(fields []string, cohen bool) (Row, error) {
 // fieldParser takes the fields of a line one by one and keeps the first fault.
 type fieldParser struct {
 	fields, columns []string
+	digits          string // what a decimal may be written with
 	at              int
 	err             error
 }
@@ -162,7 +166,7 @@ func (p *fieldParser) decimal() float64 {
 		v, _ := strconv.ParseFloat(text, 64)
 		return v
 	}
-	if strings.Trim(text, "0123456789.") != "" {
+	if strings.Trim(text, p.digits) != "" {
 		p.fault("a decimal number")
 		return 0
 	}
