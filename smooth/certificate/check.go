@@ -1,10 +1,12 @@
 package certificate
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
 	"strconv"
+	"sync"
 
 	"ucan/smooth"
 	"ucan/smooth/sequential"
@@ -45,11 +47,16 @@ func Check(c *Certificate, load Loader) ([]Finding, error) {
 	return NewChecker(load).Check(c)
 }
 
-// Checker checks many certificates and keeps the boundaries of adaptive ones
-// between them. It is safe for concurrent use when its Loader is.
+// Checker checks many certificates. It keeps between them what costs to make: the
+// boundaries of adaptive runs, and the noise last seen with its family's tables.
+// It is safe for concurrent use when its Loader is.
 type Checker struct {
 	load   Loader
 	tables *sequential.Tables
+
+	mu     sync.Mutex // guards the noise last sealed
+	key    string
+	sealed *smooth.SealedNoise
 }
 
 // NewChecker returns a Checker whose certificates keep large fields where load
@@ -66,7 +73,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 		return nil, err
 	}
 	k.text("id", c.ID, id)
-	want, err := c.rederive(x.load, x.tables)
+	want, err := c.rederive(x)
 	switch {
 	case errors.Is(err, errUncheckable):
 		return nil, err
@@ -81,12 +88,31 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	return k.findings, nil
 }
 
+// noise is sealNoise, remembering the last one.
+func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
+	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, dim, fieldText(n.SigmaField), fieldText(n.MuField)})
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.sealed != nil && x.key == string(key) {
+		return x.sealed, nil
+	}
+	sealed, err := sealNoise(*n, dim, x.load)
+	if err != nil {
+		return nil, err
+	}
+	x.key, x.sealed = string(key), sealed
+	return sealed, nil
+}
+
 // errUncheckable marks a certificate that this version has no theorem for.
 var errUncheckable = errors.New("cannot be checked by this version")
 
 // rederive returns a certificate with the head, noise and votes of c, and
 // everything else recomputed.
-func (c *Certificate) rederive(load Loader, tables *sequential.Tables) (*Certificate, error) {
+func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
@@ -103,11 +129,11 @@ func (c *Certificate) rederive(load Loader, tables *sequential.Tables) (*Certifi
 	if c.Noise.Arithmetic != arithmeticFloat32 {
 		return nil, fmt.Errorf("certificate: arithmetic %.60q: %w", c.Noise.Arithmetic, errUncheckable)
 	}
-	noise, err := sealNoise(c.Noise, c.Input.Dim(), load)
+	noise, err := x.noise(&c.Noise, c.Input.Dim())
 	if err != nil {
 		return nil, err
 	}
-	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Predict, tables)
+	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Predict, x.tables)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 
 	"ucan/smooth"
 	"ucan/smooth/family"
-	"ucan/smooth/sequential"
 )
 
 // Terms are what FromCounts may change about a certificate.
@@ -55,7 +54,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 	if terms.Bound != nil {
 		clone.Statistics.Bound = boundText(*terms.Bound)
 	}
-	w, err := clone.rederive(load, sequential.NewTables())
+	w, err := clone.rederive(NewChecker(load))
 	if err != nil {
 		return nil, err
 	}
