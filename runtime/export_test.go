@@ -61,3 +61,6 @@ func CompareValues(a, b []float32, classes int) Comparison {
 	c.add(a, b, classes)
 	return c
 }
+
+// ProbeArgument marks a probing child's command line.
+const ProbeArgument = probeArgument

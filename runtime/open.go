@@ -17,6 +17,9 @@ type Config struct {
 	// CacheDir is where libraries are installed, "" for the user's cache
 	// folder.
 	CacheDir string
+	// GPU prefers a library with the CUDA provider, where several are
+	// installed. It never causes one to be installed.
+	GPU bool
 	// NoInstall makes a missing library an error instead of installing it.
 	NoInstall bool
 	// Progress receives messages of an installation: one line each, without a
@@ -41,7 +44,7 @@ func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 		return &Runtime{lib: library.Library{Path: path, Version: version, Source: library.FromProcess}}, nil
 	}
 	lib, err := library.Ensure(ctx, library.Options{
-		Path: cfg.Library, CacheDir: cfg.CacheDir, NoInstall: cfg.NoInstall, Progress: cfg.Progress,
+		Path: cfg.Library, CacheDir: cfg.CacheDir, GPU: cfg.GPU, NoInstall: cfg.NoInstall, Progress: cfg.Progress,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open onnxruntime: %w", err)

@@ -20,7 +20,8 @@ type SharedObject struct {
 	Path string `json:"path,omitempty"`
 	// Reason is the loader's, "" when it loads.
 	Reason string `json:"reason,omitempty"`
-	// Remedy says what to install when it does not load.
+	// Remedy says what to install when it does not load: a pip package, or
+	// something else in words.
 	Remedy string `json:"remedy,omitempty"`
 }
 
@@ -75,22 +76,42 @@ func (rt *Runtime) preload(name string) error {
 	if err != nil {
 		return err
 	}
-	var missing, remedies []string
-	for _, o := range objects {
-		if !o.Loads() {
-			missing = append(missing, o.Name)
-			if !slices.Contains(remedies, o.Remedy) {
-				remedies = append(remedies, o.Remedy)
-			}
-		}
-	}
-	if len(missing) > 0 {
-		return fmt.Errorf("shared objects not found: %s; %s", strings.Join(missing, ", "), strings.Join(remedies, ", "))
+	if err := missingObjects(objects); err != nil {
+		return err
 	}
 	// The provider itself may still not load (a driver too old, say); it needs
 	// its shared half first, which only onnxruntime can set up.
 	return nil
 }
+
+// missingObjects names all objects that do not load, and what to install, in
+// one line; nil when all do.
+func missingObjects(objects []SharedObject) error {
+	var missing, packages, remedies []string
+	for _, o := range objects {
+		if o.Loads() {
+			continue
+		}
+		missing = append(missing, o.Name)
+		if pkg, ok := strings.CutPrefix(o.Remedy, pipInstall); ok {
+			if !slices.Contains(packages, pkg) {
+				packages = append(packages, pkg)
+			}
+		} else {
+			remedies = append(remedies, o.Remedy)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if len(packages) > 0 {
+		remedies = append(remedies, fmt.Sprintf("install your system's CUDA 13 and cuDNN 9 packages, or `%s%s`", pipInstall, strings.Join(packages, " ")))
+	}
+	return fmt.Errorf("shared objects that do not load: %s; %s", strings.Join(missing, ", "), strings.Join(remedies, ", and "))
+}
+
+// pipInstall begins the remedy that is a Python package.
+const pipInstall = "pip install "
 
 // sharedObjects loads all direct dependencies of a provider library and tells
 // how each fared.
@@ -158,14 +179,14 @@ func cudaFolders(beside string) []string {
 // remedyFor says where a missing shared object comes from.
 func remedyFor(name string) string {
 	if strings.HasPrefix(name, "libcuda.so") {
-		return "install the NVIDIA driver for libcuda.so.1"
+		return "install the NVIDIA driver (it brings libcuda.so.1)"
 	}
 	for prefix, pkg := range map[string]string{
 		"libcublas": "nvidia-cublas", "libcurand": "nvidia-curand", "libcufft": "nvidia-cufft",
 		"libcudart": "nvidia-cuda-runtime", "libnvrtc": "nvidia-cuda-nvrtc", "libcudnn": "nvidia-cudnn-cu13",
 	} {
 		if strings.HasPrefix(name, prefix) {
-			return "install " + name + " by your system's CUDA packages or `pip install " + pkg + "`"
+			return pipInstall + pkg
 		}
 	}
 	return "install " + name

@@ -107,10 +107,19 @@ func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions
 	if err != nil {
 		return err
 	}
-	// Only survival counts: a trial with every open dimension at 1 may fail
-	// for good reasons.
-	_ = s.trial()
-	return s.Close()
+	// Of the trial only survival and memory count: with every open dimension
+	// at 1 it may fail for good reasons.
+	err = s.trial()
+	if err == nil || !outOfMemory(err) {
+		return s.Close()
+	}
+	return errors.Join(fmt.Errorf("%w: a run needs more memory than there is: %w", ErrModel, err), s.Close())
+}
+
+// outOfMemory recognises onnxruntime's two ways to say so; its status code
+// does not survive the binding.
+func outOfMemory(err error) bool {
+	return strings.Contains(err.Error(), "bad_alloc") || strings.Contains(err.Error(), "Failed to allocate memory")
 }
 
 // probeRequest is what the parent tells the child; the model follows it on

@@ -68,23 +68,31 @@ func TestProbeLoadReportsOrdinaryFaults(t *testing.T) {
 }
 
 func TestProbeSurvivesTheDeathOfItsChild(t *testing.T) {
-	if goruntime.GOOS != "linux" {
-		t.Skip("memory is limited on Linux only")
-	}
 	rt := runtimetest.Open(t)
-	// An input of 256 MiB, which a child limited to as much cannot hold.
-	model := identity(runtime.Uint8, 1<<14, 1<<14)
-	err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-", Memory: 256 << 20})
+	t.Setenv(dieVariable, "1")
+	err := rt.ProbeLoad(t.Context(), runtime.TinyModel(), runtime.ProbeOptions{Session: one(), Known: "-"})
 	if !errors.Is(err, runtime.ErrModel) {
-		t.Fatalf("a child short of memory: %v", err)
+		t.Fatalf("a child that aborts: %v", err)
 	}
-	for _, part := range []string{"256 MB", "killed the probing process"} {
+	for _, part := range []string{"killed the probing process", "fatal: test", "4096 MB"} {
 		if !strings.Contains(err.Error(), part) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("the message does not say %q in one line: %v", part, err)
 		}
 	}
-	if err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-"}); err != nil {
-		t.Errorf("with the usual memory: %v", err)
+}
+
+func TestProbeLimitsMemory(t *testing.T) {
+	if goruntime.GOOS != "linux" {
+		t.Skip("memory is limited on Linux only")
+	}
+	rt := runtimetest.Open(t)
+	// a·b has 2²⁸ values, 1 GiB.
+	model := runtime.MakeGraph([][]byte{runtime.MakeNode("MatMul", "m", "a", "b"), runtime.MakeNode("ReduceMax", "y", "m")},
+		[][]byte{runtime.MakeValue("a", runtime.Float32, 1<<14, 1), runtime.MakeValue("b", runtime.Float32, 1, 1<<14)},
+		[][]byte{runtime.MakeValue("y", runtime.Float32, 1, 1)})
+	err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-", Memory: 512 << 20})
+	if !errors.Is(err, runtime.ErrModel) || !strings.Contains(err.Error(), "memory") {
+		t.Errorf("a child short of memory: %v", err)
 	}
 }
 

@@ -83,7 +83,7 @@ func inCache(dir string) []candidate {
 	})
 	out := make([]candidate, len(list))
 	for i, f := range list {
-		out[i] = candidate{f.path, FromCache}
+		out[i] = candidate{f.path, FromCache, f.m.Version}
 	}
 	return out
 }

@@ -85,7 +85,7 @@ func installed(cache, version string, gpu bool) (Library, bool) {
 		return Library{}, false
 	}
 	lib, err := examine(filepath.Join(dir, m.Library))
-	lib.Source = FromCache
+	lib.Source, lib.Version = FromCache, m.Version
 	return lib, err == nil
 }
 
@@ -165,6 +165,13 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	lib, err := examine(filepath.Join(tmp, main))
 	if err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime from %q: %w", file, err)
+	}
+	// The package's name knows the patch level where the library does not.
+	if v := versionPattern().FindString(filepath.Base(file)); v != "" && (lib.Version == "" || sameMinor(v, lib.Version)) {
+		if err := CheckVersion(v); err != nil {
+			return Library{}, fmt.Errorf("install onnxruntime from %q: %w", file, err)
+		}
+		lib.Version = v
 	}
 	if lib.Version == "" {
 		return Library{}, fmt.Errorf("install onnxruntime from %q: the library does not tell its version; set %s to it instead", file, Environment)

@@ -151,6 +151,9 @@ func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
 				continue
 			}
 			lib.Source = c.source
+			if c.version != "" {
+				lib.Version = c.version
+			}
 			if !o.GPU || lib.CUDA {
 				return lib, rejected, nil
 			}

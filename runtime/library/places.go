@@ -14,8 +14,9 @@ import (
 
 // candidate is a library file and how it was found.
 type candidate struct {
-	path   string
-	source Source
+	path    string
+	source  Source
+	version string // when it is known better than the file tells
 }
 
 // libraryName matches the main library's file on the given system, in all the
@@ -83,7 +84,7 @@ func inFolders(source Source, dirs []string) []candidate {
 				continue
 			}
 			seen[real] = true
-			out = append(out, candidate{path, source})
+			out = append(out, candidate{path: path, source: source})
 		}
 	}
 	return out

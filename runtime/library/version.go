@@ -66,12 +66,20 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
+// sameMinor says whether two versions differ in the patch level at most.
+func sameMinor(a, b string) bool {
+	x, okA := parseVersion(a)
+	y, okB := parseVersion(b)
+	return okA && okB && x[0] == y[0] && x[1] == y[1]
+}
+
 func versionPattern() *regexp.Regexp { return regexp.MustCompile(`(\d+)\.(\d+)\.(\d+)`) }
 
 // ReadVersion reads the version of an onnxruntime library from the file,
 // without loading it: from the ELF version definition VERS_x.y.z, the Mach-O
-// dylib version or the PE version resource, else from the file's name. "" with
-// a nil error means that the file does not tell. A file for another operating
+// dylib version or the PE version resource (which has no patch level: it reads
+// as 0), else from the file's name. "" with a nil error means that the file
+// does not tell. A file for another operating
 // system or processor is an error.
 func ReadVersion(path string) (string, error) {
 	v, err := readBinary(path)
@@ -202,8 +210,8 @@ func peVersion(path, arch string) (v string, err error) {
 		return "", nil
 	}
 	high := binary.LittleEndian.Uint32(data[i+8:])
-	low := binary.LittleEndian.Uint32(data[i+12:])
-	return fmt.Sprintf("%d.%d.%d", high>>16, high&0xffff, low>>16), nil
+	// What follows is the date of the build, not the patch level.
+	return fmt.Sprintf("%d.%d.0", high>>16, high&0xffff), nil
 }
 
 func notALibrary(err error) error {
