@@ -70,7 +70,8 @@ const widestMargin = 1e-11
 
 // LevelProbability returns the smallest bound on p_A that certifies a radius: the
 // solution p of Radius(n, dim, p) = radius, rounded upward, so that the radius
-// certified by p is at least radius. It is 1/2 for radius 0 and makes the levels
+// certified by p is at least radius. (Where the radius is expensive, an Inverter
+// makes it the smallest up to 1e-7 of p − ½ or 1 − p.) It is 1/2 for radius 0 and makes the levels
 // of an adaptive run. Errors: a radius that is negative, NaN or infinite, one
 // that no float64 below 1 certifies, and those of Radius.
 func LevelProbability(t Theorem, n Norm, dim int, radius float64) (float64, error) {
@@ -93,6 +94,12 @@ func LevelProbability(t Theorem, n Norm, dim int, radius float64) (float64, erro
 	if top < radius {
 		return 0, fmt.Errorf("grid radius %v (at unit scale) is above %v, the largest that any bound below 1 certifies in dimension %d", radius, top, dim)
 	}
+	if inverter, ok := t.(Inverter); ok {
+		p, err := levelFrom(inverter, t, n, dim, radius)
+		if err != nil || p > 0 {
+			return p, err
+		}
+	}
 	for hi-lo > 1 {
 		mid := lo + (hi-lo)/2
 		r, err := t.Radius(n, dim, math.Float64frombits(mid))
@@ -106,4 +113,27 @@ func LevelProbability(t Theorem, n Norm, dim int, radius float64) (float64, erro
 		}
 	}
 	return math.Float64frombits(hi), nil
+}
+
+// levelFrom starts from the inverter's probability and raises it by little until it
+// certifies the radius; 0 when that does not come about.
+func levelFrom(inverter Inverter, t Theorem, n Norm, dim int, radius float64) (float64, error) {
+	p, err := inverter.Probability(n, dim, radius)
+	if err != nil {
+		return 0, err
+	}
+	for step := 1e-10; step < 1e-6; step *= 4 {
+		if !(p >= 0.5 && p <= topProbability) {
+			return 0, nil
+		}
+		r, err := t.Radius(n, dim, p)
+		if err != nil {
+			return 0, err
+		}
+		if r >= radius {
+			return p, nil
+		}
+		p = math.Nextafter(p+step*min(p-0.5, 1-p), 1)
+	}
+	return 0, nil
 }

@@ -153,7 +153,7 @@ func (f *Exp2) radial(dim int, shape float64) radial {
 		cap:     special.NewCap(dim),
 		lo:      special.LogGammaQuantile(shape, negligible, 1),
 		hi:      special.LogGammaQuantile(shape, 1, negligible),
-		step:    1.5 / math.Sqrt(shape),
+		step:    3 / math.Sqrt(shape),
 		density: func(s float64) float64 { return math.Exp(special.LogGammaPower(shape, math.Exp(s))) },
 		radius:  func(s float64) float64 { return math.Exp(s / k) },
 		gap: func(r, tau float64) float64 {

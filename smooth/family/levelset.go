@@ -43,19 +43,17 @@ type levelSet struct {
 	node   []float64 // radii
 	weight []float64 // their masses
 	median float64
+	fixed  bool // the rule made of node and weight is accurate enough
 }
 
 // smoothFrom is the dimension from which the measure of a cap is smooth enough at
-// z = ±1 for a fixed rule.
-const smoothFrom = 40
+// z = ±1 for a fixed rule: (1−z²)^((d−1)/2) near there.
+const smoothFrom = 20
 
 func newLevelSet(dim int, r radial) *levelSet {
 	l := &levelSet{radial: r}
-	width := r.step
-	if dim < smoothFrom {
-		width /= 4
-	}
-	n := int(math.Ceil((r.hi - r.lo) / width))
+	l.fixed = dim >= smoothFrom
+	n := int(math.Ceil((r.hi - r.lo) / r.step))
 	mass := 0.0
 	for i := range n {
 		a, b := r.lo+(r.hi-r.lo)*float64(i)/float64(n), r.lo+(r.hi-r.lo)*float64(i+1)/float64(n)
@@ -83,20 +81,27 @@ func (l *levelSet) z(r, tau, e float64) float64 {
 // excess returns H(τ, e) and ½ − H(τ, e), each accurate in relative terms when it
 // is the small one.
 func (l *levelSet) excess(tau, e float64) (h, rest float64) {
-	var sum, tail float64
-	for i, r := range l.node {
+	at := func(r float64) (h, rest float64) {
 		z := l.z(r, tau, e)
 		inside, outside := l.cap.Tails(z)
-		w := l.weight[i]
 		if z >= 0 {
-			sum += w * inside
-			tail += w * outside
-		} else {
-			sum -= w * inside
-			tail += w * (1 + inside)
+			return inside / 2, outside / 2
 		}
+		return -inside / 2, (1 + inside) / 2
 	}
-	return sum / 2, tail / 2
+	if l.fixed {
+		for i, r := range l.node {
+			a, b := at(r)
+			h += l.weight[i] * a
+			rest += l.weight[i] * b
+		}
+		return h, rest
+	}
+	return special.GaussPair(func(s float64) (a, b float64) {
+		w := l.density(s)
+		a, b = at(l.radius(s))
+		return w * a, w * b
+	}, l.lo, l.hi, l.step, 1e-12)
 }
 
 // threshold returns τ* > 0 with H(τ*, e) = 0.
@@ -150,7 +155,7 @@ func findRoot(f func(float64) float64, start, step float64) (x float64, evaluati
 		}
 	}
 	// Illinois: regula falsi that halves the value of an end kept twice.
-	for evaluations < 200 && math.Abs(b-a) > 1e-13*(1+math.Abs(b)) {
+	for evaluations < 200 && math.Abs(b-a) > 1e-12*(1+math.Abs(b)) {
 		c := b - fb*(b-a)/(fb-fa)
 		if !(math.Min(a, b) < c && c < math.Max(a, b)) {
 			c = a + (b-a)/2
@@ -166,7 +171,7 @@ func findRoot(f func(float64) float64, start, step float64) (x float64, evaluati
 			a, fa = b, fb
 		}
 		b, fb = c, fc
-		if math.Abs(fc) < 1e-15 {
+		if math.Abs(fc) < 1e-14 {
 			return c, evaluations
 		}
 	}

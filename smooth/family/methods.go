@@ -57,7 +57,10 @@ type Sized interface {
 // and record with. Errors wrap ErrDomain.
 func ForDim(f Isotropic, dim int) (Isotropic, error) {
 	if s, ok := f.(Sized); ok {
-		return s.ForDim(dim)
+		var err error
+		if f, err = s.ForDim(dim); err != nil {
+			return nil, err
+		}
 	}
 	norms := f.Norms()
 	if len(norms) == 0 {

@@ -149,7 +149,7 @@ func (f *Pow2) radial(dim int, b, m float64) radial {
 		cap:  special.NewCap(dim),
 		lo:   logit(special.BetaQuantile(b, m, negligible, 1)),
 		hi:   logit(special.BetaQuantile(b, m, 1, negligible)),
-		step: 1.5 * math.Sqrt(1/b+1/m),
+		step: 3 * math.Sqrt(1/b+1/m),
 		density: func(s float64) float64 {
 			e := math.Exp(-math.Abs(s))
 			x, y := e/(1+e), 1/(1+e)
