@@ -91,6 +91,7 @@ func TestCSV(t *testing.T) {
 	}
 	header := write("header.csv", "\ufeffa,label,b\n1, cat ,2\n3,dog,4.5\n5,cat,1e3\n")
 	bare := write("bare.csv", "1,2,0\n3,4,1\n")
+	mixed := write("mixed.csv", "a,2,lab\n5,6,x\n")
 	words := write("words.csv", "1,2,x\n3,4,y\n")
 	for _, tc := range []struct {
 		spec   string
@@ -101,6 +102,7 @@ func TestCSV(t *testing.T) {
 		{header, []int{0, 1, 0}, []string{"cat", "dog"}, [][]float32{{1, 2}, {3, 4.5}, {5, 1000}}},
 		{bare, []int{-1, -1}, nil, [][]float32{{1, 2, 0}, {3, 4, 1}}},
 		{bare + "?label=2&scale=1/2", []int{0, 1}, nil, [][]float32{{0.5, 1}, {1.5, 2}}},
+		{mixed + "?label=2", []int{0}, []string{"x"}, [][]float32{{5, 6}}},
 		{words + "?label=2&shape=2x1", []int{0, 1}, []string{"x", "y"}, [][]float32{{1, 2}, {3, 4}}},
 	} {
 		s := mustOpen(t, "csv:"+tc.spec, Options{})

@@ -111,11 +111,11 @@ func spill(ctx context.Context, r io.Reader) (*blob, error) {
 	}
 	name := tmp.Name()
 	discard := func() error {
-		err := tmp.Close()
-		if rmErr := os.Remove(name); rmErr != nil && !errors.Is(rmErr, fs.ErrNotExist) {
-			err = errors.Join(err, rmErr)
+		closeErr, rmErr := tmp.Close(), os.Remove(name)
+		if errors.Is(rmErr, fs.ErrNotExist) {
+			rmErr = nil
 		}
-		return err
+		return errors.Join(closeErr, rmErr)
 	}
 	n, err := io.Copy(tmp, io.MultiReader(&buf, io.LimitReader(src, inflateLimit)))
 	if err != nil {

@@ -62,12 +62,13 @@ func parseCSV(ctx context.Context, b *blob, spec Spec) (*csvStore, Info, error) 
 	}
 	p := csvParser{store: s, label: label, scale: scale}
 	if !isHeader {
-		if err := p.add(first, 1); err != nil {
+		if err = p.add(first, 1); err != nil {
 			return nil, Info{}, err
 		}
 	}
 	for {
-		row, err := r.Read()
+		var row []string
+		row, err = r.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}
@@ -102,9 +103,7 @@ func parseCSV(ctx context.Context, b *blob, spec Spec) (*csvStore, Info, error) 
 // csvHeader finds the column of labels, −1 for none.
 func csvHeader(first []string, column string) (label int, isHeader bool, err error) {
 	for _, cell := range first {
-		if _, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err != nil {
-			isHeader = true
-		}
+		isHeader = isHeader || !isNumber(cell)
 	}
 	if column == "" {
 		if !isHeader {
@@ -121,12 +120,14 @@ func csvHeader(first []string, column string) (label int, isHeader bool, err err
 	}
 	// With words for labels, a first line whose other cells are numbers is data.
 	if isHeader {
-		isHeader = slices.ContainsFunc(slices.Delete(slices.Clone(first), i, i+1), func(c string) bool {
-			_, err := strconv.ParseFloat(strings.TrimSpace(c), 64)
-			return err != nil
-		})
+		isHeader = slices.ContainsFunc(slices.Delete(slices.Clone(first), i, i+1), func(c string) bool { return !isNumber(c) })
 	}
 	return i, isHeader, nil
+}
+
+func isNumber(cell string) bool {
+	_, err := strconv.ParseFloat(strings.TrimSpace(cell), 64)
+	return err == nil
 }
 
 // csvParser turns rows into values and label texts.

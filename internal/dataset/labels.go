@@ -78,7 +78,8 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 		add(slices.Clone(first))
 	}
 	for {
-		row, err := r.Read()
+		var row []string
+		row, err = r.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		}

@@ -178,7 +178,7 @@ func addSeries(p *plot.Plot, series []Series, right float64, nameGuarantee bool,
 			return nil, fmt.Errorf("plot: %w", err)
 		}
 		area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 40}
-		area.LineStyle.Width = 0
+		area.Width = 0
 		p.Add(area)
 		curve, err := plotter.NewLine(line)
 		if err != nil {
@@ -307,7 +307,7 @@ func style(p *plot.Plot, opt PlotOptions) {
 		sans(&a.Label.TextStyle, vg.Points(11))
 		sans(&a.Tick.Label, vg.Points(10))
 		a.Label.Padding = vg.Points(5)
-		a.LineStyle.Color, a.Tick.LineStyle.Color = ink, ink
+		a.Color, a.Tick.Color = ink, ink
 		a.Padding = 0
 	}
 	p.Y.Tick.Marker = plot.ConstantTicks{

@@ -111,11 +111,11 @@ func readPart(path string) (out []mergedLine, isJSON bool, err error) {
 			}
 			return nil
 		}
-		row, err := parseLine(text, isJSON)
-		if err == nil {
+		row, rowErr := parseLine(text, isJSON)
+		if rowErr == nil {
 			out = append(out, mergedLine{index: row.Index, part: path, text: slices.Concat(text, []byte("\n"))})
 		}
-		return err
+		return rowErr
 	})
 	if err == nil && len(tail) > 0 {
 		err = kindErrorf(ErrFormat, "its last line is torn; finish it with --resume first")

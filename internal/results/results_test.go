@@ -15,10 +15,10 @@ import (
 
 // row makes a certified row of input i, or an abstained or failed one.
 func row(i int) Row {
-	switch {
-	case i%7 == 3:
+	switch i % 7 {
+	case 3:
 		return Row{Index: i, Label: 1, Predict: NoClass, Seconds: 0.5, Norm: "l2", PLower: 0.43, K: 60, N: 100, Guarantee: "deployed", Status: Abstained}
-	case i%7 == 5:
+	case 5:
 		return Row{Index: i, Label: NoClass, Predict: NoClass, Seconds: 0.1, Norm: "l2", Guarantee: "deployed", Status: Failed}
 	}
 	radius := 0.123456789 + float64(i)/97
@@ -253,7 +253,7 @@ func FuzzReadTSV(f *testing.F) {
 		}
 		text := header()
 		for _, r := range got.Rows {
-			if err := r.Validate(); err != nil {
+			if err = r.Validate(); err != nil {
 				t.Error(err)
 			}
 			text += string(r.AppendTSV(nil))
