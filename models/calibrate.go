@@ -56,7 +56,8 @@ func (w Wanted) Validate() error {
 
 // The limits of a calibration.
 const (
-	inputBudget  = 12 << 20               // bytes of one batch of inputs
+	usualInput   = 1 << 20                // bytes of the batch of inputs that is tried first
+	inputBudget  = 12 << 20               // and of the largest
 	memoryBudget = 160 << 20              // bytes that one session may add to the process
 	sliceTime    = 40 * time.Millisecond  // of one measurement
 	totalTime    = 3 * time.Second        // of all of them
@@ -87,18 +88,20 @@ func (m *Model) Calibrate(ctx context.Context, want Wanted) (Setting, error) {
 	if s, ok := readSetting(file); ok {
 		return s, nil
 	}
-	s, err := m.measureSettings(ctx, want)
+	s, done, err := m.measureSettings(ctx, want)
 	if err != nil {
 		return Setting{}, fmt.Errorf("calibrate %s: %w", m.Name(), err)
 	}
-	// A cache that cannot be written costs the next run its measurement, no more.
-	_ = writeSetting(file, s)
+	if done {
+		// A cache that cannot be written costs the next run its measurement, no more.
+		_ = writeSetting(file, s)
+	}
 	return s, nil
 }
 
-// measureSettings tries the splits of the threads, and for each growing batches until
-// they stop paying.
-func (m *Model) measureSettings(ctx context.Context, want Wanted) (Setting, error) {
+// measureSettings tries the splits of the threads, and for each batches around a usual
+// one until they stop paying. done is false when time ran out first.
+func (m *Model) measureSettings(ctx context.Context, want Wanted) (best Setting, done bool, err error) {
 	splits := []int{want.Workers}
 	if want.Workers == 0 {
 		splits = []int{want.Threads}
@@ -106,52 +109,55 @@ func (m *Model) measureSettings(ctx context.Context, want Wanted) (Setting, erro
 			splits = append(splits, 1)
 		}
 	}
-	batches := []int{want.Batch}
+	up, down := []int{want.Batch}, []int(nil)
 	if want.Batch == 0 {
-		batches = m.batches()
+		up, down = m.batches()
 	}
 	deadline := time.Now().Add(totalTime)
-	var best Setting
+	done = true
 	for _, workers := range splits {
-		worse := 0
-		for i, batch := range batches {
-			if best.Batch > 0 && time.Now().After(deadline) {
-				break
-			}
-			s := Setting{Batch: batch, Workers: workers, IntraOp: max(1, want.Threads/workers)}
-			grown, err := m.time(ctx, &s)
-			switch {
-			case err != nil && i == 0:
-				return Setting{}, err
-			case err != nil:
-				// Too large for this provider's memory, most likely.
-				worse = 2
-			case best.Batch == 0 || s.RowsPerSecond > worthIt*best.RowsPerSecond:
-				best, worse = s, 0
-			default:
-				worse++
-			}
-			if err := ctx.Err(); err != nil {
-				return Setting{}, err
-			}
-			if worse == 2 || grown > int64(workers)*memoryBudget {
-				break
+		for _, sizes := range [][]int{up, down} {
+			worse := 0
+			for _, batch := range sizes {
+				if best.Batch > 0 && time.Now().After(deadline) {
+					return best, false, nil
+				}
+				s := Setting{Batch: batch, Workers: workers, IntraOp: max(1, want.Threads/workers)}
+				grown, err := m.time(ctx, &s)
+				switch {
+				case ctx.Err() != nil || err != nil && best.Batch == 0:
+					return Setting{}, false, err
+				case err != nil:
+					worse = 2 // too large for this provider's memory, most likely
+				case best.Batch == 0 || s.RowsPerSecond > worthIt*best.RowsPerSecond:
+					best, worse = s, 0
+				default:
+					worse++
+				}
+				if worse == 2 || grown > int64(workers)*memoryBudget {
+					break
+				}
 			}
 		}
 	}
-	return best, nil
+	return best, done, nil
 }
 
-// batches lists the batch sizes to try, within the budget for inputs.
-func (m *Model) batches() []int {
-	var sizes []int
-	for _, n := range []int{1, 4, 16, 32, 64, 128, 256, 512} {
-		if n == 1 || n*m.Dim()*4 <= inputBudget {
-			sizes = append(sizes, n)
-		}
+// batches lists the batch sizes to try: from a usual one upwards, within the budget
+// for inputs, and then downwards.
+func (m *Model) batches() (up, down []int) {
+	row := 4 * m.Dim()
+	usual := 1
+	for usual < 128 && 2*usual*row <= usualInput {
+		usual *= 2
 	}
-	// The small ones only matter where the large ones do not fit.
-	return sizes[max(0, len(sizes)-5):]
+	for n := usual; n == usual || n <= 512 && n*row <= inputBudget; n *= 2 {
+		up = append(up, n)
+	}
+	for n := usual / 2; n >= max(1, usual/8); n /= 2 {
+		down = append(down, n)
+	}
+	return up, down
 }
 
 // time measures one setting: the rows a second of all workers together, the best of

@@ -257,3 +257,52 @@ func TestUnreadable(t *testing.T) {
 		t.Errorf("cancelled: %v", err)
 	}
 }
+
+// TestDamagedFiles opens files with a few bytes flipped, as users do: in a process of
+// its own first. Whatever onnxruntime makes of them, this process goes on.
+func TestDamagedFiles(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a process for each file")
+	}
+	ctx, rt, dir := context.Background(), runtimetest.Open(t), t.TempDir()
+	whole, err := os.ReadFile(plain(t, 13, 1).i64("s", 1, refClasses).node("Reshape", "l s", "y").scores(1).write())
+	if err != nil {
+		t.Fatal(err)
+	}
+	opened := 0
+	for i := range 12 {
+		b := slices.Clone(whole)
+		for k := range 1 + i%3 {
+			b[(i*len(b)/12+k*41)%len(b)] ^= byte(1 << (i % 8))
+		}
+		path := filepath.Join(dir, "damaged.onnx")
+		if err := os.WriteFile(path, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		m, err := models.Open(ctx, rt, path, models.Options{SourceShape: refShape, CacheDir: dir})
+		if err == nil {
+			opened++ // a flipped weight is a model too
+			if m.Classes() != refClasses {
+				t.Errorf("file %d: %d classes", i, m.Classes())
+			}
+		} else if strings.Contains(err.Error(), "\n") {
+			t.Errorf("file %d: more than one line: %v", i, err)
+		}
+	}
+	if opened == 12 {
+		t.Error("no damage was noticed")
+	}
+	// The whole file is tried once and then known.
+	path := filepath.Join(dir, "whole.onnx")
+	if err := os.WriteFile(path, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := models.Open(ctx, rt, path, models.Options{SourceShape: refShape, CacheDir: dir}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "known-models")); err != nil {
+		t.Errorf("nothing is known to load: %v", err)
+	}
+}
