@@ -14,7 +14,11 @@ func BenchmarkUint64(b *testing.B) {
 	_ = x
 }
 
-func BenchmarkNormalInto(b *testing.B) {
+func BenchmarkNormalInto(b *testing.B)  { benchInto(b, (*Source).NormalInto) }
+func BenchmarkLaplaceInto(b *testing.B) { benchInto(b, (*Source).LaplaceInto) }
+func BenchmarkUniformInto(b *testing.B) { benchInto(b, (*Source).UniformInto) }
+
+func benchInto(b *testing.B, into func(*Source, []float32)) {
 	key := New(1, [32]byte{}, Estimate)
 	for _, n := range []int{784, 3072, 150528} {
 		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
@@ -23,7 +27,7 @@ func BenchmarkNormalInto(b *testing.B) {
 			i := uint64(0)
 			for b.Loop() {
 				s := key.Source(i)
-				s.NormalInto(dst)
+				into(&s, dst)
 				i++
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/value")
