@@ -41,16 +41,16 @@ func TestScansClassifier(t *testing.T) {
 	for first := 0; first < source.Len(); first += classifier.Batch() {
 		labels := make([]int, classifier.Batch())
 		for k := range labels {
-			item, err := source.At(ctx, first+k)
-			if err != nil {
-				t.Fatal(err)
+			scan, readErr := source.At(ctx, first+k)
+			if readErr != nil {
+				t.Fatal(readErr)
 			}
-			copy(classifier.Input()[k*d:], item.X)
-			labels[k] = item.Label
+			copy(classifier.Input()[k*d:], scan.X)
+			labels[k] = scan.Label
 		}
-		votes, err := classifier.Classify(ctx, len(labels))
-		if err != nil {
-			t.Fatal(err)
+		votes, runErr := classifier.Classify(ctx, len(labels))
+		if runErr != nil {
+			t.Fatal(runErr)
 		}
 		for k, label := range labels {
 			if int(votes[k]) == label {
