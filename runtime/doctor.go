@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	goruntime "runtime"
 	"slices"
+	"strings"
 	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
@@ -52,8 +53,8 @@ type ProviderReport struct {
 	Milliseconds float64 `json:"milliseconds,omitempty"`
 }
 
-// trialOK is ProviderReport.Trial of a provider that works.
-const trialOK = "ok"
+// TrialOK is the ProviderReport.Trial of a provider that works.
+const TrialOK = "ok"
 
 // Doctor examines the library and its providers and runs a small inference on
 // each that is compiled in or asked for (the CPU when none is). It fails only
@@ -85,7 +86,7 @@ func (rt *Runtime) Doctor(ctx context.Context, asked []Provider) (Report, error)
 			continue
 		}
 		r.Providers = append(r.Providers, pr)
-		r.Healthy = r.Healthy && (!pr.Asked || pr.Trial == trialOK)
+		r.Healthy = r.Healthy && (!pr.Asked || pr.Trial == TrialOK)
 	}
 	return r, nil
 }
@@ -101,10 +102,10 @@ func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderRepo
 	}
 	start := time.Now()
 	if err := rt.tryProvider(ctx, p); err != nil {
-		pr.Trial = oneLine(err)
+		pr.Trial = strings.TrimPrefix(oneLine(err), fmt.Sprintf("%v: %s: ", ErrProvider, p.Name))
 		return pr
 	}
-	pr.Trial = trialOK
+	pr.Trial = TrialOK
 	pr.Milliseconds = float64(time.Since(start).Microseconds()) / 1000
 	return pr
 }

@@ -122,6 +122,12 @@ func ParseProviders(names []string, options map[string]map[string]string) ([]Pro
 	return out, errors.Join(errs...)
 }
 
+// WantsGPU says whether one of the providers needs a library with the CUDA
+// provider, for Config.GPU.
+func WantsGPU(list []Provider) bool {
+	return slices.ContainsFunc(list, func(p Provider) bool { return p.Name == CUDA || p.Name == "tensorrt" })
+}
+
 // Fallback tells that a wanted provider was passed over.
 type Fallback struct {
 	Provider string
