@@ -154,7 +154,7 @@ func checkCase(t *testing.T, rt *rtType, eng autodiff.Engine, c opCase, dt onnx.
 		t.Fatal(err)
 	}
 	// The shape of y, from a run of the engine.
-	ydims := outputDims(t, rt, eng, m, feeds)
+	ydims := outputDims(t, eng, m, feeds)
 	ny := elements(ydims)
 
 	var forward func() []float64

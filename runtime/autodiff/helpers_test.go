@@ -170,8 +170,16 @@ func relDiff(a, b float64) float64 {
 
 type rtType = runtime.Runtime
 
+type randSource = *rand.Rand
+
 // outputDims runs m and returns the dimensions of its output y.
-func outputDims(t testing.TB, rt *runtime.Runtime, eng autodiff.Engine, m *onnx.Model, feeds map[string]value) []int64 {
+func outputDims(t testing.TB, eng autodiff.Engine, m *onnx.Model, feeds map[string]value) []int64 {
+	t.Helper()
+	return outputDimsOf(t, eng, m, feeds, "y")
+}
+
+// outputDimsOf runs m and returns the dimensions of the named output.
+func outputDimsOf(t testing.TB, eng autodiff.Engine, m *onnx.Model, feeds map[string]value, name string) []int64 {
 	t.Helper()
 	var ts []*onnxpb.TensorProto
 	for _, in := range m.Inputs() {
@@ -203,5 +211,5 @@ func outputDims(t testing.TB, rt *runtime.Runtime, eng autodiff.Engine, m *onnx.
 	if err != nil {
 		t.Fatal(err)
 	}
-	return out["y"].GetDims()
+	return out[name].GetDims()
 }

@@ -1,0 +1,203 @@
+package autodiff
+
+import (
+	"context"
+	"fmt"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// InDouble returns m with its inputs, weights and arithmetic in float64, for
+// the given sizes of its symbolic dimensions: the reference that gradients
+// are compared with. onnxruntime's CPU provider has no float64 kernel for
+// some operators. Of those, convolutions and the piecewise linear ones are
+// written in terms of others; the rest run in float32 between casts.
+func InDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (*onnx.Model, error) {
+	m, err := prepare(m, nil, Options{Sizes: sizes})
+	if err != nil {
+		return nil, err
+	}
+	fs, err := probe(ctx, eng, m, nil)
+	if err != nil {
+		return nil, err
+	}
+	if m, err = fold(ctx, eng, m, fs, nil); err != nil {
+		return nil, err
+	}
+	d := &doubler{facts: fs, values: make(map[string]onnx.Value)}
+	d.b = onnx.NewBuilder(m.Name(), m.Opset(""))
+	for _, in := range m.Inputs() {
+		d.values[in.Name] = d.b.Input(in.Name, widened(in.Type), in.Shape...)
+	}
+	for _, t := range m.Initializers() {
+		u, err := widen(t)
+		if err != nil {
+			return nil, err
+		}
+		d.values[t.GetName()] = d.b.Initializer(u)
+	}
+	for _, n := range m.Nodes() {
+		if err := d.node(n); err != nil {
+			return nil, fmt.Errorf("autodiff: %s in float64: %w", onnx.Describe(n), err)
+		}
+	}
+	for _, o := range m.Outputs() {
+		d.b.Output(o.Name, d.values[o.Name], widened(fs[o.Name].dtype), o.Shape...)
+	}
+	return d.b.Build()
+}
+
+func widened(dt onnx.DType) onnx.DType {
+	if dt == onnx.Float || dt == onnx.Float16 {
+		return onnx.Double
+	}
+	return dt
+}
+
+// widen returns a tensor of float32 or float16 as one of float64, others as
+// they are.
+func widen(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
+	if widened(onnx.TensorType(t)) == onnx.TensorType(t) {
+		return t, nil
+	}
+	f, err := onnx.Float32s(t)
+	if err != nil {
+		return nil, err
+	}
+	d := make([]float64, len(f))
+	for i, v := range f {
+		d[i] = float64(v)
+	}
+	return onnx.NewTensor(t.GetName(), t.GetDims(), d)
+}
+
+type doubler struct {
+	b      *onnx.Builder
+	facts  facts
+	values map[string]onnx.Value
+}
+
+// singleOnly lists operators without a float64 kernel that are not rewritten.
+func singleOnly(op string) bool {
+	switch op {
+	case "Erf", "Cos", "Gelu", "Elu", "Selu", "Celu", "Softsign", "Mish", "ThresholdedRelu",
+		"AveragePool", "InstanceNormalization", "GroupNormalization", "LRN", "Resize", "ConvTranspose", "Mean":
+		return true
+	}
+	return false
+}
+
+func (d *doubler) node(n *onnxpb.NodeProto) error {
+	b := d.b
+	in := make([]onnx.Value, len(n.GetInput()))
+	for i, name := range n.GetInput() {
+		in[i] = d.values[name]
+	}
+	var out onnx.Value
+	switch n.GetOpType() {
+	case "Conv":
+		v, err := d.conv(n, in)
+		if err != nil {
+			return err
+		}
+		out = v
+	case "LeakyRelu":
+		alpha := b.Scalar(onnx.Double, float64(onnx.AttrFloat(n, "alpha", 0.01)))
+		out = b.Where(b.Greater(in[0], b.Scalar(onnx.Double, 0)), in[0], b.Mul(in[0], alpha))
+	case "HardSigmoid":
+		out = d.hardSigmoid(in[0], float64(onnx.AttrFloat(n, "alpha", 0.2)), float64(onnx.AttrFloat(n, "beta", 0.5)))
+	case "HardSwish":
+		out = b.Mul(in[0], d.hardSigmoid(in[0], 1.0/6, 0.5))
+	case "Softplus":
+		zero := b.Scalar(onnx.Double, 0)
+		tail := b.Log(b.Add(b.Exp(b.Neg(b.Abs(in[0]))), b.Scalar(onnx.Double, 1)))
+		out = b.Add(tail, b.Op("Max", []onnx.Value{in[0], zero}))
+	case "GlobalAveragePool":
+		out = b.Mean(in[0], true, spatial(len(d.facts[n.Input[0]].dims))...)
+	case "Cast":
+		to := widened(onnx.DType(onnx.AttrInt(n, "to", 0)))
+		out = b.Cast(in[0], to)
+	default:
+		return d.plain(n, in)
+	}
+	d.values[n.Output[0]] = out
+	return nil
+}
+
+func (d *doubler) hardSigmoid(x onnx.Value, alpha, beta float64) onnx.Value {
+	b := d.b
+	line := b.Add(b.Mul(x, b.Scalar(onnx.Double, alpha)), b.Scalar(onnx.Double, beta))
+	return b.Clip(line, b.Scalar(onnx.Double, 0), b.Scalar(onnx.Double, 1))
+}
+
+// plain copies a node, in float32 between casts where it has no other kernel.
+func (d *doubler) plain(n *onnxpb.NodeProto, in []onnx.Value) error {
+	b := d.b
+	if !singleOnly(n.GetOpType()) && n.GetDomain() == "" {
+		for i, v := range b.Append(n, in) {
+			d.values[n.Output[i]] = v
+		}
+		return b.Err()
+	}
+	for i, name := range n.GetInput() {
+		if name != "" && d.facts[name].dtype == onnx.Float {
+			in[i] = b.Cast(in[i], onnx.Float)
+		}
+	}
+	for i, v := range b.Append(n, in) {
+		if name := n.Output[i]; name != "" {
+			if d.facts[name].dtype == onnx.Float {
+				v = b.Cast(v, onnx.Double)
+			}
+			d.values[name] = v
+		}
+	}
+	return b.Err()
+}
+
+// conv writes a convolution as a sum of matrix products of the weights at each
+// kernel position with a shifted slice of the padded input.
+func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error) {
+	b := d.b
+	wd := d.facts[n.Input[1]].dims
+	xd, yd := d.facts[n.Input[0]].dims, d.facts[n.Output[0]].dims
+	if !fixed(wd) || !fixed(xd[1:]) || !fixed(yd[1:]) {
+		return onnx.Value{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
+	}
+	v := conv{group: onnx.AttrInt(n, "group", 1), wd: wd, xd: xd, yd: yd}
+	var err error
+	if v.window, err = windowOf(n, wd[2:], xd[2:], yd[2:]); err != nil {
+		return onnx.Value{}, err
+	}
+	c := &Context{Builder: b, Node: n, facts: d.facts}
+	rank := len(v.kernel)
+	xp := v.padded(c, in[0])
+	axes := make([]int64, rank)
+	for a := range axes {
+		axes[a] = int64(2 + a)
+	}
+	// The weights as [k, (G,) O/G, C/G].
+	w := b.Reshape(in[1], v.group, wd[0]/v.group, wd[1], v.count())
+	w = b.Transpose(w, 3, 0, 1, 2)
+	var sum onnx.Value
+	for k, t := range v.offsets() {
+		start, end := make([]int64, rank), make([]int64, rank)
+		for a := range t {
+			start[a] = t[a] * v.dilation[a]
+			end[a] = start[a] + (yd[2+a]-1)*v.stride[a] + 1
+		}
+		xs := b.Reshape(b.Slice(xp, start, end, axes, v.stride), -1, v.group, wd[1], v.space())
+		p := b.MatMul(b.Gather(w, b.Int64(int64(k)), 0), xs) // [N, G, O/G, P]
+		if sum.IsZero() {
+			sum = p
+		} else {
+			sum = b.Add(sum, p)
+		}
+	}
+	sum = b.Reshape(sum, append([]int64{-1}, yd[1:]...)...)
+	if len(in) > 2 {
+		sum = b.Add(sum, perChannel(b, in[2], rank+2))
+	}
+	return sum, nil
+}
