@@ -20,7 +20,7 @@ const (
 	MaxLine = 16 << 20
 	// MaxDim is the largest number of coordinates of an input (a 512×512 RGB
 	// image has 786,432).
-	MaxDim = 1 << 26
+	MaxDim = 1 << 24
 	// MaxInline is the largest field that is stored inside a certificate.
 	MaxInline = 4096
 	maxDepth  = 16

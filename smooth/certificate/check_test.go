@@ -328,8 +328,12 @@ func FuzzParse(f *testing.F) {
 		if d.ID != c.ID {
 			t.Fatal("ids differ after a round trip")
 		}
+		// Hostile sizes are bounded, but not by a fuzzer's patience.
 		if a := c.Statistics.AdaptiveStatistics; a != nil && (a.Cap > 10_000 || len(a.Levels) > 10) {
-			return // boundaries of a hostile size are bounded, but not by a fuzzer's patience
+			return
+		}
+		if c.Input.Dim() > 10_000 || c.Model.Classes > 10_000 {
+			return
 		}
 		if _, err := checker.Check(c); err != nil && strings.Contains(err.Error(), "\n") {
 			t.Fatalf("error of several lines: %v", err)
