@@ -70,9 +70,9 @@ func runDemo(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	model := filepath.Join(dir, demo.Name)
-	if err := os.WriteFile(model, demo.Model(), 0o644); err != nil {
-		return fmt.Errorf("write the demonstration model: %w", err)
+	model, err := writeDemoModel(dir, demo.Model())
+	if err != nil {
+		return err
 	}
 	var series []report.Series
 	summaries := map[string]report.Summary{}
@@ -145,3 +145,14 @@ func demoFolder(path string) (string, error) {
 	}
 	return path, nil
 }
+
+// writeDemoModel writes the embedded network into dir, so that it can be used like any other file.
+func writeDemoModel(dir string, network []byte) (string, error) {
+	path := filepath.Join(dir, demo.Name)
+	if err := os.WriteFile(path, network, 0o644); err != nil {
+		return "", fmt.Errorf("write the demonstration model: %w", err)
+	}
+	return path, nil
+}
+
+func removeAll(dir string) error { return os.RemoveAll(dir) }

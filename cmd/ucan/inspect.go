@@ -48,7 +48,7 @@ func runInspect(ctx context.Context, a *app, path string) error {
 	}
 	options := models.Options{
 		Declared: declared,
-		Session:  runtime.SessionOptions{Providers: session.providers, Strict: !session.fallback, IntraOp: 1},
+		Session:  session.options(),
 	}
 	report, err := models.Inspect(ctx, path, options)
 	if err == nil && report.Source != nil {

@@ -42,6 +42,11 @@ type sessionOptions struct {
 	batch     int // 0: measured
 }
 
+// options are those of a session; thread counts come with the setting.
+func (o sessionOptions) options() runtime.SessionOptions {
+	return runtime.SessionOptions{Providers: o.providers, Strict: !o.fallback, IntraOp: 1}
+}
+
 func (a *app) runtimeConfig() (runtime.Config, error) {
 	return runtime.Config{Library: a.values().text("runtime.library"), Progress: a.installProgress()}, nil
 }
@@ -55,6 +60,7 @@ func (a *app) sessionOptions(r *values) (sessionOptions, error) {
 	if err != nil {
 		return sessionOptions{}, usagef("read --provider: %w", err)
 	}
+	config.GPU = runtime.WantsGPU(providers)
 	o := sessionOptions{
 		runtime: config, providers: providers,
 		fallback: r.flag("runtime.fallback"),

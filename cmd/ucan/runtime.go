@@ -100,7 +100,7 @@ func runRuntimeDoctor(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	rt, err := runtime.Open(ctx, session.runtime)

@@ -77,7 +77,7 @@ func runRuntimeCompare(ctx context.Context, a *app) error {
 	if !(c.Sigma >= 0) {
 		r.fault("noise.sigma", "%s is no standard deviation", r.text("noise.sigma"))
 	}
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	rt, err := runtime.Open(ctx, session.runtime)

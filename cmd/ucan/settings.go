@@ -97,6 +97,14 @@ func settings() []setting {
 
 		{"verify.resample", "resample", "", kindInt, 0, "draw this many fresh samples of every certified input and compare"},
 
+		{"install.from", "from", "", kindString, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
+		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (220 MB to fetch)"},
+		{"install.force", "reinstall", "", kindBool, false, "install anew what is already there"},
+		{"compare.against", "against", "", kindTree, []string{"cpu"}, "providers of the second setting"},
+		{"compare.threads", "against-threads", "", kindInt, 1, "threads of the second setting's session"},
+		{"compare.rows", "inputs", "", kindInt, 256, "inputs to compare"},
+
+		{"bench.rounds", "rounds", "", kindInt, 9, "rounds to measure"},
 		{"demo.out", "out", "o", kindString, "", "folder for the demonstration's files (default: a fresh temporary one)"},
 
 		{"radius.dim", "dim", "", kindInt, 0, "number of input coordinates"},

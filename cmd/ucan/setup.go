@@ -77,7 +77,7 @@ func (a *app) openWorkbench(ctx context.Context, path string, declared models.De
 	w := &workbench{rt: rt, source: source, info: source.Info(), indices: indices}
 	w.model, err = models.Open(ctx, rt, path, models.Options{
 		Declared: declared, SourceShape: w.info.Shape,
-		Session:  runtime.SessionOptions{Providers: so.providers, Strict: !so.fallback, IntraOp: 1},
+		Session:  so.options(),
 		CacheDir: cacheFolder(),
 	})
 	if err != nil {

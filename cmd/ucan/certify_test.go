@@ -1,0 +1,249 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// certifyArgs is a small run of the demonstration model.
+func certifyArgs(model string, more ...string) []string {
+	return append([]string{
+		"certify", "--model", model, "--data", "digits?n=60", "--sigma", "0.25", "--n", "400", "--max", "8", "--seed", "7", "--quiet",
+	}, more...)
+}
+
+func TestCertifyWritesWhatItPromises(t *testing.T) {
+	dir, model := workshop(t)
+	tsv, jsonl, plot := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl"), filepath.Join(dir, "a.png")
+	got := want(t, exitDone, certifyArgs(model, "--out", tsv, "--json", jsonl, "--plot", plot, "--format", "json")...)
+	var summary struct {
+		Inputs int
+		ACR    float64
+		Curve  []struct {
+			Radius            float64
+			CertifiedAccuracy float64 `json:"certified_accuracy"`
+		}
+		Samples int64
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &summary); err != nil {
+		t.Fatalf("stdout is no JSON document: %v\n%s", err, got.stdout)
+	}
+	if summary.Inputs != 8 || summary.Samples != 8*500 || len(summary.Curve) == 0 || !(summary.ACR > 0.2) {
+		t.Errorf("summary %+v", summary)
+	}
+	lines := strings.Split(strings.TrimSpace(read(t, tsv)), "\n")
+	if lines[0] != "idx\tlabel\tpredict\tradius\tcorrect\ttime\tnorm\tl1\tl2\tlinf\talm\tp_lower\tk\tn\tguarantee\tstatus" || len(lines) != 9 {
+		t.Errorf("table of %d lines, header %q", len(lines), lines[0])
+	}
+	for _, line := range strings.Split(strings.TrimSpace(read(t, jsonl)), "\n") {
+		for _, key := range []string{`"schema":"ucan.certificate/1"`, `"guarantee":"deployed"`, `"arithmetic":"float32"`, `"provider":"cpu"`, `"seed":7`} {
+			if !strings.Contains(line, key) {
+				t.Errorf("certificate lacks %s: %s", key, line)
+			}
+		}
+		if strings.Contains(line, dir) {
+			t.Errorf("certificate holds a path of this machine: %s", line)
+		}
+	}
+	if data := read(t, plot); !strings.HasPrefix(data, "\x89PNG") {
+		t.Error("the plot is no PNG")
+	}
+	want(t, exitDone, "verify", jsonl)
+	want(t, exitDone, "verify", jsonl, "--resample", "200", "--model", model, "--data", "digits?n=60", "--quiet")
+	want(t, exitUsage, certifyArgs(model, "--out", tsv)...)
+}
+
+func TestVerifyFindsForgeries(t *testing.T) {
+	dir, model := workshop(t)
+	jsonl := filepath.Join(dir, "a.jsonl")
+	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--max", "2")...)
+	genuine := read(t, jsonl)
+	for name, edit := range map[string]func(string) string{
+		"a larger radius": func(s string) string { return strings.Replace(s, `"R":0.`, `"R":1.`, 1) },
+		"another class":   func(s string) string { return strings.Replace(s, `"predict":`, `"predict":1`, 1) },
+		"more votes":      func(s string) string { return strings.Replace(s, `"n":400`, `"n":4000`, 1) },
+		"another seed is allowed to differ, but the input is not": func(s string) string {
+			return strings.Replace(s, `"index":0`, `"index":5`, 1)
+		},
+		"not JSON": func(s string) string { return "{" + s },
+	} {
+		t.Run(name, func(t *testing.T) {
+			forged := edit(genuine)
+			if forged == genuine {
+				t.Fatal("the forgery changed nothing")
+			}
+			path := filepath.Join(t.TempDir(), "forged.jsonl")
+			if err := os.WriteFile(path, []byte(forged), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			want(t, exitCheck, "verify", path)
+		})
+	}
+	want(t, exitFailed, "verify", filepath.Join(dir, "none.jsonl"))
+}
+
+func TestSameBytesWhateverTheWay(t *testing.T) {
+	dir, model := workshop(t)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	want(t, exitDone, certifyArgs(model, "--out", path("one.tsv"), "--workers", "1", "--batch", "32")...)
+	reference := timeless(t, path("one.tsv"))
+	want(t, exitDone, certifyArgs(model, "--out", path("two.tsv"), "--workers", "2", "--batch", "32")...)
+	if timeless(t, path("two.tsv")) != reference {
+		t.Error("two workers give another table than one")
+	}
+	want(t, exitDone, certifyArgs(model, "--out", path("s0.tsv"), "--shard", "0/2", "--batch", "32")...)
+	want(t, exitDone, certifyArgs(model, "--out", path("s1.tsv"), "--shard", "1/2", "--batch", "32")...)
+	even, odd := strings.SplitAfter(timeless(t, path("s0.tsv")), "\n"), strings.SplitAfter(timeless(t, path("s1.tsv")), "\n")
+	merged := even[0]
+	for i := 1; i < len(even); i++ {
+		merged += even[i]
+		if i < len(odd) {
+			merged += odd[i]
+		}
+	}
+	if merged != reference {
+		t.Error("two shards merged give another table than one run")
+	}
+	want(t, exitDone, certifyArgs(model, "--out", path("wide.tsv"), "--batch", "500")...)
+	if independent(t, model) && timeless(t, path("wide.tsv")) != reference {
+		t.Error("batch 500 gives another table than batch 32, though the probe found the scores independent of the batch")
+	}
+}
+
+// independent asks inspect whether the scores do not depend on the batch size.
+func independent(t *testing.T, model string) bool {
+	t.Helper()
+	var report struct {
+		Probe struct {
+			BatchIndependent bool `json:"batch_independent"`
+		}
+	}
+	if err := json.Unmarshal([]byte(want(t, exitDone, "inspect", model, "--format", "json").stdout), &report); err != nil {
+		t.Fatal(err)
+	}
+	return report.Probe.BatchIndependent
+}
+
+func TestResumeAfterKill(t *testing.T) {
+	dir, model := workshop(t)
+	path := func(name string) string { return filepath.Join(dir, name) }
+	want(t, exitDone, certifyArgs(model, "--out", path("whole.tsv"), "--json", path("whole.jsonl"), "--batch", "32")...)
+	args := certifyArgs(model, "--out", path("torn.tsv"), "--json", path("torn.jsonl"), "--batch", "32")
+	cmd := command(t, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		data, err := os.ReadFile(path("torn.tsv"))
+		if err == nil && bytes.Count(data, []byte("\n")) >= 3 || time.Now().After(deadline) {
+			break
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	// A kill can also tear a line; make sure that one is torn.
+	f, err := os.OpenFile(path("torn.tsv"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("7\t3\t"); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitUsage, append(certifyArgs(model, "--out", path("torn.tsv"), "--json", path("torn.jsonl"), "--batch", "32", "--resume"), "--n", "500")...)
+	want(t, exitDone, append(args, "--resume")...)
+	if timeless(t, path("torn.tsv")) != timeless(t, path("whole.tsv")) {
+		t.Errorf("the resumed table differs:\n%s", read(t, path("torn.tsv")))
+	}
+	want(t, exitDone, append(args, "--resume")...) // nothing is left to do
+}
+
+func TestInterruptedRunsExit130(t *testing.T) {
+	dir, model := workshop(t)
+	ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+	defer cancel()
+	got := ucanContext(t, ctx, "certify", "--model", model, "--data", "digits", "--sigma", "0.25", "--n", "100000", "--batch", "32", "--workers", "1", "--out", filepath.Join(dir, "long.tsv"), "--quiet")
+	if got.code != exitInterrupted || !strings.Contains(got.stderr, "--resume") {
+		t.Errorf("exit %d: %s", got.code, got.stderr)
+	}
+}
+
+func TestFromCounts(t *testing.T) {
+	dir, model := workshop(t)
+	jsonl := filepath.Join(dir, "a.jsonl")
+	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--out", filepath.Join(dir, "a.tsv"))...)
+	want(t, exitDone, "certify", "--from-counts", jsonl, "--out", filepath.Join(dir, "same.tsv"))
+	if timeless(t, filepath.Join(dir, "same.tsv")) != timeless(t, filepath.Join(dir, "a.tsv")) {
+		t.Error("without other terms the certificates changed")
+	}
+	derived := filepath.Join(dir, "strict.jsonl")
+	want(t, exitDone, "certify", "--from-counts", jsonl, "--alpha", "0.00001", "--json", derived)
+	want(t, exitDone, "verify", derived)
+	fresh := filepath.Join(dir, "fresh.tsv")
+	want(t, exitDone, certifyArgs(model, "--alpha", "0.00001", "--out", fresh)...)
+	want(t, exitDone, "certify", "--from-counts", jsonl, "--alpha", "0.00001", "--out", filepath.Join(dir, "strict.tsv"))
+	if timeless(t, filepath.Join(dir, "strict.tsv")) != timeless(t, fresh) {
+		t.Error("certificates from counts differ from those of a run at that alpha")
+	}
+	want(t, exitUsage, "certify", "--from-counts", jsonl, "--alpha", "2")
+}
+
+func TestAdaptiveRun(t *testing.T) {
+	dir, model := workshop(t)
+	jsonl := filepath.Join(dir, "a.jsonl")
+	want(t, exitDone, certifyArgs(model, "--adaptive", "fast", "--n", "3000", "--grid", "0.1,0.3", "--max", "3", "--json", jsonl)...)
+	if text := read(t, jsonl); !strings.Contains(text, `"method":"adaptive"`) || !strings.Contains(text, `"profile":"fast"`) {
+		t.Errorf("certificates do not say how they were made: %s", text)
+	}
+	want(t, exitDone, "verify", jsonl)
+	forged := strings.Replace(read(t, jsonl), `"failures":`, `"failures":9`, 1)
+	if forged == read(t, jsonl) {
+		t.Fatal("the forgery changed nothing")
+	}
+	if err := os.WriteFile(jsonl, []byte(forged), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitCheck, "verify", jsonl)
+}
+
+func TestCleanCheckRefusesAWrongScale(t *testing.T) {
+	_, model := workshop(t)
+	args := certifyArgs(model, "--std", "0.00001", "--mean", "3000")
+	got := want(t, exitRefused, args...)
+	if !strings.Contains(got.stderr, "--force") {
+		t.Errorf("the refusal does not say how to override it: %s", got.stderr)
+	}
+	want(t, exitDone, append(args, "--force")...)
+}
+
+func TestPredict(t *testing.T) {
+	_, model := workshop(t)
+	var total struct {
+		Inputs, Correct, Abstained int
+		Accuracy                   float64
+	}
+	plain := want(t, exitDone, "predict", "--model", model, "--data", "digits?n=60", "--n", "0", "--format", "json")
+	if err := json.Unmarshal([]byte(plain.stdout), &total); err != nil {
+		t.Fatal(err)
+	}
+	if total.Inputs != 60 || total.Correct < 57 || total.Abstained != 0 {
+		t.Errorf("plain classification: %+v", total)
+	}
+	smoothed := want(t, exitDone, "predict", "--model", model, "--data", "digits?n=60", "--max", "10", "--sigma", "0.25", "--n", "100", "--format", "json")
+	if err := json.Unmarshal([]byte(smoothed.stdout), &total); err != nil {
+		t.Fatal(err)
+	}
+	if total.Inputs != 10 || total.Correct < 8 {
+		t.Errorf("smoothed prediction: %+v", total)
+	}
+}
