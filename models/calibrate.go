@@ -287,7 +287,7 @@ func writeSetting(file string, s Setting) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+	if err = os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
 	f, err := os.CreateTemp(filepath.Dir(file), ".tmp-*")

@@ -46,8 +46,8 @@ func TestCalibrate(t *testing.T) {
 	if err != nil || !again.Cached || again.Batch != s.Batch || again.RowsPerSecond != s.RowsPerSecond {
 		t.Errorf("setting %+v from the cache, error %v", again, err)
 	}
-	if other, err := open(input([]float64{0.5}, nil)).Calibrate(ctx, models.Wanted{Threads: 1}); err != nil || other.Cached {
-		t.Errorf("another preprocessing took the same setting: %+v, %v", other, err)
+	if other, oerr := open(input([]float64{0.5}, nil)).Calibrate(ctx, models.Wanted{Threads: 1}); oerr != nil || other.Cached {
+		t.Errorf("another preprocessing took the same setting: %+v, %v", other, oerr)
 	}
 	// A damaged cache is measured again.
 	files, err := filepath.Glob(filepath.Join(cache, "calibration", "*.json"))
@@ -108,7 +108,7 @@ func TestClassifierFaults(t *testing.T) {
 	}
 	ctx := context.Background()
 	for _, bad := range [][2]int{{0, 1}, {-1, 1}, {8, 0}, {1 << 28, 1}} {
-		if _, err := m.Classifier(ctx, bad[0], bad[1]); err == nil {
+		if _, err = m.Classifier(ctx, bad[0], bad[1]); err == nil {
 			t.Errorf("batch %d on %d threads was accepted", bad[0], bad[1])
 		}
 	}
@@ -165,7 +165,7 @@ func BenchmarkClassify(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			defer c.Close() //nolint:errcheck // a benchmark's session
+			defer c.Close()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := c.Classify(ctx, batch); err != nil {

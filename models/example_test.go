@@ -22,7 +22,7 @@ func Example() {
 	check(err)
 	worker, err := model.Classifier(ctx, 64, 1) // 64 rows a run, one thread
 	check(err)
-	defer worker.Close() //nolint:errcheck // at the end of the program
+	defer worker.Close()
 	noise, err := smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.25}.Seal(model.Dim())
 	check(err)
 	smoother, err := smooth.New([]smooth.Classifier{worker}, smooth.Config{Dim: model.Dim(), Classes: model.Classes(), Seed: 1})

@@ -2,7 +2,9 @@ package models
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -63,7 +65,7 @@ func (h *hazards) graph(nodes []*onnxpb.NodeProto, inits []*onnxpb.TensorProto, 
 func (h *hazards) node(n *onnxpb.NodeProto, opset int64, constant func(string) *onnxpb.TensorProto) {
 	what := onnx.Describe(n)
 	switch n.GetOpType() {
-	case "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli":
+	case "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Sampling":
 		h.random = append(h.random, what)
 	case "BatchNormalization":
 		outputs := 0
@@ -142,19 +144,20 @@ func (h hazards) refusal() error {
 // where they take part in arithmetic. As a bound or a mask an infinity is sound.
 func checkWeights(m *onnx.Model) error {
 	v := newView(m)
-	for _, t := range m.Initializers() {
+	for _, value := range slices.Sorted(maps.Keys(v.constants)) {
+		t := v.constants[value]
 		nan, inf, minusOnly, err := notFinite(t)
 		if err != nil {
 			return fmt.Errorf("read the weights: %w", err)
 		}
-		name := fmt.Sprintf("initialiser %q", t.GetName())
+		name := fmt.Sprintf("constant %q", value)
 		if nan {
 			return refuse("a weight is NaN", "export the model again from a checkpoint whose training did not diverge", name)
 		}
 		if !inf {
 			continue
 		}
-		for _, n := range v.readers[t.GetName()] {
+		for _, n := range v.readers[value] {
 			switch n.GetOpType() {
 			case "Clip", "Where", "Max", "Min", "Pad", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal":
 				continue

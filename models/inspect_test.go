@@ -100,8 +100,8 @@ func TestReportForms(t *testing.T) {
 	}
 	text := func(r models.Report) string {
 		var b bytes.Buffer
-		if err := r.WriteText(&b); err != nil {
-			t.Fatal(err)
+		if werr := r.WriteText(&b); werr != nil {
+			t.Fatal(werr)
 		}
 		return b.String()
 	}
@@ -120,7 +120,7 @@ func TestReportForms(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back map[string]any
-	if err := json.Unmarshal(b, &back); err != nil {
+	if err = json.Unmarshal(b, &back); err != nil {
 		t.Fatal(err)
 	}
 	if back["classes"] != 3.0 || back["sha256"] != r.SHA256 || back["batch"].(map[string]any)["plan"] != "rewritten" || back["refusal"] != nil {
@@ -183,7 +183,7 @@ func TestDeclarationFile(t *testing.T) {
 		{"labels: [a]\n---\nlabels: [b]\n", "more than one document"},
 	} {
 		write("m.model.yaml", tt.yaml)
-		_, err := models.Inspect(ctx, path, models.Options{})
+		_, err = models.Inspect(ctx, path, models.Options{})
 		if !errors.Is(err, models.ErrDeclaration) || !strings.Contains(err.Error(), tt.words) || !strings.Contains(err.Error(), "m.model.yaml") ||
 			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error %v, want %q", tt.yaml, err, tt.words)

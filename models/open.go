@@ -75,7 +75,11 @@ func (m *Model) prepare(ctx context.Context, p *plan) error {
 		}
 	}
 	if p.single || err != nil {
-		if res, err = m.tryFixed(ctx, e, p, why); err != nil {
+		var shape shapeError
+		switch res, err = m.tryFixed(ctx, e, p, why); {
+		case errors.As(err, &shape):
+			return refuse(shape.Error(), "export it with the batch as the first axis of the output")
+		case err != nil:
 			return err
 		}
 	}
@@ -99,6 +103,17 @@ func fatal(ctx context.Context, err error) bool {
 		errors.Is(err, runtime.ErrOptions) || errors.Is(err, runtime.ErrClosed)
 }
 
+// shapeError says that an output is not made of rows. Another batch plan may mend it.
+type shapeError struct {
+	output string
+	shape  []int64
+	batch  int64
+}
+
+func (e shapeError) Error() string {
+	return fmt.Sprintf("output %q has shape %v for a batch of %d rows", e.output, e.shape, e.batch)
+}
+
 // trialBatch is the batch at which a graph shows that it takes more than its own; a
 // number that is seldom a number of classes.
 const trialBatch = 7
@@ -110,7 +125,7 @@ func (m *Model) tryOpen(ctx context.Context, e *engine, p *plan, rewrite bool) (
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	if err := e.survive(ctx, g); err != nil {
+	if err = e.survive(ctx, g); err != nil {
 		return ProbeResult{}, err
 	}
 	rows := sampleRows(trialBatch, product(p.source))
@@ -207,7 +222,7 @@ func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Mod
 	own := batch == 1 && len(shape) == 1 // [K] of a single row
 	switch {
 	case total == 0 || total%batch != 0 || len(shape) > 0 && shape[0] != batch && !own || len(shape) == 0 && batch != 1:
-		return h, fmt.Errorf("output %q has shape %v for a batch of %d rows", p.output, shape, batch)
+		return h, shapeError{p.output, shape, batch}
 	case own && total > 1 || len(shape) <= 1 && total == batch || wide <= 1:
 	default:
 		return h, refuse(fmt.Sprintf("output %q has shape %v a row, no vector of scores", p.output, shape[1:]),

@@ -210,6 +210,7 @@ func (p *plan) checkSound() error {
 func (p *plan) planInput(d Declaration, source []int) error {
 	r := &p.report
 	row := rowDims(p.input)
+	p.static = batchDim(p.input)
 	if p.input.HasShape && len(p.input.Shape) == 0 {
 		return refuse(fmt.Sprintf("input %v is a single number without a batch axis", p.input), "export the model with a batch axis")
 	}
@@ -239,6 +240,9 @@ func (p *plan) planInput(d Declaration, source []int) error {
 	}
 	var err error
 	if p.fit, err = fitLayout(p.source, row, d.Input.Layout); err != nil {
+		if whole := append([]int{p.static}, row...); p.static > 0 && slices.Equal(whole, p.source) {
+			return refuse(fmt.Sprintf("input %v is a single row without a batch axis", p.input), "export the model with a batch axis in front")
+		}
 		return err
 	}
 	r.Prep.Layout, r.Prep.Shape = p.fit.layout, p.fit.target
@@ -316,7 +320,6 @@ func (p *plan) explainInput(d Declaration) {
 // planBatch settles how rows are batched as far as the file tells.
 func (p *plan) planBatch() {
 	r := &p.report
-	p.static = batchDim(p.input)
 	b := Batching{Declared: "?", Plan: planDynamic}
 	if p.input.HasShape && len(p.input.Shape) > 0 {
 		b.Declared = p.input.Shape[0].String()

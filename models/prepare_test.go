@@ -289,7 +289,7 @@ func original(t testing.TB, rt *runtime.Runtime, path string, x []float32, width
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer sess.Close() //nolint:errcheck // a test's session
+	defer sess.Close()
 	one := func(dims []int64) []int64 {
 		out := slices.Clone(dims)
 		for i := range out {
@@ -301,13 +301,13 @@ func original(t testing.TB, rt *runtime.Runtime, path string, x []float32, width
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer in.Close() //nolint:errcheck // as above
+	defer in.Close()
 	y := make([]float32, width)
 	out, err := runtime.NewTensor(rt, one(sess.Outputs()[0].Dims), y)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer out.Close() //nolint:errcheck // as above
+	defer out.Close()
 	if err := sess.Run(ctx, []*runtime.Tensor{in}, []*runtime.Tensor{out}); err != nil {
 		t.Fatal(err)
 	}

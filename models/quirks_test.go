@@ -15,8 +15,7 @@ type quirk struct {
 	name  string
 	build func(t testing.TB) *graph
 	decl  models.Declaration
-	want  func(s []float64) int32 // nil: arg-max
-	plan  string                  // of the batch; "" accepts any
+	plan  string // of the batch; "" accepts any
 	fixed int
 }
 

@@ -53,7 +53,7 @@ func gunzip(t testing.TB, path string) []byte {
 	if err != nil {
 		t.Skipf("no data: %v", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	z, err := gzip.NewReader(f)
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +193,7 @@ func imagenet(t testing.TB) images {
 	if err != nil {
 		t.Skipf("no data: %v", err)
 	}
-	defer f.Close() //nolint:errcheck // read only
+	defer f.Close()
 	im := images{shape: []int{3, 224, 224}}
 	const plane = 224 * 224
 	for r := tar.NewReader(f); ; {
@@ -205,7 +205,7 @@ func imagenet(t testing.TB) images {
 			t.Fatal(err)
 		}
 		var label int32
-		if _, err := fmt.Sscanf(filepath.Base(h.Name), "%03d_", &label); err != nil {
+		if _, err = fmt.Sscanf(filepath.Base(h.Name), "%03d_", &label); err != nil {
 			continue
 		}
 		picture, err := jpeg.Decode(r)

@@ -130,6 +130,20 @@ func TestRefusals(t *testing.T) {
 		{"wrong size", func(t testing.TB) *graph {
 			return newGraph(t, 13).in("x", onnx.Float, "N", 3, 4, 4).node("Flatten", "x", "y", aInt("axis", 1)).out("y", onnx.Float, "N", 48)
 		}, models.Declaration{}, []string{"[3,4,4]", "[3,2,2]"}},
+		{"no batch axis", func(t testing.TB) *graph {
+			return newGraph(t, 13).in("x", onnx.Float, 3, 2, 2).node("Neg", "x", "y").out("y", onnx.Float, 3, 2, 2)
+		}, models.Declaration{}, []string{"without a batch axis"}},
+		{"rows along the second axis of the output", func(t testing.TB) *graph {
+			return plain(t, 13, "N").node("Transpose", "l", "y", aInts("perm", 1, 0)).out("y", onnx.Float, 3, "N")
+		}, models.Declaration{}, []string{"first axis"}},
+		{"NaN in a Constant", func(t testing.TB) *graph {
+			bad, err := onnx.NewTensor("v", nil, []float32{float32(nan)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			value := &onnxpb.AttributeProto{Name: proto.String("value"), Type: onnxpb.AttributeProto_TENSOR.Enum(), T: bad}
+			return plain(t, 13, "N").node("Constant", "", "bad", value).node("Add", "l bad", "y").scores("N")
+		}, models.Declaration{}, []string{"NaN", "bad"}},
 		{"wrong size, declared layout", func(t testing.TB) *graph { return plain(t, 13, "N").node("Neg", "l", "y").scores("N") },
 			models.Declaration{Input: models.InputDeclaration{Layout: models.NHWC}}, []string{"[3,2,2]", "nhwc"}},
 		{"dynamic quantisation over a fixed batch", func(t testing.TB) *graph {
