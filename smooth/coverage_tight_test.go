@@ -52,6 +52,7 @@ func tightCases() []tight {
 // meet, at α = .05: about one certificate in twenty must be false, no more, and a
 // radius that is 1 % too large must be caught by the very same check.
 func TestCoverageOfTightCases(t *testing.T) {
+	skipUnderRace(t)
 	const n = 10_000
 	lines := []string{fmt.Sprintf("| tight case, d = 64, k ~ Bin(10⁴, p_A), α = %v, %d certificates | p_A | false | rate | rate with R × 1.01 |", coverageAlpha, *coverageN), "|-|-|-|-|-|"}
 	for i, tt := range tightCases() {

@@ -1,0 +1,5 @@
+//go:build !race
+
+package smooth_test
+
+const raceEnabled = false
