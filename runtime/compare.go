@@ -51,7 +51,7 @@ func (rt *Runtime) Compare(ctx context.Context, model []byte, o CompareOptions) 
 	if math.IsNaN(o.Sigma) || o.Sigma < 0 || math.IsInf(o.Sigma, 0) {
 		return c, fmt.Errorf("%w: noise of standard deviation %v; give a number ≥ 0", ErrOptions, o.Sigma)
 	}
-	if err := firstOutput(model, &o.A, &o.B); err != nil {
+	if err = firstOutput(model, &o.A, &o.B); err != nil {
 		return c, err
 	}
 	a, err := rt.NewSession(ctx, model, o.A)

@@ -92,10 +92,10 @@ func (rt *Runtime) Doctor(ctx context.Context, asked []Provider) (Report, error)
 }
 
 func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderReport {
-	pr := ProviderReport{Name: p.Name, Compiled: rt.compiled(p.Name)}
+	pr := ProviderReport{Name: p.Name, Compiled: rt.compiled(ctx, p.Name)}
 	if file := providerFile(p.Name); file != "" && pr.Compiled && dl.Supported {
 		var err error
-		if pr.Objects, err = sharedObjects(filepath.Join(filepath.Dir(rt.lib.Path), file)); err != nil {
+		if pr.Objects, err = sharedObjects(ctx, filepath.Join(filepath.Dir(rt.lib.Path), file)); err != nil {
 			pr.Trial = oneLine(err)
 			return pr
 		}
@@ -112,7 +112,7 @@ func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderRepo
 
 // compiled says whether the library at hand holds a provider. The binding has
 // no list of them, so it is asked to append each to options that are dropped.
-func (rt *Runtime) compiled(name string) bool {
+func (rt *Runtime) compiled(ctx context.Context, name string) bool {
 	if file := providerFile(name); file != "" {
 		_, err := os.Stat(filepath.Join(filepath.Dir(rt.lib.Path), file))
 		return err == nil
@@ -125,7 +125,7 @@ func (rt *Runtime) compiled(name string) bool {
 		return false
 	}
 	env.sessionOptions.Add(1)
-	err = rt.appendProvider(so, Provider{Name: name})
+	err = rt.appendProvider(ctx, so, Provider{Name: name})
 	return errors.Join(err, destroyOptions(so)) == nil
 }
 

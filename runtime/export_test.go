@@ -1,18 +1,20 @@
 package runtime
 
+import "context"
+
 // What the external tests, which may import runtimetest, need from inside.
 
-func TinyModel() []byte                                    { return tinyModel() }
-func TinyInput() []float32                                 { return tinyInput() }
-func TinyOutput() []float32                                { return tinyOutput() }
-func GraphIO(b []byte) ([]IO, []IO, error)                 { return graphIO(b) }
-func CgroupCPUs(root string) int                           { return cgroupCPUs(root) }
-func ParseProfile(b []byte) (Placement, error)             { return parseProfile(b) }
-func ProviderFile(name string) string                      { return providerFile(name) }
-func (rt *Runtime) Preload(name string) error              { return rt.preload(name) }
-func CudaOptions(user map[string]string) map[string]string { return cudaOptions(user) }
-func (o SessionOptions) Spin() bool                        { return o.spin() }
-func (s *Session) Slots() int                              { return len(s.slots) }
+func TinyModel() []byte                                            { return tinyModel() }
+func TinyInput() []float32                                         { return tinyInput() }
+func TinyOutput() []float32                                        { return tinyOutput() }
+func GraphIO(b []byte) ([]IO, []IO, error)                         { return graphIO(b) }
+func CgroupCPUs(root string) int                                   { return cgroupCPUs(root) }
+func ParseProfile(b []byte) (Placement, error)                     { return parseProfile(b) }
+func ProviderFile(name string) string                              { return providerFile(name) }
+func (rt *Runtime) Preload(ctx context.Context, name string) error { return rt.preload(ctx, name) }
+func CudaOptions(user map[string]string) map[string]string         { return cudaOptions(user) }
+func (o SessionOptions) Spin() bool                                { return o.spin() }
+func (s *Session) Slots() int                                      { return len(s.slots) }
 
 // WithLibrary returns a runtime that claims to be at path, to test what is
 // looked for beside it.

@@ -84,25 +84,25 @@ func graphIO(model []byte) (inputs, outputs []IO, err error) {
 	err = eachField(graph, func(num protowire.Number, v []byte) error {
 		switch num {
 		case 5: // GraphProto.initializer: TensorProto.name is field 8
-			name, _, err := lastField(v, 8)
+			name, _, ferr := lastField(v, 8)
 			constant[string(name)] = true
-			return err
+			return ferr
 		case 15: // GraphProto.sparse_initializer: its values are a TensorProto
-			values, _, err := lastField(v, 1)
-			if err != nil {
-				return err
+			values, _, ferr := lastField(v, 1)
+			if ferr != nil {
+				return ferr
 			}
-			name, _, err := lastField(values, 8)
+			name, _, ferr := lastField(values, 8)
 			constant[string(name)] = true
-			return err
+			return ferr
 		case 11, 12: // GraphProto.input, .output
-			d, err := valueInfo(v)
+			d, ferr := valueInfo(v)
 			if num == 11 {
 				inputs = append(inputs, d)
 			} else {
 				outputs = append(outputs, d)
 			}
-			return err
+			return ferr
 		}
 		return nil
 	})
@@ -140,7 +140,7 @@ func valueInfo(b []byte) (IO, error) {
 	if err != nil {
 		return d, err
 	}
-	d.DType = DType(int32(elem)) //nolint:gosec // an enum: out-of-range values print as unknown types
+	d.DType = DType(int32(elem))
 	shape, ok, err := lastField(tensor, 2)
 	if err != nil || !ok {
 		return d, err
@@ -151,9 +151,9 @@ func valueInfo(b []byte) (IO, error) {
 		if num != 1 {
 			return nil
 		}
-		n, symbol, err := dimension(v)
+		n, symbol, ferr := dimension(v)
 		d.Dims, d.Symbols = append(d.Dims, n), append(d.Symbols, symbol)
-		return err
+		return ferr
 	})
 	return d, err
 }
@@ -173,7 +173,7 @@ func dimension(b []byte) (int64, string, error) {
 			if l < 0 {
 				return 0, "", errProto
 			}
-			n, symbol = int64(v), "" //nolint:gosec // negative values mean "open", as onnxruntime reads them
+			n, symbol = int64(v), ""
 			b = b[l:]
 		case num == 2 && typ == protowire.BytesType:
 			v, l := protowire.ConsumeBytes(b)
@@ -242,11 +242,11 @@ func lastVarint(b []byte, num protowire.Number) (uint64, error) {
 		}
 		b = b[l:]
 		if n == num && typ == protowire.VarintType {
-			v, l := protowire.ConsumeVarint(b)
-			if l < 0 {
+			v, size := protowire.ConsumeVarint(b)
+			if size < 0 {
 				return 0, errProto
 			}
-			out, b = v, b[l:]
+			out, b = v, b[size:]
 			continue
 		}
 		if l = protowire.ConsumeFieldValue(n, typ, b); l < 0 {

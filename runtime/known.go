@@ -38,14 +38,14 @@ func (k knownModels) has(key string) bool {
 // add appends a key. Lines are short enough to be written at once, so several
 // processes may append to the file together.
 func (k knownModels) add(key string) {
-	if k.path == "" || os.MkdirAll(filepath.Dir(k.path), 0o755) != nil { //nolint:gosec // hashes are no secret
+	if k.path == "" || os.MkdirAll(filepath.Dir(k.path), 0o755) != nil {
 		return
 	}
 	flags := os.O_CREATE | os.O_WRONLY | os.O_APPEND
 	if info, err := os.Stat(k.path); err == nil && info.Size() > maxKnown {
 		flags |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(k.path, flags, 0o644) //nolint:gosec // hashes are no secret
+	f, err := os.OpenFile(k.path, flags, 0o644)
 	if err != nil {
 		return
 	}

@@ -37,7 +37,7 @@ func (rt *Runtime) Placement(ctx context.Context, model []byte, opts SessionOpti
 		return Placement{}, err
 	}
 	// The profile is written when the session ends.
-	if err := errors.Join(s.trial(), s.Close()); err != nil {
+	if err = errors.Join(s.trial(), s.Close()); err != nil {
 		return Placement{}, fmt.Errorf("trial run to read back the placement of nodes: %w", err)
 	}
 	files, err := filepath.Glob(opts.Profile + "*.json")

@@ -56,7 +56,7 @@ func base(name string) bool {
 // preload loads what a provider's library needs before onnxruntime loads the
 // provider: CUDA and cuDNN may lie in Python packages, where the loader does
 // not look. The error names every shared object that is missing.
-func (rt *Runtime) preload(name string) error {
+func (rt *Runtime) preload(ctx context.Context, name string) error {
 	file := providerFile(name)
 	if file == "" {
 		return nil
@@ -72,7 +72,7 @@ func (rt *Runtime) preload(name string) error {
 	if !dl.Supported {
 		return nil
 	}
-	objects, err := sharedObjects(path)
+	objects, err := sharedObjects(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ const pipInstall = "pip install "
 
 // sharedObjects loads all direct dependencies of a provider library and tells
 // how each fared.
-func sharedObjects(provider string) ([]SharedObject, error) {
+func sharedObjects(ctx context.Context, provider string) ([]SharedObject, error) {
 	needed, err := dl.Needed(provider)
 	if err != nil {
 		return nil, err
@@ -133,7 +133,7 @@ func sharedObjects(provider string) ([]SharedObject, error) {
 		var loadErr error
 		if o.Path, loadErr = dl.Open(name); loadErr != nil {
 			if !looked {
-				looked, folders = true, cudaFolders(filepath.Dir(provider))
+				looked, folders = true, cudaFolders(ctx, filepath.Dir(provider))
 			}
 			for _, dir := range folders {
 				path := filepath.Join(dir, name)
@@ -156,9 +156,9 @@ func sharedObjects(provider string) ([]SharedObject, error) {
 // cudaFolders lists where CUDA's libraries may lie beside the loader's path:
 // beside the provider, in the nvidia packages of the Python installations
 // (that of the library first, if it lies in one), and in CUDA toolkits.
-func cudaFolders(beside string) []string {
+func cudaFolders(ctx context.Context, beside string) []string {
 	dirs := []string{beside}
-	sites := library.SitePackages(context.Background())
+	sites := library.SitePackages(ctx)
 	// …/site-packages/onnxruntime/capi → …/site-packages
 	sites = append([]string{filepath.Dir(filepath.Dir(beside))}, sites...)
 	for _, site := range sites {

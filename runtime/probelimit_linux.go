@@ -6,7 +6,7 @@ import "golang.org/x/sys/unix"
 // address space that is only reserved, as the Go runtime does, is not
 // counted) and forbids core dumps, which an abort would leave behind.
 func limitSelf(bytes int64) error {
-	n := uint64(max(bytes, 0)) //nolint:gosec // not negative
+	n := uint64(max(bytes, 0))
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_DATA, &old); err != nil {
 		return err

@@ -1,6 +1,7 @@
 package runtime
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -135,15 +136,15 @@ type Fallback struct {
 }
 
 // appendProvider adds p to the session options, loading what it needs.
-func (rt *Runtime) appendProvider(so *ort.SessionOptions, p Provider) error {
+func (rt *Runtime) appendProvider(ctx context.Context, so *ort.SessionOptions, p Provider) error {
 	known := knownProviders()[p.Name]
 	switch known.kind {
 	case appendNothing:
 		return nil
 	case appendCUDA:
-		return rt.appendCUDA(so, p)
+		return rt.appendCUDA(ctx, so, p)
 	case appendTensorRT:
-		if err := rt.preload(p.Name); err != nil {
+		if err := rt.preload(ctx, p.Name); err != nil {
 			return err
 		}
 		o, err := ort.NewTensorRTProviderOptions()
@@ -165,8 +166,8 @@ func (rt *Runtime) appendProvider(so *ort.SessionOptions, p Provider) error {
 	return fmt.Errorf("%w %q", ErrUnknownProvider, p.Name)
 }
 
-func (rt *Runtime) appendCUDA(so *ort.SessionOptions, p Provider) error {
-	if err := rt.preload(p.Name); err != nil {
+func (rt *Runtime) appendCUDA(ctx context.Context, so *ort.SessionOptions, p Provider) error {
+	if err := rt.preload(ctx, p.Name); err != nil {
 		return err
 	}
 	o, err := ort.NewCUDAProviderOptions()

@@ -216,10 +216,10 @@ func TestPreloadNamesEveryMissingObject(t *testing.T) {
 	}
 	data = bytes.Replace(data, []byte("libgcc_s.so.1\x00"), []byte("libcuda.so.1\x00\x00"), 1)
 	data = bytes.Replace(data, []byte("libm.so.6\x00"), []byte("libcu.so9\x00"), 1)
-	if err := os.WriteFile(filepath.Join(dir, "libonnxruntime_providers_cuda.so"), data, 0o755); err != nil {
+	if err = os.WriteFile(filepath.Join(dir, "libonnxruntime_providers_cuda.so"), data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	err = runtime.WithLibrary(filepath.Join(dir, "libonnxruntime.so")).Preload("cuda")
+	err = runtime.WithLibrary(filepath.Join(dir, "libonnxruntime.so")).Preload(t.Context(), "cuda")
 	if err == nil {
 		t.Skip("there is a CUDA driver on this machine")
 	}

@@ -178,7 +178,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 		if p.Name == CPU {
 			break // nothing after it would get a node
 		}
-		if err := s.rt.appendProvider(so, p); err != nil {
+		if err = s.rt.appendProvider(ctx, so, p); err != nil {
 			return i, fmt.Errorf("%w: %s: %w", ErrProvider, p.Name, err)
 		}
 		if device < 0 {
@@ -187,7 +187,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 	}
 	alone := device >= 0 && !opts.allowCPU && !slices.ContainsFunc(wanted, func(p Provider) bool { return p.Name == CPU })
 	if alone {
-		if err := so.AddSessionConfigEntry(disableFallback, "1"); err != nil {
+		if err = so.AddSessionConfigEntry(disableFallback, "1"); err != nil {
 			return device, err
 		}
 	}
@@ -198,7 +198,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 		if perr := s.rt.checkPlacement(ctx, model, opts, wanted); perr != nil {
 			return device, fmt.Errorf("%w: %s: %w", ErrProvider, first, perr)
 		}
-		if err := so.AddSessionConfigEntry(disableFallback, "0"); err != nil {
+		if err = so.AddSessionConfigEntry(disableFallback, "0"); err != nil {
 			return device, err
 		}
 		inner, err = s.build(model, so)

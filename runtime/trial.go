@@ -60,8 +60,8 @@ func zeros(d IO, budget int64) (ort.Value, int64, error) {
 	}
 	size := n * int64(d.DType.Size())
 	if len(shape) == 0 {
-		v, err := zeroScalar(d.DType)
-		return v, size, err
+		v, serr := zeroScalar(d.DType)
+		return v, size, serr
 	}
 	v, err := ort.NewCustomDataTensor(ort.Shape(shape), make([]byte, max(size, 8)), d.DType.ortType())
 	return v, size, err

@@ -61,7 +61,7 @@ func (x *extractor) take(name string, open func() (io.ReadCloser, error)) (err e
 		return nil
 	}
 	tmp := filepath.Join(x.dir, base+".part")
-	if err := copyFile(tmp, open); err != nil {
+	if err = copyFile(tmp, open); err != nil {
 		return fmt.Errorf("unpack %s: %w", name, err)
 	}
 	defer func() {
@@ -69,9 +69,9 @@ func (x *extractor) take(name string, open func() (io.ReadCloser, error)) (err e
 			err = errors.Join(err, rerr)
 		}
 	}()
-	if _, err := readBinary(tmp); err != nil {
+	if _, berr := readBinary(tmp); berr != nil {
 		if isMain {
-			x.unfit = fmt.Errorf("%s: %w", name, err)
+			x.unfit = fmt.Errorf("%s: %w", name, berr)
 		}
 		return nil
 	}
@@ -82,7 +82,7 @@ func (x *extractor) take(name string, open func() (io.ReadCloser, error)) (err e
 			return nil
 		}
 		if x.main != "" {
-			if err := os.Remove(filepath.Join(x.dir, x.main)); err != nil {
+			if err = os.Remove(filepath.Join(x.dir, x.main)); err != nil {
 				return err
 			}
 		}
@@ -97,7 +97,7 @@ func copyFile(to string, open func() (io.ReadCloser, error)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755) //nolint:gosec // a shared library
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (x *extractor) folder(file string) error {
 		return err
 	}
 	// The link's name may be the only one that follows the pattern.
-	if err := x.take(filepath.Base(file), func() (io.ReadCloser, error) { return os.Open(real) }); err != nil {
+	if err = x.take(filepath.Base(file), func() (io.ReadCloser, error) { return os.Open(real) }); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(filepath.Dir(real))
@@ -174,7 +174,7 @@ func (x *extractor) folder(file string) error {
 			continue
 		}
 		from := filepath.Join(filepath.Dir(real), e.Name())
-		if err := x.take(e.Name(), func() (io.ReadCloser, error) { return os.Open(from) }); err != nil {
+		if err = x.take(e.Name(), func() (io.ReadCloser, error) { return os.Open(from) }); err != nil {
 			return err
 		}
 	}

@@ -55,7 +55,7 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 	if err != nil {
 		return Library{}, err
 	}
-	if err := os.MkdirAll(cache, 0o755); err != nil { //nolint:gosec // libraries are no secret
+	if err = os.MkdirAll(cache, 0o755); err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another cache folder by XDG_CACHE_HOME", err)
 	}
 	unlock, err := lock(ctx, cache, o)
@@ -200,16 +200,16 @@ func seal(dir string, m manifest) error {
 	}
 	for _, e := range entries {
 		path := filepath.Join(dir, e.Name())
-		sum, err := hashFile(path)
-		if err != nil {
-			return err
+		sum, herr := hashFile(path)
+		if herr != nil {
+			return herr
 		}
-		info, err := e.Info()
-		if err != nil {
-			return err
+		info, ierr := e.Info()
+		if ierr != nil {
+			return ierr
 		}
 		m.Files = append(m.Files, manifestEntry{e.Name(), info.Size(), sum})
-		if err := syncPath(path); err != nil {
+		if err = syncPath(path); err != nil {
 			return err
 		}
 	}
@@ -218,10 +218,10 @@ func seal(dir string, m manifest) error {
 		return err
 	}
 	path := filepath.Join(dir, manifestName)
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil { //nolint:gosec // read by all
+	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
 		return err
 	}
-	if err := os.Chmod(dir, 0o755); err != nil { //nolint:gosec // libraries are no secret
+	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	if err := syncPath(path); err != nil {

@@ -129,7 +129,7 @@ func elfVersion(path, arch string) (v string, err error) {
 	}
 	table, err := f.Sections[defs.Link].Data()
 	if err != nil {
-		return "", nil //nolint:nilerr // an unreadable table: the file does not tell
+		return "", nil // an unreadable table: the file does not tell
 	}
 	for name := range bytes.SplitSeq(table, []byte{0}) {
 		if rest, ok := strings.CutPrefix(string(name), "VERS_"); ok {
@@ -202,7 +202,7 @@ func peVersion(path, arch string) (v string, err error) {
 	}
 	data, err := s.Data()
 	if err != nil {
-		return "", nil //nolint:nilerr // an unreadable resource: the file does not tell
+		return "", nil // an unreadable resource: the file does not tell
 	}
 	// VS_FIXEDFILEINFO: signature, structure version, file version high, low.
 	i := bytes.Index(data, []byte{0xbd, 0x04, 0xef, 0xfe})
