@@ -298,15 +298,6 @@ func (c *certification) notes() map[string]string {
 // record is what a resumed run must have in common with this one.
 func (c *certification) record() results.Run {
 	o := c.options
-	hashes := map[string]string{"model": c.bench.model.SHA256(), "source": c.bench.info.Fingerprint}
-	if sealed, err := c.certifier.Noise.Seal(context.Background(), nil); err == nil {
-		n := sealed.Noise()
-		for name, field := range map[string][]float32{"mu_field": n.Mu, "sigma_field": n.Sigma} {
-			if field != nil {
-				hashes[name] = certificate.NewField(field).SHA256
-			}
-		}
-	}
 	return results.Run{
 		Command: "certify",
 		Configuration: map[string]any{
@@ -314,9 +305,9 @@ func (c *certification) record() results.Run {
 			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
 			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": o.statistics.describe(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
-			"provider": c.bench.model.Provider(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
+			"provider": c.bench.model.Provider(), "onnxruntime": c.bench.rt.Version(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
 		},
-		Hashes:      hashes,
+		Hashes:      c.bench.hashes(c.certifier.Noise),
 		Environment: c.bench.environment(),
 	}
 }

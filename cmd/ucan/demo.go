@@ -49,7 +49,7 @@ func demoArms() []demoArm {
 	gaussian := family.Gaussian{}
 	return []demoArm{
 		{"isotropic", "isotropic, σ = 0.25", noiseOptions{family: gaussian, norm: family.L2, sigma: 0.25}},
-		{"pattern", "pattern, σ = 0.12 + 0.2‖(a,b)‖²", noiseOptions{family: gaussian, norm: family.L2, sigma: 1, npg: "pattern:l2,kappa=0.2,iota=0.12"}},
+		{"pattern", "pattern, σ = 0.2 + 0.3‖(a,b)‖²", noiseOptions{family: gaussian, norm: family.L2, sigma: 1, npg: "pattern:l2,kappa=0.3,iota=0.2"}},
 	}
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"path/filepath"
 
@@ -29,7 +31,9 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	var certificates []*certificate.Certificate
 	var indices []int
 	labelAware := false
+	digest := sha256.New()
 	err := eachLine(ctx, path, func(line int, text []byte) error {
+		digest.Write(text) // never fails
 		stored, err := certificate.Parse(text)
 		if err != nil {
 			return checkf("certify from counts %q: line %d: %w; run \"ucan verify\" on it", path, line, err)
@@ -42,6 +46,7 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 			return usagef("certify from counts %q: line %d: %w", path, line, err)
 		}
 		labelAware = labelAware || (stored.Statistics.AdaptiveStatistics != nil && stored.Statistics.LabelAware)
+		derived.Run.Notes = map[string]string{"derived": "from the votes of certificate " + stored.ID}
 		certificates, indices = append(certificates, derived), append(indices, int(stored.Input.Index))
 		return nil
 	})
@@ -51,7 +56,7 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	if len(certificates) == 0 {
 		return usagef("certify from counts %q: it holds no certificate; name the file that --json wrote", path)
 	}
-	rows, err := writeDerived(output, terms, indices, certificates)
+	rows, err := writeDerived(output, terms, indices, certificates, hex.EncodeToString(digest.Sum(nil)))
 	if err != nil {
 		return err
 	}
@@ -89,10 +94,10 @@ func countTerms(r *values) certificate.Terms {
 }
 
 // writeDerived writes derived certificates where the options say, and returns their rows.
-func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all []*certificate.Certificate) (rows []results.Row, err error) {
+func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all []*certificate.Certificate, source string) (rows []results.Row, err error) {
 	writer, err := results.Open(results.Config{
 		TSV: o.tsv, JSONL: o.jsonl, Indices: indices,
-		Run: results.Run{Command: "certify --from-counts", Configuration: map[string]any{"alpha": terms.Alpha, "norm": terms.Norm.String()}},
+		Run: results.Run{Command: "certify --from-counts", Configuration: map[string]any{"alpha": terms.Alpha, "norm": terms.Norm, "bound": terms.Bound}, Hashes: map[string]string{"counts": source}},
 	})
 	if err != nil {
 		return nil, err

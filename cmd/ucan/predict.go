@@ -187,7 +187,7 @@ func (p *predictor) record() results.Run {
 	configuration := map[string]any{
 		"source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
 		"preprocessing": p.bench.model.Preprocessing(), "decision": p.bench.model.Decision().String(),
-		"provider": p.bench.model.Provider(), "batch": p.bench.setting.Batch, "intra_op": p.bench.setting.IntraOp,
+		"provider": p.bench.model.Provider(), "onnxruntime": p.bench.rt.Version(), "batch": p.bench.setting.Batch, "intra_op": p.bench.setting.IntraOp,
 	}
 	if p.noise != nil {
 		configuration["noise"] = describeNoise(p.noise, o.noise)
@@ -195,7 +195,7 @@ func (p *predictor) record() results.Run {
 	}
 	return results.Run{
 		Command: "predict", Configuration: configuration,
-		Hashes:      map[string]string{"model": p.bench.model.SHA256(), "source": p.bench.info.Fingerprint},
+		Hashes:      p.bench.hashes(p.noise),
 		Environment: p.bench.environment(),
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -57,6 +58,10 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 	if err != nil {
 		return nil, err
 	}
+	record, err := bench.modelRecord()
+	if err != nil {
+		return nil, err
+	}
 	out := &resampling{Samples: n}
 	folder := certificate.NewFolder(filepath.Dir(path))
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(all), 0))
@@ -66,8 +71,8 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 		if c.Status != certificate.Certified {
 			continue
 		}
-		if c.Model.SHA256 != bench.model.SHA256() {
-			note(lines[i], c.Input.Index, certificate.Finding{Field: "model.sha256", Stored: c.Model.SHA256, Recomputed: bench.model.SHA256()})
+		if f, other := otherModel(c.Model, record); other {
+			note(lines[i], c.Input.Index, f)
 			continue
 		}
 		item, err := bench.inputs().At(ctx, int(c.Input.Index))
@@ -95,6 +100,42 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 		}
 	}
 	return out, nil
+}
+
+// otherModel reports the first way in which the opened classifier is not the certified one: its bytes, what stands in
+// front of it, or how its scores become a class.
+func otherModel(stored, opened certificate.Model) (certificate.Finding, bool) {
+	denoiser := func(m certificate.Model) string {
+		if m.Denoiser == nil {
+			return "none"
+		}
+		return m.Denoiser.SHA256
+	}
+	for _, part := range []struct{ field, stored, opened string }{
+		{"model.sha256", stored.SHA256, opened.SHA256},
+		{"model.preprocessing", compact(stored.Preprocessing), compact(opened.Preprocessing)},
+		{"model.denoiser", denoiser(stored), denoiser(opened)},
+		{"model.decision", stored.Decision, opened.Decision},
+		{"model.classes", fmt.Sprint(stored.Classes), fmt.Sprint(opened.Classes)},
+	} {
+		if part.stored != part.opened {
+			return certificate.Finding{Field: part.field, Stored: part.stored, Recomputed: part.opened}, true
+		}
+	}
+	return certificate.Finding{}, false
+}
+
+// compact brings JSON objects into one form, with sorted members.
+func compact(object json.RawMessage) string {
+	var tree any
+	if err := json.Unmarshal(object, &tree); err != nil {
+		return string(object)
+	}
+	text, err := json.Marshal(tree)
+	if err != nil {
+		return string(object)
+	}
+	return string(text)
 }
 
 // contradiction reports a p_lower under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′] at most
