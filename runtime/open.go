@@ -3,6 +3,7 @@ package runtime
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 
 	"ucan/runtime/library"
@@ -32,6 +33,8 @@ type Config struct {
 type Runtime struct {
 	lib    library.Library
 	closed atomic.Bool
+
+	placements sync.Map // by probeKey: where the nodes of a graph run
 }
 
 // Open finds the library (installing the pinned build into the per-user cache

@@ -54,7 +54,7 @@ type SessionOptions struct {
 	// Config holds further onnxruntime session entries by their own names.
 	Config map[string]string
 
-	allowCPU bool // let nodes land on the CPU although it is not listed
+	reading bool // the session reads back where nodes run: let them land anywhere
 }
 
 // Validate reports all faults at once; each wraps ErrOptions or

@@ -15,9 +15,11 @@ import (
 type Placement struct {
 	// Nodes counts the nodes by provider, by their names here ("cpu").
 	Nodes map[string]int
-	// OnCPU names the computing nodes that ran on the CPU, as "Op(name)":
-	// those that touch floating-point values, other than by asking for their
-	// shape. Shape arithmetic stays on the CPU with every provider.
+	// Computing counts those that touch floating-point values, other than by
+	// asking for their shape. Shape arithmetic stays on the CPU with every
+	// provider.
+	Computing map[string]int
+	// OnCPU names the computing nodes that ran on the CPU, as "Op(name)".
 	OnCPU []string
 }
 
@@ -31,7 +33,7 @@ func (rt *Runtime) Placement(ctx context.Context, model []byte, opts SessionOpti
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	opts.Profile = filepath.Join(dir, "profile")
 	opts.Config = map[string]string{disableFallback: "0"}
-	opts.allowCPU = true
+	opts.reading = true
 	s, err := rt.NewSession(ctx, model, opts)
 	if err != nil {
 		return Placement{}, err
@@ -62,14 +64,51 @@ func (rt *Runtime) checkPlacement(ctx context.Context, model []byte, opts Sessio
 	if len(p.OnCPU) == 0 {
 		return nil
 	}
+	return fmt.Errorf("%d computing nodes would silently run on the CPU: %s; add cpu to the providers to allow it",
+		len(p.OnCPU), p.listOnCPU())
+}
+
+// listOnCPU names the first computing nodes on the CPU.
+func (p Placement) listOnCPU() string {
 	const most = 5
-	shown := p.OnCPU[:min(most, len(p.OnCPU))]
-	more := ""
-	if n := len(p.OnCPU) - len(shown); n > 0 {
-		more = fmt.Sprintf(" and %d more", n)
+	shown := strings.Join(p.OnCPU[:min(most, len(p.OnCPU))], ", ")
+	if n := len(p.OnCPU) - most; n > 0 {
+		shown += fmt.Sprintf(" and %d more", n)
 	}
-	return fmt.Errorf("%d computing nodes would silently run on the CPU: %s%s; add cpu to the providers to allow it",
-		len(p.OnCPU), strings.Join(shown, ", "), more)
+	return shown
+}
+
+// settle finds out where the nodes of a session with several providers really
+// run: Provider becomes the first that computes anything, and what the CPU got
+// is reported as a fallback. The answer is kept for further sessions of the
+// same graph.
+func (s *Session) settle(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
+	key := s.rt.probeKey(model, opts)
+	var p Placement
+	if known, ok := s.rt.placements.Load(key); ok {
+		p, _ = known.(Placement)
+	} else {
+		opts.Providers, opts.Strict = wanted, true
+		var err error
+		if p, err = s.rt.Placement(ctx, model, opts); err != nil {
+			s.fallbacks = append(s.fallbacks, Fallback{s.provider, "where its nodes run could not be read back: " + oneLine(err)})
+			return
+		}
+		s.rt.placements.Store(key, p)
+	}
+	asked := s.provider
+	for _, w := range wanted {
+		if p.Computing[w.Name] > 0 {
+			s.provider = w.Name
+			break
+		}
+	}
+	switch {
+	case p.Computing[asked] == 0 && len(p.OnCPU) > 0:
+		s.fallbacks = append(s.fallbacks, Fallback{asked, "it takes none of the graph's computing nodes"})
+	case len(p.OnCPU) > 0:
+		s.fallbacks = append(s.fallbacks, Fallback{asked, fmt.Sprintf("%d computing nodes run on the CPU: %s", len(p.OnCPU), p.listOnCPU())})
+	}
 }
 
 // profileEvent is one entry of onnxruntime's profile.
@@ -94,7 +133,7 @@ func parseProfile(data []byte) (Placement, error) {
 	for name, k := range knownProviders() {
 		names[k.profiled] = name
 	}
-	p := Placement{Nodes: make(map[string]int)}
+	p := Placement{Nodes: make(map[string]int), Computing: make(map[string]int)}
 	seen := make(map[string]bool)
 	for _, e := range events {
 		name, ok := strings.CutSuffix(e.Name, "_kernel_time")
@@ -107,7 +146,11 @@ func parseProfile(data []byte) (Placement, error) {
 			provider = e.Args.Provider
 		}
 		p.Nodes[provider]++
-		if provider == CPU && computes(e) {
+		if !computes(e) {
+			continue
+		}
+		p.Computing[provider]++
+		if provider == CPU {
 			p.OnCPU = append(p.OnCPU, e.Args.Op+"("+name+")")
 		}
 	}

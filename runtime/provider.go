@@ -129,7 +129,8 @@ func WantsGPU(list []Provider) bool {
 	return slices.ContainsFunc(list, func(p Provider) bool { return p.Name == CUDA || p.Name == "tensorrt" })
 }
 
-// Fallback tells that a wanted provider was passed over.
+// Fallback tells that a wanted provider was passed over, or did not get all
+// computing nodes.
 type Fallback struct {
 	Provider string
 	Reason   string // one line

@@ -150,8 +150,13 @@ func TestNoNodeLandsSilentlyOnTheCPU(t *testing.T) {
 	}
 	// With the CPU in the list the user allows it.
 	ok := newSession(t, rt, runtime.TinyModel(), providers("azure", "cpu"))
-	if len(ok.Fallbacks()) != 0 {
-		t.Errorf("reported %v", ok.Fallbacks())
+	if f := ok.Fallbacks(); ok.Provider() != "cpu" || len(f) != 1 || f[0].Provider != "azure" || !strings.Contains(f[0].Reason, "none of the graph's") {
+		t.Errorf("ran on %q, reported %v", ok.Provider(), f)
+	}
+	// A second session of the graph says the same, from memory.
+	again := newSession(t, rt, runtime.TinyModel(), providers("azure", "cpu"))
+	if !slices.Equal(again.Fallbacks(), ok.Fallbacks()) || again.Provider() != ok.Provider() {
+		t.Errorf("then ran on %q, reported %v", again.Provider(), again.Fallbacks())
 	}
 }
 
@@ -192,7 +197,7 @@ func TestProfileOfAGPU(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Nodes["cuda"] != 1 || p.Nodes["cpu"] != 3 || !slices.Equal(p.OnCPU, []string{"ArgMax(m)"}) {
+	if p.Nodes["cuda"] != 1 || p.Nodes["cpu"] != 3 || p.Computing["cuda"] != 1 || p.Computing["cpu"] != 1 || !slices.Equal(p.OnCPU, []string{"ArgMax(m)"}) {
 		t.Errorf("read %v, %v", p.Nodes, p.OnCPU)
 	}
 	if _, err := runtime.ParseProfile([]byte("{")); err == nil {

@@ -185,7 +185,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 			device, first = i, p.Name
 		}
 	}
-	alone := device >= 0 && !opts.allowCPU && !slices.ContainsFunc(wanted, func(p Provider) bool { return p.Name == CPU })
+	alone := device >= 0 && !opts.reading && !slices.ContainsFunc(wanted, func(p Provider) bool { return p.Name == CPU })
 	if alone {
 		if err = so.AddSessionConfigEntry(disableFallback, "1"); err != nil {
 			return device, err
@@ -210,6 +210,9 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 		return -1, fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	s.inner, s.provider = inner, first
+	if device >= 0 && !alone && !opts.reading {
+		s.settle(ctx, model, opts, wanted)
+	}
 	return -1, nil
 }
 
@@ -236,11 +239,13 @@ func (s *Session) Inputs() []IO { return slices.Clone(s.inputs) }
 // Outputs describes the computed outputs in the order in which Run takes them.
 func (s *Session) Outputs() []IO { return slices.Clone(s.outputs) }
 
-// Provider names the first provider of the session: where the computing nodes
-// run. It is what was asked for, or what Fallbacks left.
+// Provider names the provider that computes: the first of those asked for that
+// runs any node which touches floating-point values. Fallbacks tells why it is
+// not the first of the list, and what else runs on the CPU.
 func (s *Session) Provider() string { return s.provider }
 
-// Fallbacks lists the providers that were passed over, with the reasons.
+// Fallbacks lists the providers that were passed over or did not get all nodes,
+// with the reasons.
 func (s *Session) Fallbacks() []Fallback { return slices.Clone(s.fallbacks) }
 
 // IntraOp is the number of threads of one operator.
