@@ -292,22 +292,22 @@ func TestAdaptiveRejects(t *testing.T) {
 	} {
 		c := ok
 		edit(&c)
-		if _, err := noise.NewAdaptive(c, tables); err == nil {
+		if _, err = noise.NewAdaptive(c, tables); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
-	if _, err := noise.NewAdaptive(ok, nil); err == nil {
+	if _, err = noise.NewAdaptive(ok, nil); err == nil {
 		t.Error("a plan without tables was made")
 	}
 	s := newSmoother(t, 1, 3, 9, smooth.ClassifierFunc(1, 64, above(0, 0)))
 	x := []float32{0}
 	aware := adaptivePlan(t, noise, smooth.AdaptiveN{Alpha: 0.001, Profile: sequential.Default(), LabelAware: true})
 	for _, label := range []int{-1, 3} {
-		if _, err := s.CertifyAdaptive(t.Context(), x, smooth.InputID(x), aware, label); err == nil || !strings.Contains(err.Error(), "label") {
+		if _, err = s.CertifyAdaptive(t.Context(), x, smooth.InputID(x), aware, label); err == nil || !strings.Contains(err.Error(), "label") {
 			t.Errorf("label %d of 3 classes: %v", label, err)
 		}
 	}
-	if _, err := s.CertifyAdaptive(t.Context(), x, smooth.InputID(x), nil, 0); err == nil {
+	if _, err = s.CertifyAdaptive(t.Context(), x, smooth.InputID(x), nil, 0); err == nil {
 		t.Error("no plan was accepted")
 	}
 	// Claims that the boundaries do not support.

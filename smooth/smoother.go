@@ -100,13 +100,6 @@ func (s *Smoother) Sample(ctx context.Context, x []float32, id [32]byte, noise *
 	return parts[0].counts, nil
 }
 
-// labels draws len(dst) samples of a phase from an index on, and writes each
-// one's label to its place.
-func (s *Smoother) labels(ctx context.Context, x []float32, id [32]byte, noise *SealedNoise, phase stream.Phase, from uint64, dst []int32) error {
-	parts := [1]part{{phase: phase, from: from, to: from + uint64(len(dst)), labels: dst}}
-	return s.run(ctx, x, id, noise, parts[:])
-}
-
 // quantum is the number of rows that all workers classify at once: work in
 // multiples of it leaves no worker idle and no row padded.
 func (s *Smoother) quantum() int {

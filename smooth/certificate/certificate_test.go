@@ -101,7 +101,7 @@ func TestContractMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var o map[string]any
-	if err := json.Unmarshal(line, &o); err != nil {
+	if err = json.Unmarshal(line, &o); err != nil {
 		t.Fatal(err)
 	}
 	sub := func(names ...string) map[string]any {
@@ -134,7 +134,7 @@ func TestContractMembers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(line, &o); err != nil {
+	if err = json.Unmarshal(line, &o); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range strings.Fields("profile cap b growth rho grid rejected") {

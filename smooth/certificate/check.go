@@ -42,7 +42,8 @@ var negInf = Float(math.Inf(-1))
 // whether the votes were really cast is for resampling to say. load reads fields
 // outside the certificate and may be nil when there are none.
 //
-// The error is that of a certificate that cannot be checked at all.
+// The error is that of a certificate that cannot be checked at all: a guarantee
+// without a theorem here, or fields elsewhere and no load.
 func Check(c *Certificate, load Loader) ([]Finding, error) {
 	return NewChecker(load).Check(c)
 }
@@ -107,8 +108,9 @@ func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
 	return sealed, nil
 }
 
-// errUncheckable marks a certificate that this version has no theorem for.
-var errUncheckable = errors.New("cannot be checked by this version")
+// errUncheckable marks a certificate that cannot be checked, which is not to say
+// that it is false.
+var errUncheckable = errors.New("cannot be checked")
 
 // rederive returns a certificate with the head, noise and votes of c, and
 // everything else recomputed.
@@ -124,10 +126,10 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 		return w, nil
 	}
 	if c.Guarantee != Deployed && c.Guarantee != Pinned {
-		return nil, fmt.Errorf("certificate: guarantee %q: %w", c.Guarantee, errUncheckable)
+		return nil, fmt.Errorf("certificate: this version has no theorem for guarantee %q: %w", c.Guarantee, errUncheckable)
 	}
 	if c.Noise.Arithmetic != arithmeticFloat32 {
-		return nil, fmt.Errorf("certificate: arithmetic %.60q: %w", c.Noise.Arithmetic, errUncheckable)
+		return nil, fmt.Errorf("certificate: this version does not know arithmetic %.60q: %w", c.Noise.Arithmetic, errUncheckable)
 	}
 	noise, err := x.noise(&c.Noise, c.Input.Dim())
 	if err != nil {

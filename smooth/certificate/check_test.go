@@ -88,7 +88,7 @@ func TestCheckFindsEveryAlteration(t *testing.T) {
 			if !names(unsealed, "id") {
 				t.Errorf("altered without a new id: findings %v", unsealed)
 			}
-			if err := c.Seal(); err != nil {
+			if err = c.Seal(); err != nil {
 				t.Fatal(err)
 			}
 			findings, err := certificate.Check(c, nil)
@@ -169,10 +169,12 @@ func TestParseIsStrict(t *testing.T) {
 		"preprocessing no object": replace(`"preprocessing":{}`, `"preprocessing":[]`),
 		"field without a value":   replace(`"mu_field":[`, `"mu_field":[],"x":[`),
 	} {
-		if c, err := certificate.Parse([]byte(bad)); err == nil {
+		c, perr := certificate.Parse([]byte(bad))
+		switch {
+		case perr == nil:
 			t.Errorf("%s: read as %+v", name, c)
-		} else if strings.Contains(err.Error(), "\n") || len(err.Error()) > 400 {
-			t.Errorf("%s: error is not one short line: %v", name, err)
+		case strings.Contains(perr.Error(), "\n") || len(perr.Error()) > 400:
+			t.Errorf("%s: error is not one short line: %v", name, perr)
 		}
 	}
 	spaced, err := certificate.Parse([]byte(" " + strings.ReplaceAll(good, `":`, `": `) + "\r\n"))
@@ -229,8 +231,8 @@ func TestFromCounts(t *testing.T) {
 		t.Errorf("two bounds: R %v, one bound %v", got.Regions[0].R, c.Regions[0].R)
 	}
 	for _, d := range []*certificate.Certificate{got, want} {
-		if f, err := certificate.Check(d, nil); err != nil || len(f) > 0 {
-			t.Errorf("a derived certificate does not check: %v %v", f, err)
+		if f, cerr := certificate.Check(d, nil); cerr != nil || len(f) > 0 {
+			t.Errorf("a derived certificate does not check: %v %v", f, cerr)
 		}
 	}
 	one := smooth.OneBound
@@ -252,7 +254,7 @@ func TestFromCounts(t *testing.T) {
 		"unknown norm":     {"scalar", certificate.Terms{Norm: 9}},
 		"alpha not number": {"scalar", certificate.Terms{Alpha: math.NaN()}},
 	} {
-		if d, err := certificate.FromCounts(samples(t)[tt.sample], tt.terms, nil); err == nil {
+		if d, derr := certificate.FromCounts(samples(t)[tt.sample], tt.terms, nil); derr == nil {
 			t.Errorf("%s: derived %+v", name, d)
 		}
 	}

@@ -87,7 +87,7 @@ func Parse(line []byte) (*Certificate, error) {
 		return nil, fmt.Errorf("certificate: schema is %.60v; this version reads %q", s, Schema)
 	}
 	c := new(Certificate)
-	if err := json.Unmarshal(line, c); err != nil {
+	if err = json.Unmarshal(line, c); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	again, err := c.Marshal()

@@ -226,7 +226,7 @@ func loadField(f *Field, dim int, load Loader) ([]float32, error) {
 	case f.Values != nil:
 		return f.Values, nil
 	case load == nil:
-		return nil, fmt.Errorf("field %s lies outside the certificate; say in which folder", f.File)
+		return nil, fmt.Errorf("certificate: field %s lies outside the certificate; say in which folder: %w", f.File, errUncheckable)
 	}
 	return load.Load(f, dim)
 }
