@@ -73,12 +73,16 @@ func download(ctx context.Context, exe string, args []string, dir string, p pin,
 		defer close(reported)
 		tick := time.NewTicker(2 * time.Second)
 		defer tick.Stop()
-		for {
+		const step = 1e6 // bytes worth a line
+		for said := int64(0); ; {
 			select {
 			case <-finished:
 				return
 			case <-tick.C:
-				o.say("fetching %s: %.0f of %.0f MB", p.Package, min(float64(folderSize(dir)), float64(p.Bytes))/1e6, float64(p.Bytes)/1e6)
+				if n := min(folderSize(dir), p.Bytes); n >= said+step {
+					said = n
+					o.say("fetching %s: %.0f of %.0f MB", p.Package, float64(n)/1e6, float64(p.Bytes)/1e6)
+				}
 			}
 		}
 	}()

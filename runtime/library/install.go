@@ -63,6 +63,7 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 		return Library{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
+	sweep(cache)
 
 	if in.From != "" {
 		return installFile(o, cache, in.From, filepath.Base(in.From))
@@ -75,6 +76,20 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 		}
 	}
 	return installPinned(ctx, in, o, cache, list)
+}
+
+// sweep removes what killed installations left. Whoever holds the lock is the
+// only one at work, so all of it is stale; on Windows a replaced library that
+// a process still has loaded stays until later.
+func sweep(cache string) {
+	for _, pattern := range []string{".download-*", ".install-*"} {
+		// The pattern is constant; a cache folder with brackets in its name
+		// keeps its left-overs, which is no fault.
+		left, _ := filepath.Glob(filepath.Join(cache, pattern))
+		for _, dir := range left {
+			_ = os.RemoveAll(dir)
+		}
+	}
 }
 
 // installed returns the library of the given version from the cache.

@@ -152,6 +152,23 @@ func TestConcurrentInstallsDoTheWorkOnce(t *testing.T) {
 	}
 }
 
+func TestLeftOversOfAKilledInstallationAreSwept(t *testing.T) {
+	dir := isolate(t)
+	cache := filepath.Join(dir, "cache")
+	write(t, filepath.Join(cache, ".download-1", "half.whl"), []byte("PK"))
+	write(t, filepath.Join(cache, ".install-2", "libonnxruntime.so"), native(t, "1.27.0"))
+	if c := inCache(cache); len(c) != 0 {
+		t.Errorf("an unfinished installation is used: %v", c)
+	}
+	from := write(t, filepath.Join(dir, "libonnxruntime.so"), native(t, "1.27.0"))
+	if _, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: from}); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := filepath.Glob(filepath.Join(cache, ".[di]*")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
 func TestLockIsCancelled(t *testing.T) {
 	cache := t.TempDir()
 	unlock, err := lock(t.Context(), cache, Options{})
