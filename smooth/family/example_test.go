@@ -9,9 +9,9 @@ import (
 )
 
 // logistic is a family of our own: independent logistic noise, density
-// ∏ e^(−x)/(1+e^(−x))². It certifies the ℓ1 norm: along an axis the log-density is
-// 1-Lipschitz and moving the distribution function by δ moves its logit by δ, so
-// R = ln(p_A/(1−p_A)) in one dimension and, the law being a product, in ℓ1.
+// ∏ e^(−x)/(1+e^(−x))². The differential method certifies the ℓ1 norm with it: the
+// worst set of mass p is a half space, where the gradient of −ln density has the
+// mean p(1−p), so R = ∫ dp/(p(1−p)) from 1−p_A to ½ = ln(p_A/(1−p_A)).
 type logistic struct{}
 
 func (logistic) Name() string               { return "logistic" }
