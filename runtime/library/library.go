@@ -127,16 +127,19 @@ func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
 		lib, err := explicit(o.Path)
 		return lib, nil, err
 	}
-	cache, err := o.cacheDir()
-	if err != nil {
-		return Library{}, nil, err
-	}
 	var (
 		rejected []Rejected
 		fallback *Library // fits, but has no CUDA provider although one is wanted
 	)
 	for _, find := range []func() []candidate{
-		func() []candidate { return inCache(cache) },
+		func() []candidate {
+			// Without a home there is no cache, but there may be a library.
+			cache, err := o.cacheDir()
+			if err != nil {
+				return nil
+			}
+			return inCache(cache)
+		},
 		func() []candidate { return inPython(ctx) },
 		func() []candidate { return inSystem(ctx) },
 		inLoaderPath,

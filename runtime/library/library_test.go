@@ -150,6 +150,23 @@ func TestLocateOrder(t *testing.T) {
 	}
 }
 
+func TestLocateNeedsNoHome(t *testing.T) {
+	dir := isolate(t)
+	t.Setenv("HOME", "")
+	t.Setenv("XDG_CACHE_HOME", "")
+	if len(inSystem(t.Context())) > 0 {
+		t.Skip("this system has an onnxruntime package")
+	}
+	if _, err := Ensure(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "HOME") {
+		t.Errorf("without a home: %v", err)
+	}
+	loader := write(t, filepath.Join(dir, "ld", "libonnxruntime.so"), native(t, "1.27.0"))
+	t.Setenv("LD_LIBRARY_PATH", filepath.Dir(loader))
+	if l, _, err := Locate(t.Context(), Options{}); err != nil || l.Path != loader {
+		t.Errorf("found %+v, %v", l, err)
+	}
+}
+
 func TestLocatePassesOverUnfitLibraries(t *testing.T) {
 	dir := isolate(t)
 	write(t, filepath.Join(dir, "ld1", "libonnxruntime.so.1.21.0"), native(t, "1.21.0"))
