@@ -44,7 +44,8 @@ type compared struct {
 }
 
 // compare runs methods and baseline on logs: expected values without simulation
-// where [Expect] has them, single runs from reps repetitions.
+// where [Expect] has them, single runs and the other methods from reps repetitions
+// (with none, those are left out and p95 is NaN).
 func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
 	tb.Helper()
 	const alpha = 0.001
@@ -55,10 +56,17 @@ func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
 	}
 	var out []compared
 	for _, m := range ms {
-		c := compared{name: m.name}
+		if m.mode == "" && reps == 0 {
+			continue
+		}
+		c := compared{name: m.name, p95: math.NaN()}
 		var used, spent float64
 		for i, l := range logs {
-			o := measure(tb, l, tables, m.run, reps, uint64(100+i))
+			var o outcome
+			if reps > 0 {
+				o = measure(tb, l, tables, m.run, reps, uint64(100+i))
+				c.p95 = worse(c.p95, p95Loss(base[i].perRun, o.perRun))
+			}
 			if m.mode != "" {
 				exact := exactly(tb, l, tables, m.prof, m.mode)
 				o.samples, o.acc = exact.samples, exact.acc
@@ -67,12 +75,19 @@ func compare(tb testing.TB, logs []published, ms []named, reps int) []compared {
 			spent += base[i].samples * float64(len(l.images))
 			c.perLog = append(c.perLog, base[i].samples/o.samples)
 			c.loss = math.Max(c.loss, loss(base[i].acc, o.acc))
-			c.p95 = math.Max(c.p95, p95Loss(base[i].perRun, o.perRun))
 		}
 		c.speedup = spent / used
 		out = append(out, c)
 	}
 	return out
+}
+
+// worse is the larger one, NaN meaning none yet.
+func worse(a, b float64) float64 {
+	if math.IsNaN(a) {
+		return b
+	}
+	return math.Max(a, b)
 }
 
 func printTable(w io.Writer, title string, logs []published, rows []compared) {
@@ -90,7 +105,11 @@ func printTable(w io.Writer, title string, logs []published, rows []compared) {
 		for i, s := range r.perLog {
 			per[i] = fmt.Sprintf("%.3g", s)
 		}
-		fmt.Fprintf(w, "| %s | %.1f | %s | %.2f | %.1f |\n", r.name, r.speedup, strings.Join(per, "/"), r.loss, r.p95)
+		single := "–"
+		if !math.IsNaN(r.p95) {
+			single = fmt.Sprintf("%.1f", r.p95)
+		}
+		fmt.Fprintf(w, "| %s | %.1f | %s | %.2f | %s |\n", r.name, r.speedup, strings.Join(per, "/"), r.loss, single)
 	}
 }
 
@@ -105,18 +124,33 @@ func BenchmarkPublishedLogs(b *testing.B) {
 		logs []published
 		reps int
 	}{
-		{"matched", cohen[:matchedLogs], 60},
-		{"mismatched", cohen[matchedLogs:], 60},
-		{"acr", acrLogs(b, 1), 3},
+		{"matched", cohen[:matchedLogs], 40},
+		{"mismatched", cohen[matchedLogs:], 40},
+		{"acr", acrLogs(b, 1), 0}, // expected values only
 	} {
 		b.Run(set.name, func(b *testing.B) {
 			for b.Loop() {
 				rows := compare(b, set.logs, methods(), set.reps)
 				printTable(os.Stdout, set.name, set.logs, rows)
+				if set.name == "matched" {
+					holdTargets(b, rows)
+				}
 				b.ReportMetric(rows[1].speedup, "default-speedup")
 				b.ReportMetric(rows[1].loss, "default-loss")
 			}
 		})
+	}
+}
+
+// holdTargets fails when the whole matched logs miss what is promised: the default
+// profile 15 times fewer samples, label-aware 20 times, both within 0.6 point.
+func holdTargets(b *testing.B, rows []compared) {
+	b.Helper()
+	for _, r := range rows {
+		want := map[string]float64{"default": 15, "default, label-aware": 20}[r.name]
+		if want > 0 && (r.speedup < want || r.loss > 0.6) {
+			b.Errorf("%s: %.1f times fewer samples, worst expected loss %.2f points", r.name, r.speedup, r.loss)
+		}
 	}
 }
 
@@ -140,7 +174,7 @@ func BenchmarkModelSensitivity(b *testing.B) {
 						}
 					}
 				}
-				for _, r := range compare(b, logs, []named{ms[1], ms[6]}, 5) {
+				for _, r := range compare(b, logs, []named{ms[1], ms[6]}, 0) {
 					fmt.Printf("abstained at %g, label of wrong images at %g of the rival: %s %.1f, worst expected loss %.2f\n", p, share, r.name, r.speedup, r.loss)
 				}
 			}
@@ -148,13 +182,13 @@ func BenchmarkModelSensitivity(b *testing.B) {
 	}
 }
 
-// TestPublishedLogs holds the targets on every fifth image of the matched logs: the
-// default profile at least 15 times fewer samples, label-aware at least 20 times,
-// within 0.6 point expected (a little more for the smaller sample).
+// TestPublishedLogs is the benchmark on every fifth image of the matched logs. With
+// a hundred images a log, the worst of 38 expected losses is larger than on all of
+// them, where the benchmark holds it to 0.6 point.
 func TestPublishedLogs(t *testing.T) {
 	logs := cohenLogs(t, 5)[:matchedLogs]
 	ms := methods()
-	rows := compare(t, logs, []named{ms[1], ms[6]}, 3)
+	rows := compare(t, logs, []named{ms[1], ms[6]}, 0)
 	for i, want := range []float64{15, 20} {
 		t.Logf("%s: %.1f times fewer samples, worst expected loss %.2f points", rows[i].name, rows[i].speedup, rows[i].loss)
 		if rows[i].speedup < want {

@@ -84,12 +84,12 @@ func readLog(tb testing.TB, name string, sigma, alpha float64, stride int) publi
 		}
 		im := logImage{correct: c[4] == "1"}
 		if c[2] == "-1" {
-			im.p, im.abstain = 0.3+0.2*u, true
+			im.p, im.abstain = round3(0.3+0.2*u), true
 		} else {
 			im.p = (recoverCount(tb, r/sigma, alpha) + 0.5) / (logN + 1)
 		}
 		if im.label = im.p; !im.correct {
-			im.label = v * math.Min(im.p, 1-im.p)
+			im.label = round3(v * rival(im.p))
 		}
 		l.images = append(l.images, im)
 	}
@@ -98,6 +98,9 @@ func readLog(tb testing.TB, name string, sigma, alpha float64, stride int) publi
 	}
 	return l
 }
+
+// round3 rounds what is modelled to three digits, so that expectations are shared.
+func round3(p float64) float64 { return math.Round(p*1000) / 1000 }
 
 // recoverCount inverts the published radius: the smallest k whose Clopper–Pearson
 // radius reaches it.

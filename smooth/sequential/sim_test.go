@@ -25,17 +25,22 @@ func newBinomial(n int64, q float64) binomial {
 	mean, sd := float64(n)*q, math.Sqrt(float64(n)*q*(1-q))
 	low := max(0, int64(mean-9*sd-20))
 	high := min(n, int64(mean+9*sd+20))
-	l, err := stats.LogBinomialPMF(low, n, q)
+	mode := min(n, int64((float64(n)+1)*q))
+	l, err := stats.LogBinomialPMF(mode, n, q)
 	if err != nil {
 		panic(err)
 	}
 	b := binomial{low: low, cdf: make([]float64, high-low+1)}
-	// Logarithms, because the far tail may underflow.
-	sum, odds := 0.0, math.Log(q)-math.Log1p(-q)
-	for i := low; i <= high; i++ {
-		sum += math.Exp(l)
-		b.cdf[i-low] = sum
-		l += math.Log(float64(n-i)/float64(i+1)) + odds
+	odds := q / (1 - q)
+	b.cdf[mode-low] = math.Exp(l)
+	for i := mode; i < high; i++ {
+		b.cdf[i+1-low] = b.cdf[i-low] * odds * float64(n-i) / float64(i+1)
+	}
+	for i := mode; i > low; i-- {
+		b.cdf[i-1-low] = b.cdf[i-low] * float64(i) / (float64(n-i+1) * odds)
+	}
+	for i := low; i < high; i++ {
+		b.cdf[i+1-low] += b.cdf[i-low]
 	}
 	return b
 }

@@ -112,7 +112,7 @@ func BenchmarkErrorRate(b *testing.B) {
 		for _, c := range []struct {
 			alpha float64
 			runs  int
-		}{{0.01, 100_000}, {0.001, 300_000}} {
+		}{{0.01, 200_000}, {0.001, 500_000}} {
 			for _, z := range []float64{0, 1, 2, 3} {
 				p := stats.NormalCDFUpper(z)
 				var rates []float64
@@ -121,10 +121,10 @@ func BenchmarkErrorRate(b *testing.B) {
 					if err != nil {
 						b.Fatal(err)
 					}
-					rates = append(rates, float64(crossings(tab.looks, tab.critical, 1-p, c.runs, uint64(i)))/float64(c.runs))
+					rates = append(rates, float64(crossings(tab.looks, tab.critical, 1-p, c.runs, uint64(1000*c.alpha+10*z)+uint64(1000*i)))/float64(c.runs))
 					if i == 1 {
 						naive := naiveLooks(b, p, c.alpha, tab.looks)
-						rates = append(rates, float64(crossings(tab.looks, naive, 1-p, c.runs/10, 9))/float64(c.runs/10))
+						rates = append(rates, float64(crossings(tab.looks, naive, 1-p, c.runs/20, uint64(z)))/float64(c.runs/20))
 					}
 				}
 				fmt.Printf("| %g | %g | %d | %.5f | %.5f | %.4f |\n", c.alpha, z, c.runs, rates[0], rates[1], rates[2])
