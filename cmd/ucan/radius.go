@@ -149,6 +149,9 @@ func (q question) radius() (float64, error) {
 	if q.Dim < 1 {
 		return 0, fmt.Errorf("the dimension is %d; it must be at least 1", q.Dim)
 	}
+	if noise, err = family.ForDim(noise, q.Dim); err != nil {
+		return 0, err
+	}
 	lambda, err := q.scale(noise)
 	if err != nil {
 		return 0, err
@@ -183,7 +186,7 @@ func (q question) unitRadius(noise family.Isotropic, norm family.Norm) (float64,
 		}
 		return two.RadiusTwoBounds(norm, q.Dim, q.PLower, *q.PUpper)
 	}
-	return noise.Radius(norm, q.Dim, q.PLower)
+	return family.RadiusBy(noise, q.Method, norm, q.Dim, q.PLower)
 }
 
 // radiusRows answers a table of questions: JSON lines, or a document whose "rows" is an array of them.

@@ -19,6 +19,7 @@ import (
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
+	"ucan/smooth/family"
 )
 
 // workbench is a model on its sessions beside the data that it is to classify.
@@ -242,14 +243,17 @@ func (w *workbench) checkClean(ctx context.Context, a *app, force bool) error {
 // noiseMaker builds the noise that the options describe, for inputs of the workbench.
 func (w *workbench) noiseMaker(ctx context.Context, o noiseOptions) (*pipeline.NoiseMaker, *certificate.NPG, error) {
 	dim := w.model.Dim()
+	noise, err := family.ForDim(o.family, dim)
+	if err != nil {
+		return nil, nil, usage(err)
+	}
 	lambda := o.lambda
 	if lambda == 0 {
-		var err error
-		if lambda, err = smooth.LambdaFor(o.family, dim, o.sigma); err != nil {
+		if lambda, err = smooth.LambdaFor(noise, dim, o.sigma); err != nil {
 			return nil, nil, usage(err)
 		}
 	}
-	maker := &pipeline.NoiseMaker{Family: o.family, Norm: o.norm, Lambda: lambda, Dim: dim}
+	maker := &pipeline.NoiseMaker{Family: noise, Norm: o.norm, Lambda: lambda, Dim: dim}
 	var record *certificate.NPG
 	switch {
 	case o.npg != "":

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"ucan/internal/dataset"
+	"ucan/internal/pipeline"
+	"ucan/internal/progress"
+	"ucan/internal/report"
+	"ucan/internal/results"
+	"ucan/smooth/certificate"
+)
+
+// certification is a run that is ready to go.
+type certification struct {
+	a         *app
+	options   certifyOptions
+	bench     *workbench
+	certifier *pipeline.Certifier
+	writer    *results.Writer
+	fields    *certificate.Folder // where fields outside the certificates lie; nil without certificates
+	began     time.Time
+	samples   int64
+}
+
+// prepareCertification opens everything that a run needs and settles every choice, in the order in which a user can
+// mend faults cheapest: configuration, data, model, clean accuracy, outputs.
+func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*certification, error) {
+	if !o.output.resume {
+		if err := refuseExisting(o.output.outputs()); err != nil {
+			return nil, err
+		}
+	}
+	earlier, err := o.output.earlier()
+	if err != nil {
+		return nil, err
+	}
+	setting, err := o.settle(earlier)
+	if err != nil {
+		return nil, err
+	}
+	bench, err := a.openWorkbench(ctx, o.model, o.declared, o.session, o.data, setting)
+	if err != nil {
+		return nil, err
+	}
+	c := &certification{a: a, options: o, bench: bench}
+	if err := bench.checkClean(ctx, a, o.data.force); err != nil {
+		return nil, err
+	}
+	if err := c.makeCertifier(ctx); err != nil {
+		return nil, err
+	}
+	return c, c.openOutputs()
+}
+
+// makeCertifier makes noise, smoothed classifier and what all certificates have in common.
+func (c *certification) makeCertifier(ctx context.Context) error {
+	o, bench := c.options, c.bench
+	noise, record, err := bench.noiseMaker(ctx, o.noise)
+	if err != nil {
+		return err
+	}
+	sealed, err := noise.Seal(ctx, nil)
+	if err != nil {
+		return usage(err)
+	}
+	smoother, err := bench.smoother(o.seed)
+	if err != nil {
+		return err
+	}
+	model, err := bench.modelRecord()
+	if err != nil {
+		return err
+	}
+	inputs, err := bench.selected(o.data)
+	if err != nil {
+		return err
+	}
+	statistics, err := o.statistics.share(inputs)
+	if err != nil {
+		return usage(err)
+	}
+	method, reach, err := statistics.method(smoother, sealed)
+	if err != nil {
+		return usage(err)
+	}
+	c.certifier = &pipeline.Certifier{
+		Method: method, Noise: noise, Source: bench.info.Name,
+		Head: certificate.Head{
+			Model: model, NPG: record,
+			Run: certificate.Run{
+				Seed: certificate.Seed(o.seed), Provider: bench.model.Provider(), ONNXRuntime: bench.rt.Version(),
+				Batch: bench.setting.Batch, Ucan: buildVersion(), Notes: c.notes(),
+			},
+		},
+	}
+	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
+		bench.model.Name(), bench.info.Name, len(bench.indices), bench.model.Provider(), bench.model.Classes(),
+		bench.setting.Workers, bench.setting.Batch, bench.setting.IntraOp, o.seed)
+	c.a.note("largest %s radius that %s can certify: %s", o.noise.norm, statistics, results.FormatTruncated(reach))
+	if reach == 0 && statistics.profile == nil {
+		return usagef("plan the run: %s can certify nothing; raise --n", statistics)
+	}
+	return nil
+}
+
+func (c *certification) notes() map[string]string {
+	if c.bench.forced == "" {
+		return nil
+	}
+	return map[string]string{"forced": c.bench.forced}
+}
+
+// record is what a resumed run must have in common with this one.
+func (c *certification) record() results.Run {
+	o := c.options
+	return results.Run{
+		Command: "certify",
+		Configuration: map[string]any{
+			"model": json.RawMessage(c.certifier.Head.Model.Preprocessing), "decision": c.certifier.Head.Model.Decision,
+			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
+			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": o.statistics.describe(),
+			"seed": seedNumber(o.seed), "force": o.data.force,
+			"provider": c.bench.model.Provider(), "onnxruntime": c.bench.rt.Version(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
+		},
+		Hashes:      c.bench.hashes(c.certifier.Noise),
+		Environment: c.bench.environment(),
+	}
+}
+
+// refuseExisting refuses outputs that exist before anything costly happens.
+func refuseExisting(paths []string) error {
+	for _, path := range paths {
+		if table, err := results.ReadFile(path); err == nil || errors.Is(err, results.ErrFormat) {
+			return usagef("write %q: the file exists (%d rows); pass --resume to continue that run, or name another file", path, len(table.Rows))
+		}
+	}
+	return nil
+}
+
+// openOutputs opens the files; without any, rows are kept in memory for the summary.
+func (c *certification) openOutputs() error {
+	o := c.options.output
+	writer, err := results.Open(results.Config{
+		TSV: o.tsv, JSONL: o.jsonl, Indices: c.bench.indices, Resume: o.resume, Run: c.record(),
+	})
+	if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
+		return usage(err)
+	}
+	if err != nil {
+		return err
+	}
+	c.writer = writer
+	c.a.onClose(writer.Close)
+	if o.jsonl != "" {
+		c.fields = certificate.NewFolder(filepath.Dir(o.jsonl))
+	}
+	return nil
+}
+
+// execute certifies what is left to do and sums up all rows.
+func (c *certification) execute(ctx context.Context) (report.Summary, error) {
+	left := c.writer.Remaining()
+	bar := progress.New(c.a.progressWriter(), c.a.progressOptions(len(c.bench.indices), len(c.bench.indices)-len(left)))
+	c.began = time.Now()
+	loop := pipeline.Loop{
+		Source: c.bench.inputs(), Indices: c.bench.indices, Done: c.writer.Done,
+		MaxFailures: c.options.data.maxFailures, Prior: failedRows(c.writer.Rows()),
+	}
+	runErr := loop.Run(ctx,
+		func(ctx context.Context, item dataset.Item) error {
+			if c.options.statistics.labelAware && item.Label < 0 {
+				return refusef("certify input %d of %s: it has no label, and a label-aware run tests the label; leave --label-aware out", item.Index, c.bench.info.Name)
+			}
+			row, cert, err := c.certifier.Certify(ctx, item)
+			if err != nil {
+				return err
+			}
+			c.samples += cert.Statistics.N0 + cert.Statistics.N
+			bar.Add(1)
+			return c.put(row, cert)
+		},
+		func(item dataset.Item, reason error) error {
+			row, cert, err := c.certifier.Fail(item, reason)
+			if err != nil {
+				return err
+			}
+			bar.Message("ucan: %s", reason)
+			bar.Add(1)
+			return c.put(row, cert)
+		})
+	bar.Close()
+	if runErr != nil && !errors.Is(runErr, pipeline.ErrSomeFailed) {
+		return report.Summary{}, runErr
+	}
+	options := report.DefaultOptions()
+	options.LabelAware = c.options.statistics.labelAware
+	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
+	summary, err := report.Summarise(c.writer.Rows(), options)
+	return summary, errors.Join(err, runErr)
+}
+
+// put appends a row and its certificate to the outputs.
+func (c *certification) put(row results.Row, cert *certificate.Certificate) error {
+	var line []byte
+	if c.fields != nil {
+		if err := c.fields.Save(cert); err != nil {
+			return err
+		}
+		var err error
+		if line, err = cert.Marshal(); err != nil {
+			return err
+		}
+	}
+	return c.writer.Put(row, line)
+}
+
+func failedRows(rows []results.Row) int {
+	n := 0
+	for _, r := range rows {
+		if r.Status == results.Failed {
+			n++
+		}
+	}
+	return n
+}
+
+// present prints the summary and draws the plot.
+func (c *certification) present(summary report.Summary) error {
+	title := fmt.Sprintf("%s on %s", c.bench.model.Name(), c.bench.info.Name)
+	return c.a.present(summary, c.options.output.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
+}
+
+// present draws the plot, if one is asked for, and prints the summary.
+func (a *app) present(summary report.Summary, plot string, series []report.Series, title string) error {
+	if plot != "" {
+		options := report.DefaultPlotOptions()
+		options.Title = title
+		if err := report.SavePlot(plot, series, options); err != nil {
+			return err
+		}
+		a.note("plot: %s", plot)
+	}
+	if a.json() {
+		return writeJSON(a.stdout, summary)
+	}
+	return printSummary(a.stdout, summary)
+}
+
+// noiseName says in a few words what noise was drawn.
+func (c *certification) noiseName() string {
+	o := c.options.noise
+	scale := fmt.Sprintf("σ = %g", o.sigma)
+	if o.lambda > 0 {
+		scale = fmt.Sprintf("λ = %g", o.lambda)
+	}
+	name := o.family.Name() + " " + scale
+	switch {
+	case o.npg != "":
+		name += ", " + o.npg
+	case o.sigmaField != "" || o.muField != "":
+		name += ", noise field"
+	}
+	return name
+}
