@@ -28,8 +28,12 @@ type CompareOptions struct {
 type Comparison struct {
 	ProviderA string `json:"provider_a"` // that really ran
 	ProviderB string `json:"provider_b"`
-	Rows      int    `json:"rows"`
-	Classes   int    `json:"classes"` // values of the first output per row
+	// FallbacksA and FallbacksB are the sessions' Fallbacks.
+	FallbacksA []Fallback `json:"fallbacks_a,omitempty"`
+	FallbacksB []Fallback `json:"fallbacks_b,omitempty"`
+
+	Rows    int `json:"rows"`
+	Classes int `json:"classes"` // values of the first output per row
 	// LargestDifference is the largest |a − b| of the first output.
 	LargestDifference float64 `json:"largest_difference"`
 	// Scale is the largest |a|, to read the difference by.
@@ -69,7 +73,10 @@ func (rt *Runtime) Compare(ctx context.Context, model []byte, o CompareOptions) 
 	if err != nil {
 		return c, err
 	}
-	c = Comparison{ProviderA: a.Provider(), ProviderB: b.Provider(), Classes: r.classes, Identical: true}
+	c = Comparison{
+		ProviderA: a.Provider(), ProviderB: b.Provider(), FallbacksA: a.Fallbacks(), FallbacksB: b.Fallbacks(),
+		Classes: r.classes, Identical: true,
+	}
 	for c.Rows < o.Rows {
 		x := r.next()
 		ya, err := rt.rowsThrough(ctx, a, r, x)

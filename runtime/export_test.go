@@ -57,6 +57,8 @@ func MakeGraph(nodes, inputs, outputs [][]byte) []byte {
 	return msg(num(1, 8), field(8, msg(num(2, 17))), field(7, graph))
 }
 
+func Tidy(err error) error { return tidy(err) }
+
 // CompareValues compares the outputs of one batch.
 func CompareValues(a, b []float32, classes int) Comparison {
 	c := Comparison{Identical: true}

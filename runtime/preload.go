@@ -114,41 +114,47 @@ func missingObjects(objects []SharedObject) error {
 const pipInstall = "pip install "
 
 // sharedObjects loads all direct dependencies of a provider library and tells
-// how each fared.
+// how each fared. They may need one another, and where they lie in different
+// folders each loads only after those it needs: so what fails is tried again as
+// long as anything new was loaded.
 func sharedObjects(ctx context.Context, provider string) ([]SharedObject, error) {
 	needed, err := dl.Needed(provider)
 	if err != nil {
 		return nil, err
 	}
-	var (
-		out     []SharedObject
-		folders []string
-		looked  bool
-	)
-	for _, name := range needed {
-		if base(name) {
-			continue
-		}
-		o := SharedObject{Name: name}
-		var loadErr error
-		if o.Path, loadErr = dl.Open(name); loadErr != nil {
-			if !looked {
-				looked, folders = true, cudaFolders(ctx, filepath.Dir(provider))
+	needed = slices.DeleteFunc(needed, base)
+	var folders []string // looked up when the loader's own places do not do
+	out := make([]SharedObject, len(needed))
+	for i, name := range needed {
+		out[i] = SharedObject{Name: name, Reason: "not tried"}
+	}
+	for progress := true; progress; {
+		progress = false
+		for i := range out {
+			o := &out[i]
+			if o.Loads() {
+				continue
+			}
+			path, lerr := dl.Open(o.Name)
+			if lerr != nil && folders == nil {
+				folders = cudaFolders(ctx, filepath.Dir(provider))
 			}
 			for _, dir := range folders {
-				path := filepath.Join(dir, name)
-				if _, err := os.Stat(path); err != nil {
-					continue
-				}
-				if o.Path, loadErr = dl.Open(path); loadErr == nil {
+				if lerr == nil {
 					break
 				}
+				file := filepath.Join(dir, o.Name)
+				if _, serr := os.Stat(file); serr == nil {
+					path, lerr = dl.Open(file)
+				}
 			}
+			if lerr != nil {
+				o.Reason, o.Remedy = oneLine(lerr), remedyFor(o.Name)
+				continue
+			}
+			o.Path, o.Reason, o.Remedy = path, "", ""
+			progress = true
 		}
-		if loadErr != nil {
-			o.Path, o.Reason, o.Remedy = "", oneLine(loadErr), remedyFor(name)
-		}
-		out = append(out, o)
 	}
 	return out, nil
 }

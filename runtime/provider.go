@@ -132,8 +132,8 @@ func WantsGPU(list []Provider) bool {
 // Fallback tells that a wanted provider was passed over, or did not get all
 // computing nodes.
 type Fallback struct {
-	Provider string
-	Reason   string // one line
+	Provider string `json:"provider"`
+	Reason   string `json:"reason"` // one line
 }
 
 // appendProvider adds p to the session options, loading what it needs.
@@ -165,6 +165,18 @@ func (rt *Runtime) appendProvider(ctx context.Context, so *ort.SessionOptions, p
 		return so.AppendExecutionProvider(known.ortName, p.Options)
 	}
 	return fmt.Errorf("%w %q", ErrUnknownProvider, p.Name)
+}
+
+// tidy cuts onnxruntime's CUDA errors, which carry C++ signatures, source lines
+// and the host's name, down to what CUDA said.
+func tidy(err error) error {
+	text := err.Error()
+	i := strings.LastIndex(text, "CUDA failure")
+	if i < 0 {
+		return err
+	}
+	said, _, _ := strings.Cut(text[i:], " ;")
+	return errors.New(strings.TrimSpace(said))
 }
 
 func (rt *Runtime) appendCUDA(ctx context.Context, so *ort.SessionOptions, p Provider) error {

@@ -205,7 +205,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 	}
 	if err != nil {
 		if device >= 0 {
-			return device, fmt.Errorf("%w: %s: %w", ErrProvider, first, err)
+			return device, fmt.Errorf("%w: %s: %w", ErrProvider, first, tidy(err))
 		}
 		return -1, fmt.Errorf("%w: %w", ErrModel, err)
 	}

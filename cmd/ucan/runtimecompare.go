@@ -105,6 +105,9 @@ func runRuntimeCompare(ctx context.Context, a *app) error {
 	if err != nil {
 		return modelError(fmt.Errorf("compare %s: %w", model.Name(), err))
 	}
+	for _, f := range slices.Concat(c.FallbacksA, c.FallbacksB) {
+		a.warn("provider %s: %s", f.Provider, f.Reason)
+	}
 	return c.present(a)
 }
 
