@@ -4,11 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"image"
+	"image/png"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"ucan/fixtures/digits"
 )
 
 // certifyArgs is a small run of the demonstration model.
@@ -245,5 +250,73 @@ func TestPredict(t *testing.T) {
 	}
 	if total.Inputs != 10 || total.Correct < 8 {
 		t.Errorf("smoothed prediction: %+v", total)
+	}
+}
+
+// digitFolder writes drawn digits as PNG files in class folders, and one file that is no image.
+func digitFolder(t *testing.T, count int) string {
+	t.Helper()
+	dir := t.TempDir()
+	generator := digits.New(digits.TestSeed)
+	pixels := make([]float32, digits.Pixels)
+	for i := range count {
+		label := generator.Image(i, pixels)
+		picture := image.NewGray(image.Rect(0, 0, digits.Size, digits.Size))
+		for p, v := range pixels {
+			picture.Pix[p] = uint8(v*255 + 0.5)
+		}
+		class := filepath.Join(dir, strconv.Itoa(label))
+		if err := os.MkdirAll(class, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		var data bytes.Buffer
+		if err := png.Encode(&data, picture); err != nil {
+			t.Fatal(err)
+		}
+		content := data.Bytes()
+		if i == 3 {
+			content = content[:len(content)/2]
+		}
+		if err := os.WriteFile(filepath.Join(class, strconv.Itoa(i)+".png"), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestBadInputsFailAlone(t *testing.T) {
+	dir, model := workshop(t)
+	folder := digitFolder(t, 20)
+	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
+	args := []string{
+		"certify", "--model", model, "--data", "folder:" + folder, "--sigma", "0.25", "--n", "100", "--seed", "1",
+		"--max-failures", "0.2", "--quiet", "--out", tsv, "--json", jsonl,
+	}
+	got := want(t, exitFailed, args...)
+	if !strings.Contains(got.stderr, "1 of 20") {
+		t.Errorf("the error does not count the failed input: %s", got.stderr)
+	}
+	table := read(t, tsv)
+	if strings.Count(table, "\tfailed\n") != 1 || strings.Count(table, "\tcertified\n") < 17 {
+		t.Errorf("table:\n%s", table)
+	}
+	if strings.Count(read(t, jsonl), `"status":"failed"`) != 1 {
+		t.Error("the failed input has no certificate that says so")
+	}
+	want(t, exitDone, "verify", jsonl)
+	want(t, exitFailed, "certify", "--model", model, "--data", "folder:"+folder, "--sigma", "0.25", "--n", "100", "--max-failures", "0", "--quiet")
+}
+
+func TestStrictProvidersNameWhatIsMissing(t *testing.T) {
+	_, model := workshop(t)
+	got := ucan(t, certifyArgs(model, "--provider", "cuda", "--max", "1")...)
+	switch got.code {
+	case exitDone: // a machine with CUDA
+	case exitFailed:
+		if !strings.Contains(got.stderr, ".so") && !strings.Contains(got.stderr, ".dll") && !strings.Contains(got.stderr, "not available") {
+			t.Errorf("the failure names no shared object: %s", got.stderr)
+		}
+	default:
+		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
 }
