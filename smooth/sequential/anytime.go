@@ -12,7 +12,7 @@ import (
 // continued at will, past any horizon and on another day, always at error
 // probability alpha. For that freedom it loses a little: at the looks and the
 // futility of the default profile it costs the same samples on published logs and
-// certifies up to 0.2 point less (docs/adaptive.md).
+// certifies up to a quarter of a point less (docs/adaptive.md).
 //
 // The e-process is a mixture of likelihood ratios of alternatives q_i < q0 for
 // the failure probability against q0 = 1 − p,
