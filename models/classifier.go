@@ -97,6 +97,9 @@ func (c *Classifier) Batch() int { return len(c.labels) }
 // Provider returns the provider that runs the session.
 func (c *Classifier) Provider() string { return c.sess.Provider() }
 
+// Fallbacks lists the providers that were passed over, or did not get all nodes, with the reasons.
+func (c *Classifier) Fallbacks() []runtime.Fallback { return c.sess.Fallbacks() }
+
 // Classify runs the whole batch and returns the labels of the first rows, −1 where a
 // row gives no vote. The rows behind them are padding: whatever the buffer holds.
 func (c *Classifier) Classify(ctx context.Context, rows int) ([]int32, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -42,9 +43,14 @@ type sessionOptions struct {
 	batch     int // 0: measured
 }
 
-// options are those of a session; thread counts come with the setting.
+// options are those of a session; thread counts come with the setting. One provider alone is strict; a list falls back
+// in its order, and --fallback turns a single one into a list that ends with the CPU.
 func (o sessionOptions) options() runtime.SessionOptions {
-	return runtime.SessionOptions{Providers: o.providers, Strict: !o.fallback, IntraOp: 1}
+	providers := o.providers
+	if o.fallback && len(providers) == 1 && providers[0].Name != "cpu" {
+		providers = append(slices.Clone(providers), runtime.Provider{Name: "cpu"})
+	}
+	return runtime.SessionOptions{Providers: providers, IntraOp: 1}
 }
 
 func (a *app) runtimeConfig() (runtime.Config, error) {

@@ -47,7 +47,7 @@ func settings() []setting {
 		{"log_level", "log-level", "", kindString, "warn", "log level on stderr: debug, info, warn or error"},
 
 		{"runtime.providers", "provider", "", kindTree, []string{"cpu"}, "execution providers, in order of preference (cpu, cuda, …)"},
-		{"runtime.fallback", "fallback", "", kindBool, false, "let nodes fall back to the next provider, and say so (default: one provider alone is strict)"},
+		{"runtime.fallback", "fallback", "", kindBool, false, "fall back to the CPU where the provider cannot be used, and say so (a list of providers falls back in its order)"},
 		{"runtime.threads", "threads", "", kindInt, 0, "CPU threads in all: workers × threads of a session (0: the processors this process may use)"},
 		{"runtime.library", "library", "", kindString, "", "onnxruntime's shared library (default: found or installed)"},
 		{"runtime.workers", "workers", "w", kindInt, 0, "sessions that run side by side (0: measured)"},

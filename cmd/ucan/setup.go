@@ -118,6 +118,9 @@ func (w *workbench) openSessions(ctx context.Context, a *app, so sessionOptions,
 	if err != nil {
 		return err
 	}
+	for _, f := range classifiers[0].Fallbacks() {
+		a.warn("runs on %s, not %s: %s", classifiers[0].Provider(), f.Provider, f.Reason)
+	}
 	for _, c := range classifiers {
 		a.onClose(c.Close)
 		w.workers = append(w.workers, c)
