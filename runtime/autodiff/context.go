@@ -18,11 +18,13 @@ type Context struct {
 	// Node is the forward node, for reading.
 	Node *onnxpb.NodeProto
 
-	ctx   context.Context
-	eng   Engine
-	facts facts
-	grads []onnx.Value
-	need  []bool
+	ctx    context.Context
+	eng    Engine
+	cpu    bool
+	shared *shared
+	facts  facts
+	grads  []onnx.Value
+	need   []bool
 }
 
 // Inputs returns the number of inputs of the node, omitted ones included.

@@ -139,11 +139,7 @@ func checkDirections(t *testing.T, rt *runtime.Runtime, m *onnx.Model, batch int
 	if want := eval(logits); math.Abs(res[0][0]-want) > 1e-4*(1+math.Abs(want)) {
 		t.Errorf("loss is %g, reference %g", res[0][0], want)
 	}
-	norm := 0.0
-	for _, v := range res[1] {
-		norm = math.Hypot(norm, v)
-	}
-	if norm < 1e-4 {
+	if norm := norm2(res[1]); norm < 1e-4 {
 		t.Skipf("saturated: the gradient's norm is %.2g, below what float32 resolves in 1−tanh²", norm)
 	}
 	worst, all := directionErrors(t, rng(99), x, res[1], func(x []float64) float64 {
@@ -161,6 +157,7 @@ func checkDirections(t *testing.T, rt *runtime.Runtime, m *onnx.Model, batch int
 // of steps.
 func directionErrors(t *testing.T, r randSource, x, g []float64, f func([]float64) float64) (worst float64, all []float64) {
 	t.Helper()
+	norm := norm2(g)
 	for range 16 {
 		v := normals(r, int64(len(x)))
 		dot := 0.0
@@ -177,7 +174,11 @@ func directionErrors(t *testing.T, r randSource, x, g []float64, f func([]float6
 				return f(out)
 			}
 			want := (at(h) - at(-h)) / (2 * h)
-			best = math.Min(best, math.Abs(dot-want)/math.Max(math.Abs(dot), math.Abs(want)))
+			// g·v is normal with deviation ‖g‖: where it happens to be far
+			// smaller, rounding and kinks of the typical size show, so a third
+			// of that bounds the scale from below.
+			scale := math.Max(math.Max(math.Abs(dot), math.Abs(want)), norm/3)
+			best = math.Min(best, math.Abs(dot-want)/scale)
 			if best < 1e-4 {
 				break
 			}
@@ -186,6 +187,14 @@ func directionErrors(t *testing.T, r randSource, x, g []float64, f func([]float6
 		all = append(all, best)
 	}
 	return worst, all
+}
+
+func norm2(v []float64) float64 {
+	n := 0.0
+	for _, x := range v {
+		n = math.Hypot(n, x)
+	}
+	return n
 }
 
 func endsInSoftmax(m *onnx.Model) bool {

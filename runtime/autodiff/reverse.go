@@ -38,7 +38,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	for op, r := range opts.Rules {
 		registry[op] = r
 	}
-	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry}
+	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry, cpu: opts.CPU}
 	if err := d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
@@ -153,6 +153,7 @@ type differ struct {
 	wrt      []string
 	promoted []string
 	losses   []lossValue
+	cpu      bool
 }
 
 // passes reports whether gradients go through n, by its operator alone.
@@ -256,11 +257,29 @@ func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
 	if out, err = out.WithoutDead(); err != nil {
 		return nil, err
 	}
+	if out, err = d.declareOutputs(out); err != nil {
+		return nil, err
+	}
 	if res.Model, err = out.Sorted(); err != nil {
 		return nil, err
 	}
 	res.Nodes = len(res.Model.Nodes())
 	return res, nil
+}
+
+// declareOutputs writes down the shapes of outputs that probing has fixed and
+// the model left open.
+func (d *differ) declareOutputs(m *onnx.Model) (_ *onnx.Model, err error) {
+	for _, o := range m.Outputs() {
+		f, known := d.facts[o.Name]
+		if !known || !fixed(f.dims) {
+			continue
+		}
+		if m, err = m.WithDeclared(o.Name, f.dtype, onnx.Dims(f.dims...)...); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
 }
 
 // declared returns the shape that m declares of an input or initialiser.
@@ -310,6 +329,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 		seed = b.Reshape(seed, f.dims...)
 	}
 	parts := map[string][]onnx.Value{l.output: {seed}}
+	sh := newShared()
 	total := func(v string) onnx.Value {
 		p := parts[v]
 		if len(p) == 0 {
@@ -317,7 +337,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 		}
 		sum := p[0]
 		for _, q := range p[1:] {
-			sum = b.Add(sum, q)
+			sum = d.add(b, sh, sum, q, d.facts[v])
 		}
 		parts[v] = []onnx.Value{sum}
 		return sum
@@ -325,7 +345,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	nodes := m.Nodes()
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
-		c := &Context{Builder: b, Node: n, ctx: d.ctx, eng: d.eng, facts: d.facts}
+		c := &Context{Builder: b, Node: n, ctx: d.ctx, eng: d.eng, facts: d.facts, cpu: d.cpu, shared: sh}
 		some := false
 		for _, o := range n.GetOutput() {
 			g := onnx.Value{}
@@ -350,6 +370,16 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 		grads[w] = total(w)
 	}
 	return grads, nil
+}
+
+// add returns p + q, two gradients of one value. When one is held in blocks
+// the other is brought there, and so is the sum.
+func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.Value {
+	if !sh.blocked[p.Name()] && !sh.blocked[q.Name()] {
+		return b.Add(p, q)
+	}
+	c := &Context{Builder: b, cpu: d.cpu, shared: sh}
+	return c.blocks(b.Add(c.inBlocks(p, f.dims[1]), c.inBlocks(q, f.dims[1])))
 }
 
 // apply runs the rule of one node and hands out what it returns.

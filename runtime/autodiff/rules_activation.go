@@ -9,8 +9,7 @@ import (
 // y = max(x, 0): ∂x = g where y > 0. The output serves as the mask, so that
 // the input need not be kept (and Conv and Relu may be fused).
 func reluRule(c *Context) ([]onnx.Value, error) {
-	b := c.Builder
-	return one(b.Where(b.Greater(c.Out(0), c.Scalar(0)), c.Grad(0), c.Scalar(0)))
+	return one(c.maskPositive(c.Grad(0), c.Out(0), c.OutDims(0)))
 }
 
 // y = x where x > 0, αx elsewhere: ∂x = g or αg. With α > 0 the output has

@@ -116,7 +116,9 @@ func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, err
 
 // convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g
 // with the weights flipped in space and transposed in channels, which costs
-// what the forward does; otherwise a ConvTranspose. The weights are input wi
+// what the forward does; otherwise a ConvTranspose. (One convolution for all
+// phases and a DepthToSpace was measured: moving the elements costs more than
+// it saves.) The weights are input wi
 // of the node.
 func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 	b := c.Builder
@@ -134,7 +136,11 @@ func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 			if err != nil {
 				return onnx.Value{}, err
 			}
-			return b.Op("Conv", []onnx.Value{g, w}, t.attrs(v.group)...), nil
+			dx := b.Op("Conv", []onnx.Value{g, w}, t.attrs(v.group)...)
+			if c.pictures(v.xd) && v.yd[1]%blockSize == 0 && v.group == 1 && c.Const(wi) != nil {
+				return c.blocks(dx), nil
+			}
+			return dx, nil
 		}
 	}
 	extra := make([]int64, len(v.kernel))

@@ -18,9 +18,10 @@ const maxShifts = 64
 // with x̄ the padded input: for each kernel position t a matrix product, batched
 // over n, of g [N,O,P] with a shifted slice of x̄ [N,C,P] transposed, then the
 // sum over the batch. onnxruntime fuses Transpose and MatMul into one
-// FusedMatMul. Two cases have better forms: patches that tile the input (one
-// product for all positions), and kernels of many positions (one convolution
-// with batch and channels exchanged).
+// FusedMatMul. Some cases have better forms, by measurement on the CPU: patches
+// that tile the input (one product for all positions), kernels of many
+// positions (one convolution with batch and channels exchanged), pictures with
+// few channels (convWeightColumns) and stride 1 (convWeightRows).
 func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
 	if !fixed(v.xd[1:]) || !fixed(v.yd[1:]) {
 		return onnx.Value{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
@@ -31,7 +32,93 @@ func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
 	if v.count() > maxShifts {
 		return convWeightSwapped(c, v, x, g), nil
 	}
+	if v.group == 1 && v.wd[1] <= fewChannels && v.count() > 1 {
+		return convWeightColumns(c, v, x, g), nil
+	}
+	if v.group == 1 && len(v.kernel) == 2 && v.kernel[0] > 1 && all(v.stride, 1) {
+		return convWeightRows(c, v, x, g), nil
+	}
 	return convWeightShifts(c, v, x, g), nil
+}
+
+// fewChannels is up to how many input channels convWeightColumns pays: those
+// of pictures.
+const fewChannels = 4
+
+// shift returns the slice of the padded input xp that kernel position t sees.
+func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64) onnx.Value {
+	rank := len(v.kernel)
+	axes, start, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
+	whole := true
+	for a := range t {
+		axes[a] = int64(2 + a)
+		start[a] = t[a] * v.dilation[a]
+		end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
+		reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
+		whole = whole && start[a] == 0 && end[a] == reach && v.stride[a] == 1
+	}
+	if whole {
+		return xp
+	}
+	return b.Slice(xp, start, end, axes, v.stride)
+}
+
+// convWeightColumns stacks all shifts of the input, [N, k·C, P], and
+// multiplies once; with few channels that is little to copy, and the products
+// of the shifts apart would be thin.
+func convWeightColumns(c *Context, v conv, x, g onnx.Value) onnx.Value {
+	b := c.Builder
+	xp := v.padded(c, x)
+	var shifts []onnx.Value
+	for _, t := range v.offsets() {
+		shifts = append(shifts, v.shift(b, xp, t))
+	}
+	cols := v.grouped(c, b.Concat(1, shifts...), v.count()*v.wd[1])
+	p := b.Sum(b.MatMul(cols, transposeLast(b, v.grouped(c, g, v.wd[0]), 3)), false, 0) // [k·C, O]
+	perm := []int64{int64(len(v.kernel)) + 1, int64(len(v.kernel))}
+	for a := range v.kernel {
+		perm = append(perm, int64(a))
+	}
+	shape := append(append([]int64{}, v.kernel...), v.wd[1], v.wd[0])
+	return b.Transpose(b.Reshape(p, shape...), perm...)
+}
+
+// convWeightRows is for two spatial dimensions and stride 1. The shifts along
+// rows are taken on g instead of x: g followed by rows of zeros, k times, is
+// at once all k copies of g shifted down by 0, 1, … rows, each as long as the
+// padded input, and stacked. That leaves one product [k·O, P̄]·[P̄, C] for each
+// shift along columns: fewer copies and larger products.
+func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
+	b := c.Builder
+	kh, kw := v.kernel[0], v.kernel[1]
+	oh, ow := v.yd[2], v.yd[3]
+	rows := oh + (kh-1)*v.dilation[0] // of the padded input
+	zdims := []int64{-1, v.wd[0], kh * v.dilation[0], ow}
+	var zeros onnx.Value
+	if v.yd[0] >= 0 {
+		zdims[0] = v.yd[0]
+		zeros = b.Expand(c.Scalar(0), b.Ints(zdims...))
+	} else {
+		batch := b.Slice(b.Shape(g), []int64{0}, []int64{1}, []int64{0}, nil)
+		zeros = b.Expand(c.Scalar(0), b.Concat(0, batch, b.Ints(zdims[1:]...)))
+	}
+	parts := []onnx.Value{g}
+	for range kh - 1 {
+		parts = append(parts, zeros, g)
+	}
+	gs := b.Reshape(b.Concat(2, parts...), -1, v.wd[0]*kh, rows*ow)
+	outs := make([]onnx.Value, kw)
+	for j := range kw {
+		left := v.begin[1] - j*v.dilation[1]
+		right := ow - v.xd[3] - left
+		bottom := rows - v.begin[0] - v.xd[2]
+		xs := zeroPad(c, x, []int64{0, 0, v.begin[0], left, 0, 0, bottom, right})
+		xs = b.Reshape(xs, -1, v.wd[1], rows*ow)
+		p := b.Sum(b.MatMul(gs, transposeLast(b, xs, 3)), false, 0) // [O·kh, C]
+		outs[j] = b.Unsqueeze(p, -1)
+	}
+	dw := b.Reshape(b.Concat(-1, outs...), v.wd[0], kh, v.wd[1], kw)
+	return b.Transpose(dw, 0, 2, 1, 3)
 }
 
 // padded surrounds x by the window's padding, less what no kernel reaches.
@@ -66,32 +153,16 @@ func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
 
 func convWeightShifts(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
-	rank := len(v.kernel)
 	channels := v.wd[1] * v.group
 	gm := v.grouped(c, g, v.wd[0])
 	xp := v.padded(c, x)
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
-	}
 	mrank := 3
 	if v.group > 1 {
 		mrank = 4
 	}
 	var parts []onnx.Value
 	for _, t := range v.offsets() {
-		xs := xp
-		start, end := make([]int64, rank), make([]int64, rank)
-		whole := true
-		for a := range t {
-			start[a] = t[a] * v.dilation[a]
-			end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
-			reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
-			whole = whole && start[a] == 0 && end[a] == reach && v.stride[a] == 1
-		}
-		if !whole {
-			xs = b.Slice(xp, start, end, axes, v.stride)
-		}
+		xs := v.shift(b, xp, t)
 		p := b.MatMul(gm, transposeLast(b, v.grouped(c, xs, channels), mrank))
 		parts = append(parts, b.Sum(p, false, 0)) // [(G,) O/G, C/G]
 	}

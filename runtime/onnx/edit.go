@@ -376,3 +376,24 @@ func (m *Model) WithoutInitializerInputs() (*Model, error) {
 		return nil
 	})
 }
+
+// WithDeclared returns a copy in which the input or output of the given name
+// is declared as a tensor of the given type and shape, whatever was declared
+// before.
+func (m *Model) WithDeclared(name string, dt DType, dims ...Dim) (*Model, error) {
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		found := false
+		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
+			for _, v := range list {
+				if v.GetName() == name {
+					v.Type = infoProto(name, dt, dims, true).Type
+					found = true
+				}
+			}
+		}
+		if !found {
+			return fmt.Errorf("onnx: the model has no input or output %q", name)
+		}
+		return nil
+	})
+}
