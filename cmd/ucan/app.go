@@ -87,6 +87,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newVerifyCommand(a),
 		newRadiusCommand(a),
 		newInspectCommand(a),
+		newGradCommand(a),
 		newBenchCommand(a),
 		newDemoCommand(a),
 		newRuntimeCommand(a),

@@ -33,6 +33,7 @@ place in a batch. A model that cannot be smoothed soundly is refused with the re
 		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd.Context(), a, args[0]) },
 	}
 	addSettings(cmd.Flags(), slices.DeleteFunc(slices.Clone(modelKeys), func(key string) bool { return key == "model.file" })...)
+	addSettings(cmd.Flags(), "inspect.gradients", "inspect.check")
 	return cmd
 }
 
@@ -42,6 +43,10 @@ func runInspect(ctx context.Context, a *app, path string) error {
 	session, err := a.sessionOptions(r)
 	if err != nil {
 		return err
+	}
+	gradients, check := r.flag("inspect.gradients"), r.flag("inspect.check")
+	if check && !gradients {
+		r.fault("inspect.check", "there is nothing to check; add --gradients")
 	}
 	if err := r.err(); err != nil {
 		return err
@@ -58,17 +63,45 @@ func runInspect(ctx context.Context, a *app, path string) error {
 	if err != nil && !errors.As(err, &refusal) {
 		return modelError(fmt.Errorf("inspect %w", err))
 	}
+	full := inspectReport{Report: report}
+	var gradErr error
+	if gradients {
+		if full.Gradients, gradErr = gradientsOf(ctx, session.runtime, path, check); full.Gradients == nil && gradErr != nil {
+			return fmt.Errorf("inspect: %s: gradients: %w", path, gradErr)
+		}
+	}
 	if a.json() {
-		if writeErr := writeJSON(a.stdout, report); writeErr != nil {
+		if writeErr := writeJSON(a.stdout, full); writeErr != nil {
 			return writeErr
 		}
 	} else if writeErr := report.WriteText(a.stdout); writeErr != nil {
 		return writeErr
+	} else if full.Gradients != nil {
+		full.Gradients.writeText(a)
 	}
 	if err != nil {
 		return fmt.Errorf("inspect %w", err)
 	}
+	if gradErr != nil {
+		return fmt.Errorf("inspect: %s: %w", path, gradErr)
+	}
 	return nil
+}
+
+// inspectReport is the model's report with what --gradients adds.
+type inspectReport struct {
+	models.Report
+	Gradients *gradientReport `json:"gradients,omitempty"`
+}
+
+// gradientsOf opens the runtime for inspectGradients.
+func gradientsOf(ctx context.Context, config runtime.Config, path string, check bool) (rep *gradientReport, err error) {
+	rt, err := runtime.Open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, rt.Close()) }()
+	return inspectGradients(ctx, rt, path, check)
 }
 
 // tryModel runs the prepared model on a few rows; the report then says what that showed.

@@ -114,6 +114,12 @@ func settings() []setting {
 		{"radius.rows", "rows", "", kindString, "", "answer a table of questions: a file of JSON lines, or - for standard input"},
 		{"radius.list", "list", "", kindBool, false, "list the families with their parameters, defaults and norms"},
 
+		{"grad.out", "out", "o", kindString, "", "write the gradient graph to this ONNX file"},
+		{"grad.wrt", "wrt", "", kindStrings, []string{"input"}, "inputs or initialisers to differentiate by; input stands for every real-valued input"},
+		{"grad.loss", "loss", "", kindString, "cross-entropy", "what to differentiate: cross-entropy, logit:K or linear"},
+		{"inspect.gradients", "gradients", "", kindBool, false, "say whether the model can be differentiated, what is in the way, and how large the gradient graph is"},
+		{"inspect.check", "check", "", kindBool, false, "with --gradients, compare the gradient with central differences on random directions"},
+
 		{"output.tsv", "out", "o", kindString, "", "write one row an input to this file"},
 		{"output.jsonl", "json", "", kindString, "", "write one certificate a line to this file"},
 		{"output.plot", "plot", "", kindString, "", "draw the certified-accuracy curve into this .png or .svg file"},

@@ -19,7 +19,7 @@ type Options struct {
 	// names.
 	Losses []Loss
 	// Output names the output of the model that the losses read; "" takes the
-	// first.
+	// first that may hold real numbers.
 	Output string
 	// Promote turns the wanted initialisers into inputs, in the order of Wrt,
 	// so that one session can run with changing weights. Otherwise they stay
@@ -60,6 +60,12 @@ type Gradient struct {
 // with respect to a value: "NAME.grad", or "LOSS.NAME.grad" where there are
 // several losses. It is "" for names that were not asked for.
 func (g *Gradient) Output(loss, wrt string) string { return g.outputs[[2]string{loss, wrt}] }
+
+// Validate reports all faults that show without running anything.
+func (o Options) Validate(m *onnx.Model) error {
+	_, err := o.validate(m)
+	return err
+}
 
 // validate reports all faults that show without running anything, and
 // returns the wanted names.

@@ -32,13 +32,15 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	}
 	output := opts.Output
 	if output == "" {
-		output = m.Outputs()[0].Name
+		output = defaultOutput(m)
 	}
 	registry := rules()
 	for op, r := range opts.Rules {
 		registry[op] = r
 	}
-	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry, cpu: opts.CPU}
+	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
+		// Convolutions whose weights are inputs are not blocked.
+		cpu: opts.CPU && len(promoted) == 0}
 	if err := d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
@@ -57,6 +59,17 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		return nil, err
 	}
 	return d.reverse(m)
+}
+
+// defaultOutput returns the first output that may hold real numbers, or else
+// the first.
+func defaultOutput(m *onnx.Model) string {
+	for _, o := range m.Outputs() {
+		if o.Kind != "tensor" || o.Type == onnx.Undefined || o.Type.IsFloat() {
+			return o.Name
+		}
+	}
+	return m.Outputs()[0].Name
 }
 
 // prepare brings the model to a known opset, sorts it, fixes sizes and
@@ -114,7 +127,7 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 			}
 			f, ok := fs[output]
 			if !ok || !f.dtype.IsFloat() {
-				return nil, nil, nil, fmt.Errorf("autodiff: output %q does not hold real numbers", output)
+				return nil, nil, nil, fmt.Errorf("%w: its output %q does not hold real numbers; name another", ErrNotDifferentiable, output)
 			}
 			h, sizes = headOf(b, m, output, f, fs)
 		}
@@ -362,7 +375,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 			c.need = append(c.need, in != "" && reach[in])
 		}
 		if err := d.apply(c, parts); err != nil {
-			return nil, fmt.Errorf("autodiff: gradient of %s: %w", onnx.Describe(n), err)
+			return nil, &RuleError{Node: onnx.Describe(n), Err: err}
 		}
 	}
 	grads := make(map[string]onnx.Value)

@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,6 +19,16 @@ import (
 // undoes broadcasting). Only inputs for which c.Needs holds are worth making
 // one for.
 type Rule func(c *Context) ([]onnx.Value, error)
+
+// ErrNotDifferentiable is what errors are that say that a model has no
+// gradient, as [MissingRulesError] and [RuleError] do, for errors.Is.
+var ErrNotDifferentiable = errors.New("autodiff: the model cannot be differentiated")
+
+// Is makes the error match [ErrNotDifferentiable].
+func (e *MissingRulesError) Is(target error) bool { return target == ErrNotDifferentiable }
+
+// Is makes the error match [ErrNotDifferentiable].
+func (e *RuleError) Is(target error) bool { return target == ErrNotDifferentiable }
 
 // MissingRulesError reports every node that stands between a wanted input and
 // a loss and has no rule.
@@ -58,6 +69,20 @@ func (e *MissingRulesError) Operators() []string {
 	}
 	return slices.Sorted(maps.Keys(seen))
 }
+
+// RuleError says that the rule of an operator does not cover a node.
+type RuleError struct {
+	Node string // operator and name
+	Err  error
+}
+
+// Error names the node and what is in the way.
+func (e *RuleError) Error() string {
+	return fmt.Sprintf("autodiff: no gradient of %s: %v; give a rule for it in Options.Rules or use score-function gradients", e.Node, e.Err)
+}
+
+// Unwrap returns the cause.
+func (e *RuleError) Unwrap() error { return e.Err }
 
 // Operators returns the operators that have a rule, sorted; with
 // differentiable false, those that are known to pass no gradient.
