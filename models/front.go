@@ -81,7 +81,8 @@ func withFront(m *onnx.Model, input onnx.ValueInfo, source []int, f fit, a affin
 
 // front adds everything between the source's rows and a model's input.
 func (w *weaver) front(x string, to onnx.DType, source []int, f fit, a affine) (string, error) {
-	x, err := w.normalise(x, source, a)
+	_, _, integer := integerRange(to)
+	x, err := w.normalise(x, source, a, integer)
 	if err != nil {
 		return "", err
 	}
@@ -98,9 +99,17 @@ func (w *weaver) front(x string, to onnx.DType, source []int, f fit, a affine) (
 	return w.convert(x, to)
 }
 
-// normalise adds (x·scale − mean)/std where the source knows its channels: on axis 1
-// of an image, on all values otherwise.
-func (w *weaver) normalise(x string, source []int, a affine) (string, error) {
+// normalise adds (x·scale − mean)/std: on axis 1 of an image, on all values otherwise.
+// exact asks for the operations one by one, as rounding to integers needs.
+func (w *weaver) normalise(x string, source []int, a affine, exact bool) (string, error) {
+	for _, v := range [][]float64{a.mean, a.std} {
+		if _, err := channelDims(len(v), source); err != nil {
+			return "", err
+		}
+	}
+	if len(source) == 3 && !exact && !(constant(a.mean, 0) && constant(a.std, 1)) {
+		return w.normaliseOnce(x, source[0], a)
+	}
 	if a.scale != 1 {
 		s, err := w.floats("scale", nil, onnx.Float, a.scale)
 		if err != nil {
@@ -127,6 +136,31 @@ func (w *weaver) normalise(x string, source []int, a affine) (string, error) {
 		x = w.op(step.operator, []string{x, c})
 	}
 	return x, nil
+}
+
+// normaliseOnce is normalise in one pass over an image, as the affine map of a
+// BatchNormalization: less than half the time of Sub and Div, and the same but for
+// the last bit. The variance and the epsilon add up to 1; an epsilon of 0 is below
+// what some libraries take.
+func (w *weaver) normaliseOnce(x string, channels int, a affine) (string, error) {
+	const epsilon = 1e-5
+	at := func(v []float64, c int) float64 { return v[min(c, len(v)-1)] }
+	params := make([][]float64, 4) // scale, bias, mean, variance
+	for c := range channels {
+		gain := a.scale / at(a.std, c)
+		for i, v := range []float64{gain, -at(a.mean, c) / at(a.std, c), 0, 1 - epsilon} {
+			params[i] = append(params[i], v)
+		}
+	}
+	inputs := []string{x}
+	for i, base := range []string{"gain", "shift", "zero", "unit"} {
+		p, err := w.floats(base, []int64{int64(channels)}, onnx.Float, params[i]...)
+		if err != nil {
+			return "", err
+		}
+		inputs = append(inputs, p)
+	}
+	return w.op("BatchNormalization", inputs, attrFloat("epsilon", epsilon)), nil
 }
 
 // channelDims returns the shape in which n values meet a batch of rows of the
