@@ -36,6 +36,7 @@ type SealedNoise struct {
 	noise   Noise
 	dim     int
 	sampler family.Sampler
+	affine  family.AffineSampler // nil: sampler and a second pass
 	theorem family.Theorem
 	via     family.Norm // the theorem's norm
 	lost    float64
@@ -102,6 +103,7 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if err := s.chooseTheorem(); err != nil {
 		return nil, err
 	}
+	s.affine = s.affineOf()
 	return s, nil
 }
 

@@ -3,9 +3,11 @@ package smooth
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
 
@@ -119,19 +121,50 @@ func (j *job) locate(row uint64) (p int, index uint64) {
 
 // fill writes base + scale⊙ε to dst.
 func (s *SealedNoise) fill(dst, base []float32, source *stream.Source) {
-	s.sampler.Sample(dst, source)
-	base = base[:len(dst)]
-	// The conversions keep compilers from fusing multiplication and addition, so
-	// that every platform computes the same bits.
+	switch {
+	case s.affine == nil:
+		s.sampler.Sample(dst, source)
+		s.apply(dst, base)
+	case s.scale == nil:
+		s.affine.SampleAffine(dst, base, s.uniform, source)
+	default:
+		s.affine.SampleField(dst, base, s.scale, source)
+	}
+}
+
+// apply turns noise ε in dst into base + scale⊙ε.
+func (s *SealedNoise) apply(dst, base []float32) {
 	if s.scale == nil {
-		scale := s.uniform
-		for i, e := range dst {
-			dst[i] = base[i] + float32(scale*e)
-		}
-		return
+		stream.Affine(dst, base, s.uniform)
+	} else {
+		stream.AffineField(dst, base, s.scale)
 	}
-	scale := s.scale[:len(dst)]
-	for i, e := range dst {
-		dst[i] = base[i] + float32(scale[i]*e)
+}
+
+// affineOf returns the family's affine sampler if it has one that draws the same
+// bits as its Sample, else nil. The check is for types that embed a family of
+// this module and replace Sample: they inherit the affine sampler of another law.
+func (s *SealedNoise) affineOf() family.AffineSampler {
+	affine, ok := s.sampler.(family.AffineSampler)
+	if !ok {
+		return nil
 	}
+	base := make([]float32, s.dim)
+	for i := range base {
+		base[i] = float32(i % 3)
+	}
+	plain, joint := make([]float32, s.dim), make([]float32, s.dim)
+	begin := stream.New(0, [32]byte{}, stream.Audit).Source(0)
+	a, b := begin, begin
+	s.sampler.Sample(plain, &a)
+	s.apply(plain, base)
+	if s.scale == nil {
+		affine.SampleAffine(joint, base, s.uniform, &b)
+	} else {
+		affine.SampleField(joint, base, s.scale, &b)
+	}
+	if a != b || !slices.Equal(plain, joint) {
+		return nil
+	}
+	return affine
 }

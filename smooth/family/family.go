@@ -61,6 +61,17 @@ type Sampler interface {
 	Sample(dst []float32, src *stream.Source)
 }
 
+// AffineSampler draws noise and applies it to an input in the same pass. A Sampler
+// may implement it for speed; package smooth uses it only where it yields the bits
+// of Sample.
+type AffineSampler interface {
+	// SampleAffine fills dst with base[i] + float32(scale·ε_i), where ε is what
+	// Sample would draw from src. len(base) ≥ len(dst); the two don't overlap.
+	SampleAffine(dst, base []float32, scale float32, src *stream.Source)
+	// SampleField is SampleAffine with one scale a coordinate: len(scale) ≥ len(dst).
+	SampleField(dst, base, scale []float32, src *stream.Source)
+}
+
 // Theorem turns a bound on p_A into a radius.
 type Theorem interface {
 	// Radius returns the certified radius at raw scale 1 in dimension dim when

@@ -17,8 +17,9 @@ import (
 type Gaussian struct{}
 
 var (
-	_ Isotropic = Gaussian{}
-	_ TwoBounds = Gaussian{}
+	_ Isotropic     = Gaussian{}
+	_ TwoBounds     = Gaussian{}
+	_ AffineSampler = Gaussian{}
 )
 
 // Name returns "gaussian".
@@ -32,6 +33,16 @@ func (Gaussian) Norms() []Norm { return []Norm{L2} }
 
 // Sample implements Sampler.
 func (Gaussian) Sample(dst []float32, src *stream.Source) { src.NormalInto(dst) }
+
+// SampleAffine implements AffineSampler.
+func (Gaussian) SampleAffine(dst, base []float32, scale float32, src *stream.Source) {
+	src.NormalAffineInto(dst, base, scale)
+}
+
+// SampleField implements AffineSampler.
+func (Gaussian) SampleField(dst, base, scale []float32, src *stream.Source) {
+	src.NormalFieldInto(dst, base, scale)
+}
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (Gaussian) LostMass(dim int) float64 { return float64(dim) * stream.LostMass }

@@ -40,9 +40,20 @@ const (
 // of 128 elements.
 func (s *Source) NormalInto(dst []float32) {
 	var w [block]uint64
-	for len(dst) >= 2*block {
-		s.fill(w[:])
-		o := (*[2 * block]float32)(dst)
+	for len(dst) > 0 {
+		n := min(len(dst), 2*block)
+		s.normalBlock(&w, dst[:n])
+		dst = dst[n:]
+	}
+}
+
+// normalBlock fills o, at most 2·block values, with normal variates: the words of
+// the first tries, then those of the others in the order of their values. w is
+// room for words.
+func (s *Source) normalBlock(w *[block]uint64, o []float32) {
+	s.fill(w[:(len(o)+1)/2])
+	if len(o) == 2*block {
+		o := (*[2 * block]float32)(o)
 		for i, r := range w {
 			u := uint32(r)
 			l := &normalFast[u&layerMask]
@@ -61,17 +72,16 @@ func (s *Source) NormalInto(dst []float32) {
 				o[2*i+1] = float32(s.normal(u))
 			}
 		}
-		dst = dst[2*block:]
+		return
 	}
-	s.fill(w[:(len(dst)+1)/2])
-	for i := range dst {
+	for i := range o {
 		u := uint32(w[i>>1&(block-1)] >> (uint(i) & 1 * 32))
 		l := &normalFast[u&layerMask]
 		v := u&^layerMask | centre
 		if v+l.k < 2*l.k {
-			dst[i] = float32(int32(v)) * l.w
+			o[i] = float32(int32(v)) * l.w
 		} else {
-			dst[i] = float32(s.normal(u))
+			o[i] = float32(s.normal(u))
 		}
 	}
 }
