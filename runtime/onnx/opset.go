@@ -60,9 +60,9 @@ func (m *Model) WithOpset(version int64) (*Model, error) {
 				return fmt.Errorf("onnx: cannot convert the model's own function %q to opset %d", f.GetName(), version)
 			}
 		}
-		u := &upgrader{taken: make(map[string]bool), ranks: make(map[string]int)}
+		u := &upgrader{taken: make(map[string]bool), ranks: make(map[string]int), types: make(map[string]DType)}
 		allNames(p.Graph, u.taken)
-		u.learnRanks(p.Graph)
+		u.learn(p.Graph)
 		for v := have + 1; v <= version; v++ {
 			if err := u.graph(p.Graph, v); err != nil {
 				return err
@@ -84,17 +84,40 @@ func setOpset(p *onnxpb.ModelProto, version int64) {
 // upgrader rewrites nodes from one opset to the next.
 type upgrader struct {
 	taken map[string]bool
-	ranks map[string]int // of values whose shape is declared
+	ranks map[string]int   // of values whose shape is declared
+	types map[string]DType // of values, as far as known
 	// of the graph being rewritten:
 	g    *onnxpb.GraphProto
 	into []*onnxpb.NodeProto // the nodes that take the place of the current
 }
 
-func (u *upgrader) learnRanks(g *onnxpb.GraphProto) {
+// learn collects declared shapes and types. Most operators pass on the type
+// of their first input, which carries float16 and float64 through a graph.
+func (u *upgrader) learn(g *onnxpb.GraphProto) {
 	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.ValueInfo, g.Output} {
 		for _, v := range list {
-			if i := infoOf(v); i.HasShape {
+			i := infoOf(v)
+			if i.HasShape {
 				u.ranks[i.Name] = len(i.Shape)
+			}
+			if i.Type != Undefined {
+				u.types[i.Name] = i.Type
+			}
+		}
+	}
+	for _, t := range g.Initializer {
+		u.types[t.GetName()] = TensorType(t)
+	}
+	for _, n := range g.Node {
+		if len(n.Input) == 0 || n.GetOpType() == "Cast" {
+			if a := FindAttr(n, "to"); a != nil && len(n.Output) > 0 {
+				u.types[n.Output[0]] = DType(a.GetI())
+			}
+			continue
+		}
+		for _, o := range n.GetOutput() {
+			if u.types[o] == Undefined {
+				u.types[o] = u.types[n.Input[0]]
 			}
 		}
 	}
@@ -129,6 +152,9 @@ func (u *upgrader) graph(g *onnxpb.GraphProto, v int64) error {
 // changes that opset v made.
 func (u *upgrader) node(n *onnxpb.NodeProto, v int64) error {
 	op := n.GetOpType()
+	if len(n.Input) == 0 || len(n.Output) == 0 {
+		return nil // malformed, or a constant: nothing here changed
+	}
 	switch v {
 	case 9:
 		switch op {
@@ -202,7 +228,7 @@ func (u *upgrader) to11(n *onnxpb.NodeProto, op string) error {
 	case "Clip":
 		for i, name := range []string{"min", "max"} {
 			if a := FindAttr(n, name); a != nil {
-				u.setInput(n, i+1, u.float(name, a.GetF()))
+				u.setInput(n, i+1, u.float(name, n.Input[0], a.GetF()))
 			}
 		}
 		dropAttrs(n, "min", "max")
@@ -212,7 +238,7 @@ func (u *upgrader) to11(n *onnxpb.NodeProto, op string) error {
 			return err
 		}
 		if AttrString(n, "mode", "constant") == "constant" && value != 0 {
-			u.setInput(n, 2, u.float("value", value))
+			u.setInput(n, 2, u.float("value", n.Input[0], value))
 		}
 		dropAttrs(n, "value")
 	case "Resize":
@@ -308,8 +334,17 @@ func (u *upgrader) ints(base string, v []int64) string {
 	return u.constant(mustTensor(u.fresh(base), []int64{int64(len(v))}, v))
 }
 
-func (u *upgrader) float(base string, v float32) string {
-	return u.constant(mustTensor(u.fresh(base), nil, []float32{v}))
+// float adds a scalar of the type of the value like: float32 unless something
+// else is known of it.
+func (u *upgrader) float(base, like string, v float32) string {
+	name := u.fresh(base)
+	switch u.types[like] {
+	case Double:
+		return u.constant(mustTensor(name, nil, []float64{float64(v)}))
+	case Float16:
+		return u.constant(mustTensor(name, nil, []Half{HalfFromFloat32(v)}))
+	}
+	return u.constant(mustTensor(name, nil, []float32{v}))
 }
 
 // mustTensor is NewTensor where dims and data agree by construction.
