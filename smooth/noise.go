@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ucan/smooth/family"
+	"ucan/smooth/lattice"
 	"ucan/smooth/region"
 )
 
@@ -27,6 +28,8 @@ type Noise struct {
 	// Sigma is the scale field s, one value a coordinate, positive and finite;
 	// nil means ones.
 	Sigma []float32
+	// Arithmetic is Float32 (the zero value's meaning) or Lattice.
+	Arithmetic Arithmetic
 }
 
 // SealedNoise is a Noise that was checked, quantised and copied for one input
@@ -40,9 +43,10 @@ type SealedNoise struct {
 	theorem family.Theorem
 	via     family.Norm // the theorem's norm
 	lost    float64
-	uniform float32   // sampled scale where scale is nil
-	scale   []float32 // sampled scale λ·s, each rounded up
-	unit    float64   // radius in Norm of the region with R = 1, rounded down
+	uniform float32        // sampled scale where scale is nil
+	scale   []float32      // sampled scale λ·s, each rounded up
+	lattice *lattice.Noise // draws in lattice arithmetic, nil in float32
+	unit    float64        // radius in Norm of the region with R = 1, rounded down
 }
 
 // referenceP is the bound on p_A at which Seal compares the theorems of a family
@@ -80,8 +84,13 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if !okS || !okT {
 		return nil, fmt.Errorf("smooth: family %q lacks a sampler or a theorem; implement family.Sampler and family.Theorem", n.Family.Name())
 	}
+	if n.Arithmetic == "" {
+		n.Arithmetic = Float32
+	}
 	lambda := float32(n.Lambda)
+	_, unknown := ParseArithmetic(string(n.Arithmetic))
 	err := firstError(
+		unknown,
 		checkLambda(n.Lambda, lambda),
 		checkField("mu", n.Mu, dim, false),
 		checkField("sigma", n.Sigma, dim, true),
@@ -92,10 +101,15 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	s := &SealedNoise{
 		noise: Noise{
 			Family: n.Family, Norm: n.Norm, Lambda: float64(lambda),
-			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma),
+			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma), Arithmetic: n.Arithmetic,
 		},
 		dim: dim, sampler: sampler, theorem: theorem,
 		lost: lostMass(n.Family, dim),
+	}
+	if n.Arithmetic == Lattice {
+		if err := s.sealLattice(); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.sealScale(); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"math"
 	"sync"
 
+	"ucan/smooth/lattice"
 	"ucan/smooth/stream"
 )
 
@@ -56,6 +57,7 @@ func New(classifiers []Classifier, cfg Config) (*Smoother, error) {
 		}
 		s.workers = append(s.workers, &worker{
 			classifier: c, input: input, dim: cfg.Dim, batch: len(input) / cfg.Dim,
+			unsure: make([]bool, len(input)/cfg.Dim),
 		})
 	}
 	s.turn <- struct{}{}
@@ -125,6 +127,12 @@ func (s *Smoother) run(ctx context.Context, x []float32, id [32]byte, noise *Sea
 	if err != nil {
 		return err
 	}
+	var pixels []uint8
+	if noise.lattice != nil {
+		if pixels, err = lattice.Pixels(x); err != nil {
+			return fmt.Errorf("smooth: %w", err)
+		}
+	}
 	select {
 	case <-s.turn:
 		defer func() { s.turn <- struct{}{} }()
@@ -133,7 +141,7 @@ func (s *Smoother) run(ctx context.Context, x []float32, id [32]byte, noise *Sea
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	j := &job{noise: noise, base: base, parts: parts, cancel: cancel}
+	j := &job{noise: noise, base: base, pixels: pixels, parts: parts, cancel: cancel}
 	for i := range parts {
 		parts[i].key = stream.New(s.cfg.Seed, id, parts[i].phase)
 		parts[i].counts = newCounts(s.cfg.Classes)

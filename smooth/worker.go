@@ -15,6 +15,7 @@ import (
 type job struct {
 	noise  *SealedNoise
 	base   []float32 // x + μ
+	pixels []uint8   // x in lattice steps; nil in float32 arithmetic
 	parts  []part
 	rows   uint64
 	next   atomic.Uint64 // first row that no worker has taken
@@ -48,6 +49,7 @@ type worker struct {
 	classifier Classifier
 	input      []float32
 	dim, batch int
+	unsure     []bool        // rows of the batch whose lattice draw was not decided
 	source     stream.Source // a field, so that passing its address allocates nothing
 }
 
@@ -81,7 +83,12 @@ func (w *worker) classify(ctx context.Context, j *job, first uint64, rows int, c
 	for r := range rows {
 		p, index := j.locate(first + uint64(r))
 		w.source = j.parts[p].key.Source(index)
-		j.noise.fill(w.input[r*w.dim:(r+1)*w.dim], j.base, &w.source)
+		row := w.input[r*w.dim : (r+1)*w.dim]
+		if j.pixels == nil {
+			j.noise.fill(row, j.base, &w.source)
+		} else {
+			w.unsure[r] = !j.noise.lattice.Sample(row, j.pixels, &w.source)
+		}
 	}
 	// The rest of a last batch repeats its first row: its decisions are thrown
 	// away, but it must hold nothing that depends on earlier batches.
@@ -97,6 +104,9 @@ func (w *worker) classify(ctx context.Context, j *job, first uint64, rows int, c
 	}
 	for r, label := range labels[:rows] {
 		p, index := j.locate(first + uint64(r))
+		if j.pixels != nil && w.unsure[r] {
+			label = NoVote // a draw that 60 bits cannot decide counts against the certificate
+		}
 		if err := counts[p].vote(label); err != nil {
 			return err
 		}

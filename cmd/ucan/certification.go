@@ -13,6 +13,7 @@ import (
 	"ucan/internal/progress"
 	"ucan/internal/report"
 	"ucan/internal/results"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -103,6 +104,11 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 		bench.model.Name(), bench.info.Name, len(bench.indices), bench.model.Provider(), bench.model.Classes(),
 		bench.setting.Workers, bench.setting.Batch, bench.setting.IntraOp, o.seed)
 	c.a.note("largest %s radius that %s can certify: %s", o.noise.norm, statistics, results.FormatTruncated(reach))
+	if sealed.Arithmetic() == smooth.Lattice {
+		c.a.note("lattice arithmetic: certificates hold, in the arithmetic that really runs, for every x + δ that is an 8-bit image")
+	} else {
+		c.a.note("float32 arithmetic: certificates assume real arithmetic (--arithmetic lattice is exact for 8-bit images)")
+	}
 	if reach == 0 && statistics.profile == nil {
 		return usagef("plan the run: %s can certify nothing; raise --n", statistics)
 	}

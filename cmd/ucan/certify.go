@@ -190,4 +190,3 @@ func runCertify(ctx context.Context, a *app) error {
 	}
 	return errors.Join(run.present(summary), err)
 }
-

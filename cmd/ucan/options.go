@@ -14,6 +14,7 @@ import (
 	"ucan/internal/dataset"
 	"ucan/models"
 	"ucan/runtime"
+	"ucan/smooth"
 	"ucan/smooth/family"
 )
 
@@ -28,7 +29,7 @@ var (
 		"data.max_failures", "data.force",
 	}
 	noiseKeys = []string{
-		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg",
+		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg", "noise.arithmetic",
 	}
 	sessionKeys = []string{"runtime.workers", "runtime.batch"}
 )
@@ -203,12 +204,16 @@ type noiseOptions struct {
 	norm                     family.Norm
 	sigma, lambda            float64
 	sigmaField, muField, npg string
+	arithmetic               smooth.Arithmetic
 }
 
 func (a *app) noiseOptions(r *values) noiseOptions {
 	o := noiseOptions{sigmaField: r.text("noise.sigma_field"), muField: r.text("noise.mu_field"), npg: r.text("noise.npg")}
 	params := parameters(r)
 	var err error
+	if o.arithmetic, err = smooth.ParseArithmetic(r.text("noise.arithmetic")); err != nil {
+		r.fault("noise.arithmetic", "%q is unknown; give float32 or lattice", r.text("noise.arithmetic"))
+	}
 	if o.family, err = family.New(strings.ToLower(r.text("noise.family")), params); err != nil {
 		r.fault("noise.family", "%s", err)
 		return o

@@ -80,6 +80,7 @@ func settings() []setting {
 		{"noise.sigma", "sigma", "s", kindFloat, nil, "standard deviation of the noise per coordinate, on the data's scale"},
 		{"noise.lambda", "lambda", "", kindFloat, nil, "raw scale of the family, instead of --sigma"},
 		{"noise.param", "param", "", kindStrings, nil, "parameters of the family, k=1,j=0"},
+		{"noise.arithmetic", "arithmetic", "", kindString, "float32", "float32, which assumes real arithmetic; or lattice, exact for 8-bit images (gaussian, laplace, uniform, pareto)"},
 		{"noise.sigma_field", "sigma-field", "", kindString, "", ".npy file with one scale per coordinate"},
 		{"noise.mu_field", "mu-field", "", kindString, "", ".npy file with one offset per coordinate"},
 		{"noise.npg", "npg", "", kindString, "", "noise parameter generator, such as pattern:l2,kappa=1,iota=0.5"},

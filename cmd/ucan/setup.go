@@ -256,7 +256,7 @@ func (w *workbench) noiseMaker(ctx context.Context, o noiseOptions) (*pipeline.N
 			return nil, nil, usage(err)
 		}
 	}
-	maker := &pipeline.NoiseMaker{Family: noise, Norm: o.norm, Lambda: lambda, Dim: dim}
+	maker := &pipeline.NoiseMaker{Family: noise, Norm: o.norm, Lambda: lambda, Arithmetic: o.arithmetic, Dim: dim}
 	var record *certificate.NPG
 	switch {
 	case o.npg != "":
@@ -343,7 +343,7 @@ func (w *workbench) environment() map[string]any {
 func describeNoise(maker *pipeline.NoiseMaker, o noiseOptions) map[string]any {
 	return map[string]any{
 		"family": maker.Family.Name(), "parameters": maker.Family.Params(), "norm": maker.Norm.String(),
-		"lambda": maker.Lambda, "npg": o.npg,
+		"lambda": maker.Lambda, "npg": o.npg, "arithmetic": maker.Arithmetic,
 	}
 }
 

@@ -25,6 +25,8 @@ type NoiseMaker struct {
 	Family family.Family
 	Norm   family.Norm
 	Lambda float64
+	// Arithmetic is how the noise is added; "" means smooth.Float32.
+	Arithmetic smooth.Arithmetic
 	// Dim is the number of coordinates of an input.
 	Dim int
 
@@ -44,7 +46,7 @@ func (m *NoiseMaker) Seal(ctx context.Context, x []float32) (*smooth.SealedNoise
 	if m.fixed != nil {
 		return m.fixed, nil
 	}
-	noise := smooth.Noise{Family: m.Family, Norm: m.Norm, Lambda: m.Lambda}
+	noise := smooth.Noise{Family: m.Family, Norm: m.Norm, Lambda: m.Lambda, Arithmetic: m.Arithmetic}
 	if m.Generator != nil {
 		parameters, err := m.Generator.Parameters(ctx, x)
 		if err != nil {
