@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"testing"
+	"time"
 )
 
 func BenchmarkUint64(b *testing.B) {
@@ -32,5 +33,44 @@ func benchInto(b *testing.B, into func(*Source, []float32)) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(n), "ns/value")
 		})
+	}
+}
+
+// BenchmarkBlock compares the kernels with plain Go in turn, each figure the best
+// of many short runs, since what shares the machine only adds time.
+func BenchmarkBlock(b *testing.B) {
+	const n = 24 * 2 * block
+	dst, base := make([]float32, n), make([]float32, n)
+	s := New(1, [32]byte{}, Estimate).Source(0)
+	var w [block]uint64
+	each := func(f func(o, base []float32)) {
+		for i := 0; i < n; i += 2 * block {
+			f(dst[i:i+2*block], base[i:])
+		}
+	}
+	runs := []struct {
+		name string
+		run  func()
+	}{
+		{"words", func() { each(func(_, _ []float32) { s.fill(w[:]) }) }},
+		{"go", func() {
+			each(func(o, base []float32) { s.fill(w[:]); s.normalTries(&w, o); affine(o, base[:2*block], 0.25) })
+		}},
+		{"normal", func() { s.NormalInto(dst) }},
+		{"affine", func() { s.NormalAffineInto(dst, base, 0.25) }},
+		{"field", func() { s.NormalFieldInto(dst, base, base) }},
+	}
+	best := make([]time.Duration, len(runs))
+	for b.Loop() {
+		for i, r := range runs {
+			begin := time.Now()
+			r.run()
+			if took := time.Since(begin); best[i] == 0 || took < best[i] {
+				best[i] = took
+			}
+		}
+	}
+	for i, r := range runs {
+		b.ReportMetric(float64(best[i].Nanoseconds())/n, r.name+"-ns/value")
 	}
 }

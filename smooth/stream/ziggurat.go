@@ -1,6 +1,9 @@
 package stream
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // layer is one strip of a ziggurat; see gentables.py for the construction.
 type layer struct {
@@ -52,7 +55,27 @@ func (s *Source) NormalInto(dst []float32) {
 // room for words.
 func (s *Source) normalBlock(w *[block]uint64, o []float32) {
 	s.fill(w[:(len(o)+1)/2])
-	if len(o) == 2*block {
+	if vector && len(o) == 2*block {
+		o := (*[2 * block]float32)(o)
+		for h, miss := range firstTries(&normalFast, w, o) {
+			for ; miss != 0; miss &= miss - 1 {
+				i := h<<6 | bits.TrailingZeros64(miss)
+				o[i&(2*block-1)] = float32(s.normal(draw(w, i)))
+			}
+		}
+		return
+	}
+	s.normalTries(w, o)
+}
+
+// draw returns the draw of value i of a block: half a word.
+func draw(w *[block]uint64, i int) uint32 {
+	return uint32(w[i>>1&(block-1)] >> (uint(i) & 1 * 32))
+}
+
+// normalTries is normalBlock after its first step, in plain Go.
+func (s *Source) normalTries(w *[block]uint64, o []float32) {
+	if len(o) == 2*block { // two values a word, without tests of bounds
 		o := (*[2 * block]float32)(o)
 		for i, r := range w {
 			u := uint32(r)
@@ -75,7 +98,7 @@ func (s *Source) normalBlock(w *[block]uint64, o []float32) {
 		return
 	}
 	for i := range o {
-		u := uint32(w[i>>1&(block-1)] >> (uint(i) & 1 * 32))
+		u := draw(w, i)
 		l := &normalFast[u&layerMask]
 		v := u&^layerMask | centre
 		if v+l.k < 2*l.k {
@@ -95,18 +118,37 @@ func (s *Source) LaplaceInto(dst []float32) {
 	var w [block]uint64
 	for len(dst) > 0 {
 		n := min(len(dst), 2*block)
-		s.fill(w[:(n+1)/2])
-		o := dst[:n]
+		s.laplaceBlock(&w, dst[:n])
 		dst = dst[n:]
-		for i := range o {
-			u := uint32(w[i>>1&(block-1)] >> (uint(i) & 1 * 32))
-			l := &expFast[u&layerMask]
-			v := u&^layerMask | centre
-			if v+l.k < 2*l.k {
-				o[i] = float32(int32(v)) * l.w
-			} else {
-				o[i] = float32(s.laplace(u))
+	}
+}
+
+// laplaceBlock is normalBlock for Laplace variates.
+func (s *Source) laplaceBlock(w *[block]uint64, o []float32) {
+	s.fill(w[:(len(o)+1)/2])
+	if vector && len(o) == 2*block {
+		o := (*[2 * block]float32)(o)
+		for h, miss := range firstTries(&expFast, w, o) {
+			for ; miss != 0; miss &= miss - 1 {
+				i := h<<6 | bits.TrailingZeros64(miss)
+				o[i&(2*block-1)] = float32(s.laplace(draw(w, i)))
 			}
+		}
+		return
+	}
+	s.laplaceTries(w, o)
+}
+
+// laplaceTries is laplaceBlock after its first step, in plain Go.
+func (s *Source) laplaceTries(w *[block]uint64, o []float32) {
+	for i := range o {
+		u := draw(w, i)
+		l := &expFast[u&layerMask]
+		v := u&^layerMask | centre
+		if v+l.k < 2*l.k {
+			o[i] = float32(int32(v)) * l.w
+		} else {
+			o[i] = float32(s.laplace(u))
 		}
 	}
 }
