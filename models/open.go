@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -183,9 +184,22 @@ func (m *Model) tryFixed(ctx context.Context, e *engine, p *plan, why error) (Pr
 	b.Plan, b.Size, b.Edits = planFixed, size, nil
 	if why != nil {
 		b.Why = "a larger batch fails or changes the results"
-		p.report.add(kindWarning, fmt.Sprintf("runs at its own batch of %d, which is slow: %s (%v)", size, b.Why, why), "")
+		p.report.Findings = slices.DeleteFunc(p.report.Findings, func(f Finding) bool { return f.Text == p.intention() })
+		p.report.add(kindWarning, fmt.Sprintf("runs at its own batch of %d, which is slow: %s (%s)", size, b.Why, brief(why)), "")
 	}
 	return res, nil
+}
+
+// brief is the beginning of an error's text.
+func brief(err error) string {
+	const most = 200
+	// What onnxruntime says of the node stands before the place in its own source.
+	say, _, _ := strings.Cut(err.Error(), "/onnxruntime_src/")
+	text := []rune(strings.Join(strings.Fields(say), " "))
+	if len(text) > most {
+		return string(text[:most]) + "…"
+	}
+	return string(text)
 }
 
 // ownBatch is the batch that the file was exported at.
@@ -363,6 +377,9 @@ func (p *plan) probeFixed(ctx context.Context, e *engine, prepared *onnx.Model, 
 func (p *plan) explainProbe(res ProbeResult) {
 	r := &p.report
 	text := fmt.Sprintf("%d rows got the same decisions at every position and in every batch size tried (up to %d)", res.Rows, res.Batch)
+	if p.report.Batching.Plan == planFixed {
+		text = fmt.Sprintf("the same rows got the same decisions again, and at every position of the batch of %d", res.Batch)
+	}
 	if res.BatchIndependent {
 		text += "; scores are bit for bit the same"
 	} else {

@@ -317,6 +317,11 @@ func (p *plan) explainInput(d Declaration) {
 	}
 }
 
+// intention announces a rewrite of the batch.
+func (p *plan) intention() string {
+	return fmt.Sprintf("rewrite the fixed batch %s to a symbolic one, if the results stay the same", p.report.Batching.Declared)
+}
+
 // planBatch settles how rows are batched as far as the file tells.
 func (p *plan) planBatch() {
 	r := &p.report
@@ -335,7 +340,7 @@ func (p *plan) planBatch() {
 	case planFixed:
 		r.add(kindWillDo, "run at batch 1: "+b.Why, "")
 	case planRewritten:
-		r.add(kindWillDo, fmt.Sprintf("rewrite the fixed batch %s to a symbolic one, if the results stay the same", b.Declared), "")
+		r.add(kindWillDo, p.intention(), "")
 	default:
 		r.add(kindFound, "the batch is open", "")
 	}

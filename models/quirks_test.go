@@ -8,6 +8,7 @@ import (
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 )
 
 // quirk is one way of exporting the reference classifier.
@@ -50,6 +51,34 @@ func quirks() []quirk {
 				f32("token", []int64{1, 1, 4}, 0, 0, 0, 0).node("Concat", "token r", "c", aInt("axis", 1)).
 				i64("from", 1).i64("to", 4).i64("axes", 1).node("Slice", "c from to axes", "d").
 				node("Flatten", "d", "f", aInt("axis", 1)).dense("f", "y").out("y", onnx.Float, 1, refClasses)
+		}},
+		{name: "class token computed from constants", plan: "rewritten", build: func(t testing.TB) *graph {
+			return newGraph(t, 13).in("x", onnx.Float, 1, 3, 2, 2).i64("s", 1, 3, 4).node("Reshape", "x s", "r").
+				f32("token", []int64{1, 1, 4}, 0, 0, 0, 0).node("Neg", "token", "n").node("Concat", "n r", "c", aInt("axis", 1)).
+				i64("from", 1).i64("to", 4).i64("axes", 1).node("Slice", "c from to axes", "d").
+				node("Flatten", "d", "f", aInt("axis", 1)).dense("f", "y").out("y", onnx.Float, 1, refClasses)
+		}},
+		{name: "attention that merges the batch with its heads", plan: "rewritten", build: func(t testing.TB) *graph {
+			return newGraph(t, 13).in("x", onnx.Float, 1, 3, 2, 2).i64("s", 1, 3, 4).node("Reshape", "x s", "r").
+				node("Transpose", "r", "t", aInts("perm", 1, 0, 2)).i64("heads", 3, 2, 2).node("Reshape", "t heads", "h").
+				i64("back", 3, 1, 4).node("Reshape", "h back", "b").node("Transpose", "b", "c", aInts("perm", 1, 0, 2)).
+				node("Flatten", "c", "f", aInt("axis", 1)).dense("f", "y").out("y", onnx.Float, 1, refClasses)
+		}},
+		{name: "resized to constant sizes", plan: "rewritten", build: func(t testing.TB) *graph {
+			nearest := &onnxpb.AttributeProto{Name: ptr("mode"), Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte("nearest")}
+			return newGraph(t, 13).in("x", onnx.Float, 1, 3, 2, 2).i64("sizes", 1, 3, 4, 4).node("Resize", "x _ _ sizes", "r", nearest).
+				node("MaxPool", "r", "p", aInts("kernel_shape", 2, 2), aInts("strides", 2, 2)).
+				node("Flatten", "p", "f", aInt("axis", 1)).dense("f", "y").out("y", onnx.Float, 1, refClasses)
+		}},
+		{name: "recurrent with zero initial states", plan: "rewritten", build: func(t testing.TB) *graph {
+			// What the LSTM makes is weighted with 0.
+			return newGraph(t, 13).in("x", onnx.Float, 1, 3, 2, 2).i64("s", 1, 1, refDim).node("Reshape", "x s", "q").
+				node("Transpose", "q", "seq", aInts("perm", 1, 0, 2)).
+				f32("LW", []int64{1, 8, refDim}, make([]float32, 8*refDim)...).f32("LR", []int64{1, 8, 2}, make([]float32, 16)...).
+				f32("h0", []int64{1, 1, 2}, 0, 0).f32("c0", []int64{1, 1, 2}, 0, 0).
+				node("LSTM", "seq LW LR _ _ h0 c0", "all last", aInt("hidden_size", 2)).i64("ax", 0).node("Squeeze", "last ax", "z").
+				f32("ZW", []int64{2, refClasses}, make([]float32, 2*refClasses)...).node("MatMul", "z ZW", "zero").
+				node("Flatten", "x", "f", aInt("axis", 1)).dense("f", "l").node("Add", "l zero", "y").out("y", onnx.Float, 1, refClasses)
 		}},
 		{name: "batch that cannot be rewritten", plan: "fixed", fixed: 1, build: func(t testing.TB) *graph {
 			return newGraph(t, 13).in("x", onnx.Float, 1, 3, 2, 2).i64("ax", 0).node("Squeeze", "x ax", "q").
