@@ -3,6 +3,7 @@ package smooth
 import (
 	"ucan/smooth/family"
 	"ucan/smooth/region"
+	"ucan/smooth/sequential"
 )
 
 // Radii are the largest ℓ1, ℓ2 and ℓ∞ balls inside a certified set, rounded
@@ -43,6 +44,8 @@ const (
 	MethodFixed Method = "fixed"
 	// MethodAdaptive looks at growing samples with group-sequential boundaries.
 	MethodAdaptive Method = "adaptive"
+	// MethodTwoStage lets a pilot choose the class and the number of fresh samples.
+	MethodTwoStage Method = "two-stage"
 )
 
 // Certification is what Certify found about one input.
@@ -87,6 +90,8 @@ type Certification struct {
 
 	// Adaptive is the record of an adaptive run, nil at a fixed number of samples.
 	Adaptive *AdaptiveRecord
+	// TwoStage holds the settings of a two-stage run, nil otherwise.
+	TwoStage *sequential.TwoStage
 	// Warnings are remarks for the reader, each one sentence.
 	Warnings []string
 }

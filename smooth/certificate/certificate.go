@@ -154,7 +154,8 @@ type Noise struct {
 	// NPG describes the generator of the fields, null when there was none.
 	NPG *NPG `json:"npg"`
 	// Arithmetic is "float32": noise is added in floating point and the
-	// certificate assumes real arithmetic.
+	// certificate assumes real arithmetic; or "lattice": noise on the lattice of
+	// 8-bit images, and the certificate holds for x + δ that are such images.
 	Arithmetic string `json:"arithmetic"`
 }
 
@@ -168,7 +169,7 @@ type NPG struct {
 
 // Statistics are the votes and the bound on p_A.
 type Statistics struct {
-	// Method is "fixed" or "adaptive".
+	// Method is "fixed", "adaptive" or "two-stage".
 	Method string `json:"method"`
 	Alpha  Float  `json:"alpha"`
 	N0     int64  `json:"n0"`
@@ -194,8 +195,17 @@ type Statistics struct {
 	// PUpper is the upper bound on every other class's probability plus LostMass,
 	// with Bound "two".
 	PUpper *Float `json:"p_upper,omitempty"`
+	// TwoStage holds the settings of method "two-stage", whose N0 pilot samples
+	// decided N.
+	TwoStage *TwoStage `json:"two_stage,omitempty"`
 
 	*AdaptiveStatistics
+}
+
+// TwoStage are the settings of a two-stage run (package sequential).
+type TwoStage struct {
+	Kappa Float `json:"kappa"`
+	Cap   int64 `json:"cap"`
 }
 
 // Region is one certified region {δ : ‖δ ⊘ sigma_field‖_norm ≤ R}.

@@ -128,7 +128,7 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 	if c.Guarantee != Deployed && c.Guarantee != Pinned {
 		return nil, fmt.Errorf("certificate: this version has no theorem for guarantee %q: %w", c.Guarantee, errUncheckable)
 	}
-	if c.Noise.Arithmetic != arithmeticFloat32 {
+	if _, err := smooth.ParseArithmetic(c.Noise.Arithmetic); err != nil {
 		return nil, fmt.Errorf("certificate: this version does not know arithmetic %.60q: %w", c.Noise.Arithmetic, errUncheckable)
 	}
 	noise, err := x.noise(&c.Noise, c.Input.Dim())
@@ -175,6 +175,11 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, t
 	}
 	if s.AdaptiveStatistics != nil {
 		return s.concludeAdaptive(noise, sel, estimation, tables)
+	}
+	if t := s.TwoStage; t != nil {
+		return noise.ConcludeTwoStage(sel, estimation, smooth.TwoStageN{
+			TwoStage: sequential.TwoStage{Pilot: s.N0, Kappa: float64(t.Kappa), Cap: t.Cap}, Alpha: float64(s.Alpha),
+		})
 	}
 	bound := smooth.OneBound
 	if s.Bound != "" {

@@ -75,6 +75,9 @@ func TestCheckFindsEveryAlteration(t *testing.T) {
 		{"selected", "statistics", func(c *certificate.Certificate) { c.Statistics.Alpha = 1e-9 }},
 		{"selected", "statistics.grid.2", func(c *certificate.Certificate) { up(&c.Statistics.Grid[2]) }},
 		{"selected", "statistics.grid.2", func(c *certificate.Certificate) { c.Statistics.Levels[2] -= 1e-4 }},
+		{"two-stage", "statistics", func(c *certificate.Certificate) { c.Statistics.TwoStage.Kappa *= 2 }},
+		{"two-stage", "statistics", func(c *certificate.Certificate) { c.Statistics.Counts[1]++; c.Statistics.N++ }},
+		{"two-stage", "statistics.p_lower", func(c *certificate.Certificate) { c.Statistics.Alpha *= 2 }},
 		{"leading", "statistics", func(c *certificate.Certificate) { *c.Statistics.Selected = 2 }},
 		{"labelled", "statistics.selected", func(c *certificate.Certificate) { c.Input.Label = 2 }},
 	} {
@@ -118,9 +121,9 @@ func TestCheckRefusesWhatItHasNoTheoremFor(t *testing.T) {
 		t.Error("a lipschitz certificate was checked by the theorem of a deployed one")
 	}
 	c = samples(t)["scalar"]
-	c.Noise.Arithmetic = "lattice"
+	c.Noise.Arithmetic = "posit16"
 	if _, err := certificate.Check(c, nil); err == nil {
-		t.Error("lattice arithmetic was checked as float32")
+		t.Error("unknown arithmetic was checked as float32")
 	}
 }
 
@@ -158,6 +161,7 @@ func TestParseIsStrict(t *testing.T) {
 		"negative n0":             replace(`"n0":50`, `"n0":-1`),
 		"alpha of 1":              replace(`"alpha":0.001`, `"alpha":1`),
 		"unknown method":          replace(`"method":"fixed"`, `"method":"guess"`),
+		"two stages of one":       replace(`"method":"fixed"`, `"method":"two-stage"`),
 		"adaptive without grid":   replace(`"method":"fixed"`, `"method":"adaptive"`),
 		"fixed with a profile":    replace(`"method":"fixed"`, `"method":"fixed","profile":"fast"`),
 		"classes without end":     replace(`"classes":4`, `"classes":1000000000000`),
@@ -251,6 +255,7 @@ func TestFromCounts(t *testing.T) {
 		"alpha above 1":    {"scalar", certificate.Terms{Alpha: 2}},
 		"adaptive alpha":   {"selected", certificate.Terms{Alpha: .01}},
 		"adaptive bound":   {"selected", certificate.Terms{Bound: &two}},
+		"two-stage bound":  {"two-stage", certificate.Terms{Bound: &two}},
 		"unknown norm":     {"scalar", certificate.Terms{Norm: 9}},
 		"alpha not number": {"scalar", certificate.Terms{Alpha: math.NaN()}},
 	} {

@@ -19,9 +19,6 @@ type Head struct {
 	Run Run
 }
 
-// The arithmetics of noise.
-const arithmeticFloat32 = "float32"
-
 // New returns the sealed certificate of a result for the given noise. The
 // result must have been made with that noise.
 //
@@ -51,7 +48,7 @@ func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificat
 	c := newCertificate(head)
 	c.Status, c.Error = Failed, reason
 	c.Statistics.Counts = map[int]int64{}
-	c.Noise = Noise{Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: arithmeticFloat32}
+	c.Noise = Noise{Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: string(smooth.Float32)}
 	if noise != nil {
 		c.Noise = describeNoise(noise, head.NPG)
 	}
@@ -122,7 +119,7 @@ func describeNoise(s *smooth.SealedNoise, npg *NPG) Noise {
 	d := Noise{
 		Family: n.Family.Name(), Norm: n.Norm.String(), Parameters: map[string]Float{},
 		Lambda: Float(n.Lambda), SigmaField: NewField(n.Sigma), MuField: NewField(n.Mu),
-		NPG: npg, Arithmetic: arithmeticFloat32,
+		NPG: npg, Arithmetic: string(s.Arithmetic()),
 	}
 	for name, v := range n.Family.Params() {
 		d.Parameters[name] = Float(v)
@@ -142,6 +139,9 @@ func describeStatistics(s *smooth.SealedNoise, r smooth.Certification) Statistic
 		Bound: boundText(r.Bound), PLower: Float(r.PLower), LostMass: Float(s.LostMass()),
 	}
 	d.AdaptiveStatistics = describeAdaptive(r.Adaptive)
+	if r.TwoStage != nil {
+		d.TwoStage = &TwoStage{Kappa: Float(r.TwoStage.Kappa), Cap: r.TwoStage.Cap}
+	}
 	if r.Bound == smooth.TwoBounds {
 		upper := Float(r.PUpper)
 		d.PUpper = &upper
@@ -216,7 +216,11 @@ func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma}.Seal(dim)
+	arithmetic, err := smooth.ParseArithmetic(n.Arithmetic)
+	if err != nil {
+		return nil, err
+	}
+	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma, Arithmetic: arithmetic}.Seal(dim)
 }
 
 func loadField(f *Field, dim int, load Loader) ([]float32, error) {

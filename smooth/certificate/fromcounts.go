@@ -45,6 +45,9 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 			return nil, errors.New("certificate: adaptive samples were looked at with boundaries for their own alpha; only the norm can be changed")
 		}
 	}
+	if terms.Bound != nil && *terms.Bound != smooth.OneBound && c.Statistics.Method != string(smooth.MethodFixed) {
+		return nil, fmt.Errorf("certificate: method %q has one bound; only fixed-n votes can be given two", c.Statistics.Method)
+	}
 	if terms.Alpha != 0 {
 		if !(terms.Alpha > 0 && terms.Alpha < 1) {
 			return nil, fmt.Errorf("certificate: alpha is %v; it must lie strictly between 0 and 1", terms.Alpha)

@@ -136,6 +136,16 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		tb.Fatal(err)
 	}
 	lines := map[string][]byte{}
+	two, err := smoother(tb, 3, halfSpace(x[0]-.5)).CertifyTwoStage(tb.Context(), x, smooth.InputID(x), scalar, smooth.TwoStageN{
+		TwoStage: sequential.TwoStage{Pilot: 50, Kappa: 500, Cap: 1000}, Alpha: 0.001,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	twoStage, err := certificate.New(head(x, 1), scalar, two)
+	if err != nil {
+		tb.Fatal(err)
+	}
 	for name, c := range map[string]*certificate.Certificate{
 		"scalar":     fixed(tb, x, scalar, 0.5, 1),
 		"wrong":      fixed(tb, x, scalar, 0.5, 0),
@@ -147,6 +157,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"selected":   adaptive(tb, x, fields, 0.6, 50, 1, false),
 		"leading":    adaptive(tb, x, scalar, 0.6, 0, 1, false),
 		"labelled":   adaptive(tb, x, scalar, 0.6, 0, 1, true),
+		"two-stage":  twoStage,
 		"hopeless":   adaptive(tb, x, scalar, 0, 50, 1, false),
 	} {
 		if lines[name], err = c.Marshal(); err != nil {

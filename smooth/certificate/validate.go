@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
+
+	"ucan/smooth"
 )
 
 // maxClasses bounds the classes a certificate may declare, so that counts of a
@@ -45,9 +48,10 @@ func (c *Certificate) validate() error {
 
 func (s *Statistics) validate() error {
 	switch {
-	case s.Method != "fixed" && s.Method != "adaptive":
+	case !slices.Contains([]smooth.Method{smooth.MethodFixed, smooth.MethodAdaptive, smooth.MethodTwoStage}, smooth.Method(s.Method)):
 		return fmt.Errorf("certificate: unknown method %.60q", s.Method)
-	case (s.Method == "adaptive") != (s.AdaptiveStatistics != nil):
+	case (s.Method == string(smooth.MethodAdaptive)) != (s.AdaptiveStatistics != nil),
+		(s.Method == string(smooth.MethodTwoStage)) != (s.TwoStage != nil):
 		return fmt.Errorf("certificate: method %q with the members of another", s.Method)
 	case !(s.Alpha > 0 && s.Alpha < 1):
 		return fmt.Errorf("certificate: alpha %v is not between 0 and 1", float64(s.Alpha))
@@ -57,8 +61,8 @@ func (s *Statistics) validate() error {
 		return fmt.Errorf("certificate: k is %d of n %d", s.K, s.N)
 	case !(s.PLower >= 0 && s.PLower < 1):
 		return fmt.Errorf("certificate: p_lower %v is not in [0, 1)", float64(s.PLower))
-	case s.AdaptiveStatistics != nil && s.Bound != "":
-		return errors.New("certificate: adaptive statistics have one bound")
+	case s.Method != string(smooth.MethodFixed) && s.Bound != "":
+		return fmt.Errorf("certificate: method %q has one bound", s.Method)
 	case s.AdaptiveStatistics != nil:
 		return s.AdaptiveStatistics.validate()
 	}
