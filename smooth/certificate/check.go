@@ -91,7 +91,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 
 // noise is sealNoise, remembering the last one.
 func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
-	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, dim, fieldText(n.SigmaField), fieldText(n.MuField)})
+	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, fieldText(n.SigmaField), fieldText(n.MuField)})
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -243,6 +243,8 @@ func (k *checker) compare(c, w *Certificate) {
 	k.text("status", string(c.Status), string(w.Status))
 	k.number("noise.lambda", c.Noise.Lambda, w.Noise.Lambda)
 	k.optional("noise.sigma", c.Noise.Sigma, w.Noise.Sigma)
+	k.text("noise.sigma_field", fieldText(c.Noise.SigmaField), fieldText(w.Noise.SigmaField))
+	k.text("noise.mu_field", fieldText(c.Noise.MuField), fieldText(w.Noise.MuField))
 	k.statistics(&c.Statistics, &w.Statistics)
 	k.integer("predict", int64(c.Predict), int64(w.Predict))
 	k.text("correct", boolText(c.Correct), boolText(w.Correct))

@@ -131,6 +131,17 @@ func makeSamples(tb testing.TB) map[string][]byte {
 	scalar := seal(tb, "gaussian", family.L2, 0.25, 3, nil, nil)
 	fields := seal(tb, "gaussian", family.L2, 0.25, 3, mu, sigma)
 	converted := seal(tb, "gaussian", family.LInf, 0.3, 3, nil, sigma)
+	f, err := family.New("gaussian", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	lattice, err := smooth.Noise{
+		Family: f, Norm: family.L2, Lambda: 0.25, Mu: []float32{.1, -.2, 0}, Sigma: sigma, Arithmetic: smooth.Lattice,
+	}.Seal(3)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	pixels := []float32{float32(51) / 255, float32(102) / 255, 1}
 	failed, err := certificate.NewFailed(head(x, 1), nil, "cannot read image")
 	if err != nil {
 		tb.Fatal(err)
@@ -152,6 +163,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"unlabelled": fixed(tb, x, scalar, 0.5, -1),
 		"fields":     fixed(tb, x, fields, 0.5, 1),
 		"converted":  fixed(tb, x, converted, 0.5, 1),
+		"lattice":    fixed(tb, pixels, lattice, 0.5, 1),
 		"abstained":  fixed(tb, x, scalar, 0, 1),
 		"failed":     failed,
 		"selected":   adaptive(tb, x, fields, 0.6, 50, 1, false),
