@@ -3,6 +3,7 @@ package smooth
 import (
 	"fmt"
 	"math"
+	"strconv"
 
 	"ucan/smooth/family"
 	"ucan/smooth/stats"
@@ -22,7 +23,9 @@ type Grid struct {
 const defaultGridTop = 3.5
 
 // DefaultGrid returns the radii that the noise certifies at p_A = Φ(0), Φ(0.5),
-// Φ(1), … Φ(3.5). For Gaussian noise these are multiples of σ/2 (times min s).
+// Φ(1), … Φ(3.5). For Gaussian noise these are the multiples of σ/2 (times min s)
+// up to 3.5σ, exactly: a radius that differs from a number of six digits only by
+// the rounding of λ and of Φ is that number.
 func (s *SealedNoise) DefaultGrid() (Grid, error) {
 	var levels []float64
 	for z := 0.0; z <= defaultGridTop; z += 0.5 {
@@ -32,7 +35,34 @@ func (s *SealedNoise) DefaultGrid() (Grid, error) {
 		}
 		levels = append(levels, p)
 	}
-	return s.GridOf(levels)
+	g, err := s.GridOf(levels)
+	if err != nil {
+		return Grid{}, err
+	}
+	for j, r := range g.Radii {
+		plain := sixDigits(r)
+		if plain == r || math.Abs(plain-r) > snap*r {
+			continue
+		}
+		p, err := s.level(plain)
+		if err != nil {
+			return Grid{}, fmt.Errorf("smooth: grid radius %v: %w", plain, err)
+		}
+		g.Radii[j], g.Levels[j] = plain, p
+	}
+	return g, nil
+}
+
+// snap covers the rounding of λ to float32, which is below 2⁻²⁴.
+const snap = 1e-7
+
+// sixDigits rounds r to six significant decimal digits.
+func sixDigits(r float64) float64 {
+	v, err := strconv.ParseFloat(strconv.FormatFloat(r, 'e', 5, 64), 64)
+	if err != nil {
+		return r // cannot be: it was just formatted
+	}
+	return v
 }
 
 // GridOf returns the grid of given bounds on p_A, each in [1/2, 1) and strictly

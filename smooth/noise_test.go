@@ -143,21 +143,26 @@ func TestLambdaFor(t *testing.T) {
 }
 
 func TestGrids(t *testing.T) {
-	noise := gaussian(t, 2, 0.25, nil, []float32{2, 4})
-	g, err := noise.DefaultGrid()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(g.Radii) != 8 || g.Levels[0] != 0.5 || g.Radii[0] != 0 {
-		t.Fatalf("default grid %+v, want eight radii from 0", g)
-	}
-	for i, r := range g.Radii {
-		if want := 0.5 * 0.5 * float64(i); math.Abs(r-want) > 1e-12 { // λ·min s·z, z = i/2
-			t.Errorf("radius %d is %v, want %v", i, r, want)
+	// 0.12 is no float32: the radii are multiples of σ/2·min s all the same.
+	for _, lambda := range []float64{0.12, 0.25, 0.5, 1} {
+		n := gaussian(t, 2, lambda, nil, []float32{2, 4})
+		g, err := n.DefaultGrid()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(g.Radii) != 8 || g.Levels[0] != 0.5 || g.Radii[0] != 0 {
+			t.Fatalf("default grid %+v, want eight radii from 0", g)
+		}
+		for i, r := range g.Radii {
+			want := math.Round(1e9*lambda*float64(i)) / 1e9 // λ·min s·z, z = i/2
+			if got, err := n.Radius(g.Levels[i]); r != want || err != nil || got < want || got > want*(1+1e-9) {
+				t.Errorf("lambda %v: radius %d is %v, want %v; its level certifies %v (%v)", lambda, i, r, want, got, err)
+			}
 		}
 	}
+	noise := gaussian(t, 2, 0.25, nil, []float32{2, 4})
 	asked := []float64{0, 0.1, 0.25, 1, 3}
-	g, err = noise.NewGrid(asked)
+	g, err := noise.NewGrid(asked)
 	if err != nil {
 		t.Fatal(err)
 	}
