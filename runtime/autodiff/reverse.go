@@ -61,6 +61,21 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	return d.reverse(m)
 }
 
+// checkWindows refuses kernels, strides and dilations that are not positive:
+// onnxruntime divides by them.
+func checkWindows(m *onnx.Model) error {
+	for _, n := range m.Nodes() {
+		for _, name := range []string{"kernel_shape", "strides", "dilations"} {
+			for _, v := range onnx.AttrInts(n, name) {
+				if v < 1 {
+					return fmt.Errorf("autodiff: %s: %s holds %d; it must be positive", onnx.Describe(n), name, v)
+				}
+			}
+		}
+	}
+	return nil
+}
+
 // defaultOutput returns the first output that may hold real numbers, or else
 // the first.
 func defaultOutput(m *onnx.Model) string {
@@ -77,6 +92,9 @@ func defaultOutput(m *onnx.Model) string {
 func prepare(m *onnx.Model, promoted []string, opts Options) (*onnx.Model, error) {
 	if len(m.Outputs()) == 0 {
 		return nil, errors.New("autodiff: the model has no output")
+	}
+	if err := checkWindows(m); err != nil {
+		return nil, err
 	}
 	m, err := m.WithOpset(max(m.Opset(""), minOpset))
 	if err != nil {
