@@ -241,75 +241,106 @@ type share struct {
 	part float64
 }
 
+// tally counts the certificates of one procedure.
+type tally struct {
+	procedure                string
+	total, certified, falses int
+}
+
+func (a tally) line(title string) string {
+	return fmt.Sprintf("| %s, %s | %d | %d | %d | %.4f |", title, a.procedure, a.total, a.certified, a.falses, float64(a.falses)/float64(a.total))
+}
+
 // TestCoverageOfEveryFamily certifies half-spaces with real noise, for every
 // family, norm and procedure, in dimensions from 2 to 3072.
 func TestCoverageOfEveryFamily(t *testing.T) {
 	skipUnderRace(t)
-	all := []share{{2, .55}, {16, .3}, {128, .1}, {784, .04}, {3072, .01}}
-	// A level-set radius takes tens of milliseconds, so these certify few bounds.
-	levelSet := []share{{2, .7}, {128, .28}, {3072, .02}}
+	var titles []string
+	var tallies [][]tally // a slot for each title, since families are counted at once
+	t.Run("families", func(t *testing.T) {
+		for _, name := range family.Names() {
+			f, err := family.New(name, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, norm := range f.Norms() {
+				i := len(titles)
+				titles, tallies = append(titles, name+", "+norm.String()), append(tallies, nil)
+				t.Run(name+"/"+norm.String(), func(t *testing.T) {
+					t.Parallel()
+					tallies[i] = countFamily(t, f, norm)
+				})
+			}
+		}
+	})
+	if t.Failed() {
+		return
+	}
 	lines := []string{fmt.Sprintf("| family, norm, procedure; half-spaces in d = 2 … 3072, α = %v | certificates | certified | false | rate |", coverageAlpha), "|-|-|-|-|-|"}
-	procs := procedures()
-	each := *coverageN / len(procs)
-	pooled := map[string][2]int{}
-	for _, name := range family.Names() {
-		f, err := family.New(name, nil)
+	for i, title := range titles {
+		for _, c := range tallies[i] {
+			lines = append(lines, c.line(title))
+		}
+	}
+	for p, proc := range procedures() {
+		sum := tally{procedure: proc.name}
+		for i := range titles {
+			c := tallies[i][p]
+			sum.total, sum.certified, sum.falses = sum.total+c.total, sum.certified+c.certified, sum.falses+c.falses
+		}
+		if tooMany(t, sum.falses, sum.total, coverageAlpha) {
+			t.Errorf("%s over all families: %d of %d certificates exceed the truth", proc.name, sum.falses, sum.total)
+		}
+		lines = append(lines, sum.line("all families"))
+	}
+	report(t, lines)
+}
+
+// countFamily counts the certificates of all procedures for one family and norm.
+func countFamily(t *testing.T, f family.Isotropic, norm family.Norm) []tally {
+	t.Helper()
+	dims, n := []share{{2, .55}, {16, .3}, {128, .1}, {784, .04}, {3072, .01}}, int64(60)
+	if name := f.Name(); name == "exp2" || name == "pow2" {
+		// A level-set radius takes tens of milliseconds: fewer bounds.
+		dims, n = []share{{2, .7}, {128, .28}, {3072, .02}}, 20
+	}
+	rng := rand.New(rand.NewPCG(3, 4))
+	noises := map[int][]*smooth.SealedNoise{}
+	for _, dim := range dims {
+		sized, err := family.ForDim(f, dim.d)
 		if err != nil {
 			t.Fatal(err)
 		}
-		dims, n := all, int64(60)
-		if name == "exp2" || name == "pow2" {
-			dims, n = levelSet, 20
-		}
-		for _, norm := range f.Norms() {
-			t.Run(name+"/"+norm.String(), func(t *testing.T) {
-				rng := rand.New(rand.NewPCG(3, 4))
-				noises := map[int][]*smooth.SealedNoise{}
-				for _, dim := range dims {
-					sized, err := family.ForDim(f, dim.d)
-					if err != nil {
-						t.Fatal(err)
-					}
-					for range 4 {
-						noises[dim.d] = append(noises[dim.d], anisotropic(t, rng, sized, norm, dim.d))
-					}
-				}
-				for _, p := range procs {
-					var falses, total, certified int
-					for _, dim := range dims {
-						for range max(1, int(math.Round(dim.part*float64(each)))) {
-							noise := noises[dim.d][rng.IntN(4)]
-							g := newTarget(t, rng, noise, gridLevels[1+rng.IntN(len(gridLevels)-1)])
-							s := newSmoother(t, dim.d, 2, rng.Uint64(), smooth.ClassifierFunc(dim.d, 20, g.decide))
-							c := p.certify(t, s, g, n)
-							total++
-							if !c.Abstained {
-								certified++
-							}
-							if g.exceeds(t, c) {
-								falses++
-							}
-						}
-					}
-					if tooMany(t, falses, total, coverageAlpha) {
-						t.Errorf("%s: %d of %d certificates exceed the truth at alpha %v", p.name, falses, total, coverageAlpha)
-					}
-					if certified < total/4 {
-						t.Errorf("%s: only %d of %d inputs were certified: nothing was tested", p.name, certified, total)
-					}
-					sum := pooled[p.name]
-					pooled[p.name] = [2]int{sum[0] + falses, sum[1] + total}
-					lines = append(lines, fmt.Sprintf("| %s, %s, %s | %d | %d | %d | %.4f |", name, norm, p.name, total, certified, falses, float64(falses)/float64(total)))
-				}
-			})
+		for range 4 {
+			noises[dim.d] = append(noises[dim.d], anisotropic(t, rng, sized, norm, dim.d))
 		}
 	}
-	for _, proc := range procs {
-		p := pooled[proc.name]
-		if tooMany(t, p[0], p[1], coverageAlpha) {
-			t.Errorf("%s over all families: %d of %d certificates exceed the truth", proc.name, p[0], p[1])
+	procs := procedures()
+	tallies := make([]tally, len(procs))
+	for i, p := range procs {
+		c := tally{procedure: p.name}
+		for _, dim := range dims {
+			for range max(1, int(math.Round(dim.part*float64(*coverageN/len(procs))))) {
+				noise := noises[dim.d][rng.IntN(4)]
+				g := newTarget(t, rng, noise, gridLevels[1+rng.IntN(len(gridLevels)-1)])
+				s := newSmoother(t, dim.d, 2, rng.Uint64(), smooth.ClassifierFunc(dim.d, 20, g.decide))
+				r := p.certify(t, s, g, n)
+				c.total++
+				if !r.Abstained {
+					c.certified++
+				}
+				if g.exceeds(t, r) {
+					c.falses++
+				}
+			}
 		}
-		lines = append(lines, fmt.Sprintf("| all families, %s | %d | | %d | %.4f |", proc.name, p[1], p[0], float64(p[0])/float64(max(1, p[1]))))
+		if tooMany(t, c.falses, c.total, coverageAlpha) {
+			t.Errorf("%s: %d of %d certificates exceed the truth at alpha %v", p.name, c.falses, c.total, coverageAlpha)
+		}
+		if c.certified < c.total/4 {
+			t.Errorf("%s: only %d of %d inputs were certified: nothing was tested", p.name, c.certified, c.total)
+		}
+		tallies[i] = c
 	}
-	report(t, lines)
+	return tallies
 }

@@ -57,6 +57,9 @@ func TestStatusesAndClaims(t *testing.T) {
 		"selected":   {certificate.Certified, 1, &yes, 1},
 		"leading":    {certificate.Certified, 1, &yes, 1},
 		"labelled":   {certificate.Certified, 1, &yes, 1},
+		"zero":       {certificate.Certified, 1, &yes, 1},
+		"two-stage":  {certificate.Certified, 1, &yes, 1},
+		"lattice":    {certificate.Certified, 1, &yes, 1},
 		"hopeless":   {certificate.Abstained, -1, &no, 0},
 	} {
 		c := s[name]
@@ -64,7 +67,7 @@ func TestStatusesAndClaims(t *testing.T) {
 		if c.Status != want.status || c.Predict != want.predict || !same || len(c.Regions) != want.regions {
 			t.Errorf("%s: status %s, predict %d, %d regions; want %+v", name, c.Status, c.Predict, len(c.Regions), want)
 		}
-		if (want.regions == 0) != (math.IsInf(float64(c.LogVolume), -1)) {
+		if empty := want.regions == 0 || name == "zero"; empty != (math.IsInf(float64(c.LogVolume), -1)) {
 			t.Errorf("%s: log volume %v of %d regions", name, c.LogVolume, want.regions)
 		}
 	}

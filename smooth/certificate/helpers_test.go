@@ -170,6 +170,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"leading":    adaptive(tb, x, scalar, 0.6, 0, 1, false),
 		"labelled":   adaptive(tb, x, scalar, 0.6, 0, 1, true),
 		"two-stage":  twoStage,
+		"zero":       adaptive(tb, x, scalar, 0.09, 50, 1, false),
 		"hopeless":   adaptive(tb, x, scalar, 0, 50, 1, false),
 	} {
 		if lines[name], err = c.Marshal(); err != nil {
