@@ -31,6 +31,6 @@
 // Theorems assume real arithmetic; noise is added in float32. Every quantity
 // that can be is rounded so that the certificate shrinks: sampled scales up,
 // bounds on p_A, radii and regions down. What remains is the rounding of
-// x + μ + λ·s⊙ε itself, which no plain float sampler excludes (Voracek and Hein,
-// "Treatment of statistical estimation problems in randomized smoothing", 2023).
+// x + μ + λ·s⊙ε itself, which no plain float sampler excludes; see Lattice for
+// arithmetic that does, on 8-bit images.
 package smooth
