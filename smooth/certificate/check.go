@@ -165,11 +165,11 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, t
 	if selection == nil && selected != nil && s.N0 > 0 {
 		selection = map[int]int64{*selected: s.N0}
 	}
-	var cast int64
-	for _, v := range selection {
-		cast += v
+	cast, err := counts(selection, 0, classes)
+	if err != nil {
+		return none, fmt.Errorf("selection votes: %w", err)
 	}
-	sel, err := counts(selection, s.N0-cast, classes)
+	sel, err := counts(selection, s.N0-cast.N, classes)
 	if err != nil {
 		return none, fmt.Errorf("selection votes: %w", err)
 	}

@@ -176,7 +176,7 @@ func countMap(perClass []int64) map[int]int64 {
 
 // counts is the inverse of countMap, for a model with the given classes.
 func counts(m map[int]int64, invalid int64, classes int) (smooth.Counts, error) {
-	if invalid < 0 {
+	if invalid < 0 || invalid > maxExact {
 		return smooth.Counts{}, fmt.Errorf("%d invalid samples", invalid)
 	}
 	c := smooth.Counts{PerClass: make([]int64, classes), Invalid: invalid, N: invalid}
@@ -185,7 +185,7 @@ func counts(m map[int]int64, invalid int64, classes int) (smooth.Counts, error) 
 		if class < 0 || class >= classes {
 			return smooth.Counts{}, fmt.Errorf("class %d of %d", class, classes)
 		}
-		if votes < 1 || votes > maxExact {
+		if votes < 1 || votes > maxExact-c.N { // the sum must not wrap around
 			return smooth.Counts{}, fmt.Errorf("%d votes for class %d", votes, class)
 		}
 		c.PerClass[class] = votes

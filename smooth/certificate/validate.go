@@ -35,6 +35,14 @@ func (c *Certificate) validate() error {
 		return fmt.Errorf("certificate: %d classes", c.Model.Classes)
 	case !bytes.HasPrefix(bytes.TrimSpace(c.Model.Preprocessing), []byte("{")):
 		return errors.New("certificate: model.preprocessing is no object")
+	case c.Input.Label < -1:
+		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
+	case c.Selector != nil && c.Guarantee != Selector:
+		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
+	case c.Guarantee == Deployed && c.Noise.NPG.perInput():
+		return fmt.Errorf("certificate: noise of kind %q is made from the input, and its guarantee cannot be %q", c.Noise.NPG.Kind, Deployed)
+	case c.Status != Failed && !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm):
+		return fmt.Errorf("certificate: norm %.60q is none of l1, l2, linf", c.Noise.Norm)
 	case c.Status == Failed && c.Error == "":
 		return errors.New("certificate: failed without an error")
 	case c.Status != Failed && c.Error != "":
@@ -44,6 +52,11 @@ func (c *Certificate) validate() error {
 		return nil
 	}
 	return c.Statistics.validate()
+}
+
+// perInput reports whether the generator looks at the input that it makes noise for.
+func (n *NPG) perInput() bool {
+	return n != nil && (n.Kind == "certification" || n.Kind == "per-input")
 }
 
 func (s *Statistics) validate() error {
