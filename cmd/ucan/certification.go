@@ -19,14 +19,15 @@ import (
 
 // certification is a run that is ready to go.
 type certification struct {
-	a         *app
-	options   certifyOptions
-	bench     *workbench
-	certifier *pipeline.Certifier
-	writer    *results.Writer
-	fields    *certificate.Folder // where fields outside the certificates lie; nil without certificates
-	began     time.Time
-	samples   int64
+	a          *app
+	options    certifyOptions
+	statistics statisticsOptions // with alpha shared among the inputs
+	bench      *workbench
+	certifier  *pipeline.Certifier
+	writer     *results.Writer
+	fields     *certificate.Folder // where fields outside the certificates lie; nil without certificates
+	began      time.Time
+	samples    int64
 }
 
 // prepareCertification opens everything that a run needs and settles every choice, in the order in which a user can
@@ -86,6 +87,7 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	if err != nil {
 		return usage(err)
 	}
+	c.statistics = statistics
 	method, reach, err := statistics.method(smoother, sealed)
 	if err != nil {
 		return usage(err)
@@ -130,7 +132,7 @@ func (c *certification) record() results.Run {
 		Configuration: map[string]any{
 			"model": json.RawMessage(c.certifier.Head.Model.Preprocessing), "decision": c.certifier.Head.Model.Decision,
 			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
-			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": o.statistics.describe(),
+			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": c.statistics.describe(), "labels": o.data.labels(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
 			"provider": c.bench.model.Provider(), "onnxruntime": c.bench.rt.Version(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
 		},

@@ -320,3 +320,35 @@ func TestStrictProvidersNameWhatIsMissing(t *testing.T) {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
 }
+
+func TestFromCountsTakesNothingAltered(t *testing.T) {
+	dir, model := workshop(t)
+	jsonl := filepath.Join(dir, "a.jsonl")
+	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--max", "1")...)
+	forged := strings.NewReplacer(`"n":400`, `"n":40000`).Replace(read(t, jsonl))
+	if err := os.WriteFile(jsonl, []byte(forged), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitCheck, "certify", "--from-counts", jsonl, "--alpha", "0.01", "--json", filepath.Join(dir, "b.jsonl"))
+	if _, err := os.Stat(filepath.Join(dir, "b.jsonl")); err == nil {
+		t.Error("certificates were derived from altered ones")
+	}
+}
+
+func TestJointAlphaIsOneForTheWholeRun(t *testing.T) {
+	dir, model := workshop(t)
+	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
+	args := func(count string, more ...string) []string {
+		return certifyArgs(model, append([]string{"--joint", "--alpha", "0.01", "--max", count, "--out", tsv, "--json", jsonl}, more...)...)
+	}
+	want(t, exitDone, args("2")...)
+	if !strings.Contains(read(t, jsonl), `"alpha":0.00499`) {
+		t.Errorf("alpha is not shared: %s", read(t, jsonl))
+	}
+	want(t, exitUsage, args("4", "--resume")...) // the first two were made at another share
+	labels := filepath.Join(dir, "labels.txt")
+	if err := os.WriteFile(labels, []byte("0 1\n1 0\n2 2\n3 3\n4 4\n5 5\n6 6\n7 7\n8 8\n9 9\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitUsage, args("2", "--resume", "--label-map", labels, "--force")...)
+}

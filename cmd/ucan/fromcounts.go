@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"ucan/internal/pipeline"
@@ -32,6 +33,7 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	var indices []int
 	labelAware := false
 	digest := sha256.New()
+	checker := certificate.NewChecker(folder)
 	err := eachLine(ctx, path, func(line int, text []byte) error {
 		digest.Write(text) // never fails
 		stored, err := certificate.Parse(text)
@@ -40,6 +42,13 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 		}
 		if len(indices) > 0 && int(stored.Input.Index) <= indices[len(indices)-1] {
 			return checkf("certify from counts %q: line %d: input %d follows %d; lines must be in index order", path, line, stored.Input.Index, indices[len(indices)-1])
+		}
+		findings, err := checker.Check(stored)
+		if err != nil {
+			return fmt.Errorf("certify from counts %q: line %d: %w", path, line, err)
+		}
+		if len(findings) > 0 {
+			return checkf("certify from counts %q: line %d is false or altered: %s; nothing can be derived from it", path, line, findings[0])
 		}
 		derived, err := certificate.FromCounts(stored, terms, folder)
 		if err != nil {

@@ -18,6 +18,7 @@ type statisticsOptions struct {
 	alpha      float64
 	bound      smooth.Bound
 	joint      bool
+	together   int64 // the number of inputs that alpha was divided among, 0 when it was not
 	labelAware bool
 	profile    *sequential.Profile // nil at fixed n
 	grid       []float64           // nil for the family's default
@@ -98,6 +99,7 @@ func (o statisticsOptions) share(inputs int64) (statisticsOptions, error) {
 		return o, nil
 	}
 	var err error
+	o.together = inputs
 	o.alpha, err = stats.PerCertificate(o.alpha, inputs)
 	return o, err
 }
@@ -143,7 +145,7 @@ func (o statisticsOptions) plan(noise *smooth.SealedNoise, tables *sequential.Ta
 
 // describe is the statistics as runs record and compare them.
 func (o statisticsOptions) describe() map[string]any {
-	d := map[string]any{"n0": o.n0, "n": o.n, "alpha": o.alpha, "bound": o.bound.String(), "joint": o.joint}
+	d := map[string]any{"n0": o.n0, "n": o.n, "alpha": o.alpha, "bound": o.bound.String(), "together": o.together}
 	if o.profile != nil {
 		d["adaptive"], d["grid"], d["label_aware"] = o.profile.Name, o.grid, o.labelAware
 	}

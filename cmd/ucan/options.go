@@ -272,6 +272,16 @@ func requireModel(r *values) string {
 	return path
 }
 
+// labels is the label map in one form, for comparing runs; "" without one.
+func (o dataOptions) labels() string {
+	var pairs []string
+	for name, class := range o.options.LabelMap {
+		pairs = append(pairs, fmt.Sprintf("%q:%d", name, class))
+	}
+	slices.Sort(pairs)
+	return strings.Join(pairs, ",")
+}
+
 func readLabelMap(path string) (dataset.LabelMap, error) {
 	file, err := os.Open(path)
 	if err != nil {

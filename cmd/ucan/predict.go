@@ -185,7 +185,7 @@ func (p *predictor) emptyRow(item dataset.Item) results.Row {
 func (p *predictor) record() results.Run {
 	o := p.options
 	configuration := map[string]any{
-		"source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
+		"labels": o.data.labels(), "source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
 		"preprocessing": p.bench.model.Preprocessing(), "decision": p.bench.model.Decision().String(),
 		"provider": p.bench.model.Provider(), "onnxruntime": p.bench.rt.Version(), "batch": p.bench.setting.Batch, "intra_op": p.bench.setting.IntraOp,
 	}

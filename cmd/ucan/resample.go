@@ -138,18 +138,38 @@ func compact(object json.RawMessage) string {
 	return string(text)
 }
 
-// contradiction reports a p_lower under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′] at most
-// the level divided by the number of certificates.
+// contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
+// two bounds P[Bin(n′, p_upper) ≥ k′_c] for another class c, at most the level divided by the number of certificates
+// and of tests in this one. Samples without a vote count for no class, so the tests stay one-sided.
 func contradiction(c *certificate.Certificate, counts smooth.Counts, certificates int) (certificate.Finding, bool) {
+	level := rejectionLevel / float64(certificates)
+	if c.Statistics.PUpper != nil {
+		level /= float64(len(counts.PerClass))
+	}
 	k := counts.Votes(c.Predict)
 	p, err := stats.BinomialCDF(k, counts.N, float64(c.Statistics.PLower))
-	if err == nil && p > rejectionLevel/float64(certificates) {
+	if err != nil || p <= level {
+		return certificate.Finding{
+			Field: "statistics.p_lower", Stored: fmt.Sprint(float64(c.Statistics.PLower)),
+			Recomputed: fmt.Sprintf("%d of %d fresh votes for class %d (probability %.2g)", k, counts.N, c.Predict, p),
+		}, true
+	}
+	if c.Statistics.PUpper == nil {
 		return certificate.Finding{}, false
 	}
-	return certificate.Finding{
-		Field: "statistics.p_lower", Stored: fmt.Sprint(float64(c.Statistics.PLower)),
-		Recomputed: fmt.Sprintf("%d of %d fresh votes for class %d (probability %.2g)", k, counts.N, c.Predict, p),
-	}, true
+	for class, votes := range counts.PerClass {
+		if class == c.Predict {
+			continue
+		}
+		p, err := stats.BinomialSurvival(votes, counts.N, float64(*c.Statistics.PUpper))
+		if err != nil || p <= level {
+			return certificate.Finding{
+				Field: "statistics.p_upper", Stored: fmt.Sprint(float64(*c.Statistics.PUpper)),
+				Recomputed: fmt.Sprintf("%d of %d fresh votes for class %d (probability %.2g)", votes, counts.N, class, p),
+			}, true
+		}
+	}
+	return certificate.Finding{}, false
 }
 
 // disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped when they looked
