@@ -53,14 +53,14 @@ func withFreeBatch(t testing.TB, m *onnx.Model) *onnx.Model {
 				if it.GetName() != n.Input[1] {
 					continue
 				}
-				shape, err := onnx.Int64s(it)
-				if err != nil {
-					return err
+				shape, serr := onnx.Int64s(it)
+				if serr != nil {
+					return serr
 				}
 				if len(shape) > 0 && shape[0] == 1 {
 					shape[0] = -1
-					if p.Graph.Initializer[i], err = onnx.NewTensor(it.GetName(), it.Dims, shape); err != nil {
-						return err
+					if p.Graph.Initializer[i], serr = onnx.NewTensor(it.GetName(), it.Dims, shape); serr != nil {
+						return serr
 					}
 				}
 			}
@@ -174,10 +174,10 @@ func directionErrors(t *testing.T, r randSource, x, g []float64, f func([]float6
 				return f(out)
 			}
 			want := (at(h) - at(-h)) / (2 * h)
-			// g·v is normal with deviation ‖g‖: where it happens to be far
-			// smaller, rounding and kinks of the typical size show, so a third
-			// of that bounds the scale from below.
-			scale := math.Max(math.Max(math.Abs(dot), math.Abs(want)), norm/3)
+			// g·v is normal with deviation ‖g‖, its typical size. Where it
+			// happens to be smaller, what is left are Relus whose sign
+			// rounding to float32 decides, so ‖g‖ bounds the scale below.
+			scale := math.Max(math.Max(math.Abs(dot), math.Abs(want)), norm)
 			best = math.Min(best, math.Abs(dot-want)/scale)
 			if best < 1e-4 {
 				break
@@ -247,7 +247,7 @@ func TestSharedModels(t *testing.T) {
 				return
 			}
 			for _, batch := range []int64{1, 16} {
-				if testing.Short() && batch > 1 {
+				if batch > 1 && (testing.Short() || slow(name) && os.Getenv("UCAN_LONG") == "") {
 					continue
 				}
 				t.Run(fmt.Sprint(batch), func(t *testing.T) {
@@ -259,6 +259,12 @@ func TestSharedModels(t *testing.T) {
 			}
 		})
 	}
+}
+
+// slow names the models whose check in float64 takes minutes at batch 16; set
+// UCAN_LONG to run it.
+func slow(name string) bool {
+	return name == "mobilenet_v1_025_224" || name == "cifar10_resnet20_sigma025" || name == "cifar_biasfield_base" || strings.HasPrefix(name, "ucan_")
 }
 
 // checkForest expects a model of trees to be refused with the operators that

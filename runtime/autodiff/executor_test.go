@@ -249,7 +249,7 @@ func TestUserRules(t *testing.T) {
 	}
 	opts := autodiff.Options{Losses: []autodiff.Loss{autodiff.DefaultLinear()}}
 	var missing *autodiff.MissingRulesError
-	if _, err := autodiff.Differentiate(context.Background(), eng, m, opts); !errors.As(err, &missing) || missing.Nodes[0].Operator != "Mish" {
+	if _, err = autodiff.Differentiate(context.Background(), eng, m, opts); !errors.As(err, &missing) || missing.Nodes[0].Operator != "Mish" {
 		t.Fatalf("error %v, want a missing rule for Mish", err)
 	}
 	// A straight-through estimator: ∂x = g.

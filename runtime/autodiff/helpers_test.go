@@ -23,11 +23,9 @@ type runner struct {
 	outs []*runtime.Tensor
 }
 
-// value is a tensor of a test: its shape and its elements, in the element
-// type dt.
+// value is a tensor of a test: its shape and its elements.
 type value struct {
 	dims []int64
-	dt   onnx.DType
 	data []float64
 }
 

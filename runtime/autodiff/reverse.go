@@ -41,7 +41,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
 		// Convolutions whose weights are inputs are not blocked.
 		cpu: opts.CPU && len(promoted) == 0}
-	if err := d.missing(m, wrt, opts.targets(output)); err != nil {
+	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
 	var sizes map[string][2]int64
@@ -139,9 +139,9 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 	var h Head
 	for _, l := range opts.Losses {
 		if _, ok := l.(Existing); !ok && h.Logits.IsZero() {
-			fs, err := probe(ctx, eng, m, nil)
-			if err != nil {
-				return nil, nil, nil, err
+			fs, perr := probe(ctx, eng, m, nil)
+			if perr != nil {
+				return nil, nil, nil, perr
 			}
 			f, ok := fs[output]
 			if !ok || !f.dtype.IsFloat() {
@@ -149,11 +149,11 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 			}
 			h, sizes = headOf(b, m, output, f, fs)
 		}
-		v, err := l.Build(b, h)
-		if err != nil {
-			return nil, nil, nil, err
+		v, berr := l.Build(b, h)
+		if berr != nil {
+			return nil, nil, nil, berr
 		}
-		if err := b.Err(); err != nil {
+		if err = b.Err(); err != nil {
 			return nil, nil, nil, fmt.Errorf("autodiff: loss %q: %w", l.Name(), err)
 		}
 		name := l.Name()

@@ -69,7 +69,7 @@ func powRule(c *Context) ([]onnx.Value, error) {
 	}
 	out := make([]onnx.Value, 2)
 	if c.Needs(0) {
-		d := onnx.Value{}
+		var d onnx.Value
 		if v, ok := constScalar(c, 1); ok && v == 2 {
 			d = b.Mul(g, b.Mul(x, c.Scalar(2))) // by far the most frequent
 		} else {

@@ -51,7 +51,7 @@ func resizeRule(c *Context) ([]onnx.Value, error) {
 func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity bool, err error) {
 	scale := float32(out) / float32(in)
 	if t := c.Const(2); t != nil {
-		if v, err := onnx.Float32s(t); err == nil && a < len(v) {
+		if v, ferr := onnx.Float32s(t); ferr == nil && a < len(v) {
 			scale = v[a] // the given scale, not the ratio of sizes, places the samples
 		}
 	}

@@ -92,7 +92,7 @@ func (w *constantWeights) update(ctx context.Context) error {
 	// The old session goes first, so that its memory can be used again.
 	old := w.sess
 	w.sess = nil
-	if err := old.Close(); err != nil {
+	if err = old.Close(); err != nil {
 		return err
 	}
 	if w.sess, err = w.x.rt.NewSession(ctx, b, w.opts); err != nil {

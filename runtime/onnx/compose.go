@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
 
 	"google.golang.org/protobuf/proto"
@@ -200,7 +201,7 @@ func join(p, q *onnxpb.ModelProto, wire map[string]string) error {
 	rest := filter(g.Output, func(v *onnxpb.ValueInfoProto) bool { return !wired[v.GetName()] })
 	g.ValueInfo = append(g.ValueInfo, filter(g.Output, func(v *onnxpb.ValueInfoProto) bool { return wired[v.GetName()] })...)
 	g.ValueInfo = append(g.ValueInfo, h.ValueInfo...)
-	g.Output = append(h.Output, rest...)
+	g.Output = slices.Concat(h.Output, rest)
 	// An output of then that is one of its wired inputs must not be declared
 	// twice.
 	outs := make(map[string]bool)

@@ -191,7 +191,7 @@ func TestSortedAndDead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := cycle.Sorted(); !errors.Is(err, onnx.ErrCycle) {
+	if _, err = cycle.Sorted(); !errors.Is(err, onnx.ErrCycle) {
 		t.Errorf("error %v, want ErrCycle", err)
 	}
 	twice, err := m.Edit(func(p *onnxpb.ModelProto) error { p.Graph.Node[0].Output[0] = "y"; return nil })

@@ -58,9 +58,9 @@ func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
 		if !IsExternal(t) {
 			return t, nil
 		}
-		raw, err := readExternal(root, t, left)
-		if err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), err)
+		raw, rerr := readExternal(root, t, left)
+		if rerr != nil {
+			return nil, fmt.Errorf("tensor %q: %w", t.GetName(), rerr)
 		}
 		left -= int64(len(raw))
 		u := shallow(t, "external_data").(*onnxpb.TensorProto)
@@ -99,8 +99,8 @@ func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, err
 		return nil, fmt.Errorf("%w: external data of more than the allowed size", ErrLimit)
 	}
 	// Look before opening: to open a named pipe would wait for a writer.
-	if st, err := root.Stat(filepath.FromSlash(location)); err != nil {
-		return nil, openError(location, err)
+	if st, serr := root.Stat(filepath.FromSlash(location)); serr != nil {
+		return nil, openError(location, serr)
 	} else if !st.Mode().IsRegular() {
 		return nil, fmt.Errorf("onnx: external file %q is not a regular file", location)
 	}

@@ -115,9 +115,9 @@ func TestExternalData(t *testing.T) {
 			case c.want == nil && err != nil:
 				t.Fatal(err)
 			case c.want == nil:
-				w, err := onnx.Float32s(m.Initializer("w"))
-				if err != nil || len(w) != 4 || c.name == "plain" && w[0] != 1 {
-					t.Errorf("weights %v, error %v", w, err)
+				w, werr := onnx.Float32s(m.Initializer("w"))
+				if werr != nil || len(w) != 4 || c.name == "plain" && w[0] != 1 {
+					t.Errorf("weights %v, error %v", w, werr)
 				}
 			case err == nil:
 				t.Error("no error")

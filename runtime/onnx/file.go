@@ -67,8 +67,8 @@ func (m *Model) Write(path string) error {
 		return fmt.Errorf("write model %q: %w", path, err)
 	}
 	err = writeAtomic(path, func(f *os.File) error {
-		_, err := f.Write(b)
-		return err
+		_, werr := f.Write(b)
+		return werr
 	})
 	if err != nil {
 		return fmt.Errorf("write model %q: %w", path, err)

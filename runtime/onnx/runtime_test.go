@@ -111,9 +111,9 @@ func TestSharedModelsRun(t *testing.T) {
 				if opset < m.Opset("") {
 					continue
 				}
-				up, err := m.WithOpset(opset)
-				if err != nil {
-					t.Fatal(err)
+				up, uerr := m.WithOpset(opset)
+				if uerr != nil {
+					t.Fatal(uerr)
 				}
 				same(t, fmt.Sprint("opset ", opset), runFloats(t, rt, up), want, 1e-6)
 			}

@@ -38,14 +38,14 @@ func (s *scanner) message(b []byte, md protoreflect.MessageDescriptor, depth int
 		b = b[n:]
 		fd := fields.ByNumber(num)
 		if fd != nil && typ == protowire.BytesType && fd.Kind() == protoreflect.MessageKind {
-			sub, n := protowire.ConsumeBytes(b)
-			if n < 0 {
-				return fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(n))
+			sub, size := protowire.ConsumeBytes(b)
+			if size < 0 {
+				return fmt.Errorf("%w: %w", ErrMalformed, protowire.ParseError(size))
 			}
 			if err := s.message(sub, fd.Message(), depth+1); err != nil {
 				return err
 			}
-			b = b[n:]
+			b = b[size:]
 			continue
 		}
 		n = protowire.ConsumeFieldValue(num, typ, b)
