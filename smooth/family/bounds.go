@@ -42,8 +42,8 @@ func differentialTwoBounds(t interface {
 			return t.Radius(n, dim, p)
 		}
 		// 1−p is rounded; a neighbour nearer to 1/2 only shortens the radius.
-		r, err := t.Radius(n, dim, math.Nextafter(1-p, 0))
-		return -r, err
+		r, rerr := t.Radius(n, dim, math.Nextafter(1-p, 0))
+		return -r, rerr
 	}
 	a, err := signed(pA)
 	if err != nil {

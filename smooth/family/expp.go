@@ -94,7 +94,7 @@ func (f *Expp) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	case 0.5:
 		c := math.Exp(special.LogGammaQuantile(2, q, w))
 		e := math.Exp(-c)
-		return below(2*(special.Dilog(e)-c*math.Log(-math.Expm1(-c))), quantileMargin), nil
+		return below(2*(special.Dilog(e)-c*logComplement(c, e)), quantileMargin), nil
 	}
 	return below(math.Exp(special.LogGammaQuantile(1/f.p, w, q)/f.p), quantileMargin), nil
 }
@@ -102,4 +102,12 @@ func (f *Expp) Radius(n Norm, dim int, pLower float64) (float64, error) {
 // RadiusTwoBounds implements TwoBounds.
 func (f *Expp) RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float64, error) {
 	return differentialTwoBounds(f, n, dim, pLower, pUpper)
+}
+
+// logComplement returns ln(1 − e^(−c)), given e = e^(−c) as well.
+func logComplement(c, e float64) float64 {
+	if c > 1 {
+		return math.Log1p(-e)
+	}
+	return math.Log(-math.Expm1(-c))
 }

@@ -90,9 +90,21 @@ func laplaceInf(dim int, p float64) float64 {
 	if i == d/2 {
 		covered = pmf / 2
 	}
-	h := p - 0.5 // exact
-	upper := 0.0 // ½ − T(i), the mass above the current piece
-	for covered < h && i < d {
+	h, q := p-0.5, 1-p // both exact
+	upper := 0.0       // ½ − T(i), the mass above the current piece
+	tail := 0.0        // T(i+1), where it was needed
+	for i < d {
+		// Far from the end the mass covered decides. Near it, where that has lost
+		// the digits of a small 1−p, the tail does.
+		if p < 0.75 {
+			if covered >= h {
+				break
+			}
+		} else if h-covered < 1e-9 {
+			if tail = binomialTail(d, i, pmf); tail <= q {
+				break
+			}
+		}
 		if v := 2*i - d; v == 0 {
 			sum += 1 / d
 		} else {
@@ -112,15 +124,20 @@ func laplaceInf(dim int, p float64) float64 {
 	if p < 0.75 {
 		return sum - math.Log1p(-v*(h-upper)/phi)/v
 	}
-	// In the tail: Φ(1−p) = Φ(T(i+1)) + v((1−p) − T(i+1)), with T summed upward.
-	tail, term := 0.0, pmf
-	for j := i; j < d; j++ {
-		term *= (d - j) / (j + 1)
-		tail += term
-		if term < tail*1e-18 {
-			break
-		}
+	// In the tail: Φ(1−p) = Φ(T(i+1)) + v((1−p) − T(i+1)).
+	if i == d {
+		tail = 0
 	}
 	low := (d - i) * pmf // Φ(T(i+1)) = (i+1)·b(i+1)
-	return sum + math.Log(phi/min(phi, low+v*max(0, (1-p)-tail)))/v
+	return sum + math.Log(phi/min(phi, low+v*(q-tail)))/v
+}
+
+// binomialTail returns P[B > i] for B binomial(d, ½), given P[B = i], i ≥ d/2.
+func binomialTail(d, i, pmf float64) float64 {
+	tail := 0.0
+	for ; i < d && pmf > tail*1e-18; i++ {
+		pmf *= (d - i) / (i + 1)
+		tail += pmf
+	}
+	return tail
 }

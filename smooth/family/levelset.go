@@ -101,18 +101,19 @@ func (l *levelSet) excess(tau, e float64) (h, rest float64) {
 		w := l.density(s)
 		a, b = at(l.radius(s))
 		return w * a, w * b
-	}, l.lo, l.hi, l.step, 1e-12)
+	}, l.lo, l.hi, l.step, 3e-12)
 }
 
 // threshold returns τ* > 0 with H(τ*, e) = 0.
 func (l *levelSet) threshold(e float64) float64 {
 	// At the median radius, the threshold at which z = 0.
 	guess := l.rise(l.median, math.Hypot(l.median, e))
-	tau, _ := findRoot(func(u float64) float64 {
+	// H(0, e) is the size of what H(−τ*, e) will be: it sets the accuracy.
+	scale, _ := l.excess(0, e)
+	return math.Exp(findRoot(func(u float64) float64 {
 		h, _ := l.excess(math.Exp(u), e)
-		return -h
-	}, math.Log(guess), 0.1)
-	return math.Exp(tau)
+		return -h / scale
+	}, math.Log(guess), 0.1))
 }
 
 // probability returns p_A − ½ and 1 − p_A for which e is the radius.
@@ -122,58 +123,49 @@ func (l *levelSet) probability(e float64) (h, q float64) {
 
 // solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A.
 func (l *levelSet) solve(h, q, guess float64) float64 {
-	u, _ := findRoot(func(u float64) float64 {
+	return math.Exp(findRoot(func(u float64) float64 {
 		gotH, gotQ := l.probability(math.Exp(u))
 		if h < 0.25 {
 			return math.Log(gotH / h)
 		}
 		return math.Log(q / gotQ)
-	}, math.Log(guess), 0.1)
-	return math.Exp(u)
+	}, math.Log(guess), 0.1))
 }
 
-// findRoot returns a root of the increasing function f near start: it brackets by
-// growing steps, then closes in by the secant method with bisection as its guard.
-func findRoot(f func(float64) float64, start, step float64) (x float64, evaluations int) {
+// rootTol is the size of f that findRoot takes for zero, f being of order one: a
+// tenth of levelSetMargin.
+const rootTol = 1e-10
+
+// findRoot returns a root of the increasing function f near start, where |f| falls
+// below rootTol: it brackets by growing steps, then closes in by regula falsi that
+// halves the value of an end kept twice (the Illinois method).
+func findRoot(f func(float64) float64, start, step float64) float64 {
 	a, fa := start, f(start)
-	evaluations = 1
-	if fa == 0 {
-		return a, evaluations
-	}
 	b, fb := a, fa
-	for h := step; (fa < 0) == (fb < 0); h *= 2 {
+	for range 60 {
+		if (fa < 0) != (fb < 0) || math.Abs(fb) < rootTol {
+			break
+		}
 		a, fa = b, fb
-		if fa < 0 {
-			b = a + h
-		} else {
-			b = a - h
-		}
+		b = a - math.Copysign(step, fa)
 		fb = f(b)
-		evaluations++
-		if fb == 0 || evaluations > 60 {
-			return b, evaluations
-		}
+		step *= 2
 	}
-	// Illinois: regula falsi that halves the value of an end kept twice.
-	for evaluations < 200 && math.Abs(b-a) > 1e-12*(1+math.Abs(b)) {
+	for range 100 {
+		if math.Abs(fb) < rootTol || math.Abs(b-a) <= 1e-13*(1+math.Abs(b)) {
+			break
+		}
 		c := b - fb*(b-a)/(fb-fa)
 		if !(math.Min(a, b) < c && c < math.Max(a, b)) {
 			c = a + (b-a)/2
 		}
 		fc := f(c)
-		evaluations++
-		if fc == 0 || c == a || c == b {
-			return c, evaluations
-		}
 		if (fc < 0) == (fb < 0) {
 			fa /= 2
 		} else {
 			a, fa = b, fb
 		}
 		b, fb = c, fc
-		if math.Abs(fc) < 1e-14 {
-			return c, evaluations
-		}
 	}
-	return b, evaluations
+	return b
 }

@@ -9,8 +9,7 @@ func BetaPower(a, b, x, y float64) float64 {
 		return math.Exp(a*math.Log(x) + b*logOf(y, x) - logBeta(a, b))
 	}
 	n := a + b
-	u, v := (x*n-a)/a, (y*n-b)/b
-	return math.Sqrt(a/n*b) * invSqrt2Pi * math.Exp(a*log1pmx(u)+b*log1pmx(v)+(stirling(n)-stirling(a)-stirling(b)))
+	return math.Sqrt(a/n*b) * invSqrt2Pi * math.Exp(deviance(a, x*n)+deviance(b, y*n)+(stirling(n)-stirling(a)-stirling(b)))
 }
 
 // logOf returns ln y for y = 1 − x, from whichever of the two is the smaller.
@@ -54,7 +53,7 @@ func BetaTails(a, b, x, y float64) (lower, upper float64) {
 // all positive for x below a/(a+b).
 func betaFraction(a, b, x, y float64) float64 {
 	lambda := a - (a+b)*x
-	if b*y > a { // the same number from the more accurate of x and y
+	if a > b { // the same number, from the one of x and y that is not close to 1
 		lambda = (a+b)*y - b
 	}
 	c := 1 + lambda

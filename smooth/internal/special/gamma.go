@@ -11,7 +11,7 @@ func gammaPower(a, x float64) float64 {
 	if a < 1 { // x^a a e^(−x)/Γ(1+a): small a would divide by almost zero
 		return a * math.Exp(a*math.Log(x)-x-logGamma1p(a))
 	}
-	return math.Sqrt(a) * invSqrt2Pi * math.Exp(a*log1pmx((x-a)/a)-stirling(a))
+	return math.Sqrt(a) * invSqrt2Pi * math.Exp(deviance(a, x)-stirling(a))
 }
 
 // LogGammaPower returns ln(x^a e^(−x)/Γ(a)) for x > 0, a > 0.
@@ -19,7 +19,7 @@ func LogGammaPower(a, x float64) float64 {
 	if a < 1 {
 		return math.Log(a) + a*math.Log(x) - x - logGamma1p(a)
 	}
-	return 0.5*math.Log(a) - halfLog2Pi + a*log1pmx((x-a)/a) - stirling(a)
+	return 0.5*math.Log(a) - halfLog2Pi + deviance(a, x) - stirling(a)
 }
 
 // GammaTails returns the two tails of the gamma law with shape a > 0 at x ≥ 0:
@@ -101,7 +101,7 @@ func LogGammaQuantile(a, p, q float64) float64 {
 	tails := func(s float64) (lower, upper, density float64) {
 		x := math.Exp(s)
 		lower, upper = GammaTails(a, x)
-		if lower == 0 { // x underflows or is far below: the leading term of the series
+		if lower == 0 && a < 1 { // x underflows: the leading term of the series
 			lower = math.Exp(a*s - logGamma1p(a))
 		}
 		return lower, upper, gammaPowerLog(a, s, x)

@@ -23,7 +23,7 @@ func GaussPair(f func(float64) (a, b float64), lo, hi, step, tol float64) (a, b 
 	return p.a, p.b
 }
 
-const maxPanels = 2000
+const maxPanels = 600
 
 type pair struct {
 	f          func(float64) (a, b float64)

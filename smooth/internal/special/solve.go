@@ -17,25 +17,19 @@ func solve(tails func(s float64) (lower, upper, density float64), p, q, start, s
 		return math.Log(q) - math.Log(upper), density / upper
 	}
 	lo, hi := start, start
-	v, slope := f(start)
-	for h := step; !(v <= 0); h *= 2 { // also leaves −Inf alone and moves from NaN
+	below := func(s float64) bool { v, _ := f(s); return v <= 0 } // −Inf is, NaN is not
+	for h := step; !below(lo); h *= 2 {
 		lo -= h
-		v, slope = f(lo)
 	}
-	flo := v
-	v = flo
 	if lo == start {
-		for h := step; ; h *= 2 {
-			hi += h
-			if v, slope = f(hi); v >= 0 || math.IsNaN(v) {
-				break
-			}
+		for hi += step; below(hi); hi += step {
 			lo = hi
+			step *= 2
 		}
 	}
 	s := lo + (hi-lo)/2
 	for range 200 {
-		v, slope = f(s)
+		v, slope := f(s)
 		switch {
 		case v == 0:
 			return s

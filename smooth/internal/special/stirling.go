@@ -51,7 +51,7 @@ func shift(a float64) float64 {
 
 // log1pmx returns ln(1+x) − x for x > −1, without cancellation near 0.
 func log1pmx(x float64) float64 {
-	if x < -0.5 || x > 0.6 {
+	if x <= -0.5 || x >= 0.6 {
 		return math.Log1p(x) - x
 	}
 	// With r = x/(2+x): ln(1+x) = 2(r + r³/3 + …) and x = 2r + rx.
@@ -64,6 +64,15 @@ func log1pmx(x float64) float64 {
 		term *= y
 	}
 	return r * (2*y*sum - x)
+}
+
+// deviance returns a(ln(x/a) − (x/a − 1)) for x, a > 0: without cancellation near
+// x = a, and with the relative accuracy of x far below.
+func deviance(a, x float64) float64 {
+	if u := (x - a) / a; u > -0.5 && u < 0.6 {
+		return a * log1pmx(u)
+	}
+	return a*math.Log(x/a) + (a - x)
 }
 
 // GammaRatio returns Γ(x+δ)/Γ(x) for x > 0, x+δ > 0. For large x its relative
