@@ -67,6 +67,20 @@ func TestProbeLoadReportsOrdinaryFaults(t *testing.T) {
 	}
 }
 
+// TestProbeLoadHalfOutput: the binding cannot copy an output of float16 that
+// onnxruntime allocated, which says nothing against the model.
+func TestProbeLoadHalfOutput(t *testing.T) {
+	rt := runtimetest.Open(t)
+	for _, rows := range []int64{-1, 2} {
+		model := runtime.MakeGraph([][]byte{runtime.MakeNode("Relu", "y", "x"), runtime.MakeNode("Relu", "z", "y")},
+			[][]byte{runtime.MakeValue("x", runtime.Float16, rows, 3)},
+			[][]byte{runtime.MakeValue("y", runtime.Float16, rows, 3), runtime.MakeValue("z", runtime.Float16, rows, 3)})
+		if err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-"}); err != nil {
+			t.Errorf("%d rows: %v", rows, err)
+		}
+	}
+}
+
 func TestProbeSurvivesTheDeathOfItsChild(t *testing.T) {
 	rt := runtimetest.Open(t)
 	t.Setenv(dieVariable, "1")
