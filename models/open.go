@@ -159,6 +159,9 @@ func (m *Model) tryOpen(ctx context.Context, e *engine, p *plan, rewrite bool) (
 // tryFixed prepares the graph at its own batch.
 func (m *Model) tryFixed(ctx context.Context, e *engine, p *plan, why error) (ProbeResult, error) {
 	size := p.ownBatch()
+	if p.single && size != 1 {
+		return ProbeResult{}, fmt.Errorf("a model that runs row by row was given batches of %d", size) // checkSingle refuses it
+	}
 	g, _, err := p.build(false, int64(size))
 	if err != nil {
 		return ProbeResult{}, err
@@ -334,43 +337,6 @@ func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepare
 		return diff, fmt.Errorf("the rewritten graph differs from the original by %.1g of the largest score", diff)
 	}
 	return diff, nil
-}
-
-// probeFixed compares rows at different positions of a fixed batch. A batch of one
-// row has no positions: asking twice shows that the answer is a function of the row.
-func (p *plan) probeFixed(ctx context.Context, e *engine, prepared *onnx.Model, width, size int) (res ProbeResult, err error) {
-	sess, err := e.session(ctx, prepared)
-	if err != nil {
-		return res, err
-	}
-	defer func() { err = errors.Join(err, sess.Close()) }()
-	d := product(p.source)
-	rows := sampleRows(max(size, 2), d)[:size*d]
-	first, err := e.ask(ctx, sess, rows, p.source, width)
-	if err != nil {
-		return res, err
-	}
-	turned := make([]float32, len(rows))
-	for i := range size {
-		j := (i + size/2) % size
-		copy(turned[j*d:(j+1)*d], rows[i*d:(i+1)*d])
-	}
-	second, err := e.ask(ctx, sess, turned, p.source, width)
-	if err != nil {
-		return res, err
-	}
-	c := comparison{bits: true}
-	scale := largestScore(first)
-	for i := range size {
-		c.rows(first, i, second, (i+size/2)%size, scale)
-	}
-	res = ProbeResult{Rows: size, Batch: size, Provider: sess.Provider(), MaxDifference: c.largest, BatchIndependent: c.bits}
-	res.SameDecisions = !c.flipped && !(c.largest > tolerance(p.input.Type, res.Provider))
-	if !res.SameDecisions {
-		return res, refuse("the same row gets different answers from one run to the next, or at different positions of the batch",
-			"export it for inference, without random operators or operators that mix the batch")
-	}
-	return res, nil
 }
 
 // explainProbe adds what the probe showed.

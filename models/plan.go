@@ -18,8 +18,9 @@ type plan struct {
 	source   []int // nil: not known without data
 	fit      fit
 	affine   affine
-	static   int  // the batch that the file bakes in; 0: open
-	single   bool // runs at batch 1 only: its quantisation depends on the batch
+	static   int      // the batch that the file bakes in; 0: open
+	single   bool     // runs at batch 1 only: its quantisation depends on the batch
+	quantise []string // the operators that make it so
 	denoiser *denoiser
 }
 
@@ -97,6 +98,9 @@ func (p *plan) decide(d Declaration, yaml string, opts Options) error {
 		if err = p.planDenoiser(d.Denoiser); err != nil {
 			return fmt.Errorf("denoiser %s: %w", d.Denoiser, err)
 		}
+	}
+	if err = p.checkSingle(); err != nil {
+		return err
 	}
 	p.planBatch()
 	return nil
@@ -196,14 +200,29 @@ func (p *plan) checkSound() error {
 	if err := checkWeights(p.m); err != nil {
 		return err
 	}
-	if len(h.quantise) > 0 {
-		p.single = true
-		if n := batchDim(p.input); n > 1 {
-			return refuse(fmt.Sprintf("its quantisation scale is computed over the %d rows of its fixed batch", n),
-				"export it with batch 1, or quantise it statically", h.quantise...)
-		}
-	}
+	p.runSingly(h.quantise)
 	return nil
+}
+
+// runSingly notes operators whose scale is computed from the whole batch.
+func (p *plan) runSingly(quantise []string) {
+	p.quantise = append(p.quantise, quantise...)
+	p.single = len(p.quantise) > 0
+}
+
+// checkSingle refuses what must run row by row and cannot: a fixed batch of several
+// rows, be it the classifier's or the denoiser's, would share one scale.
+func (p *plan) checkSingle() error {
+	n := p.ownBatch()
+	if !p.single || n == 1 {
+		return nil
+	}
+	whose, remedy := "its fixed batch", "export it with batch 1, or quantise it statically"
+	if p.denoiser != nil {
+		whose, remedy = "a fixed batch of the denoiser or the classifier", "export both with batch 1 or an open one, or quantise statically"
+	}
+	return refuse(fmt.Sprintf("the scale of its dynamic quantisation is computed over the %d rows of %s: votes would not be independent", n, whose),
+		remedy, p.quantise...)
 }
 
 // planInput settles the source's shape, the layout and the preprocessing.

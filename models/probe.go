@@ -129,6 +129,9 @@ func probeBatches(d int) []int {
 	return sizes
 }
 
+// mostNeighbours bounds the batches in which rows are replaced: their runs are many.
+const mostNeighbours = 32
+
 // probe runs a prepared graph that takes any batch on the same rows at different
 // positions, with different neighbours and in different batch sizes.
 func (p *plan) probe(ctx context.Context, e *engine, prepared *onnx.Model, width int) (res ProbeResult, err error) {
@@ -186,7 +189,54 @@ func (p *plan) probe(ctx context.Context, e *engine, prepared *onnx.Model, width
 			fmt.Sprintf("its answer for a row depends on the other rows of the batch (scores differ by up to %.1g of the largest): votes would not be independent", c.largest),
 			"export it for inference, without operators that mix the batch")
 	}
+	for _, n := range append([]int{probeRows}, probeBatches(d)...) {
+		if n > mostNeighbours {
+			continue
+		}
+		if err := p.probeNeighbours(ctx, e, sess, width, n); err != nil {
+			res.SameDecisions = false
+			return res, err
+		}
+	}
 	return res, nil
+}
+
+// probeFixed compares rows at different positions of a fixed batch and among
+// different neighbours. A batch of one row has neither: asking twice shows that the
+// answer is a function of the row.
+func (p *plan) probeFixed(ctx context.Context, e *engine, prepared *onnx.Model, width, size int) (res ProbeResult, err error) {
+	sess, err := e.session(ctx, prepared)
+	if err != nil {
+		return res, err
+	}
+	defer func() { err = errors.Join(err, sess.Close()) }()
+	d := product(p.source)
+	rows := sampleRows(max(size, 2), d)[:size*d]
+	first, err := e.ask(ctx, sess, rows, p.source, width)
+	if err != nil {
+		return res, err
+	}
+	turned := make([]float32, len(rows))
+	for i := range size {
+		j := (i + size/2) % size
+		copy(turned[j*d:(j+1)*d], rows[i*d:(i+1)*d])
+	}
+	second, err := e.ask(ctx, sess, turned, p.source, width)
+	if err != nil {
+		return res, err
+	}
+	c := comparison{bits: true}
+	scale := largestScore(first)
+	for i := range size {
+		c.rows(first, i, second, (i+size/2)%size, scale)
+	}
+	res = ProbeResult{Rows: size, Batch: size, Provider: sess.Provider(), MaxDifference: c.largest, BatchIndependent: c.bits}
+	res.SameDecisions = !c.flipped && !(c.largest > tolerance(p.input.Type, res.Provider))
+	if !res.SameDecisions {
+		return res, refuse("the same row gets different answers from one run to the next, or at different positions of the batch",
+			"export it for inference, without random operators or operators that mix the batch")
+	}
+	return res, p.probeNeighbours(ctx, e, sess, width, size)
 }
 
 // same says whether two answers to the same rows agree but for rounding.
