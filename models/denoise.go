@@ -48,6 +48,9 @@ func (p *plan) planDenoiser(path string) error {
 	if _, _, integer := integerRange(s.input.Type); integer {
 		return refuse(fmt.Sprintf("input %v takes integers", s.input), "export it with a float input")
 	}
+	if err = p.dropSubnormals(s, " of the denoiser"); err != nil {
+		return err
+	}
 	d := &denoiser{subject: s, file: f, static: batchDim(s.input)}
 	if d.fit, err = fitLayout(p.source, rowDims(s.input), Undeclared); err != nil {
 		return err

@@ -88,6 +88,9 @@ func (p *plan) decide(d Declaration, yaml string, opts Options) error {
 	if err = p.checkSound(); err != nil {
 		return err
 	}
+	if err = p.dropSubnormals(p.subject, ""); err != nil {
+		return err
+	}
 	if err = p.planInput(d, opts.SourceShape); err != nil {
 		return err
 	}
