@@ -33,9 +33,9 @@ func (p *plan) probeNeighbours(ctx context.Context, e *engine, sess *runtime.Ses
 	scale := largestScore(first)
 	kept := func(batch []float32, keep func(int) bool) (comparison, error) {
 		c := comparison{bits: true}
-		a, err := e.ask(ctx, sess, batch, p.source, width)
-		if err != nil {
-			return c, err
+		a, aerr := e.ask(ctx, sess, batch, p.source, width)
+		if aerr != nil {
+			return c, aerr
 		}
 		for i := range size {
 			if keep(i) {

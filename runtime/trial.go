@@ -32,9 +32,9 @@ func (s *Session) trial() (err error) {
 	}()
 	budget := int64(maxTrialBytes)
 	for _, d := range s.inputs {
-		v, size, err := zeros(d, budget)
-		if err != nil {
-			return err
+		v, size, zerr := zeros(d, budget)
+		if zerr != nil {
+			return zerr
 		}
 		budget -= size
 		in = append(in, v)
