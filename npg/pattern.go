@@ -60,7 +60,8 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 	if err := p.Validate(); err != nil {
 		return Parameters{}, err
 	}
-	channels, height, width := 1, 1, 1
+	channels, height := 1, 1
+	var width int
 	switch len(shape) {
 	case 1:
 		width = shape[0]

@@ -56,7 +56,7 @@ func runBench(ctx context.Context, a *app) error {
 	declared, noise := a.declaration(r), a.noiseOptions(r)
 	fixed := smooth.FixedN{N0: r.int("statistics.n0", 1, 1<<40), N: r.int("statistics.n", 1, 1<<40), Alpha: r.float("statistics.alpha")}
 	rounds := int(r.int("bench.rounds", 1, 10000))
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	bench0, err := a.openBench(ctx, r.text("model.file"), declared, session)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -57,7 +56,7 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 	if err := c.makeCertifier(ctx); err != nil {
 		return nil, err
 	}
-	return c, c.openOutputs()
+	return c, c.openOutputs(ctx)
 }
 
 // makeCertifier makes noise, smoothed classifier and what all certificates have in common.
@@ -125,18 +124,18 @@ func (c *certification) notes() map[string]string {
 }
 
 // record is what a resumed run must have in common with this one.
-func (c *certification) record() results.Run {
+func (c *certification) record(ctx context.Context) results.Run {
 	o := c.options
 	return results.Run{
 		Command: "certify",
 		Configuration: map[string]any{
-			"model": json.RawMessage(c.certifier.Head.Model.Preprocessing), "decision": c.certifier.Head.Model.Decision,
+			"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
 			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
 			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": c.statistics.describe(), "labels": o.data.labels(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
 			"provider": c.bench.model.Provider(), "onnxruntime": c.bench.rt.Version(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
 		},
-		Hashes:      c.bench.hashes(c.certifier.Noise),
+		Hashes:      c.bench.hashes(ctx, c.certifier.Noise),
 		Environment: c.bench.environment(),
 	}
 }
@@ -152,10 +151,10 @@ func refuseExisting(paths []string) error {
 }
 
 // openOutputs opens the files; without any, rows are kept in memory for the summary.
-func (c *certification) openOutputs() error {
+func (c *certification) openOutputs(ctx context.Context) error {
 	o := c.options.output
 	writer, err := results.Open(results.Config{
-		TSV: o.tsv, JSONL: o.jsonl, Indices: c.bench.indices, Resume: o.resume, Run: c.record(),
+		TSV: o.tsv, JSONL: o.jsonl, Indices: c.bench.indices, Resume: o.resume, Run: c.record(ctx),
 	})
 	if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
 		return usage(err)

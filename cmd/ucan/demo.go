@@ -60,7 +60,7 @@ func runDemo(ctx context.Context, a *app) error {
 		return err
 	}
 	seed, given := seedOf(r)
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	if !given {
@@ -80,18 +80,18 @@ func runDemo(ctx context.Context, a *app) error {
 	for _, arm := range demoArms() {
 		selection := dataset.DefaultSelection()
 		selection.Max = demoInputs
-		run, err := a.prepareCertification(ctx, certifyOptions{
+		run, prepareErr := a.prepareCertification(ctx, certifyOptions{
 			model: model, session: session, noise: arm.noise, seed: seed, seedGiven: true,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
 			statistics: statisticsOptions{n0: 100, n: demoSamples, alpha: 0.001},
 			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},
 		})
-		if err != nil {
-			return err
+		if prepareErr != nil {
+			return prepareErr
 		}
-		summary, err := run.execute(ctx)
-		if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
-			return err
+		summary, runErr := run.execute(ctx)
+		if runErr != nil && !errors.Is(runErr, pipeline.ErrSomeFailed) {
+			return runErr
 		}
 		rows := run.writer.Rows()
 		series = append(series, report.Series{Name: arm.title, Rows: rows})
@@ -108,7 +108,7 @@ func runDemo(ctx context.Context, a *app) error {
 	picture := filepath.Join(dir, "curve.png")
 	options := report.DefaultPlotOptions()
 	options.Title = fmt.Sprintf("Embedded digits CNN, %d digits, n = %d", demoInputs, demoSamples)
-	if err := report.SavePlot(picture, series, options); err != nil {
+	if err = report.SavePlot(picture, series, options); err != nil {
 		return err
 	}
 	if a.json() {

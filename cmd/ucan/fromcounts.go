@@ -119,7 +119,7 @@ func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all [
 	for _, c := range all {
 		var line []byte
 		if folder != nil {
-			if err := folder.Save(c); err != nil {
+			if err = folder.Save(c); err != nil {
 				return nil, err
 			}
 			if line, err = c.Marshal(); err != nil {

@@ -70,7 +70,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	if _, statErr := os.Stat(out); statErr == nil {
@@ -86,7 +86,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
 	options := autodiff.Options{Losses: []autodiff.Loss{loss}, Wrt: wanted(m, wrt), Output: output, Promote: true}
-	if err := options.Validate(m); err != nil {
+	if err = options.Validate(m); err != nil {
 		return usagef("grad: %s: %w", path, err)
 	}
 	g, err := differentiate(ctx, rt, m, options)
@@ -141,7 +141,7 @@ func differentiate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opti
 	if err != nil {
 		return nil, err
 	}
-	if err := rt.ProbeLoad(ctx, b, runtime.ProbeOptions{Session: runtime.SessionOptions{IntraOp: 1}}); err != nil {
+	if err = rt.ProbeLoad(ctx, b, runtime.ProbeOptions{Session: runtime.SessionOptions{IntraOp: 1}}); err != nil {
 		return nil, err
 	}
 	g, err := autodiff.Differentiate(ctx, autodiff.OnRuntime(rt), m, options)

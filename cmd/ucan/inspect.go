@@ -48,7 +48,7 @@ func runInspect(ctx context.Context, a *app, path string) error {
 	if check && !gradients {
 		r.fault("inspect.check", "there is nothing to check; add --gradients")
 	}
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	options := models.Options{

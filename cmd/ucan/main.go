@@ -21,23 +21,28 @@ func main() {
 	if code, child := runtime.RunProbeChild(os.Args[1:]); child {
 		os.Exit(code)
 	}
+	os.Exit(runInterruptibly())
+}
+
+// runInterruptibly runs the command line and returns the exit code. After the first signal the run ends in order; a
+// second one kills it at once.
+func runInterruptibly() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	// After the first signal the run ends in order; a second one kills it at once.
 	context.AfterFunc(ctx, stop)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	code := exitCode(ctx, err)
 	if line := errorLine(code, err); line != "" {
 		fmt.Fprintln(os.Stderr, line)
 	}
-	os.Exit(code)
+	return code
 }
 
 // run executes the command line args, writing results to stdout and everything else to stderr. It is the whole
 // program but for signals and the exit code, so tests call it too.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	a := newApp(stdout, stderr)
-	root := newRootCommand(a)
+	root := newRootCommand(a) //nolint:contextcheck // cobra hands the context to each command's RunE
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

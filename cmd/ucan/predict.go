@@ -101,7 +101,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	}
 	var err error
 	if p.writer, err = results.Open(results.Config{
-		TSV: p.options.output.tsv, Indices: p.bench.indices, Resume: p.options.output.resume, Run: p.record(),
+		TSV: p.options.output.tsv, Indices: p.bench.indices, Resume: p.options.output.resume, Run: p.record(ctx),
 	}); err != nil {
 		if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
 			return prediction{}, usage(err)
@@ -182,7 +182,7 @@ func (p *predictor) emptyRow(item dataset.Item) results.Row {
 	return results.Row{Index: item.Index, Label: item.Label, Norm: norm, Guarantee: "none"}
 }
 
-func (p *predictor) record() results.Run {
+func (p *predictor) record(ctx context.Context) results.Run {
 	o := p.options
 	configuration := map[string]any{
 		"labels": o.data.labels(), "source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
@@ -195,7 +195,7 @@ func (p *predictor) record() results.Run {
 	}
 	return results.Run{
 		Command: "predict", Configuration: configuration,
-		Hashes:      p.bench.hashes(p.noise),
+		Hashes:      p.bench.hashes(ctx, p.noise),
 		Environment: p.bench.environment(),
 	}
 }

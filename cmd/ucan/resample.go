@@ -44,10 +44,10 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 	}
 	var o certifyOptions
 	o.seed, o.seedGiven = seedOf(r)
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return nil, err
 	}
-	if _, err := o.settle(nil); err != nil {
+	if _, err = o.settle(nil); err != nil {
 		return nil, err
 	}
 	bench, err := a.openWorkbench(ctx, model, declared, session, data, nil)

@@ -348,12 +348,12 @@ func describeNoise(maker *pipeline.NoiseMaker, o noiseOptions) map[string]any {
 }
 
 // hashes are the digests that a resumed run must have in common with the first; maker is nil without noise.
-func (w *workbench) hashes(maker *pipeline.NoiseMaker) map[string]string {
+func (w *workbench) hashes(ctx context.Context, maker *pipeline.NoiseMaker) map[string]string {
 	hashes := map[string]string{"model": w.model.SHA256(), "source": w.info.Fingerprint}
 	if maker == nil || maker.Guarantee() != certificate.Deployed {
 		return hashes
 	}
-	if sealed, err := maker.Seal(context.Background(), nil); err == nil {
+	if sealed, err := maker.Seal(ctx, nil); err == nil {
 		n := sealed.Noise()
 		for name, field := range map[string][]float32{"mu_field": n.Mu, "sigma_field": n.Sigma} {
 			if field != nil {

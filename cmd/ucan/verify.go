@@ -76,10 +76,10 @@ func runVerify(ctx context.Context, a *app, path string) error {
 	var lines []int
 	err := eachLine(ctx, path, func(line int, text []byte) error {
 		out.Certificates++
-		c, err := certificate.Parse(text)
-		if err != nil {
-			note(line, -1, certificate.Finding{Field: "certificate", Stored: "a line", Recomputed: err.Error()})
-			return nil
+		c, parseErr := certificate.Parse(text)
+		if parseErr != nil {
+			note(line, -1, certificate.Finding{Field: "certificate", Stored: "a line", Recomputed: parseErr.Error()})
+			return nil //nolint:nilerr // a line that is no certificate is a finding, and the others are still checked
 		}
 		findings, err := checker.Check(c)
 		if err != nil {

@@ -71,8 +71,8 @@ func Overhead(ctx context.Context, c Config) (Result, error) {
 	result := Result{Samples: c.Statistics.N0 + c.Statistics.N}
 	id := smooth.InputID(c.Input)
 	certify := func() error {
-		_, err := smoother.Certify(ctx, c.Input, id, c.Noise, c.Statistics)
-		return err
+		_, certifyErr := smoother.Certify(ctx, c.Input, id, c.Noise, c.Statistics)
+		return certifyErr
 	}
 	bare := func() error { return c.bare(ctx, result.Samples) }
 	var bares, certified []time.Duration
@@ -83,8 +83,8 @@ func Overhead(ctx context.Context, c Config) (Result, error) {
 		for i := range steps {
 			which := (i + round) % 2
 			begin := time.Now()
-			if err := steps[which](); err != nil {
-				return Result{}, fmt.Errorf("bench: %w", err)
+			if stepErr := steps[which](); stepErr != nil {
+				return Result{}, fmt.Errorf("bench: %w", stepErr)
 			}
 			took[which] = time.Since(begin)
 		}
