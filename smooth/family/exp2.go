@@ -126,7 +126,7 @@ func (f *Exp2) RadiusBy(method string, n Norm, dim int, pLower float64) (float64
 		}
 		return below((float64(dim)-1)*(math.Log1p(c)-0.5*math.Log(y)), quantileMargin), nil
 	}
-	return f.sets.radius(dim, p, func() radial { return f.radial(dim, shape) }), nil
+	return levelRadius(f, dim, f.sets.radius(dim, p, func() radial { return f.radial(dim, shape) }))
 }
 
 // Probability implements Inverter for the level-set method.
@@ -166,8 +166,8 @@ func (f *Exp2) radial(dim int, shape float64) radial {
 			}
 			return r * r * math.Expm1(2*logStep(t, k, j, tau))
 		},
-		rise: func(r, s float64) float64 {
-			v := math.Log1p((s*s-r*r)/(r*r)) / 2 // ln s/r
+		rise: func(r, gap float64) float64 {
+			v := math.Log1p(gap/(r*r)) / 2 // ln s/r
 			return math.Pow(r, k)*math.Expm1(k*v) + j*v
 		},
 	}
@@ -189,6 +189,14 @@ func logStep(t, k, j, tau float64) float64 {
 		v = next
 	}
 	return v
+}
+
+// levelRadius turns the 0 of a level-set radius that could not be had into an error.
+func levelRadius(f Family, dim int, r float64) (float64, error) {
+	if !(r > 0) || math.IsInf(r, 1) {
+		return 0, fmt.Errorf("noise family %s %v in dimension %d: no radius to 9 digits in double precision; choose less extreme parameters: %w", f.Name(), f.Params(), dim, ErrDomain)
+	}
+	return r, nil
 }
 
 // checkSphere refuses dimension 1, where a direction has no angle.

@@ -33,8 +33,8 @@ type radial struct {
 	// gap returns s² − r² where ψ(s) = ψ(r) + τ, −r² where there is no such s. It
 	// keeps its relative accuracy for small τ.
 	gap func(r, tau float64) float64
-	// rise returns ψ(s) − ψ(r).
-	rise func(r, s float64) float64
+	// rise is the inverse: ψ(s) − ψ(r) for s² − r² = gap > 0.
+	rise func(r, gap float64) float64
 }
 
 // levelSet evaluates the method in one dimension. It is immutable.
@@ -50,10 +50,17 @@ type levelSet struct {
 // z = ±1 for a fixed rule: (1−z²)^((d−1)/2) near there.
 const smoothFrom = 20
 
+// maxLevelPanels bounds the range of radii, in panels of a few standard deviations.
+const maxLevelPanels = 400
+
 func newLevelSet(dim int, r radial) *levelSet {
 	l := &levelSet{radial: r}
 	l.fixed = dim >= smoothFrom
-	n := int(math.Ceil((r.hi - r.lo) / r.step))
+	panels := math.Ceil((r.hi - r.lo) / r.step)
+	if !(panels >= 1 && panels <= maxLevelPanels) {
+		return l // no table: solve tells
+	}
+	n := int(panels)
 	mass := 0.0
 	for i := range n {
 		a, b := r.lo+(r.hi-r.lo)*float64(i)/float64(n), r.lo+(r.hi-r.lo)*float64(i+1)/float64(n)
@@ -79,57 +86,95 @@ func (l *levelSet) z(r, tau, e float64) float64 {
 }
 
 // excess returns H(τ, e) and ½ − H(τ, e), each accurate in relative terms when it
-// is the small one.
-func (l *levelSet) excess(tau, e float64) (h, rest float64) {
-	at := func(r float64) (h, rest float64) {
-		z := l.z(r, tau, e)
-		inside, outside := l.cap.Tails(z)
-		if z >= 0 {
-			return inside / 2, outside / 2
-		}
-		return -inside / 2, (1 + inside) / 2
-	}
-	if l.fixed {
-		for i, r := range l.node {
-			a, b := at(r)
-			h += l.weight[i] * a
-			rest += l.weight[i] * b
-		}
+// is the small one. H needs to be no more accurate than floor.
+func (l *levelSet) excess(tau, e, floor float64) (h, rest float64) {
+	if !l.fixed {
+		h, rest, _, _ = l.adaptive(tau, e, floor)
 		return h, rest
 	}
+	for i, r := range l.node {
+		a, b := l.at(r, tau, e)
+		h += l.weight[i] * a
+		rest += l.weight[i] * b
+	}
+	return h, rest
+}
+
+// at returns the part of H and of ½ − H that radius r contributes.
+func (l *levelSet) at(r, tau, e float64) (h, rest float64) {
+	z := l.z(r, tau, e)
+	inside, outside := l.cap.Tails(z)
+	if z >= 0 {
+		return inside / 2, outside / 2
+	}
+	return -inside / 2, (1 + inside) / 2
+}
+
+// adaptive is excess by a rule that adapts to the integrand, with the disagreement
+// that is left in both results.
+func (l *levelSet) adaptive(tau, e, floor float64) (h, rest, restH, restRest float64) {
 	return special.GaussPair(func(s float64) (a, b float64) {
 		w := l.density(s)
-		a, b = at(l.radius(s))
+		a, b = l.at(l.radius(s), tau, e)
 		return w * a, w * b
-	}, l.lo, l.hi, l.step, 3e-12)
+	}, l.lo, l.hi, l.step, 3e-12, floor)
+}
+
+// verify reports whether e is the radius of h = p_A − ½ and q = 1 − p_A as far as
+// levelSetMargin covers, by the adaptive rule.
+func (l *levelSet) verify(e, h, q float64) bool {
+	const share = levelSetMargin / 4
+	tau := l.threshold(e)
+	zero, _, left, _ := l.adaptive(tau, e, rootTol/10*h)
+	if !(math.Abs(zero)+left <= share*h) {
+		return false
+	}
+	gotH, gotQ, leftH, leftQ := l.adaptive(-tau, e, 0)
+	if h < 0.25 {
+		return math.Abs(gotH-h)+leftH <= share*h
+	}
+	return math.Abs(gotQ-q)+leftQ <= share*q
 }
 
 // threshold returns τ* > 0 with H(τ*, e) = 0.
 func (l *levelSet) threshold(e float64) float64 {
 	// At the median radius, the threshold at which z = 0.
-	guess := l.rise(l.median, math.Hypot(l.median, e))
+	guess := l.rise(l.median, e*e)
 	// H(0, e) is the size of what H(−τ*, e) will be: it sets the accuracy.
-	scale, _ := l.excess(0, e)
+	scale, _ := l.excess(0, e, 0)
 	return math.Exp(findRoot(func(u float64) float64 {
-		h, _ := l.excess(math.Exp(u), e)
+		h, _ := l.excess(math.Exp(u), e, rootTol/10*scale)
 		return -h / scale
 	}, math.Log(guess), 0.1))
 }
 
 // probability returns p_A − ½ and 1 − p_A for which e is the radius.
 func (l *levelSet) probability(e float64) (h, q float64) {
-	return l.excess(-l.threshold(e), e)
+	return l.excess(-l.threshold(e), e, 0)
 }
 
-// solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A.
+// solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A; NaN when the
+// parameters are too extreme for double precision to give it within levelSetMargin.
 func (l *levelSet) solve(h, q, guess float64) float64 {
-	return math.Exp(findRoot(func(u float64) float64 {
+	if l.median == 0 {
+		return math.NaN()
+	}
+	e := math.Exp(findRoot(func(u float64) float64 {
 		gotH, gotQ := l.probability(math.Exp(u))
 		if h < 0.25 {
 			return math.Log(gotH / h)
 		}
 		return math.Log(q / gotQ)
 	}, math.Log(guess), 0.1))
+	if l.verify(e, h, q) {
+		return e
+	}
+	if l.fixed { // far out, where caps are cut sharply
+		slow := *l
+		slow.fixed = false
+		return slow.solve(h, q, e)
+	}
+	return math.NaN()
 }
 
 // rootTol is the size of f that findRoot takes for zero, f being of order one: a

@@ -127,7 +127,7 @@ func (f *Pow2) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if err := checkSphere(f, dim); err != nil || done {
 		return 0, err
 	}
-	return f.sets.radius(dim, min(pLower, topProbability), func() radial { return f.radial(dim, b, m) }), nil
+	return levelRadius(f, dim, f.sets.radius(dim, min(pLower, topProbability), func() radial { return f.radial(dim, b, m) }))
 }
 
 // Probability implements Inverter.
@@ -166,9 +166,9 @@ func (f *Pow2) radial(dim int, b, m float64) radial {
 			}
 			return -r * r
 		},
-		rise: func(r, s float64) float64 {
+		rise: func(r, gap float64) float64 {
 			t := math.Pow(r, k)
-			v := math.Log1p((s*s-r*r)/(r*r)) / 2 // ln s/r
+			v := math.Log1p(gap/(r*r)) / 2 // ln s/r
 			return a * math.Log1p(t/(1+t)*math.Expm1(k*v))
 		},
 	}

@@ -76,7 +76,7 @@ func betaFraction(a, b, x, y float64) float64 {
 		bn, bnp1 = bnp1, alpha*bn+beta*bnp1
 		r0 := r
 		r = anp1 / bnp1
-		if math.Abs(r-r0) <= eps*r {
+		if !(math.Abs(r-r0) > eps*r) { // NaN ends it too
 			break
 		}
 		an /= bnp1

@@ -58,7 +58,7 @@ func gammaSeries(a, x float64) float64 {
 	for n := 1; n < maxTerms; n++ {
 		term *= x / (a + float64(n))
 		sum += term
-		if term < sum*eps/8 {
+		if !(term >= sum*eps/8) { // NaN ends it too
 			break
 		}
 	}
@@ -87,7 +87,7 @@ func gammaFraction(a, x float64) float64 {
 		d = 1 / d
 		delta := d * c
 		h *= delta
-		if math.Abs(delta-1) < eps {
+		if !(math.Abs(delta-1) >= eps) { // NaN ends it too
 			break
 		}
 	}

@@ -4,10 +4,11 @@ import "math"
 
 // GaussPair integrates two functions at once over [lo, hi], with panels of width at
 // most step that are halved until two rules agree to tol relative to the whole
-// integral of the function's size (a first estimate of it). It is meant for
-// integrands with kinks; maxPanels bounds its work where rounding makes agreement
-// impossible.
-func GaussPair(f func(float64) (a, b float64), lo, hi, step, tol float64) (a, b float64) {
+// integral of the function's size (a first estimate of it), or to floor for the
+// first function if that is more. It is meant for integrands with kinks; maxPanels
+// bounds its work where rounding makes agreement impossible. restA and restB are how
+// far the two rules still disagree in all.
+func GaussPair(f func(float64) (a, b float64), lo, hi, step, tol, floor float64) (a, b, restA, restB float64) {
 	p := pair{f: f}
 	n := int(math.Max(1, math.Ceil((hi-lo)/step)))
 	end := func(i int) float64 { return lo + (hi-lo)*float64(i)/float64(n) }
@@ -17,18 +18,21 @@ func GaussPair(f func(float64) (a, b float64), lo, hi, step, tol float64) (a, b 
 		p.tolA += tol * whole[i].absA
 		p.tolB += tol * whole[i].absB
 	}
+	p.tolA = math.Max(p.tolA, floor)
 	for i := range whole {
 		p.panel(end(i), end(i+1), whole[i], 40)
 	}
-	return p.a, p.b
+	return p.a, p.b, p.restA, p.restB
 }
 
-const maxPanels = 600
+const maxPanels = 250
 
 type pair struct {
 	f          func(float64) (a, b float64)
 	tolA, tolB float64
 	a, b       float64 // integrals so far
+	restA      float64 // disagreement that was accepted
+	restB      float64
 	panels     int
 }
 
@@ -50,12 +54,14 @@ func (p *pair) panel(lo, hi float64, whole part, depth int) {
 	m := lo + (hi-lo)/2
 	l, r := p.rule(lo, m), p.rule(m, hi)
 	p.panels++
-	if depth > 0 && p.panels < maxPanels &&
-		(math.Abs(l.a+r.a-whole.a) > p.tolA || math.Abs(l.b+r.b-whole.b) > p.tolB) {
+	da, db := math.Abs(l.a+r.a-whole.a), math.Abs(l.b+r.b-whole.b)
+	if depth > 0 && p.panels < maxPanels && (da > p.tolA || db > p.tolB) {
 		p.panel(lo, m, l, depth-1)
 		p.panel(m, hi, r, depth-1)
 		return
 	}
+	p.restA += da
+	p.restB += db
 	p.a += l.a + r.a
 	p.b += l.b + r.b
 }

@@ -162,11 +162,14 @@ func TestGaussIntegratesPolynomials(t *testing.T) {
 
 // Kinks and roots, as the measure of caps has them.
 func TestGaussPair(t *testing.T) {
-	a, b := GaussPair(func(x float64) (float64, float64) {
+	a, b, restA, restB := GaussPair(func(x float64) (float64, float64) {
 		return math.Abs(x - 0.3), math.Sqrt(math.Max(0, 1-x*x))
-	}, -2, 2, 1, 1e-12)
+	}, -2, 2, 1, 1e-12, 0)
 	if want := (2.3*2.3 + 1.7*1.7) / 2; !near(a, want, 1e-11) {
 		t.Errorf("∫|x−0.3| = %v, want %v", a, want)
+	}
+	if restA > 1e-10 || restB > 1e-10 {
+		t.Errorf("disagreement of %v and %v", restA, restB)
 	}
 	if want := math.Pi / 2; !near(b, want, 1e-11) {
 		t.Errorf("∫√(1−x²) = %v, want %v", b, want)
