@@ -65,7 +65,7 @@ func (f *Exp1) Lambda1(dim int) (float64, error) {
 		return 0, err
 	}
 	d := float64(dim)
-	return 1 / math.Sqrt(2/d/(d+1)*special.GammaRatio(d/f.k, 2/f.k)), nil
+	return scaleOf(f, dim, 1/math.Sqrt(2/d/(d+1)*special.GammaRatio(d/f.k, 2/f.k)))
 }
 
 // Radius implements Theorem.
@@ -77,8 +77,11 @@ func (f *Exp1) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if f.k == 1 {
 		return below(logTail(p), 0x1p-51), nil
 	}
-	table := f.tables.get(dim, func() expIntegral { return newExpIntegral(dim, f.k) })
-	return below(table.at(2*(p-0.5), 2*(1-p)), quadratureMargin), nil
+	table, err := f.tables.get(dim, func() (expIntegral, error) { return newExpIntegral(dim, f.k) })
+	if err != nil {
+		return 0, beyond(f, dim, err)
+	}
+	return settle(f, dim, table.at(2*(p-0.5), 2*(1-p)), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.

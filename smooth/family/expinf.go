@@ -24,7 +24,7 @@ import (
 // Sampling: e^(−r^k) is a mixture of indicator functions, so x is uniform on the
 // cube [−t, t]ᵈ with t^k from Gamma((d+k)/k). It loses at most 2·[stream.LostMass].
 type ExpInf struct {
-	k, j   float64
+	k      float64
 	tables tables[expIntegral]
 }
 
@@ -75,7 +75,7 @@ func (f *ExpInf) Lambda1(dim int) (float64, error) {
 		return 0, err
 	}
 	d := float64(dim)
-	return 1 / math.Sqrt((1/d+(1-1/d)/3)*special.GammaRatio(d/f.k, 2/f.k)), nil
+	return scaleOf(f, dim, 1/math.Sqrt((1/d+(1-1/d)/3)*special.GammaRatio(d/f.k, 2/f.k)))
 }
 
 // Radius implements Theorem. The error for ℓ∞ with k < 1 wraps ErrDomain.
@@ -88,17 +88,24 @@ func (f *ExpInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	}
 	p := min(pLower, topProbability)
 	h, q := p-0.5, 1-p // both exact
-	if n == LInf {
-		return below(f.integral(dim).at(2*h, 2*q), quadratureMargin), nil
-	}
 	d := float64(dim)
-	// 1/Φ = (2d/k) Γ(x)/Γ(x + (k−1)/k) at x = d/k.
-	slope := 2 * d / f.k / special.GammaRatio(d/f.k, (f.k-1)/f.k)
-	if f.k < 1 || q >= 1/(2*d) {
-		return below(h*slope, quadratureMargin), nil
+	var base float64 // what is not in the integral
+	w, tail := 2*h, 2*q
+	if n == L1 {
+		// 1/Φ = (2d/k) Γ(x)/Γ(x + (k−1)/k) at x = d/k.
+		slope := 2 * d / f.k / special.GammaRatio(d/f.k, (f.k-1)/f.k)
+		if f.k < 1 || q >= 1/(2*d) {
+			return settle(f, dim, h*slope, quadratureMargin)
+		}
+		base = (0.5 - 1/(2*d)) * slope
+		tail = 2 * d * q
+		w = 1 - tail
 	}
-	tail := 2 * d * q
-	return below((0.5-1/(2*d))*slope+f.integral(dim).at(1-tail, tail), quadratureMargin), nil
+	integral, err := f.integral(dim)
+	if err != nil {
+		return 0, beyond(f, dim, err)
+	}
+	return settle(f, dim, base+integral.at(w, tail), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.
@@ -106,9 +113,9 @@ func (f *ExpInf) RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float
 	return differentialTwoBounds(f, n, dim, pLower, pUpper)
 }
 
-func (f *ExpInf) integral(dim int) expIntegral {
+func (f *ExpInf) integral(dim int) (expIntegral, error) {
 	if f.k == 1 {
-		return expIntegral{k: 1}
+		return expIntegral{k: 1}, nil
 	}
-	return f.tables.get(dim, func() expIntegral { return newExpIntegral(dim, f.k) })
+	return f.tables.get(dim, func() (expIntegral, error) { return newExpIntegral(dim, f.k) })
 }

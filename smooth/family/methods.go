@@ -102,7 +102,7 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 	if ok {
 		return r
 	}
-	l := s.tables.get(dim, func() *levelSet { return newLevelSet(dim, describe()) })
+	l := s.table(dim, describe)
 	// Start from the Gaussian with the same median radius.
 	guess := l.median / math.Sqrt(float64(dim)) * stats.NormalQuantile(p)
 	r = below(l.solve(p-0.5, 1-p, guess), levelSetMargin)
@@ -115,9 +115,15 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 	return r
 }
 
+// table returns the table of a dimension.
+func (s *levelSets) table(dim int, describe func() radial) *levelSet {
+	l, _ := s.tables.get(dim, func() (*levelSet, error) { return newLevelSet(dim, describe()), nil })
+	return l
+}
+
 // probability returns the p whose radius is just above e > 0.
 func (s *levelSets) probability(dim int, e float64, describe func() radial) float64 {
-	l := s.tables.get(dim, func() *levelSet { return newLevelSet(dim, describe()) })
+	l := s.table(dim, describe)
 	h, q := l.probability(e * (1 + 2*levelSetMargin))
 	if h < 0.25 {
 		return 0.5 + h

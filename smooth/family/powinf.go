@@ -121,18 +121,22 @@ func (f *PowInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	}
 	p := min(pLower, topProbability)
 	h, q := p-0.5, 1-p // both exact
-	table := func() powIntegral {
-		return f.tables.get(dim, func() powIntegral { return newPowIntegral(d, m) })
+	var base float64   // what is not in the integral
+	w, tail := 2*h, 2*q
+	if n == L1 {
+		slope := 2 * d / m
+		if q >= 1/(2*d) {
+			return settle(f, dim, h*slope, 0x1p-50)
+		}
+		base = (0.5 - 1/(2*d)) * slope
+		tail = 2 * d * q
+		w = 1 - tail
 	}
-	if n == LInf {
-		return below(table().at(2*h, 2*q), quadratureMargin), nil
+	integral, err := f.tables.get(dim, func() (powIntegral, error) { return newPowIntegral(d, m) })
+	if err != nil {
+		return 0, beyond(f, dim, err)
 	}
-	slope := 2 * d / m
-	if q >= 1/(2*d) {
-		return below(h*slope, 0x1p-50), nil
-	}
-	tail := 2 * d * q
-	return below((0.5-1/(2*d))*slope+table().at(1-tail, tail), quadratureMargin), nil
+	return settle(f, dim, base+integral.at(w, tail), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.
@@ -147,7 +151,7 @@ type powIntegral struct {
 	table *special.Cumulative
 }
 
-func newPowIntegral(d, m float64) powIntegral {
+func newPowIntegral(d, m float64) (powIntegral, error) {
 	logit := func(x, y float64) float64 { return math.Log(x / y) }
 	hi := logit(special.BetaQuantile(d, m, 1, negligible))
 	lo := logit(special.BetaQuantile(d, m, leastTail/2, 1))
@@ -161,16 +165,18 @@ func newPowIntegral(d, m float64) powIntegral {
 		return special.BetaPower(d, m, x, y) / (m * lower)
 	}
 	step := 3 * math.Sqrt(1/d+1/m)
-	return powIntegral{d, m, special.NewCumulative(f, -hi, -lo, step, quadratureTol)}
+	table, err := special.NewCumulative(f, -hi, -lo, step, quadratureTol)
+	return powIntegral{d, m, table}, err
 }
 
-// at returns J for q and w = 1 − q, both accurate.
+// at returns J for q and w = 1 − q, both accurate; NaN where the table is not
+// accurate enough.
 func (t powIntegral) at(w, q float64) float64 {
 	if !(w > 0) {
 		return 0
 	}
 	x, y := special.BetaQuantile(t.d, t.m, q, w)
-	return t.table.At(math.Log(y / x))
+	return integralAt(t.table, math.Log(y/x))
 }
 
 // given returns a parameter map without the values that are NaN.

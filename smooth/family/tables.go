@@ -1,6 +1,7 @@
 package family
 
 import (
+	"fmt"
 	"math"
 	"sync"
 
@@ -17,19 +18,23 @@ type tables[T any] struct {
 
 const maxTables = 64
 
-// get returns the entry of dim, making it at the first call.
-func (t *tables[T]) get(dim int, build func() T) T {
+// get returns the entry of dim, making it at the first call. An error is returned
+// and not kept.
+func (t *tables[T]) get(dim int, build func() (T, error)) (T, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if v, ok := t.m[dim]; ok {
-		return v
+		return v, nil
+	}
+	v, err := build()
+	if err != nil {
+		return v, err
 	}
 	if t.m == nil || len(t.m) >= maxTables {
 		t.m = make(map[int]T)
 	}
-	v := build()
 	t.m[dim] = v
-	return v
+	return v, nil
 }
 
 // leastTail is the smallest tail that a radius is asked for: 2(1 − topProbability).
@@ -40,11 +45,50 @@ const leastTail = 0x1p-52
 const negligible = 1e-30
 
 // quadratureTol is the relative agreement asked of two quadrature rules, and
-// quadratureMargin covers it together with the rounding of the integrands.
+// quadratureMargin covers it together with the rounding of the integrands. What the
+// rules still differ by is taken off the integral, up to maxResidual of it; both
+// together stay below widestMargin.
 const (
 	quadratureTol    = 2e-14
 	quadratureMargin = 4e-12
+	maxResidual      = 5e-12
 )
+
+// integralAt returns the integral up to s, less what the rules differ by. It is NaN,
+// which [settle] turns into an error, where that is more than maxResidual.
+func integralAt(c *special.Cumulative, s float64) float64 {
+	value, residual := c.At(s)
+	if !(residual <= maxResidual*value) {
+		return math.NaN()
+	}
+	return value - residual
+}
+
+// settle is below for a radius that is positive in exact arithmetic: where x is not
+// positive or not finite, the parameters of f are beyond double precision, and it
+// returns an ErrDomain instead of a radius of 0.
+func settle(f Family, dim int, x, margin float64) (float64, error) {
+	if !(x > 0) || math.IsInf(x, 1) {
+		return 0, beyond(f, dim, nil)
+	}
+	return below(x, margin), nil
+}
+
+// scaleOf returns λ₁, or an ErrDomain where it over- or underflows.
+func scaleOf(f Family, dim int, lambda1 float64) (float64, error) {
+	if !(lambda1 > 0) || math.IsInf(lambda1, 1) {
+		return 0, fmt.Errorf("noise family %s %v in dimension %d: its standard deviation is beyond double precision; choose less extreme parameters: %w", f.Name(), f.Params(), dim, ErrDomain)
+	}
+	return lambda1, nil
+}
+
+// beyond is the error for a radius that double precision cannot compute.
+func beyond(f Family, dim int, cause error) error {
+	if cause == nil {
+		return fmt.Errorf("noise family %s %v in dimension %d: no radius to 12 digits in double precision; choose less extreme parameters: %w", f.Name(), f.Params(), dim, ErrDomain)
+	}
+	return fmt.Errorf("noise family %s %v in dimension %d: %w; choose less extreme parameters: %w", f.Name(), f.Params(), dim, cause, ErrDomain)
+}
 
 // expIntegral is the integral that the differential method gives for noise
 // e^(−‖x‖^k), k ≥ 1, in the norm of the noise's own dual ball (ExpInf in ℓ∞, Exp1
@@ -60,18 +104,27 @@ type expIntegral struct {
 	table    *special.Cumulative
 }
 
-func newExpIntegral(dim int, k float64) expIntegral {
+func newExpIntegral(dim int, k float64) (expIntegral, error) {
 	d := float64(dim)
 	shape, upper := d/k, (d+k-1)/k
 	lo := special.LogGammaQuantile(shape, negligible, 1) / k
 	hi := special.LogGammaQuantile(shape, 1, leastTail/2) / k
+	logGamma, _ := math.Lgamma(upper)
 	f := func(s float64) float64 {
-		return math.Exp((1-k)*s) / special.UpperGammaRatio(upper, math.Exp(k*s))
+		x := math.Exp(k * s)
+		if upper < 2 && x < upper+1 {
+			// The same as e^(ds−x)/Γ(upper, x): x may underflow where k is large.
+			_, tail := special.GammaTails(upper, x)
+			return math.Exp(d*s-x-logGamma) / tail
+		}
+		return math.Exp((1-k)*s) / special.UpperGammaRatio(upper, x)
 	}
-	return expIntegral{k, shape, special.NewCumulative(f, lo, hi, 3/math.Sqrt(d*k), quadratureTol)}
+	table, err := special.NewCumulative(f, lo, hi, 3/math.Sqrt(d*k), quadratureTol)
+	return expIntegral{k, shape, table}, err
 }
 
-// at returns J for q and w = 1 − q, both accurate.
+// at returns J for q and w = 1 − q, both accurate; NaN where the table is not
+// accurate enough.
 func (e expIntegral) at(w, q float64) float64 {
 	if !(w > 0) {
 		return 0
@@ -82,5 +135,5 @@ func (e expIntegral) at(w, q float64) float64 {
 		}
 		return -math.Log(q)
 	}
-	return e.table.At(special.LogGammaQuantile(e.shape, w, q) / e.k)
+	return integralAt(e.table, special.LogGammaQuantile(e.shape, w, q)/e.k)
 }

@@ -1,6 +1,10 @@
 package special
 
-import "math"
+import (
+	"errors"
+	"fmt"
+	"math"
+)
 
 // gaussNodes and gaussWeights are the positive half of the 16-point Gauss-Legendre
 // rule on [−1, 1] (Abramowitz and Stegun, table 25.4).
@@ -29,41 +33,79 @@ func Gauss(f func(float64) float64, a, b float64) float64 {
 // limit, tabulated at the ends of panels so that any upper limit costs one panel.
 // It is immutable and safe for concurrent use.
 type Cumulative struct {
-	f   func(float64) float64
-	end []float64 // ends of panels, end[0] the lower limit
-	sum []float64 // integral up to end[i]
+	f           func(float64) float64
+	end         []float64 // ends of panels, end[0] the lower limit
+	sum         []float64 // integral up to end[i]
+	residual    []float64 // how far the rules disagreed up to end[i]
+	evaluations int
 }
+
+const (
+	// maxCumulative bounds the panels of a Cumulative, and with them its work.
+	maxCumulative = 1 << 13
+	// maxHalvings leaves panels of a millionth of the first width.
+	maxHalvings = 20
+	// roundingLevel is what two rules may differ by, relative to a panel's own
+	// integral, from the rounding of the integrand alone. Halving does not help then.
+	roundingLevel = 4e-13
+)
+
+// ErrQuadrature tells that an integrand is not finite and positive, or its range
+// is too wide for the panels allowed.
+var ErrQuadrature = errors.New("the integral cannot be computed in double precision")
 
 // NewCumulative integrates f over [lo, hi], halving panels that start at width at
-// most step until two rules agree to tol relative to the integral so far.
-func NewCumulative(f func(float64) float64, lo, hi, step, tol float64) *Cumulative {
-	c := &Cumulative{f: f, end: []float64{lo}, sum: []float64{0}}
+// most step until two rules agree to tol relative to the integral so far. It stops
+// short of that where the difference is of the size of rounding errors, or the
+// panels become too narrow or too many; At tells what is left. The work is bounded:
+// at most 48 evaluations of f for each of 8192 panels. It returns ErrQuadrature where f
+// is not finite or not positive, or the range needs more panels from the start.
+func NewCumulative(f func(float64) float64, lo, hi, step, tol float64) (*Cumulative, error) {
 	n := math.Max(1, math.Ceil((hi-lo)/step))
+	if !(hi > lo) || math.IsInf(lo, 0) || math.IsInf(hi, 0) || !(n <= maxCumulative/2) {
+		return nil, fmt.Errorf("from %v to %v in steps of %v: %w", lo, hi, step, ErrQuadrature)
+	}
+	c := &Cumulative{end: []float64{lo}, sum: []float64{0}, residual: []float64{0}}
+	c.f = f
+	count := func(x float64) float64 { c.evaluations++; return f(x) }
 	for i := range int(n) {
 		a, b := lo+(hi-lo)*float64(i)/n, lo+(hi-lo)*float64(i+1)/n
-		c.panel(a, b, Gauss(f, a, b), tol, 40)
+		c.panel(count, a, b, Gauss(count, a, b), tol, maxHalvings)
 	}
-	return c
+	if total := c.sum[len(c.sum)-1]; !(total > 0) || math.IsInf(total, 1) {
+		return nil, fmt.Errorf("the integrand gives %v: %w", total, ErrQuadrature)
+	}
+	return c, nil
 }
 
-func (c *Cumulative) panel(a, b, whole, tol float64, depth int) {
+// panel adds [a, b], whose integral by one rule is whole. NaN counts as agreement:
+// it reaches the sum, where NewCumulative finds it.
+func (c *Cumulative) panel(f func(float64) float64, a, b, whole, tol float64, halvings int) {
 	m := a + (b-a)/2
-	left, right := Gauss(c.f, a, m), Gauss(c.f, m, b)
-	total := c.sum[len(c.sum)-1]
-	if depth > 0 && math.Abs(left+right-whole) > tol*(total+left+right) {
-		c.panel(a, m, left, tol, depth-1)
-		c.panel(m, b, right, tol, depth-1)
+	left, right := Gauss(f, a, m), Gauss(f, m, b)
+	last := len(c.sum) - 1
+	total, own := c.sum[last], left+right
+	diff := math.Abs(own - whole)
+	if halvings > 0 && len(c.end) < maxCumulative && diff > math.Max(tol*(total+own), roundingLevel*own) {
+		c.panel(f, a, m, left, tol, halvings-1)
+		c.panel(f, m, b, right, tol, halvings-1)
 		return
 	}
-	c.end = append(c.end, m, b)
-	c.sum = append(c.sum, total+left, total+left+right)
+	c.end = append(c.end, b)
+	c.sum = append(c.sum, total+own)
+	c.residual = append(c.residual, c.residual[last]+diff)
 }
 
-// At returns the integral from the lower limit to x, within the tabulated range.
-func (c *Cumulative) At(x float64) float64 {
+// Evaluations returns how often the integrand was evaluated for the table.
+func (c *Cumulative) Evaluations() int { return c.evaluations }
+
+// At returns the integral from the lower limit to x, within the tabulated range,
+// and how far two rules disagree on the panels up to x and on the part of a panel
+// that x cuts: an estimate of the error, from above for a smooth function.
+func (c *Cumulative) At(x float64) (value, residual float64) {
 	lo, hi := 0, len(c.end)-1
 	if x <= c.end[lo] {
-		return 0
+		return 0, 0
 	}
 	x = math.Min(x, c.end[hi])
 	for hi-lo > 1 {
@@ -73,7 +115,11 @@ func (c *Cumulative) At(x float64) float64 {
 			hi = m
 		}
 	}
-	return c.sum[lo] + Gauss(c.f, c.end[lo], x)
+	a := c.end[lo]
+	h := (x - a) / 4
+	halves := Gauss(c.f, a, a+2*h) + Gauss(c.f, a+2*h, x)
+	quarters := Gauss(c.f, a, a+h) + Gauss(c.f, a+h, a+2*h) + Gauss(c.f, a+2*h, a+3*h) + Gauss(c.f, a+3*h, x)
+	return c.sum[lo] + quarters, c.residual[lo] + math.Abs(quarters-halves)
 }
 
 // Dilog returns the dilogarithm Li₂(x) = Σ xⁿ/n² for 0 ≤ x ≤ 1.
