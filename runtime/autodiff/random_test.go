@@ -126,7 +126,7 @@ func checkRandom(t *testing.T, rt *runtime.Runtime, eng autodiff.Engine, seed ui
 func TestRandomGraphs(t *testing.T) {
 	rt := runtimetest.Open(t)
 	eng := autodiff.OnRuntime(rt)
-	n := uint64(60)
+	n := uint64(30)
 	if testing.Short() {
 		n = 15
 	}
