@@ -124,6 +124,9 @@ func (l *levelSet) adaptive(tau, e, floor float64) (h, rest, restH, restRest flo
 // levelSetMargin covers, by the adaptive rule.
 func (l *levelSet) verify(e, h, q float64) bool {
 	const share = levelSetMargin / 4
+	if !(e > 0) || math.IsInf(e, 1) {
+		return false
+	}
 	tau := l.threshold(e)
 	zero, _, left, _ := l.adaptive(tau, e, rootTol/10*h)
 	if !(math.Abs(zero)+left <= share*h) {
@@ -183,11 +186,14 @@ const rootTol = 1e-10
 
 // findRoot returns a root of the increasing function f near start, where |f| falls
 // below rootTol: it brackets by growing steps, then closes in by regula falsi that
-// halves the value of an end kept twice (the Illinois method).
+// halves the value of an end kept twice (the Illinois method). A NaN ends it.
 func findRoot(f func(float64) float64, start, step float64) float64 {
 	a, fa := start, f(start)
 	b, fb := a, fa
 	for range 60 {
+		if math.IsNaN(fb) {
+			return fb
+		}
 		if (fa < 0) != (fb < 0) || math.Abs(fb) < rootTol {
 			break
 		}
@@ -197,7 +203,7 @@ func findRoot(f func(float64) float64, start, step float64) float64 {
 		step *= 2
 	}
 	for range 100 {
-		if math.Abs(fb) < rootTol || math.Abs(b-a) <= 1e-13*(1+math.Abs(b)) {
+		if !(math.Abs(fb) >= rootTol) || math.Abs(b-a) <= 1e-13*(1+math.Abs(b)) {
 			break
 		}
 		c := b - fb*(b-a)/(fb-fa)
