@@ -116,7 +116,8 @@ func (f *PowInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if done, err := checkRadius(f, n, dim, pLower); done {
+	done, err := checkRadius(f, n, dim, pLower)
+	if done {
 		return 0, err
 	}
 	p := min(pLower, topProbability)

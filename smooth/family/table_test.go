@@ -30,7 +30,7 @@ func TestOwnTable(t *testing.T) {
 			PLower                       float64 `json:"p_lower"`
 			Params                       map[string]float64
 		}
-		if err := json.Unmarshal(in.Bytes(), &r); err != nil {
+		if err = json.Unmarshal(in.Bytes(), &r); err != nil {
 			t.Fatal(err)
 		}
 		key, _ := json.Marshal(r.Params)
