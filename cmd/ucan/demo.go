@@ -114,7 +114,7 @@ func runDemo(ctx context.Context, a *app) error {
 	if a.json() {
 		return writeJSON(a.stdout, map[string]any{"folder": dir, "summaries": summaries})
 	}
-	if _, err := overview.WriteTo(a.stdout); err != nil {
+	if _, err = overview.WriteTo(a.stdout); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(a.stdout, `
