@@ -1,0 +1,100 @@
+package arch
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"ucan/runtime/onnx"
+)
+
+// network adds the layers between the normalised input and the logits.
+type network func(g *graph, x onnx.Value, c Config) (onnx.Value, error)
+
+func networks() map[string]network {
+	return map[string]network{
+		"mnist-cnn": mnistCNN,
+		"resnet20":  resnet(3),
+		"resnet110": resnet(18),
+		"vit-tiny":  vitTiny,
+		"mlp":       mlp,
+	}
+}
+
+// Names returns the names of the built-in architectures.
+func Names() []string { return []string{"mnist-cnn", "resnet20", "resnet110", "vit-tiny", "mlp"} }
+
+// New makes a network with initial weights. It fails for a configuration that
+// [Config.Validate] rejects and for inputs too small, or otherwise unfit, for
+// the architecture.
+func New(c Config) (*Network, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	g := &graph{b: onnx.NewBuilder(graphName(c), opset), seed: c.Seed}
+	m, err := g.build(c)
+	if err != nil {
+		return nil, err
+	}
+	return &Network{config: c, training: m, weights: g.weights, stats: g.stats}, nil
+}
+
+// Export returns the classifier with the given weights (by name, all of
+// [Network.Weights]) and running averages: BatchNormalization folded into the
+// convolutions, plain ONNX of opset 17 with a symbolic batch, input [Images],
+// output [Logits]. The same values give the same bytes. It fails for values
+// that are missing, of the wrong number or not finite, and for variances below
+// 0.
+func (n *Network) Export(weights map[string][]float32, running Running) (*onnx.Model, error) {
+	for _, values := range []map[string][]float32{weights, running} {
+		for name, v := range values {
+			for i, x := range v {
+				if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
+					return nil, fmt.Errorf("arch: value %d of %q is %v; training has diverged, try a lower learning rate", i, name, x)
+				}
+			}
+		}
+	}
+	if weights == nil {
+		weights = map[string][]float32{}
+	}
+	g := &graph{b: onnx.NewBuilder(graphName(n.config), opset), trained: weights, running: running}
+	return g.build(n.config)
+}
+
+func graphName(c Config) string { return strings.ReplaceAll(c.Name, "-", "_") }
+
+// build makes the whole graph.
+func (g *graph) build(c Config) (*onnx.Model, error) {
+	b := g.b
+	dims := []onnx.Dim{onnx.Sym("N")}
+	for _, d := range c.Input {
+		dims = append(dims, onnx.Fixed(int64(d)))
+	}
+	x := b.Input(Images, onnx.Float, dims...)
+	if len(c.Mean) > 0 {
+		per := []int64{1, int64(c.Input[0]), 1, 1}
+		x = b.Sub(x, g.tensor("normalise.mean", per, floats(c.Mean)))
+		x = b.Div(x, g.tensor("normalise.std", per, floats(c.Std)))
+	}
+	y, err := networks()[c.Name](g, x, c)
+	if err != nil {
+		return nil, err
+	}
+	b.Output(Logits, y, onnx.Float, onnx.Sym("N"), onnx.Fixed(int64(c.Classes)))
+	if !g.export() {
+		for i, s := range g.stats {
+			b.Output(s.Mean, g.means[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
+			b.Output(s.Variance, g.vars[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
+		}
+	}
+	return b.Build()
+}
+
+func floats(v []float64) []float32 {
+	out := make([]float32, len(v))
+	for i := range v {
+		out[i] = float32(v[i])
+	}
+	return out
+}
