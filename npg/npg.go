@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"ucan/smooth/basis"
 )
 
 // Guarantee says what a certificate made with a generator's noise holds for (DESIGN §7).
@@ -36,11 +38,13 @@ type Generator interface {
 // ErrSigma reports a scale field that is not invertible: a value ≤ 0, NaN or infinite.
 var ErrSigma = errors.New("noise scale must be positive and finite")
 
-// Parameters are the noise parameters (μ, Σ) of one input, float32 as they are sampled. They are sealed: the fields are
-// copied in and handed out as copies. The zero value means μ = 0 and Σ = 1.
+// Parameters are the noise parameters (μ, Σ) of one input, float32 as they are sampled: the noise is μ + U diag(s) ε, with
+// U the identity unless there is a basis. They are sealed: the fields are copied in and handed out as copies. The zero
+// value means μ = 0 and Σ = 1.
 type Parameters struct {
-	mu, sigma []float32
-	floored   int
+	mu, sigma       []float32
+	basis           *basis.Transform
+	floored, ceiled int
 }
 
 // Seal checks and copies noise parameters for inputs of dim coordinates. A nil mu stands for zeros, a nil sigma for
@@ -65,6 +69,17 @@ func Seal(dim int, mu, sigma []float32) (Parameters, error) {
 	return Parameters{mu: slices.Clone(mu), sigma: slices.Clone(sigma)}, nil
 }
 
+// SealIn is [Seal] for a scale field in the basis t: sigma[k] scales the noise along the k-th basis vector, while mu stays
+// one offset a coordinate of the input. A nil t stands for the input's own coordinates, of which there are dim.
+func SealIn(t *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
+	if t != nil && t.Dim() != dim {
+		return Parameters{}, fmt.Errorf("the basis %s has %d coordinates, the input %d; make the generator for inputs of this shape", t.Name(), t.Dim(), dim)
+	}
+	p, err := Seal(dim, mu, sigma)
+	p.basis = t
+	return p, err
+}
+
 func finite(v float32) bool { return !math.IsNaN(float64(v)) && !math.IsInf(float64(v), 0) }
 
 // Mu returns a copy of the offset field; nil stands for zeros.
@@ -73,8 +88,14 @@ func (p Parameters) Mu() []float32 { return slices.Clone(p.mu) }
 // Sigma returns a copy of the scale field; nil stands for ones.
 func (p Parameters) Sigma() []float32 { return slices.Clone(p.sigma) }
 
+// Basis returns the basis that the scale field lives in; nil stands for the input's own coordinates.
+func (p Parameters) Basis() *basis.Transform { return p.basis }
+
 // Floored is the number of coordinates whose scale was raised to the generator's floor.
 func (p Parameters) Floored() int { return p.floored }
+
+// Ceiled is the number of coordinates whose scale was lowered to the generator's ceiling.
+func (p Parameters) Ceiled() int { return p.ceiled }
 
 // Field is the generator of one constant pair of fields, whatever the input: its noise is fixed before any input is
 // seen, so its certificates are [Deployed].

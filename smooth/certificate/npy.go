@@ -76,7 +76,7 @@ func (d *Folder) saveField(f *Field, shape []int) (err error) {
 			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
 		}
 	}()
-	if _, err = tmp.Write(encodeNpy(f.Values, shape)); err != nil {
+	if _, err = tmp.Write(EncodeNpy(f.Values, shape)); err != nil {
 		return err
 	}
 	if err = tmp.Sync(); err != nil {
@@ -137,7 +137,7 @@ func (d *Folder) loadField(name string, dim int) (values []float32, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return decodeNpy(data, dim)
+	return DecodeNpy(data, dim)
 }
 
 const (
@@ -145,9 +145,9 @@ const (
 	maxNpyHeader = 10 + 65535
 )
 
-// encodeNpy returns values as a version 1.0 .npy file in C order. A shape that
+// EncodeNpy returns values as a version 1.0 .npy file in C order. A shape that
 // does not hold the values is replaced by their number.
-func encodeNpy(values []float32, shape []int) []byte {
+func EncodeNpy(values []float32, shape []int) []byte {
 	product := 1
 	for _, n := range shape {
 		product *= n
@@ -179,9 +179,9 @@ var (
 	npyShape   = regexp.MustCompile(`'shape':\s*\(([0-9, ]*)\)`)
 )
 
-// decodeNpy reads a version 1.0 .npy file of dim little-endian float32 values in
+// DecodeNpy reads a version 1.0 .npy file of dim little-endian float32 values in
 // C order, of any shape.
-func decodeNpy(data []byte, dim int) ([]float32, error) {
+func DecodeNpy(data []byte, dim int) ([]float32, error) {
 	body, ok := bytes.CutPrefix(data, []byte(npyMagic))
 	if !ok || len(body) < 2 {
 		return nil, errors.New("not a version 1.0 .npy file")

@@ -1,0 +1,65 @@
+package npg
+
+import (
+	"fmt"
+	"math"
+
+	"ucan/smooth/basis"
+)
+
+// Limits bound the scale field of a generator, so that Σ is always invertible and never beyond what was meant.
+type Limits struct {
+	// Floor σ_min > 0 is the least scale: smaller values are raised to it and counted in [Parameters.Floored].
+	Floor float64
+	// Ceiling is the largest scale: larger values are lowered to it and counted in [Parameters.Ceiled]. +Inf is none.
+	Ceiling float64
+}
+
+// DefaultFloor is the floor of generators that are given none.
+const DefaultFloor = 1e-3
+
+// DefaultLimits returns a floor of [DefaultFloor] and no ceiling.
+func DefaultLimits() Limits { return Limits{Floor: DefaultFloor, Ceiling: math.Inf(1)} }
+
+// Validate reports limits that leave no invertible field.
+func (l Limits) Validate() error {
+	switch {
+	case !(l.Floor > 0) || math.IsInf(l.Floor, 0):
+		return fmt.Errorf("the floor of the noise scale is %v; it must be positive and finite, since the scale field must be invertible", l.Floor)
+	case !(l.Ceiling >= l.Floor):
+		return fmt.Errorf("the ceiling of the noise scale is %v; it must be at least the floor %v", l.Ceiling, l.Floor)
+	}
+	return nil
+}
+
+// Seal is [SealIn] after bringing the scale field within the limits, in float32: no value ends below the floor. NaN is
+// not mended: it fails with [ErrSigma]. sigma is not changed.
+func (l Limits) Seal(t *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
+	if err := l.Validate(); err != nil {
+		return Parameters{}, err
+	}
+	floor, ceiling := float32(l.Floor), float32(l.Ceiling)
+	if float64(floor) < l.Floor {
+		floor = math.Nextafter32(floor, float32(math.Inf(1)))
+	}
+	ceiling = max(ceiling, floor)
+	limited := make([]float32, len(sigma))
+	floored, ceiled := 0, 0
+	for i, s := range sigma {
+		switch {
+		case s < floor:
+			s = floor
+			floored++
+		case s > ceiling:
+			s = ceiling
+			ceiled++
+		}
+		limited[i] = s
+	}
+	if sigma == nil {
+		limited = nil
+	}
+	p, err := SealIn(t, dim, mu, limited)
+	p.floored, p.ceiled = floored, ceiled
+	return p, err
+}

@@ -1,0 +1,136 @@
+package net
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Kind is the structure of a generator.
+type Kind string
+
+// The kinds of generator that can be trained.
+const (
+	Pattern       Kind = "pattern"
+	Dataset       Kind = "dataset"
+	Certification Kind = "certification"
+)
+
+// Basis is the orthonormal basis that the scale field lives in.
+type Basis string
+
+// The bases: of pixels, and of the two-dimensional discrete cosine transform of every channel.
+const (
+	Pixel Basis = "pixel"
+	DCT   Basis = "dct"
+)
+
+// Hold says which mean of s is kept.
+type Hold string
+
+// The means that can be kept.
+const (
+	HoldNothing Hold = "none"
+	// HoldMean keeps the arithmetic mean of s over the coordinates.
+	HoldMean Hold = "mean"
+	// HoldLogMean keeps the geometric mean (∏ s_i)^(1/d), which the ALM radius is proportional to.
+	HoldLogMean Hold = "logmean"
+)
+
+// Config describes a generator. Begin with [DefaultConfig].
+type Config struct {
+	// Kind is the structure.
+	Kind Kind
+	// Basis is that of the scale field; the certification-wise generator knows pixels only.
+	Basis Basis
+	// Shape is that of one input in the source's layout: [C, H, W] for [Certification] and [DCT], else any.
+	Shape []int
+	// Floor and Ceiling bound s: 0 < Floor < Ceiling, both finite.
+	Floor, Ceiling float64
+	// Start is s at the beginning, strictly between the bounds.
+	Start float64
+	// Hold keeps a mean of s at Start.
+	Hold Hold
+	// MuScale is c ≥ 0: |μ| ≤ c in every coordinate. 0 fixes the mean: μ = 0 and there is no network for it.
+	MuScale float64
+	// Seed makes the first weights.
+	Seed uint64
+}
+
+// DefaultConfig is a certification-wise generator with s from 0.05 to 1, beginning at 0.25, and no offset.
+func DefaultConfig() Config {
+	return Config{Kind: Certification, Basis: Pixel, Floor: 0.05, Ceiling: 1, Start: 0.25, Hold: HoldNothing}
+}
+
+// Validate reports every fault in one line.
+func (c Config) Validate() error {
+	var errs []error
+	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	switch c.Kind {
+	case Pattern, Dataset, Certification:
+	default:
+		fault("kind %q is unknown; use %s, %s or %s", c.Kind, Pattern, Dataset, Certification)
+	}
+	if c.Basis != Pixel && c.Basis != DCT {
+		fault("basis %q is unknown; use %s or %s", c.Basis, Pixel, DCT)
+	}
+	images := len(c.Shape) == 3
+	for _, d := range c.Shape {
+		if d < 1 {
+			fault("the shape %v is empty", c.Shape)
+			break
+		}
+	}
+	switch {
+	case len(c.Shape) == 0:
+		fault("no shape of the inputs is given")
+	case c.Kind == Certification && c.Basis == DCT:
+		fault("the certification-wise generator makes s in pixels; use the basis %s, or the kind %s", Pixel, Dataset)
+	case (c.Kind != Dataset || c.Basis == DCT) && !images:
+		fault("inputs of shape %v are no images [C, H, W]; use the kind %s in the basis %s", c.Shape, Dataset, Pixel)
+	}
+	if !(c.Floor > 0) || !(c.Ceiling > c.Floor) || math.IsInf(c.Ceiling, 0) {
+		fault("floor %v and ceiling %v are no range; give 0 < floor < ceiling", c.Floor, c.Ceiling)
+	} else if !(c.Start > c.Floor && c.Start < c.Ceiling) {
+		fault("the scale cannot start at %v; give a value between the floor %v and the ceiling %v", c.Start, c.Floor, c.Ceiling)
+	}
+	if c.Hold != HoldNothing && c.Hold != HoldMean && c.Hold != HoldLogMean {
+		fault("mean %q cannot be held; use %s, %s or %s", c.Hold, HoldNothing, HoldMean, HoldLogMean)
+	}
+	if !(c.MuScale >= 0) || math.IsInf(c.MuScale, 0) {
+		fault("mu scale %v is no bound; give 0 (no offset) or more", c.MuScale)
+	}
+	if c.Kind == Pattern && c.MuScale > 0 {
+		fault("a pattern has no offset; leave the mean fixed")
+	}
+	if len(errs) == 0 {
+		return nil
+	}
+	text := errs[0].Error()
+	for _, e := range errs[1:] {
+		text += "; " + e.Error()
+	}
+	return errors.New("generator: " + text)
+}
+
+// Dim is the number of coordinates of one input.
+func (c Config) Dim() int {
+	d := 1
+	for _, n := range c.Shape {
+		d *= n
+	}
+	return d
+}
+
+// bounds are the floor rounded up and the ceiling rounded down to float32, so that the field keeps to what was asked
+// for, in float64 too.
+func (c Config) bounds() (low, high float32) {
+	low, high = float32(c.Floor), float32(c.Ceiling)
+	if float64(low) < c.Floor {
+		low = math.Nextafter32(low, math.MaxFloat32)
+	}
+	if float64(high) > c.Ceiling {
+		high = math.Nextafter32(high, 0)
+	}
+	return low, high
+}
