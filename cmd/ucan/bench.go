@@ -8,7 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/bench"
+	overhead "ucan/internal/bench"
+	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/runtime"
@@ -38,7 +39,7 @@ type benchReport struct {
 	Model   string         `json:"model"`
 	Setting models.Setting `json:"setting"`
 	Threads int            `json:"cpus"`
-	bench.Result
+	overhead.Result
 }
 
 func runBench(ctx context.Context, a *app) error {
@@ -63,7 +64,7 @@ func runBench(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	maker, _, err := bench0.noiseMaker(ctx, noise)
+	maker, _, err := bench0.NoiseMaker(ctx, noise)
 	if err != nil {
 		return err
 	}
@@ -71,23 +72,23 @@ func runBench(ctx context.Context, a *app) error {
 	if err != nil {
 		return usage(err)
 	}
-	input := make([]float32, bench0.model.Dim())
+	input := make([]float32, bench0.Model.Dim())
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range input {
 		input[i] = random.Float32()
 	}
-	result, err := bench.Overhead(ctx, bench.Config{
-		Classifiers: bench0.workers, Dim: bench0.model.Dim(), Classes: bench0.model.Classes(),
+	result, err := overhead.Overhead(ctx, overhead.Config{
+		Classifiers: bench0.Workers, Dim: bench0.Model.Dim(), Classes: bench0.Model.Classes(),
 		Noise: sealed, Statistics: fixed, Rounds: rounds, Input: input,
 	})
 	if err != nil {
 		return err
 	}
-	return benchReport{Model: bench0.model.Name(), Setting: bench0.setting, Threads: runtime.CPUCount(), Result: result}.present(a)
+	return benchReport{Model: bench0.Model.Name(), Setting: bench0.Setting, Threads: runtime.CPUCount(), Result: result}.present(a)
 }
 
 // openBench opens a model alone, without data; "" stands for the embedded demonstration network.
-func (a *app) openBench(ctx context.Context, path string, declared models.Declaration, so sessionOptions) (*workbench, error) {
+func (a *app) openBench(ctx context.Context, path string, declared models.Declaration, so sessionOptions) (*bench, error) {
 	if path == "" {
 		dir, err := demoFolder("")
 		if err != nil {
@@ -103,13 +104,13 @@ func (a *app) openBench(ctx context.Context, path string, declared models.Declar
 		return nil, err
 	}
 	a.onClose(rt.Close)
-	w := &workbench{rt: rt}
-	w.model, err = models.Open(ctx, rt, path, models.Options{Declared: declared, Session: so.options(), CacheDir: cacheFolder()})
+	w := &bench{Bench: workbench.Bench{Runtime: rt}}
+	w.Model, err = models.Open(ctx, rt, path, models.Options{Declared: declared, Session: so.options(), CacheDir: cacheFolder()})
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))
 	}
-	a.onClose(w.model.Close)
-	w.info.Shape = w.model.InputShape()
+	a.onClose(w.Model.Close)
+	w.Info.Shape = w.Model.InputShape()
 	return w, w.openSessions(ctx, a, so, nil)
 }
 

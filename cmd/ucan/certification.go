@@ -12,6 +12,7 @@ import (
 	"ucan/internal/progress"
 	"ucan/internal/report"
 	"ucan/internal/results"
+	"ucan/internal/workbench"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -20,8 +21,8 @@ import (
 type certification struct {
 	a          *app
 	options    certifyOptions
-	statistics statisticsOptions // with alpha shared among the inputs
-	bench      *workbench
+	statistics workbench.Statistics // with alpha shared among the inputs
+	bench      *bench
 	certifier  *pipeline.Certifier
 	writer     *results.Writer
 	fields     *certificate.Folder // where fields outside the certificates lie; nil without certificates
@@ -59,68 +60,36 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 	return c, c.openOutputs(ctx)
 }
 
-// makeCertifier makes noise, smoothed classifier and what all certificates have in common.
+// makeCertifier makes what certifies an input, and says what it can reach.
 func (c *certification) makeCertifier(ctx context.Context) error {
 	o, bench := c.options, c.bench
-	noise, record, err := bench.noiseMaker(ctx, o.noise)
-	if err != nil {
-		return err
-	}
-	sealed, err := noise.Seal(ctx, nil)
-	if err != nil {
-		return usage(err)
-	}
-	smoother, err := bench.smoother(o.seed)
-	if err != nil {
-		return err
-	}
-	model, err := bench.modelRecord()
-	if err != nil {
-		return err
-	}
 	inputs, err := bench.selected(o.data)
 	if err != nil {
 		return err
 	}
-	statistics, err := o.statistics.share(inputs)
-	if err != nil {
+	if c.statistics, err = o.statistics.Share(inputs); err != nil {
 		return usage(err)
 	}
-	c.statistics = statistics
-	method, reach, err := statistics.method(smoother, sealed)
+	var reach float64
+	c.certifier, reach, err = bench.Certifier(ctx, workbench.Certification{
+		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildVersion(),
+	})
 	if err != nil {
-		return usage(err)
-	}
-	c.certifier = &pipeline.Certifier{
-		Method: method, Noise: noise, Source: bench.info.Name,
-		Head: certificate.Head{
-			Model: model, NPG: record,
-			Run: certificate.Run{
-				Seed: certificate.Seed(o.seed), Provider: bench.model.Provider(), ONNXRuntime: bench.rt.Version(),
-				Batch: bench.setting.Batch, Ucan: buildVersion(), Notes: c.notes(),
-			},
-		},
+		return err
 	}
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
-		bench.model.Name(), bench.info.Name, len(bench.indices), bench.model.Provider(), bench.model.Classes(),
-		bench.setting.Workers, bench.setting.Batch, bench.setting.IntraOp, o.seed)
-	c.a.note("largest %s radius that %s can certify: %s", o.noise.norm, statistics, results.FormatTruncated(reach))
-	if sealed.Arithmetic() == smooth.Lattice {
+		bench.Model.Name(), bench.Info.Name, len(bench.indices), bench.Model.Provider(), bench.Model.Classes(),
+		bench.Setting.Workers, bench.Setting.Batch, bench.Setting.IntraOp, o.seed)
+	c.a.note("largest %s radius that %s can certify: %s", o.noise.Norm, c.statistics, results.FormatTruncated(reach))
+	if c.certifier.Noise.Arithmetic == smooth.Lattice {
 		c.a.note("lattice arithmetic: certificates hold, in the arithmetic that really runs, for every x + δ that is an 8-bit image")
 	} else {
 		c.a.note("float32 arithmetic: certificates assume real arithmetic (--arithmetic lattice is exact for 8-bit images)")
 	}
-	if reach == 0 && statistics.profile == nil {
-		return usagef("plan the run: %s can certify nothing; raise --n", statistics)
+	if reach == 0 && c.statistics.Profile == nil {
+		return usagef("plan the run: %s can certify nothing; raise --n", c.statistics)
 	}
 	return nil
-}
-
-func (c *certification) notes() map[string]string {
-	if c.bench.forced == "" {
-		return nil
-	}
-	return map[string]string{"forced": c.bench.forced}
 }
 
 // record is what a resumed run must have in common with this one.
@@ -130,10 +99,10 @@ func (c *certification) record(ctx context.Context) results.Run {
 		Command: "certify",
 		Configuration: map[string]any{
 			"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
-			"source": c.bench.info.Name, "shape": c.bench.info.Shape,
-			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": c.statistics.describe(), "labels": o.data.labels(),
+			"source": c.bench.Info.Name, "shape": c.bench.Info.Shape,
+			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
-			"provider": c.bench.model.Provider(), "onnxruntime": c.bench.rt.Version(), "batch": c.bench.setting.Batch, "intra_op": c.bench.setting.IntraOp,
+			"provider": c.bench.Model.Provider(), "onnxruntime": c.bench.Runtime.Version(), "batch": c.bench.Setting.Batch, "intra_op": c.bench.Setting.IntraOp,
 		},
 		Hashes:      c.bench.hashes(ctx, c.certifier.Noise),
 		Environment: c.bench.environment(),
@@ -176,13 +145,13 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	bar := progress.New(c.a.progressWriter(), c.a.progressOptions(len(c.bench.indices), len(c.bench.indices)-len(left)))
 	c.began = time.Now()
 	loop := pipeline.Loop{
-		Source: c.bench.inputs(), Indices: c.bench.indices, Done: c.writer.Done,
+		Source: c.bench.Inputs(), Indices: c.bench.indices, Done: c.writer.Done,
 		MaxFailures: c.options.data.maxFailures, Prior: failedRows(c.writer.Rows()),
 	}
 	runErr := loop.Run(ctx,
 		func(ctx context.Context, item dataset.Item) error {
-			if c.options.statistics.labelAware && item.Label < 0 {
-				return refusef("certify input %d of %s: it has no label, and a label-aware run tests the label; leave --label-aware out", item.Index, c.bench.info.Name)
+			if c.options.statistics.LabelAware && item.Label < 0 {
+				return refusef("certify input %d of %s: it has no label, and a label-aware run tests the label; leave --label-aware out", item.Index, c.bench.Info.Name)
 			}
 			row, cert, err := c.certifier.Certify(ctx, item)
 			if err != nil {
@@ -206,7 +175,7 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 		return report.Summary{}, runErr
 	}
 	options := report.DefaultOptions()
-	options.LabelAware = c.options.statistics.labelAware
+	options.LabelAware = c.options.statistics.LabelAware
 	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
 	summary, err := report.Summarise(c.writer.Rows(), options)
 	return summary, errors.Join(err, runErr)
@@ -239,7 +208,7 @@ func failedRows(rows []results.Row) int {
 
 // present prints the summary and draws the plot.
 func (c *certification) present(summary report.Summary) error {
-	title := fmt.Sprintf("%s on %s", c.bench.model.Name(), c.bench.info.Name)
+	title := fmt.Sprintf("%s on %s", c.bench.Model.Name(), c.bench.Info.Name)
 	return c.a.present(summary, c.options.output.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
 }
 
@@ -262,15 +231,15 @@ func (a *app) present(summary report.Summary, plot string, series []report.Serie
 // noiseName says in a few words what noise was drawn.
 func (c *certification) noiseName() string {
 	o := c.options.noise
-	scale := fmt.Sprintf("σ = %g", o.sigma)
-	if o.lambda > 0 {
-		scale = fmt.Sprintf("λ = %g", o.lambda)
+	scale := fmt.Sprintf("σ = %g", o.Sigma)
+	if o.Lambda > 0 {
+		scale = fmt.Sprintf("λ = %g", o.Lambda)
 	}
-	name := o.family.Name() + " " + scale
+	name := o.Family.Name() + " " + scale
 	switch {
-	case o.npg != "":
-		name += ", " + o.npg
-	case o.sigmaField != "" || o.muField != "":
+	case o.NPG != "":
+		name += ", " + o.NPG
+	case o.SigmaField != "" || o.MuField != "":
 		name += ", noise field"
 	}
 	return name

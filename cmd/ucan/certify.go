@@ -17,6 +17,7 @@ import (
 	"ucan/internal/pipeline"
 	"ucan/internal/report"
 	"ucan/internal/results"
+	"ucan/internal/workbench"
 	"ucan/models"
 )
 
@@ -77,7 +78,7 @@ type certifyOptions struct {
 	declared   models.Declaration
 	session    sessionOptions
 	data       dataOptions
-	noise      noiseOptions
+	noise      workbench.Noise
 	statistics statisticsOptions
 	output     outputOptions
 	seed       uint64
@@ -90,7 +91,7 @@ func (a *app) certifyOptions(leastN int64) (certifyOptions, error) {
 		model: requireModel(r), declared: a.declaration(r), data: a.dataOptions(r),
 		statistics: a.statisticsOptions(r, leastN), output: a.outputOptions(r),
 	}
-	if leastN > 0 || o.statistics.n > 0 {
+	if leastN > 0 || o.statistics.N > 0 {
 		o.noise = a.noiseOptions(r)
 	}
 	var err error

@@ -13,6 +13,7 @@ import (
 	"ucan/internal/pipeline"
 	"ucan/internal/report"
 	"ucan/internal/table"
+	"ucan/internal/workbench"
 	"ucan/models/demo"
 	"ucan/smooth/family"
 )
@@ -42,14 +43,14 @@ const (
 // demoArm is one of the two noises that are compared.
 type demoArm struct {
 	name, title string
-	noise       noiseOptions
+	noise       workbench.Noise
 }
 
 func demoArms() []demoArm {
 	gaussian := family.Gaussian{}
 	return []demoArm{
-		{"isotropic", "isotropic, σ = 0.25", noiseOptions{family: gaussian, norm: family.L2, sigma: 0.25}},
-		{"pattern", "pattern, σ = 0.2 + 0.3‖(a,b)‖²", noiseOptions{family: gaussian, norm: family.L2, sigma: 1, npg: "pattern:l2,kappa=0.3,iota=0.2"}},
+		{"isotropic", "isotropic, σ = 0.25", workbench.Noise{Family: gaussian, Norm: family.L2, Sigma: 0.25}},
+		{"pattern", "pattern, σ = 0.2 + 0.3‖(a,b)‖²", workbench.Noise{Family: gaussian, Norm: family.L2, Sigma: 1, NPG: "pattern:l2,kappa=0.3,iota=0.2"}},
 	}
 }
 
@@ -83,7 +84,7 @@ func runDemo(ctx context.Context, a *app) error {
 		run, prepareErr := a.prepareCertification(ctx, certifyOptions{
 			model: model, session: session, noise: arm.noise, seed: seed, seedGiven: true,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
-			statistics: statisticsOptions{n0: 100, n: demoSamples, alpha: 0.001},
+			statistics: statisticsOptions{workbench.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
 			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},
 		})
 		if prepareErr != nil {

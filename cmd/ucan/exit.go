@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ucan/internal/workbench"
 	"ucan/models"
 )
 
@@ -64,6 +65,7 @@ func checkf(format string, args ...any) error { return checkError{fmt.Errorf(for
 func exitCode(ctx context.Context, err error) int {
 	var (
 		bad     usageError
+		option  *workbench.OptionError
 		refused refusedError
 		refusal *models.Refusal
 		check   checkError
@@ -71,7 +73,7 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &bad):
+	case errors.As(err, &bad), errors.As(err, &option):
 		return exitUsage
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		return exitInterrupted

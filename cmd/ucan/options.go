@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cast"
 
 	"ucan/internal/dataset"
+	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/smooth"
@@ -198,33 +199,25 @@ func (a *app) dataOptions(r *values) dataOptions {
 	return o
 }
 
-// noiseOptions says what noise is drawn; sigma and lambda are 0 when not given.
-type noiseOptions struct {
-	family                   family.Isotropic
-	norm                     family.Norm
-	sigma, lambda            float64
-	sigmaField, muField, npg string
-	arithmetic               smooth.Arithmetic
-}
-
-func (a *app) noiseOptions(r *values) noiseOptions {
-	o := noiseOptions{sigmaField: r.text("noise.sigma_field"), muField: r.text("noise.mu_field"), npg: r.text("noise.npg")}
+// noiseOptions reads what noise is drawn; sigma and lambda are 0 when not given.
+func (a *app) noiseOptions(r *values) workbench.Noise {
+	o := workbench.Noise{SigmaField: r.text("noise.sigma_field"), MuField: r.text("noise.mu_field"), NPG: r.text("noise.npg")}
 	params := parameters(r)
 	var err error
-	if o.arithmetic, err = smooth.ParseArithmetic(r.text("noise.arithmetic")); err != nil {
+	if o.Arithmetic, err = smooth.ParseArithmetic(r.text("noise.arithmetic")); err != nil {
 		r.fault("noise.arithmetic", "%q is unknown; give float32 or lattice", r.text("noise.arithmetic"))
 	}
-	if o.family, err = family.New(strings.ToLower(r.text("noise.family")), params); err != nil {
+	if o.Family, err = family.New(strings.ToLower(r.text("noise.family")), params); err != nil {
 		r.fault("noise.family", "%s", err)
 		return o
 	}
-	o.norm = o.family.Norms()[0]
+	o.Norm = o.Family.Norms()[0]
 	if text := r.text("noise.norm"); text != "" {
-		if o.norm, err = family.ParseNorm(text); err != nil {
+		if o.Norm, err = family.ParseNorm(text); err != nil {
 			r.fault("noise.norm", "%s", err)
 		}
 	}
-	for key, value := range map[string]*float64{"noise.sigma": &o.sigma, "noise.lambda": &o.lambda} {
+	for key, value := range map[string]*float64{"noise.sigma": &o.Sigma, "noise.lambda": &o.Lambda} {
 		if !r.given(key) {
 			continue
 		}
@@ -233,16 +226,16 @@ func (a *app) noiseOptions(r *values) noiseOptions {
 			r.fault(key, "%s is not a positive, finite scale", r.text(key))
 		}
 	}
-	shaped := o.sigmaField != "" || o.npg != ""
+	shaped := o.SigmaField != "" || o.NPG != ""
 	switch {
 	case r.given("noise.sigma") && r.given("noise.lambda"):
 		r.fault("noise.sigma", "both --sigma and --lambda are given; give one")
 	case !r.given("noise.sigma") && !r.given("noise.lambda") && shaped:
-		o.sigma = 1
+		o.Sigma = 1
 	case !r.given("noise.sigma") && !r.given("noise.lambda"):
 		r.fault("noise.sigma", "no noise scale given; give --sigma (standard deviation, on the data's scale) or --lambda")
 	}
-	if o.npg != "" && (o.sigmaField != "" || o.muField != "") {
+	if o.NPG != "" && (o.SigmaField != "" || o.MuField != "") {
 		r.fault("noise.npg", "a generator and fields are given; give one of the two")
 	}
 	return o

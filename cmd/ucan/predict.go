@@ -85,7 +85,7 @@ func runPredict(ctx context.Context, a *app) error {
 type predictor struct {
 	a       *app
 	options certifyOptions
-	bench   *workbench
+	bench   *bench
 	noise   *pipeline.NoiseMaker // nil without noise
 	writer  *results.Writer
 	bar     *progress.Bar
@@ -93,9 +93,9 @@ type predictor struct {
 
 func (p *predictor) run(ctx context.Context) (prediction, error) {
 	began := time.Now()
-	if p.options.statistics.n > 0 {
+	if p.options.statistics.N > 0 {
 		var err error
-		if p.noise, _, err = p.bench.noiseMaker(ctx, p.options.noise); err != nil {
+		if p.noise, _, err = p.bench.NoiseMaker(ctx, p.options.noise); err != nil {
 			return prediction{}, err
 		}
 	}
@@ -113,11 +113,11 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	p.bar = progress.New(p.a.progressWriter(), p.a.progressOptions(len(p.bench.indices), len(p.bench.indices)-left))
 	defer p.bar.Close()
 	loop := pipeline.Loop{
-		Source: p.bench.inputs(), Indices: p.bench.indices, Done: p.writer.Done,
+		Source: p.bench.Inputs(), Indices: p.bench.indices, Done: p.writer.Done,
 		MaxFailures: p.options.data.maxFailures, Prior: failedRows(p.writer.Rows()),
 	}
 	if p.noise == nil {
-		err = pipeline.Clean(ctx, loop, p.bench.workers[0], p.bench.model.Dim(),
+		err = pipeline.Clean(ctx, loop, p.bench.Workers[0], p.bench.Model.Dim(),
 			func(item dataset.Item, label int32) error { return p.put(item, int(label), smooth.Counts{}, 0) }, p.fail)
 	} else {
 		err = p.smoothed(ctx, loop)
@@ -130,11 +130,11 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 
 // smoothed predicts under noise.
 func (p *predictor) smoothed(ctx context.Context, loop pipeline.Loop) error {
-	smoother, err := p.bench.smoother(p.options.seed)
+	smoother, err := p.bench.Smoother(p.options.seed)
 	if err != nil {
 		return err
 	}
-	request := smooth.PredictN{N: p.options.statistics.n, Alpha: p.options.statistics.alpha}
+	request := smooth.PredictN{N: p.options.statistics.N, Alpha: p.options.statistics.Alpha}
 	return loop.Run(ctx, func(ctx context.Context, item dataset.Item) error {
 		began := time.Now()
 		noise, err := p.noise.Seal(ctx, item.X)
@@ -143,7 +143,7 @@ func (p *predictor) smoothed(ctx context.Context, loop pipeline.Loop) error {
 		}
 		answer, err := smoother.Predict(ctx, item.X, item.SHA256, noise, request)
 		if err != nil {
-			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.bench.info.Name, err)
+			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.bench.Info.Name, err)
 		}
 		class := results.NoClass
 		if !answer.Abstained {
@@ -185,13 +185,13 @@ func (p *predictor) emptyRow(item dataset.Item) results.Row {
 func (p *predictor) record(ctx context.Context) results.Run {
 	o := p.options
 	configuration := map[string]any{
-		"labels": o.data.labels(), "source": p.bench.info.Name, "shape": p.bench.info.Shape, "n": o.statistics.n,
-		"preprocessing": p.bench.model.Preprocessing(), "decision": p.bench.model.Decision().String(),
-		"provider": p.bench.model.Provider(), "onnxruntime": p.bench.rt.Version(), "batch": p.bench.setting.Batch, "intra_op": p.bench.setting.IntraOp,
+		"labels": o.data.labels(), "source": p.bench.Info.Name, "shape": p.bench.Info.Shape, "n": o.statistics.N,
+		"preprocessing": p.bench.Model.Preprocessing(), "decision": p.bench.Model.Decision().String(),
+		"provider": p.bench.Model.Provider(), "onnxruntime": p.bench.Runtime.Version(), "batch": p.bench.Setting.Batch, "intra_op": p.bench.Setting.IntraOp,
 	}
 	if p.noise != nil {
 		configuration["noise"] = describeNoise(p.noise, o.noise)
-		configuration["alpha"], configuration["seed"] = o.statistics.alpha, seedNumber(o.seed)
+		configuration["alpha"], configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)
 	}
 	return results.Run{
 		Command: "predict", Configuration: configuration,

@@ -54,11 +54,11 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 	if err != nil {
 		return nil, err
 	}
-	smoother, err := bench.smoother(o.seed)
+	smoother, err := bench.Smoother(o.seed)
 	if err != nil {
 		return nil, err
 	}
-	record, err := bench.modelRecord()
+	record, err := bench.ModelRecord()
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,7 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 			note(lines[i], c.Input.Index, f)
 			continue
 		}
-		item, err := bench.inputs().At(ctx, int(c.Input.Index))
+		item, err := bench.Inputs().At(ctx, int(c.Input.Index))
 		if err != nil {
 			return nil, fmt.Errorf("resample %q: line %d: %w", path, lines[i], err)
 		}

@@ -286,11 +286,11 @@ func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
 	return &r.Cells[i], true
 }
 
-// Identity is the SHA-256, in hexadecimal, of everything in the run that can change a certificate: not of where files
-// lie, of limits, of refusals or of the shard size, none of which can.
+// Identity is the SHA-256, in hexadecimal, of everything that makes the run: not of where files lie, of limits or of
+// refusals, none of which can change a certificate or a shard.
 func (r *Run) Identity() (string, error) {
 	c := *r
-	c.ID, c.Refusals, c.ShardSize = "", nil, 0
+	c.ID, c.Refusals = "", nil
 	c.Models, c.Datasets, c.Noise = slices.Clone(r.Models), slices.Clone(r.Datasets), slices.Clone(r.Noise)
 	for i := range c.Models {
 		c.Models[i].Origin, c.Models[i].Limits = "", Limits{}

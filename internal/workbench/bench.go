@@ -1,0 +1,184 @@
+// Package workbench puts a model on its sessions beside the data that it is to classify, and makes of settings what
+// package pipeline runs: the noise, the method and the certifier. The commands and the workers of a zoo share it, so
+// that the same settings and seed give the same certificates whoever runs them.
+package workbench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"ucan/internal/dataset"
+	"ucan/internal/pipeline"
+	"ucan/models"
+	"ucan/runtime"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+)
+
+// OptionError is a fault of the settings rather than of a file or the machine.
+type OptionError struct{ Err error }
+
+// Error implements error.
+func (e *OptionError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *OptionError) Unwrap() error { return e.Err }
+
+// option marks err as a fault of the settings; nil stays nil.
+func option(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &OptionError{err}
+}
+
+func optionf(format string, args ...any) error { return &OptionError{fmt.Errorf(format, args...)} }
+
+// Bench is a model on its sessions beside its data. Its fields are owned by whoever opened them.
+type Bench struct {
+	Runtime *runtime.Runtime
+	Model   *models.Model
+	// Source and Info are the data; Source is nil where a model is measured without any.
+	Source *dataset.Source
+	Info   dataset.Info
+	// Setting says how Workers were made: one classifier for each worker.
+	Setting models.Setting
+	Workers []smooth.Classifier
+	// Forced is why the clean check spoke against the pair where the user overrode it, otherwise "".
+	Forced string
+}
+
+// BatchByRule is the physical batch for inputs of dim values where no measurement may decide: it fills about two
+// megabytes, within 4 to 128 rows, which is near the best of every model measured.
+func BatchByRule(dim int) int {
+	const values = 512 << 10
+	batch := 128
+	for batch > 4 && batch*dim > values {
+		batch /= 2
+	}
+	return batch
+}
+
+// Smoother makes the smoothed classifier of the bench.
+func (b *Bench) Smoother(seed uint64) (*smooth.Smoother, error) {
+	return smooth.New(b.Workers, smooth.Config{Dim: b.Model.Dim(), Classes: b.Model.Classes(), Seed: seed})
+}
+
+// Inputs is a source that refuses labels that the model has no class for, input by input.
+type Inputs struct {
+	*dataset.Source
+	name    string
+	classes int
+}
+
+// At reads an input; a label outside the classes is a fault of that input alone.
+func (s Inputs) At(ctx context.Context, i int) (dataset.Item, error) {
+	item, err := s.Source.At(ctx, i)
+	if err == nil && item.Label >= s.classes {
+		return item, &dataset.ItemError{Source: s.name, Index: i, Err: fmt.Errorf("its label is %d, outside the model's %d classes; give a label map, or leave the input out", item.Label, s.classes)}
+	}
+	return item, err
+}
+
+// Inputs returns the data as the model can take them.
+func (b *Bench) Inputs() Inputs {
+	return Inputs{Source: b.Source, name: b.Info.Name, classes: b.Model.Classes()}
+}
+
+// CheckClean classifies the first labelled inputs of the source without noise. A certificate for a model that cannot
+// tell them apart would be worthless, and the cause is mostly a wrong scale, layout or label order.
+func (b *Bench) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
+	var labels, predictions []int
+	classifier := b.Workers[0]
+	for i := 0; i < b.Source.Len() && len(labels) < dataset.CleanInputs; i++ {
+		item, err := b.Inputs().At(ctx, i)
+		var bad *dataset.ItemError
+		if errors.As(err, &bad) {
+			continue
+		}
+		if err != nil {
+			return dataset.CleanReport{}, err
+		}
+		if item.Label < 0 {
+			if len(labels) == 0 && i >= dataset.CleanInputs {
+				break // a source without labels
+			}
+			continue
+		}
+		copy(classifier.Input(), item.X)
+		votes, err := classifier.Classify(ctx, 1)
+		if err != nil {
+			return dataset.CleanReport{}, err
+		}
+		labels, predictions = append(labels, item.Label), append(predictions, int(votes[0]))
+	}
+	return dataset.CheckClean(labels, predictions, b.Model.Classes())
+}
+
+// ModelRecord is the model as certificates name it.
+func (b *Bench) ModelRecord() (certificate.Model, error) {
+	preprocessing, err := json.Marshal(b.Model.Preprocessing())
+	if err != nil {
+		return certificate.Model{}, fmt.Errorf("record the preprocessing: %w", err)
+	}
+	record := certificate.Model{
+		Name: b.Model.Name(), SHA256: b.Model.SHA256(), Preprocessing: preprocessing,
+		Decision: b.Model.Decision().String(), Classes: b.Model.Classes(),
+	}
+	if hash := b.Model.Preprocessing().Denoiser; hash != "" {
+		record.Denoiser = &certificate.File{Name: filepath.Base(b.Model.Report().Denoiser), SHA256: hash}
+	}
+	return record, nil
+}
+
+// Certification says what is certified of the inputs of a bench.
+type Certification struct {
+	Noise Noise
+	// Statistics have their alpha shared already ([Statistics.Share]).
+	Statistics Statistics
+	Seed       uint64
+	// Version is that of the program, as certificates record it.
+	Version string
+}
+
+// Certifier makes what turns inputs into certificates. reach is the largest radius that the statistics can certify, in
+// the reported norm.
+func (b *Bench) Certifier(ctx context.Context, c Certification) (certifier *pipeline.Certifier, reach float64, err error) {
+	noise, record, err := b.NoiseMaker(ctx, c.Noise)
+	if err != nil {
+		return nil, 0, err
+	}
+	sealed, err := noise.Seal(ctx, nil)
+	if err != nil {
+		return nil, 0, option(err)
+	}
+	smoother, err := b.Smoother(c.Seed)
+	if err != nil {
+		return nil, 0, err
+	}
+	model, err := b.ModelRecord()
+	if err != nil {
+		return nil, 0, err
+	}
+	method, reach, err := c.Statistics.Method(smoother, sealed)
+	if err != nil {
+		return nil, 0, option(err)
+	}
+	var notes map[string]string
+	if b.Forced != "" {
+		notes = map[string]string{"forced": b.Forced}
+	}
+	return &pipeline.Certifier{
+		Method: method, Noise: noise, Source: b.Info.Name,
+		Head: certificate.Head{
+			Model: model, NPG: record,
+			Run: certificate.Run{
+				Seed: certificate.Seed(c.Seed), Provider: b.Model.Provider(), ONNXRuntime: b.Runtime.Version(),
+				Batch: b.Setting.Batch, Ucan: c.Version, Notes: notes,
+			},
+		},
+	}, reach, nil
+}
