@@ -56,12 +56,11 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 	r := Report{
 		Inputs: len(cases), Dim: len(cases[0].X), Guarantee: string(s.Generator.Guarantee()),
 		Sigma: describeSigma(cases, s.Floor, s.Ceiling), Mu: describeMu(cases, s.MuCap),
-		Warnings: []Warning{},
 	}
 	if err := measureVotes(ctx, s, cases, o, &r); err != nil {
 		return Report{}, err
 	}
-	r.Warnings = append(r.Warnings, judge(r, o)...)
+	r.Diagnoses = judge(r, o)
 	return r, nil
 }
 

@@ -2,7 +2,7 @@
 // that has collapsed to a ball, scales stuck at a bound, noise that the base classifier cannot see through, and offsets
 // that carry the label.
 //
-// Every finding is a [Warning] with the measured figure, the threshold it crossed and the setting to turn. A [Report]
+// Every finding is a [Diagnosis] with the measured figure, the threshold it crossed and the setting to turn. A [Report]
 // serialises to JSON and YAML; training writes it into the bundle.
 //
 // # Label leak

@@ -7,21 +7,22 @@ import (
 
 // Thresholds say from where on a figure is a warning.
 type Thresholds struct {
-	// CollapseCoordinates and CollapseInputs are the smallest healthy relative spreads of Σ. Half-axes that differ by
+	// Collapse and CollapseInputs are the smallest healthy relative spreads of Σ. Half-axes that differ by
 	// less than 5 % are a ball for every use; a field that differs by less than 1 % from input to input could be constant
 	// and keep the guarantee "deployed".
-	CollapseCoordinates float64 `json:"collapse_coordinates" yaml:"collapse_coordinates"`
-	CollapseInputs      float64 `json:"collapse_inputs" yaml:"collapse_inputs"`
+	Collapse       float64 `json:"collapse" yaml:"collapse"`
+	CollapseInputs float64 `json:"collapse_inputs" yaml:"collapse_inputs"`
 	// AtCeiling is the share of coordinates at the ceiling from which the ceiling, not training, has set the field.
 	AtCeiling float64 `json:"at_ceiling" yaml:"at_ceiling"`
 	// AtFloor is the share of coordinates at the floor from which the ℓ2 radius is the floor's.
 	AtFloor float64 `json:"at_floor" yaml:"at_floor"`
 	// VolumeGain is the ratio of ALM and ℓ2 radius from which the latter counts as zero.
 	VolumeGain float64 `json:"volume_gain" yaml:"volume_gain"`
-	// OffsetOfCap is the share of the largest ‖μ‖ that the generator can make.
-	OffsetOfCap float64 `json:"offset_of_cap" yaml:"offset_of_cap"`
-	// OffsetVarying is the size of the varying part of μ relative to the input's.
-	OffsetVarying float64 `json:"offset_varying" yaml:"offset_varying"`
+	// MuCap is the share of the largest ‖μ‖ that the generator can make, from which μ is saturated.
+	MuCap float64 `json:"mu_cap" yaml:"mu_cap"`
+	// MuLarge is the size of the varying part of μ relative to the input's, from which a classifier sees more of μ than of
+	// the input.
+	MuLarge float64 `json:"mu_large" yaml:"mu_large"`
 	// Abstention is the share of inputs that abstain.
 	Abstention float64 `json:"abstention" yaml:"abstention"`
 	// Leak is by how much the lower end of the accuracy's interval must exceed chance. It is not 0, so that a large
@@ -34,8 +35,8 @@ type Thresholds struct {
 // above chance.
 func DefaultThresholds() Thresholds {
 	return Thresholds{
-		CollapseCoordinates: 0.05, CollapseInputs: 0.01, AtCeiling: 0.5, AtFloor: 0.05, VolumeGain: 1000,
-		OffsetOfCap: 0.9, OffsetVarying: 1, Abstention: 0.5, Leak: 0.05,
+		Collapse: 0.05, CollapseInputs: 0.01, AtCeiling: 0.5, AtFloor: 0.05, VolumeGain: 1000,
+		MuCap: 0.9, MuLarge: 1, Abstention: 0.5, Leak: 0.05,
 	}
 }
 

@@ -1,39 +1,40 @@
 package diagnose
 
-// Kind names a diagnosis.
-type Kind string
+import "slices"
 
-// The diagnoses.
+// The names of the diagnoses.
 const (
-	// CollapseCoordinates: Σ is constant over the coordinates of an input, so the region is a ball.
-	CollapseCoordinates Kind = "collapse-coordinates"
-	// CollapseInputs: Σ depends on the input by construction, yet is the same for all of them.
-	CollapseInputs Kind = "collapse-inputs"
-	// SigmaCapped: most coordinates of Σ sit at the ceiling.
-	SigmaCapped Kind = "sigma-at-cap"
+	// Collapse: Σ is constant over the coordinates of an input, so the region is a ball.
+	Collapse = "collapse"
+	// CollapseInputs: Σ may depend on the input, yet is the same for all of them.
+	CollapseInputs = "collapse across inputs"
+	// SigmaCap: most coordinates of Σ sit at the ceiling.
+	SigmaCap = "sigma at cap"
 	// ZeroRadius: coordinates of Σ sit at the floor, or so far below the others that the ℓ2 ball inside the region is
 	// nothing beside its volume.
-	ZeroRadius Kind = "zero-radius"
-	// OffsetCapped: ‖μ‖ is close to the largest that the generator can make.
-	OffsetCapped Kind = "mu-at-cap"
-	// OffsetLarge: μ varies from input to input by more than the size of the inputs.
-	OffsetLarge Kind = "mu-outweighs-input"
+	ZeroRadius = "zero radius"
+	// MuCap: ‖μ‖ is close to the largest that the generator can make.
+	MuCap = "mu at cap"
+	// MuLarge: μ varies from input to input by more than the size of the inputs.
+	MuLarge = "mu outweighs input"
 	// Abstains: the smoothed classifier abstains on most inputs.
-	Abstains Kind = "abstention"
+	Abstains = "abstention"
 	// Leaks: the base classifier reads the label from the noise parameters.
-	Leaks Kind = "label-leak"
+	Leaks = "leak"
 )
 
-// Warning is one diagnosis that was found.
-type Warning struct {
-	Kind Kind `json:"kind" yaml:"kind"`
-	// Figure is what was measured, Threshold what it crossed; both in the units that Text names.
-	Figure    float64 `json:"figure" yaml:"figure"`
+// Diagnosis is one thing that was looked for.
+type Diagnosis struct {
+	Name string `json:"name" yaml:"name"`
+	// Found says that it applies.
+	Found bool `json:"found" yaml:"found"`
+	// Value is what was measured, Threshold what it is compared with; both in the units that Text names.
+	Value     float64 `json:"value" yaml:"value"`
 	Threshold float64 `json:"threshold" yaml:"threshold"`
-	// Text says in one line what was found.
+	// Text says in one line what was measured.
 	Text string `json:"text" yaml:"text"`
-	// Knob says in one line what to change.
-	Knob string `json:"knob" yaml:"knob"`
+	// Knob says in one line what to change; empty unless Found.
+	Knob string `json:"knob,omitempty" yaml:"knob,omitempty"`
 }
 
 // Report is everything measured on one generator.
@@ -43,19 +44,23 @@ type Report struct {
 	Dim    int `json:"dim" yaml:"dim"`
 	// Guarantee is the generator's: "deployed" or "pinned".
 	Guarantee string `json:"guarantee" yaml:"guarantee"`
-	Sigma     Scale  `json:"sigma" yaml:"sigma"`
-	Mu        Offset `json:"mu" yaml:"mu"`
+	// Basis names the basis that Σ lives in; empty for the input's own coordinates.
+	Basis string `json:"basis,omitempty" yaml:"basis,omitempty"`
+	Sigma Scale  `json:"sigma" yaml:"sigma"`
+	Mu    Offset `json:"mu" yaml:"mu"`
 	// Abstention and Leak are nil when they were not measured; Notes says why.
 	Abstention *Abstention `json:"abstention,omitempty" yaml:"abstention,omitempty"`
 	Leak       *Leak       `json:"leak,omitempty" yaml:"leak,omitempty"`
-	// Warnings are the diagnoses found, the gravest first; empty, never nil, for a healthy generator.
-	Warnings []Warning `json:"warnings" yaml:"warnings"`
+	// Diagnoses are all that were made, found or not, the gravest first.
+	Diagnoses []Diagnosis `json:"diagnoses" yaml:"diagnoses"`
 	// Notes say what was not measured and why.
 	Notes []string `json:"notes,omitempty" yaml:"notes,omitempty"`
 }
 
-// Found reports whether there is any warning.
-func (r Report) Found() bool { return len(r.Warnings) > 0 }
+// Found returns the diagnoses that apply; none for a healthy generator.
+func (r Report) Found() []Diagnosis {
+	return slices.DeleteFunc(slices.Clone(r.Diagnoses), func(d Diagnosis) bool { return !d.Found })
+}
 
 // Scale describes Σ as the generator makes it, before the noise's own λ, in the generator's basis.
 type Scale struct {
