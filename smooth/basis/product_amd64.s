@@ -1,0 +1,146 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func product4(dst, a, b *float32, k, n int)
+//
+// Sixteen columns a turn while there are as many, then eight. The accumulators of row
+// r are Y(2r) and Y(2r+1).
+TEXT ·product4(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), BX
+	MOVQ k+24(FP), R8
+	MOVQ n+32(FP), R9
+	LEAQ (R8*4), R10      // bytes in a row of a
+	LEAQ (R9*4), R11      // bytes in a row of b and dst
+	LEAQ (R10)(R10*2), R12 // three rows of a
+	LEAQ (R11)(R11*2), R13 // three rows of dst
+
+wide:
+	CMPQ R9, $16
+	JLT  narrow
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ SI, AX
+	MOVQ BX, DX
+	MOVQ R8, CX
+
+wideK:
+	VMOVUPS (DX), Y8
+	VMOVUPS 32(DX), Y9
+	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (AX)(R10*1), Y11
+	VMULPS Y8, Y10, Y12
+	VMULPS Y9, Y10, Y13
+	VADDPS Y12, Y0, Y0
+	VADDPS Y13, Y1, Y1
+	VMULPS Y8, Y11, Y14
+	VMULPS Y9, Y11, Y15
+	VADDPS Y14, Y2, Y2
+	VADDPS Y15, Y3, Y3
+	VBROADCASTSS (AX)(R10*2), Y10
+	VBROADCASTSS (AX)(R12*1), Y11
+	VMULPS Y8, Y10, Y12
+	VMULPS Y9, Y10, Y13
+	VADDPS Y12, Y4, Y4
+	VADDPS Y13, Y5, Y5
+	VMULPS Y8, Y11, Y14
+	VMULPS Y9, Y11, Y15
+	VADDPS Y14, Y6, Y6
+	VADDPS Y15, Y7, Y7
+	ADDQ $4, AX
+	ADDQ R11, DX
+	DECQ CX
+	JNZ  wideK
+
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y1, 32(DI)
+	VMOVUPS Y2, (DI)(R11*1)
+	VMOVUPS Y3, 32(DI)(R11*1)
+	VMOVUPS Y4, (DI)(R11*2)
+	VMOVUPS Y5, 32(DI)(R11*2)
+	VMOVUPS Y6, (DI)(R13*1)
+	VMOVUPS Y7, 32(DI)(R13*1)
+	ADDQ $64, DI
+	ADDQ $64, BX
+	SUBQ $16, R9
+	JMP  wide
+
+narrow:
+	CMPQ R9, $8
+	JLT  done
+	VXORPS Y0, Y0, Y0
+	VXORPS Y2, Y2, Y2
+	VXORPS Y4, Y4, Y4
+	VXORPS Y6, Y6, Y6
+	MOVQ SI, AX
+	MOVQ BX, DX
+	MOVQ R8, CX
+
+narrowK:
+	VMOVUPS (DX), Y8
+	VBROADCASTSS (AX), Y10
+	VBROADCASTSS (AX)(R10*1), Y11
+	VBROADCASTSS (AX)(R10*2), Y12
+	VBROADCASTSS (AX)(R12*1), Y13
+	VMULPS Y8, Y10, Y10
+	VMULPS Y8, Y11, Y11
+	VMULPS Y8, Y12, Y12
+	VMULPS Y8, Y13, Y13
+	VADDPS Y10, Y0, Y0
+	VADDPS Y11, Y2, Y2
+	VADDPS Y12, Y4, Y4
+	VADDPS Y13, Y6, Y6
+	ADDQ $4, AX
+	ADDQ R11, DX
+	DECQ CX
+	JNZ  narrowK
+
+	VMOVUPS Y0, (DI)
+	VMOVUPS Y2, (DI)(R11*1)
+	VMOVUPS Y4, (DI)(R11*2)
+	VMOVUPS Y6, (DI)(R13*1)
+
+done:
+	VZEROUPPER
+	RET
+
+// func product1(dst, a, b *float32, k, n int)
+TEXT ·product1(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ a+8(FP), SI
+	MOVQ b+16(FP), BX
+	MOVQ k+24(FP), R8
+	MOVQ n+32(FP), R9
+	LEAQ (R9*4), R11
+	SHRQ $3, R9
+
+column:
+	VXORPS Y0, Y0, Y0
+	MOVQ SI, AX
+	MOVQ BX, DX
+	MOVQ R8, CX
+
+row:
+	VBROADCASTSS (AX), Y1
+	VMULPS (DX), Y1, Y1
+	VADDPS Y1, Y0, Y0
+	ADDQ $4, AX
+	ADDQ R11, DX
+	DECQ CX
+	JNZ  row
+
+	VMOVUPS Y0, (DI)
+	ADDQ $32, DI
+	ADDQ $32, BX
+	DECQ R9
+	JNZ  column
+	VZEROUPPER
+	RET
