@@ -1,0 +1,178 @@
+package generator
+
+import (
+	"fmt"
+	"math"
+
+	"ucan/npg/net"
+	"ucan/runtime/onnx"
+)
+
+// opset is the least version of the operators of a step graph.
+const opset = 17
+
+// Names of the values that a step graph takes and gives.
+const (
+	noiseInput  = "ucan.noise"
+	labelsInput = "ucan.labels"
+	noisyValue  = "ucan.noisy"
+	lossOutput  = "ucan.loss"
+	errorOutput = "ucan.cross_entropy"
+	logitOutput = "ucan.logits"
+	sigmaOutput = "ucan.sigma"
+	muOutput    = "ucan.mu"
+)
+
+// basePrefix keeps the names of the classifier apart from those of the generator.
+const basePrefix = "f."
+
+// forwardGraph joins generator, noise and classifier: inputs x [N, shape…] and noise [N·m, shape…], outputs the scores
+// as logits [N·m, K], the scale [N, shape…] and, unless it is fixed, the offset.
+func forwardGraph(c Config) (*onnx.Model, error) {
+	front, err := noisyGraph(c)
+	if err != nil {
+		return nil, fmt.Errorf("add noise to the generator's graph: %w", err)
+	}
+	base, err := c.Base.Graph.WithOutputs(c.Base.Scores)
+	if err != nil {
+		return nil, fmt.Errorf("take the scores of the base classifier: %w", err)
+	}
+	if base, err = base.WithoutDead(); err != nil {
+		return nil, err
+	}
+	base = base.Prefixed(basePrefix)
+	joined, err := onnx.Compose(front, base, map[string]string{basePrefix + c.Base.Input: noisyValue})
+	if err != nil {
+		return nil, fmt.Errorf("join generator and base classifier: %w", err)
+	}
+	b := onnx.Extend(joined)
+	scores := b.Value(basePrefix + c.Base.Scores)
+	logits := logits(b.Scope("ucan.head"), joined, scores, c.Base.Head)
+	b.ClearOutputs()
+	b.OutputUntyped(logitOutput, b.Identity(logits))
+	for _, name := range []string{sigmaOutput, muOutput} {
+		if o, ok := joined.Output(name); ok {
+			b.Output(name, b.Value(name), o.Type, o.Shape...)
+		}
+	}
+	return b.Build()
+}
+
+// noisyGraph is the generator with the noise applied: its outputs are the noisy copies, the scale and the offset, the
+// latter two repeated for every input.
+func noisyGraph(c Config) (*onnx.Model, error) {
+	g, err := c.Generator.WithOpset(max(opset, c.Generator.Opset("")))
+	if err != nil {
+		return nil, err
+	}
+	b := onnx.Extend(g)
+	n, m := int64(c.Rows), int64(c.Draws)
+	one, all := []int64{n, 1}, []int64{n, m}
+	out := []onnx.Dim{onnx.Fixed(n)}
+	copies := []onnx.Dim{onnx.Fixed(n * m)}
+	flat := []int64{n * m}
+	for _, d := range c.Shape {
+		one, all, flat = append(one, int64(d)), append(all, int64(d)), append(flat, int64(d))
+		out, copies = append(out, onnx.Fixed(int64(d))), append(copies, onnx.Fixed(int64(d)))
+	}
+	x := b.Value(net.Input)
+	full := b.Shape(x)
+	noise := b.Input(noiseInput, onnx.Float, copies...)
+	s := b.Scope("ucan")
+	sigma := s.Expand(b.Value(net.Sigma), full)
+	var mu onnx.Value
+	if _, ok := g.Output(net.Mu); ok {
+		mu = s.Expand(b.Value(net.Mu), full)
+	}
+	perturbation := s.Reshape(s.Mul(s.Reshape(noise, all...), s.Reshape(sigma, one...)), flat...)
+	if c.Basis == net.DCT {
+		perturbation = cosine(s, perturbation, c.Shape)
+	}
+	centre := x
+	if !mu.IsZero() {
+		centre = s.Add(x, mu)
+	}
+	noisy := s.Add(s.Reshape(perturbation, all...), s.Reshape(centre, one...))
+	b.ClearOutputs()
+	b.Output(noisyValue, s.Reshape(noisy, flat...), onnx.Float, copies...)
+	b.Output(sigmaOutput, s.Identity(sigma), onnx.Float, out...)
+	if !mu.IsZero() {
+		b.Output(muOutput, s.Identity(mu), onnx.Float, out...)
+	}
+	joined, err := b.Build()
+	if err != nil {
+		return nil, err
+	}
+	return joined.WithDim(net.Input, 0, onnx.Fixed(n))
+}
+
+// cosine takes coefficients [·, C, H, W] of the orthonormal cosine basis to pixels: Aᵀ·z·B with the DCT-II matrices A
+// of height and B of width.
+func cosine(b *onnx.Builder, z onnx.Value, shape []int) onnx.Value {
+	height, width := shape[1], shape[2]
+	rows := onnx.Tensor(b, "cosine_rows", []int64{int64(height), int64(height)}, transposed(dctMatrix(height), height))
+	columns := onnx.Tensor(b, "cosine_columns", []int64{int64(width), int64(width)}, dctMatrix(width))
+	return b.MatMul(b.MatMul(rows, z), columns)
+}
+
+// dctMatrix is the orthonormal DCT-II matrix [frequency, position], row-major.
+func dctMatrix(n int) []float32 {
+	out := make([]float32, n*n)
+	for k := range n {
+		scale := math.Sqrt(2 / float64(n))
+		if k == 0 {
+			scale = math.Sqrt(1 / float64(n))
+		}
+		for i := range n {
+			out[k*n+i] = float32(scale * math.Cos(math.Pi*(float64(i)+0.5)*float64(k)/float64(n)))
+		}
+	}
+	return out
+}
+
+func transposed(a []float32, n int) []float32 {
+	out := make([]float32, len(a))
+	for i := range n {
+		for j := range n {
+			out[j*n+i] = a[i*n+j]
+		}
+	}
+	return out
+}
+
+// logits turns scores into logits: what goes into a final Softmax or Sigmoid, or the scores themselves.
+func logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value, head Head) onnx.Value {
+	before, op := ending(m, scores.Name())
+	switch {
+	case head == Binary:
+		z := scores
+		if op == "Sigmoid" {
+			z = b.Value(before)
+		}
+		z = b.Reshape(z, -1, 1)
+		return b.Concat(1, b.Mul(z, b.Scalar(onnx.Float, 0)), z)
+	case head == Negative:
+		return b.Neg(scores)
+	case op == "Softmax" || op == "LogSoftmax":
+		return b.Value(before)
+	case head == Probabilities:
+		return b.Log(b.Clip(scores, b.Scalar(onnx.Float, 1e-12), onnx.Value{}))
+	}
+	return scores
+}
+
+// ending returns the operator that makes a value and what it reads, looking through what only renames or reshapes a
+// matrix.
+func ending(m *onnx.Model, name string) (before, op string) {
+	for _, n := range backwards(m) {
+		if len(n.GetOutput()) == 0 || n.GetOutput()[0] != name || len(n.GetInput()) == 0 {
+			continue
+		}
+		if n.GetOpType() == "Identity" || n.GetOpType() == "Cast" {
+			name = n.GetInput()[0]
+			continue
+		}
+		return n.GetInput()[0], n.GetOpType()
+	}
+	return "", ""
+}
