@@ -4,6 +4,8 @@
 package artifact
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path"
@@ -19,7 +21,7 @@ var ErrNotFound = errors.New("no such artifact")
 
 // Ref is one file by its content.
 type Ref struct {
-	// Name is the file's name within its tree, slash-separated and relative, such as "resnet.onnx" or "t10k/labels.gz".
+	// Name is the file's name within its item's folder, slash-separated and relative, such as "resnet.onnx" or "t10k/labels.gz".
 	Name string `json:"name"`
 	// SHA256 is the hash of the bytes, in lower-case hexadecimal.
 	SHA256 string `json:"sha256"`
@@ -41,14 +43,33 @@ func (r Ref) Validate() error {
 	return nil
 }
 
-// Tree is a set of files that belong together: a model with its external tensors, the files of a data source, a bundle.
-type Tree []Ref
+// Item is what a path of the user's stands for, by its contents: a file with those it refers to (an ONNX file with its
+// external tensors), or a folder with all its files.
+type Item struct {
+	// Entry is the name, within the item's folder, that the user's path ends in; "." when the path is the folder itself.
+	Entry string `json:"entry"`
+	// Files are the contents, with names relative to the item's folder, sorted by name.
+	Files []Ref `json:"files"`
+	// Origin is the folder in which the files lay when the run was planned. It is no part of any identity: another
+	// machine need not have it.
+	Origin string `json:"origin,omitempty"`
+}
 
 // Bytes is the size of all files.
-func (t Tree) Bytes() int64 {
+func (t Item) Bytes() int64 {
 	var n int64
-	for _, r := range t {
+	for _, r := range t.Files {
 		n += r.Bytes
 	}
 	return n
+}
+
+// Hash is the SHA-256, in hexadecimal, of the item's names and contents, wherever they lie.
+func (t Item) Hash() string {
+	h := sha256.New()
+	fmt.Fprintf(h, "ucan.artifact/1\n%q\n", t.Entry)
+	for _, r := range t.Files {
+		fmt.Fprintf(h, "%q %s %d\n", r.Name, r.SHA256, r.Bytes)
+	}
+	return hex.EncodeToString(h.Sum(nil))
 }

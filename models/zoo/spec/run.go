@@ -42,12 +42,12 @@ type Model struct {
 	Name string `json:"name"`
 	// SHA256 is the hash that certificates carry (models.Model.SHA256).
 	SHA256 string `json:"sha256"`
-	// Files are the ONNX file, first, then its external tensors and its denoiser.
-	Files artifact.Tree `json:"files"`
-	// Origin is where the files were when the run was planned: the folder that the names of Files are relative to. It is
-	// no part of the identity.
-	Origin string `json:"origin,omitempty"`
-	// Declaration is what is declared of the model: zoo.yaml over model.yaml. A denoiser is named as in Files.
+	// File is the ONNX file with its external tensors.
+	File artifact.Item `json:"file"`
+	// Denoiser is the image-to-image model in front of it, nil for none.
+	Denoiser *artifact.Item `json:"denoiser,omitempty"`
+	// Declaration is what is declared of the model, zoo.yaml over model.yaml; no file beside the model is read again.
+	// Its Denoiser is "": set it to the path of Denoiser.
 	Declaration models.Declaration `json:"declaration"`
 	Statistics  Statistics         `json:"statistics"`
 	Runtime     Runtime            `json:"runtime"`
@@ -58,15 +58,16 @@ type Model struct {
 type Dataset struct {
 	// Name is unique in the run and stands in the column dataset.
 	Name string `json:"name"`
-	// Kind, Files and Params are the source's specification: kind:files?params. Files are relative to Origin; a
-	// source without files, such as digits, has none.
+	// Kind and Params are those of the source's specification (dataset.Spec).
 	Kind   string            `json:"kind"`
-	Paths  []string          `json:"paths"`
 	Params map[string]string `json:"params,omitempty"`
-	// Files are the contents of Paths; a folder is listed file by file.
-	Files artifact.Tree `json:"files"`
-	// Origin is where the files were when the run was planned. It is no part of the identity.
-	Origin string `json:"origin,omitempty"`
+	// Paths are the specification's files or folder, in order; none for a source that is made, such as digits.
+	Paths []artifact.Item `json:"paths,omitempty"`
+	// Labels is the file that the parameter labels names, nil for none.
+	Labels *artifact.Item `json:"labels,omitempty"`
+	// Fingerprint and Source are those of dataset.Info: what identifies the data, and the name in certificates.
+	Fingerprint string `json:"fingerprint"`
+	Source      string `json:"source"`
 	// LabelMap translates the source's labels into the models' classes; nil for none.
 	LabelMap map[string]int `json:"label_map,omitempty"`
 	// Skip, Stride and Max select inputs as certify's flags do; Max 0 means all.
@@ -93,12 +94,11 @@ type Setting struct {
 	Lambda float64 `json:"lambda,omitempty"`
 	// Arithmetic is "float32" or "lattice".
 	Arithmetic string `json:"arithmetic"`
-	// NPG is the noise parameter generator as --npg takes it, "" for none. With Files it is a path relative to Origin.
+	// NPG is the noise parameter generator as --npg takes it, "" for none. Where it names files, NPG is only what the
+	// user wrote; the paths of Files, joined by commas, are what to pass.
 	NPG string `json:"npg,omitempty"`
-	// Files are the generator's files: a bundle, a field or ONNX graphs.
-	Files artifact.Tree `json:"files,omitempty"`
-	// Origin is where the files were when the run was planned. It is no part of the identity.
-	Origin string `json:"origin,omitempty"`
+	// Files are the generator's files: a bundle's folder, a field, one or two ONNX graphs.
+	Files []artifact.Item `json:"files,omitempty"`
 }
 
 // Statistics say how many samples are drawn and what is concluded from them, as certify's flags do.
@@ -293,13 +293,18 @@ func (r *Run) Identity() (string, error) {
 	c.ID, c.Refusals = "", nil
 	c.Models, c.Datasets, c.Noise = slices.Clone(r.Models), slices.Clone(r.Datasets), slices.Clone(r.Noise)
 	for i := range c.Models {
-		c.Models[i].Origin, c.Models[i].Limits = "", Limits{}
+		m := &c.Models[i]
+		m.Limits, m.File.Origin, m.Denoiser = Limits{}, "", withoutOrigin(m.Denoiser)
 	}
 	for i := range c.Datasets {
-		c.Datasets[i].Origin = ""
+		d := &c.Datasets[i]
+		d.Paths, d.Labels = withoutOrigins(d.Paths), withoutOrigin(d.Labels)
 	}
 	for i := range c.Noise {
-		c.Noise[i].Origin = ""
+		s := &c.Noise[i]
+		if s.Files = withoutOrigins(s.Files); s.Files != nil {
+			s.NPG = "" // the path is no part of what it holds
+		}
 	}
 	text, err := json.Marshal(&c) // struct fields in order, maps sorted: one form for one content
 	if err != nil {
@@ -307,4 +312,21 @@ func (r *Run) Identity() (string, error) {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+func withoutOrigins(items []artifact.Item) []artifact.Item {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Origin = ""
+	}
+	return items
+}
+
+func withoutOrigin(item *artifact.Item) *artifact.Item {
+	if item == nil {
+		return nil
+	}
+	c := *item
+	c.Origin = ""
+	return &c
 }
