@@ -1,0 +1,62 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Bind writes the placeholders ? of a statement as the database wants them. It must hold no other question marks.
+func (s *Store) Bind(query string) string {
+	if s.pool == nil {
+		return query
+	}
+	return Dollars(query)
+}
+
+// Dollars turns the placeholders ? of a statement into Postgres's $1, $2, ….
+func Dollars(query string) string {
+	var b strings.Builder
+	n := 0
+	for part := range strings.SplitSeq(query, "?") {
+		if n > 0 {
+			b.WriteString("$" + strconv.Itoa(n))
+		}
+		b.WriteString(part)
+		n++
+	}
+	return b.String()
+}
+
+// Execer runs a statement: a database, a connection or a transaction.
+type Execer interface {
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// InTx runs f in a transaction, which f's error rolls back. On SQLite the transaction holds the only connection: f must
+// use nothing but tx.
+func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			if rollback := tx.Rollback(); !errors.Is(rollback, sql.ErrTxDone) {
+				err = errors.Join(err, rollback)
+			}
+		}
+	}()
+	if err = f(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func makeFolder(path string) error {
+	return os.MkdirAll(path, 0o755) //nolint:gosec // the folder holds locks, which workers of other users share
+}
+

@@ -1,0 +1,124 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Progress is how far a run has come, by its finished shards.
+type Progress struct {
+	// Shards and Rows are finished shards and their certificates; Failed of the certificates are of inputs that could
+	// not be used.
+	Shards, Rows, Failed int64
+	// Samples were classified in Seconds of worker time.
+	Samples int64
+	Seconds float64
+}
+
+// Progress sums up the finished shards of a run.
+func (s *Store) Progress(ctx context.Context, run int64) (Progress, error) {
+	var p Progress
+	query := s.Bind("SELECT count(*), coalesce(sum(rows), 0), coalesce(sum(failed), 0), coalesce(sum(samples), 0), coalesce(sum(seconds), 0) FROM zoo_shard WHERE run = ?")
+	err := s.db.QueryRowContext(ctx, query, run).Scan(&p.Shards, &p.Rows, &p.Failed, &p.Samples, &p.Seconds)
+	if err != nil {
+		return p, fmt.Errorf("read the progress: %w", Explain(err))
+	}
+	return p, nil
+}
+
+// CellProgress is the progress of one combination.
+type CellProgress struct {
+	Model, Dataset, Noise string
+	// Inputs is what the cell has in all, Rows how many of them have their certificate, Failed how many of these could
+	// not be used.
+	Inputs, Rows, Failed int64
+	// Refused is why the cell makes no certificates, "" when it does.
+	Refused string
+}
+
+// Cells is the progress of every cell of a run, sorted by name.
+func (s *Store) Cells(ctx context.Context, run int64) (cells []CellProgress, err error) {
+	query := s.Bind(`SELECT c.model, c.dataset, c.noise, c.inputs, c.refused, coalesce(sum(d.rows), 0), coalesce(sum(d.failed), 0)
+		FROM zoo_cell c LEFT JOIN zoo_shard d ON d.run = c.run AND d.cell = c.cell WHERE c.run = ?
+		GROUP BY c.model, c.dataset, c.noise, c.inputs, c.refused ORDER BY c.model, c.dataset, c.noise`)
+	rows, err := s.db.QueryContext(ctx, query, run)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress: %w", Explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var c CellProgress
+		if err = rows.Scan(&c.Model, &c.Dataset, &c.Noise, &c.Inputs, &c.Refused, &c.Rows, &c.Failed); err != nil {
+			return nil, fmt.Errorf("read the progress: %w", Explain(err))
+		}
+		cells = append(cells, c)
+	}
+	return cells, Explain(rows.Err())
+}
+
+// Failure is one attempt at a shard that did not succeed.
+type Failure struct {
+	Attempt
+	// Kind is one word for counting, such as "error", "killed", "timeout", "memory" or "mismatch".
+	Kind string
+	// Message is what was wrong, in one line.
+	Message string
+	// LogTail is the end of the worker's log, where its supervisor kept it.
+	LogTail string
+	At      time.Time
+}
+
+// AddFailure stores a failure, in the transaction tx.
+func (s *Store) AddFailure(ctx context.Context, tx Execer, f Failure) error {
+	_, err := tx.ExecContext(ctx, s.Bind("INSERT INTO zoo_failure (run, shard, attempt, worker, kind, message, log_tail, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
+		f.Run, f.Shard, f.Try, f.Worker, f.Kind, f.Message, f.LogTail, now())
+	return err
+}
+
+// AddLogTail completes the failures of a dead worker that another process recorded first, and names their cause.
+func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail string) error {
+	_, err := s.db.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ?, log_tail = ? WHERE worker = ? AND kind = 'died' AND log_tail = ''"), kind, message, tail, worker)
+	return Explain(err)
+}
+
+// Failures lists a run's failures, the newest last, at most limit of the newest ones.
+func (s *Store) Failures(ctx context.Context, run int64, limit int) (failures []Failure, err error) {
+	query := s.Bind(`SELECT shard, attempt, worker, kind, message, log_tail, at_ms FROM
+		(SELECT * FROM zoo_failure WHERE run = ? ORDER BY number DESC LIMIT ?) AS newest ORDER BY number`)
+	rows, err := s.db.QueryContext(ctx, query, run, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the failures: %w", Explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		f := Failure{Attempt: Attempt{Run: run}}
+		var at int64
+		if err = rows.Scan(&f.Shard, &f.Try, &f.Worker, &f.Kind, &f.Message, &f.LogTail, &at); err != nil {
+			return nil, fmt.Errorf("list the failures: %w", Explain(err))
+		}
+		f.At = time.UnixMilli(at)
+		failures = append(failures, f)
+	}
+	return failures, Explain(rows.Err())
+}
+
+// FailureKinds counts a run's failed attempts by kind; run 0 means all runs.
+func (s *Store) FailureKinds(ctx context.Context, run int64) (kinds map[string]int64, err error) {
+	rows, err := s.db.QueryContext(ctx, s.Bind("SELECT kind, count(*) FROM zoo_failure WHERE run = ? OR ? = 0 GROUP BY kind"), run, run)
+	if err != nil {
+		return nil, fmt.Errorf("count the failures: %w", Explain(err))
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	kinds = map[string]int64{}
+	for rows.Next() {
+		var kind string
+		var n int64
+		if err = rows.Scan(&kind, &n); err != nil {
+			return nil, fmt.Errorf("count the failures: %w", Explain(err))
+		}
+		kinds[kind] = n
+	}
+	return kinds, Explain(rows.Err())
+}
