@@ -1,5 +1,6 @@
 // Package region holds certified regions: ellipsoids, cross-polytopes and boxes
-// {δ : ‖δ ⊘ σ‖_p ≤ R} around an input, and what can be said of them exactly.
+// {δ : ‖δ ⊘ σ‖_p ≤ R} around an input, and ellipsoids {δ : ‖diag(1/σ) Uᵀδ‖₂ ≤ R}
+// along an orthonormal basis U, and what can be said of them exactly.
 //
 // Every result is rounded so that it never claims more than the region gives:
 // radii, semi-axes, scalings and volumes downward, membership towards "outside".
@@ -13,10 +14,11 @@ import (
 	"fmt"
 	"math"
 
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 )
 
-// Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}. Its methods fail with an error when a
+// Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}, or with a basis U {δ : ‖diag(1/σ) Uᵀδ‖₂ ≤ R}. Its methods fail with an error when a
 // field is out of range, and never change it.
 type Region struct {
 	// Norm is p.
@@ -31,11 +33,15 @@ type Region struct {
 	Sigma64 []float64
 	// Dim is d ≥ 1.
 	Dim int
+	// Basis is the orthonormal transform U along whose vectors σ is measured, for
+	// p = 2 only; nil stands for the coordinates of δ themselves.
+	Basis *basis.Transform
 }
 
 // Check returns an error when the region is not valid: an unknown norm, a
 // dimension below 1, an R that is NaN, infinite or negative, a field of another
-// length or with a value that is ≤ 0, NaN or infinite (Σ must be invertible).
+// length or with a value that is ≤ 0, NaN or infinite (Σ must be invertible), a basis
+// of another dimension or in another norm than ℓ2.
 func (r Region) Check() error {
 	switch {
 	case r.Norm != family.L1 && r.Norm != family.L2 && r.Norm != family.LInf:
@@ -50,6 +56,10 @@ func (r Region) Check() error {
 		return fmt.Errorf("region of dimension %d with %d values of sigma; give one a coordinate", r.Dim, len(r.Sigma64))
 	case r.Sigma != nil && r.Sigma64 != nil:
 		return errors.New("region with two scale fields; give sigma in float32 or in float64")
+	case r.Basis != nil && r.Norm != family.L2:
+		return fmt.Errorf("%s region in basis %s; only l2 regions may lie in a basis", r.Norm, r.Basis.Name())
+	case r.Basis != nil && r.Basis.Dim() != r.Dim:
+		return fmt.Errorf("region of dimension %d in basis %s; they must agree", r.Dim, r.Basis.Name())
 	case r.isotropic():
 		return nil
 	}
@@ -88,13 +98,18 @@ func (r Region) sigma(i int) float64 {
 //	R · min σ            for q ≤ p,
 //	R / ‖1/σ‖_r          for q > p, 1/r = 1/p − 1/q  (r = p at q = ∞).
 //
-// Exact by Hölder's inequality, whose equality case lies in the ball.
+// Exact by Hölder's inequality, whose equality case lies in the ball. In a basis, the
+// radius for ℓ2 is R · min σ, that for ℓ1 R over the largest of ‖diag(1/σ) Uᵀe_i‖₂, both
+// exact; that for ℓ∞ is a lower bound, exact where [basis.Transform.CubeGain] says so.
 func (r Region) Radius(q family.Norm) (float64, error) {
 	if err := r.Check(); err != nil {
 		return 0, err
 	}
 	if q != family.L1 && q != family.L2 && q != family.LInf {
 		return 0, fmt.Errorf("radius in %s: not a norm; use l1, l2 or linf", q)
+	}
+	if r.Basis != nil && q != family.L2 {
+		return r.radiusInBasis(q), nil
 	}
 	if q <= r.Norm { // the constants are ordered as the norms are
 		least := math.Inf(1)
@@ -119,7 +134,8 @@ func (r Region) Radius(q family.Norm) (float64, error) {
 
 // SemiAxes writes to dst the semi-axes R·σ_i, each rounded down, and returns it;
 // dst is allocated when it is nil, and must have length Dim otherwise. The point
-// with ±(R·σ_i) in coordinate i and zeros elsewhere lies in the region for every p.
+// with ±(R·σ_i) in coordinate i (of the basis, when there is one) and zeros elsewhere
+// lies in the region for every p.
 func (r Region) SemiAxes(dst []float64) ([]float64, error) {
 	if err := r.Check(); err != nil {
 		return nil, err
@@ -161,7 +177,11 @@ func (r Region) MaxScale(direction []float64) (float64, error) {
 	}
 	// Scaled by a power of two, which is exact, nothing overflows.
 	_, exp := math.Frexp(largest)
-	norm := r.norm(func(i int) float64 { return math.Ldexp(direction[i], -exp) }) * (1 + slack)
+	at := func(i int) float64 { return math.Ldexp(direction[i], -exp) }
+	norm := r.norm(at) * (1 + slack)
+	if r.Basis != nil {
+		_, norm = r.normInBasis(at)
+	}
 	return down(math.Ldexp(down(r.R/norm), -exp)), nil
 }
 
