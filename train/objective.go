@@ -48,11 +48,11 @@ type Metrics struct {
 // Figure is one named number of a step, such as the mean of σ.
 type Figure struct {
 	// Name is the key in the log: letters, digits and underscores.
-	Name string
+	Name string `json:"name"`
 	// Value is the figure of this step.
-	Value float64
+	Value float64 `json:"value"`
 	// Over says how the figures of an epoch's steps become one.
-	Over Aggregate
+	Over Aggregate `json:"over,omitempty"`
 }
 
 // Aggregate joins the figures of several steps.
@@ -92,16 +92,17 @@ type Validator interface {
 	Validate(ctx context.Context) (Validation, error)
 }
 
-// Validation is how good weights are on held-out inputs.
+// Validation is how good weights are on held-out inputs. Its numbers are finite.
 type Validation struct {
 	// Score is what early stopping maximises, for instance the average certified radius.
-	Score float64
+	Score float64 `json:"score"`
 	// Clean and Noisy are accuracies without noise and over single noisy copies, in [0, 1].
-	Clean, Noisy float64
+	Clean float64 `json:"clean_accuracy"`
+	Noisy float64 `json:"noisy_accuracy"`
 	// Curve is certified accuracy at a few radii, an estimate from few samples.
-	Curve []CertifiedAt
+	Curve []CertifiedAt `json:"curve,omitempty"`
 	// Extra are further figures for the log.
-	Extra []Figure
+	Extra []Figure `json:"extra,omitempty"`
 }
 
 // CertifiedAt is one point of a certified-accuracy curve.
