@@ -33,7 +33,7 @@ func TestAffineSamplerIsUsedOnlyWhereItAgrees(t *testing.T) {
 			}
 			source := stream.New(1, [32]byte{}, stream.Estimate).Source(3)
 			again := source
-			s.fill(dst, base, &source)
+			s.fill(dst, base, &source, nil)
 			s.sampler.Sample(want, &again)
 			for i, e := range want {
 				scale := s.uniform

@@ -120,7 +120,7 @@ func (s *SealedNoise) concludeTwo(c Certification) (Certification, error) {
 	if err != nil {
 		return Certification{}, fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
 	}
-	return c.withRegion(region.Region{Norm: s.via, R: mulDown(s.noise.Lambda, r1), Sigma: s.noise.Sigma, Dim: s.dim})
+	return c.withRegion(s.region(s.via, mulDown(s.noise.Lambda, r1)))
 }
 
 // abstention returns a certification that claims nothing yet.

@@ -83,13 +83,14 @@ func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
 	return mulDown(s.noise.Lambda, r1), nil
 }
 
-// Region returns the certified region {δ : ‖δ⊘s‖_Via ≤ R} of a bound on p_A.
+// Region returns the certified region {δ : ‖δ⊘s‖_Via ≤ R} of a bound on p_A, in the
+// noise's basis when it has one.
 func (s *SealedNoise) Region(pLower float64) (region.Region, error) {
 	r, err := s.TheoremRadius(pLower)
 	if err != nil {
 		return region.Region{}, err
 	}
-	return region.Region{Norm: s.via, R: r, Sigma: s.noise.Sigma, Dim: s.dim}, nil
+	return s.region(s.via, r), nil
 }
 
 // Radius returns the certified radius in the noise's norm of a bound on p_A,
@@ -125,15 +126,6 @@ func ExtentOf(in region.Intersection) (Extent, error) {
 		return Extent{}, fmt.Errorf("smooth: measure region: %w", err)
 	}
 	return e, nil
-}
-
-// mulDown returns a·b of non-negative numbers, rounded toward zero.
-func mulDown(a, b float64) float64 {
-	p := a * b
-	if math.FMA(a, b, -p) < 0 {
-		return math.Nextafter(p, 0)
-	}
-	return p
 }
 
 // lostMass bounds the total-variation distance between d exact variates and d

@@ -6,13 +6,13 @@ import (
 	"math"
 	"slices"
 
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/lattice"
-	"ucan/smooth/region"
 )
 
-// Noise describes the noise μ + λ·s⊙ε of a smoothed classifier. Seal checks and
-// quantises it for an input dimension.
+// Noise describes the noise μ + λ·s⊙ε of a smoothed classifier, or μ + λ·U(s⊙ε) with
+// a basis U. Seal checks and quantises it for an input dimension.
 type Noise struct {
 	// Family is the distribution of ε. It must implement family.Sampler and
 	// family.Theorem; those of family.New do.
@@ -26,8 +26,11 @@ type Noise struct {
 	// Mu is the offset μ, one value a coordinate, finite; nil means zeros.
 	Mu []float32
 	// Sigma is the scale field s, one value a coordinate, positive and finite;
-	// nil means ones.
+	// nil means ones. In a basis, s_k scales the noise along the k-th basis vector.
 	Sigma []float32
+	// Basis is the orthonormal basis U; nil means the input's own coordinates. It
+	// needs the gaussian family and float32 arithmetic.
+	Basis *basis.Transform
 	// Arithmetic is Float32 (the zero value's meaning) or Lattice.
 	Arithmetic Arithmetic
 }
@@ -44,7 +47,8 @@ type SealedNoise struct {
 	via     family.Norm // the theorem's norm
 	lost    float64
 	uniform float32        // sampled scale where scale is nil
-	scale   []float32      // sampled scale λ·s, each rounded up
+	scale   []float32      // sampled scale λ·s, each rounded up; never nil in a basis
+	zeros   []float32      // base of coefficients, nil without a basis
 	lattice *lattice.Noise // draws in lattice arithmetic, nil in float32
 	unit    float64        // radius in Norm of the region with R = 1, rounded down
 }
@@ -60,7 +64,8 @@ const referenceP = 0.99
 // It returns an error for a missing family or one without a
 // sampler or a theorem, a λ that is not a positive finite float32, a field whose
 // length is not dim, a μ_i that is NaN or infinite, an s_i that is ≤ 0, NaN or
-// infinite, or a product λ·s_i outside the normal range of float32.
+// infinite, a product λ·s_i outside the normal range of float32, or a basis that is of
+// another dimension, under another family or arithmetic, or with scales too far apart.
 func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if dim < 1 {
 		return nil, fmt.Errorf("smooth: dimension %d; it must be at least 1", dim)
@@ -94,6 +99,7 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 		checkLambda(n.Lambda, lambda),
 		checkField("mu", n.Mu, dim, false),
 		checkField("sigma", n.Sigma, dim, true),
+		n.checkBasis(dim),
 	)
 	if err != nil {
 		return nil, err
@@ -101,7 +107,7 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	s := &SealedNoise{
 		noise: Noise{
 			Family: n.Family, Norm: n.Norm, Lambda: float64(lambda),
-			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma), Arithmetic: n.Arithmetic,
+			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma), Basis: n.Basis, Arithmetic: n.Arithmetic,
 		},
 		dim: dim, sampler: sampler, theorem: theorem,
 		lost: lostMass(n.Family, dim),
@@ -161,29 +167,6 @@ func checkField(name string, field []float32, dim int, positive bool) error {
 	return nil
 }
 
-// sealScale computes the sampled scales λ·s_i, rounded up to float32: noise that
-// is wider than recorded certifies a superset of the recorded region.
-func (s *SealedNoise) sealScale() error {
-	s.uniform = float32(s.noise.Lambda)
-	if s.noise.Sigma == nil {
-		return nil
-	}
-	s.scale = make([]float32, s.dim)
-	for i, v := range s.noise.Sigma {
-		// The product of two float32 is exact in float64.
-		product := s.noise.Lambda * float64(v)
-		up := float32(product)
-		if float64(up) < product {
-			up = math.Nextafter32(up, float32(math.Inf(1)))
-		}
-		if up < minScale || math.IsInf(float64(up), 0) {
-			return fmt.Errorf("smooth: lambda %v times sigma %v at coordinate %d leaves the range of float32; rescale the field", s.noise.Lambda, v, i)
-		}
-		s.scale[i] = up
-	}
-	return nil
-}
-
 // chooseTheorem fixes the norm whose theorem is used, before any sample.
 func (s *SealedNoise) chooseTheorem() error {
 	norms := s.noise.Family.Norms()
@@ -220,7 +203,7 @@ func (s *SealedNoise) chooseTheorem() error {
 }
 
 func (s *SealedNoise) unitRadius(norm family.Norm) (float64, error) {
-	unit := region.Region{Norm: norm, R: 1, Sigma: s.noise.Sigma, Dim: s.dim}
+	unit := s.region(norm, 1)
 	r, err := unit.Radius(s.noise.Norm)
 	if err != nil {
 		return 0, fmt.Errorf("smooth: %s radius of a unit %s region: %w", s.noise.Norm, norm, err)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -249,6 +250,7 @@ func TestNoAllocationPerSample(t *testing.T) {
 	for name, noise := range map[string]*smooth.SealedNoise{
 		"scalar": gaussian(t, d, 1, nil, nil),
 		"fields": gaussian(t, d, 1, make([]float32, d), slices.Repeat([]float32{2}, d)),
+		"basis":  inBasis(t, rand.New(rand.NewPCG(1, 2)), dct(t, d), family.L2),
 	} {
 		allocs := func(n uint64) float64 {
 			return testing.AllocsPerRun(5, func() {

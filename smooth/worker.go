@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
@@ -49,8 +50,24 @@ type worker struct {
 	classifier Classifier
 	input      []float32
 	dim, batch int
+	room       *room         // for noise in a basis, made when first needed
 	unsure     []bool        // rows of the batch whose lattice draw was not decided
 	source     stream.Source // a field, so that passing its address allocates nothing
+}
+
+// room holds the coefficients of one sample of noise in a basis.
+type room struct {
+	basis        *basis.Transform
+	coefficients []float32
+	scratch      *basis.Scratch
+}
+
+// roomFor returns the worker's room for a basis, nil without one.
+func (w *worker) roomFor(b *basis.Transform) *room {
+	if b != nil && (w.room == nil || w.room.basis.Shape() != b.Shape()) {
+		w.room = &room{basis: b, coefficients: make([]float32, b.Dim()), scratch: b.NewScratch()}
+	}
+	return w.room
 }
 
 // work takes batches of rows until none is left, ctx ends or something fails.
@@ -59,6 +76,7 @@ func (w *worker) work(ctx context.Context, j *job) {
 	for i := range counts {
 		counts[i] = newCounts(len(j.parts[i].counts.PerClass))
 	}
+	w.roomFor(j.noise.noise.Basis)
 	for ctx.Err() == nil {
 		first := j.next.Add(uint64(w.batch)) - uint64(w.batch)
 		if first >= j.rows {
@@ -85,7 +103,7 @@ func (w *worker) classify(ctx context.Context, j *job, first uint64, rows int, c
 		w.source = j.parts[p].key.Source(index)
 		row := w.input[r*w.dim : (r+1)*w.dim]
 		if j.pixels == nil {
-			j.noise.fill(row, j.base, &w.source)
+			j.noise.fill(row, j.base, &w.source, w.room)
 		} else {
 			w.unsure[r] = !j.noise.lattice.Sample(row, j.pixels, &w.source)
 		}
@@ -129,9 +147,17 @@ func (j *job) locate(row uint64) (p int, index uint64) {
 	panic("smooth: row outside the job") // rows come from j.next, below j.rows
 }
 
-// fill writes base + scale⊙ε to dst.
-func (s *SealedNoise) fill(dst, base []float32, source *stream.Source) {
-	switch {
+// fill writes base + scale⊙ε to dst, or base + U(scale⊙ε) in a basis.
+func (s *SealedNoise) fill(dst, base []float32, source *stream.Source, room *room) {
+	switch b := s.noise.Basis; {
+	case b != nil:
+		if s.affine != nil {
+			s.affine.SampleField(room.coefficients, s.zeros, s.scale, source)
+		} else {
+			s.sampler.Sample(room.coefficients, source)
+			s.apply(room.coefficients, s.zeros)
+		}
+		b.Synthesise(dst, base, room.coefficients, room.scratch)
 	case s.affine == nil:
 		s.sampler.Sample(dst, source)
 		s.apply(dst, base)
