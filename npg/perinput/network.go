@@ -1,0 +1,234 @@
+package perinput
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"ucan/runtime"
+	"ucan/runtime/autodiff"
+	"ucan/runtime/onnx"
+)
+
+// Base says where a base classifier's graph takes rows and gives scores.
+type Base struct {
+	// Graph is a classifier with Input float [N, shape…] and Output float [N, K], K ≥ 2; N symbolic, or fixed at Batch.
+	Graph         *onnx.Model
+	Input, Output string
+	// Softmax says that the scores are logits; otherwise they are probabilities already.
+	Softmax bool
+	// Batch is the number of rows of one run, ≥ 1.
+	Batch int
+	// Session are the options of the two sessions.
+	Session runtime.SessionOptions
+}
+
+// Network is a [Classifier] that onnxruntime runs: one session for scores, one for their gradients. It is not safe for
+// concurrent use.
+type Network struct {
+	base     Base
+	forward  *runtime.Session
+	in, out  *runtime.Tensor
+	input    []float32
+	scores   []float32
+	gradient *autodiff.Executor
+	linear   autodiff.Linear
+	classes  int
+
+	probabilities, rows []float32
+}
+
+var _ Classifier = (*Network)(nil)
+
+// OpenNetwork differentiates and opens a base classifier. Errors match [autodiff.ErrNotDifferentiable] where an operator
+// has no gradient.
+func OpenNetwork(ctx context.Context, rt *runtime.Runtime, b Base) (_ *Network, err error) {
+	if b.Batch < 1 {
+		return nil, fmt.Errorf("perinput: a batch of %d rows; at least 1", b.Batch)
+	}
+	in, ok := b.Graph.Input(b.Input)
+	if !ok || len(in.Shape) < 2 {
+		return nil, fmt.Errorf("perinput: the model has no input %q that takes rows", b.Input)
+	}
+	shape, dim := []int64{int64(b.Batch)}, 1
+	for _, s := range in.Shape[1:] {
+		if !s.IsFixed() {
+			return nil, fmt.Errorf("perinput: the size of %v is open", in)
+		}
+		shape, dim = append(shape, s.Size), dim*int(s.Size)
+	}
+	sizes := map[string]int64{}
+	if !in.Shape[0].IsFixed() {
+		sizes[in.Shape[0].Symbol] = int64(b.Batch)
+	}
+	n := &Network{base: b, linear: autodiff.DefaultLinear()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	n.gradient, err = autodiff.NewExecutor(ctx, rt, b.Graph, autodiff.ExecutorOptions{
+		Options: autodiff.Options{
+			Wrt: []string{b.Input}, Losses: []autodiff.Loss{n.linear}, Output: b.Output, Sizes: sizes, CPU: onCPU(b.Session),
+		},
+		Mode: autodiff.WeightsAsConstants, Session: b.Session,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("perinput: %w", err)
+	}
+	n.classes = len(n.gradient.Floats(n.linear.Weights)) / b.Batch
+	if n.classes < 2 || len(n.gradient.Floats(b.Input)) != b.Batch*dim {
+		return nil, fmt.Errorf("perinput: the model gives %d scores a row; it takes at least 2", n.classes)
+	}
+	return n, n.openForward(ctx, rt, shape, dim)
+}
+
+// onCPU says whether the sessions run on the CPU alone.
+func onCPU(o runtime.SessionOptions) bool {
+	return len(o.Providers) == 0 || len(o.Providers) == 1 && o.Providers[0].Name == "cpu"
+}
+
+func (n *Network) openForward(ctx context.Context, rt *runtime.Runtime, shape []int64, dim int) error {
+	bytes, err := n.base.Graph.Marshal()
+	if err != nil {
+		return fmt.Errorf("perinput: %w", err)
+	}
+	options := n.base.Session
+	options.Outputs = []string{n.base.Output}
+	if n.forward, err = rt.NewSession(ctx, bytes, options); err != nil {
+		return fmt.Errorf("perinput: %w", err)
+	}
+	n.input, n.scores = make([]float32, n.base.Batch*dim), make([]float32, n.base.Batch*n.classes)
+	if n.in, err = runtime.NewTensor(rt, shape, n.input); err != nil {
+		return fmt.Errorf("perinput: %w", err)
+	}
+	if n.out, err = runtime.NewTensor(rt, []int64{int64(n.base.Batch), int64(n.classes)}, n.scores); err != nil {
+		return fmt.Errorf("perinput: %w", err)
+	}
+	return nil
+}
+
+// Probabilities implements [Classifier].
+func (n *Network) Probabilities(ctx context.Context, x []float32) ([]float32, error) {
+	count, err := n.count(x)
+	if err != nil {
+		return nil, err
+	}
+	n.probabilities = resize(n.probabilities, count*n.classes)
+	dim := len(n.input) / n.base.Batch
+	for from := 0; from < count; from += n.base.Batch {
+		fill(n.input, x[from*dim:])
+		if err := n.forward.Run(ctx, []*runtime.Tensor{n.in}, []*runtime.Tensor{n.out}); err != nil {
+			return nil, err
+		}
+		copy(n.probabilities[from*n.classes:], n.scores)
+	}
+	if n.base.Softmax {
+		for r := range count {
+			softmax(n.probabilities[r*n.classes : (r+1)*n.classes])
+		}
+	}
+	return n.probabilities, nil
+}
+
+// Gradient implements [Classifier]. For logits it asks for the gradient of Σ v_k z_k with v_k = p_k(w_k − Σ_j w_j p_j),
+// which is that of Σ w_k p_k.
+func (n *Network) Gradient(ctx context.Context, x, p, weights []float32) ([]float32, error) {
+	count, err := n.count(x)
+	if err != nil {
+		return nil, err
+	}
+	if len(weights) != count*n.classes || len(p) != len(weights) {
+		return nil, fmt.Errorf("perinput: %d weights and %d probabilities for %d rows of %d classes", len(weights), len(p), count, n.classes)
+	}
+	pulled := weights
+	if n.base.Softmax {
+		pulled = throughSoftmax(p, weights, n.classes)
+	}
+	n.rows = resize(n.rows, len(x))
+	dim := len(n.input) / n.base.Batch
+	for from := 0; from < count; from += n.base.Batch {
+		fill(n.gradient.Floats(n.base.Input), x[from*dim:])
+		fill(n.gradient.Floats(n.linear.Weights), pulled[from*n.classes:])
+		if err := n.gradient.Step(ctx); err != nil {
+			return nil, err
+		}
+		copy(n.rows[from*dim:], n.gradient.Grad(n.linear.Name(), n.base.Input))
+	}
+	return n.rows, nil
+}
+
+// Classes returns the number of classes K.
+func (n *Network) Classes() int { return n.classes }
+
+// Close releases the sessions. Further calls do nothing.
+func (n *Network) Close() error {
+	var err error
+	if n.gradient != nil {
+		err = n.gradient.Close()
+	}
+	if n.forward != nil {
+		err = errors.Join(err, n.forward.Close())
+	}
+	for _, t := range []*runtime.Tensor{n.in, n.out} {
+		if t != nil {
+			err = errors.Join(err, t.Close())
+		}
+	}
+	n.gradient, n.forward, n.in, n.out = nil, nil, nil, nil
+	return err
+}
+
+func (n *Network) count(x []float32) (int, error) {
+	if n.forward == nil {
+		return 0, errors.New("perinput: the network is closed")
+	}
+	dim := len(n.input) / n.base.Batch
+	if len(x) == 0 || len(x)%dim != 0 {
+		return 0, fmt.Errorf("perinput: %d values are no rows of %d", len(x), dim)
+	}
+	return len(x) / dim, nil
+}
+
+// fill copies as much as there is and clears the rest.
+func fill(dst, src []float32) { clear(dst[copy(dst, src):]) }
+
+func resize(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return make([]float32, n)
+	}
+	return s[:n]
+}
+
+// softmax replaces logits by probabilities.
+func softmax(z []float32) {
+	most := z[0]
+	for _, v := range z[1:] {
+		most = max(most, v)
+	}
+	sum := 0.0
+	for i, v := range z {
+		e := math.Exp(float64(v) - float64(most))
+		z[i] = float32(e)
+		sum += e
+	}
+	for i := range z {
+		z[i] = float32(float64(z[i]) / sum)
+	}
+}
+
+// throughSoftmax turns weights of probabilities into weights of logits.
+func throughSoftmax(p, weights []float32, classes int) []float32 {
+	out := make([]float32, len(weights))
+	for r := 0; r < len(out); r += classes {
+		mean := 0.0
+		for k := r; k < r+classes; k++ {
+			mean += float64(weights[k]) * float64(p[k])
+		}
+		for k := r; k < r+classes; k++ {
+			out[k] = float32(float64(p[k]) * (float64(weights[k]) - mean))
+		}
+	}
+	return out
+}
