@@ -151,6 +151,9 @@ type Noise struct {
 	Sigma      *Float `json:"sigma"`
 	SigmaField *Field `json:"sigma_field"`
 	MuField    *Field `json:"mu_field"`
+	// Basis names the orthonormal basis U of noise μ + λ·U(s⊙ε) (package basis), left
+	// out for the input's own coordinates.
+	Basis *string `json:"basis,omitempty"`
 	// NPG describes the generator of the fields, null when there was none.
 	NPG *NPG `json:"npg"`
 	// Arithmetic is "float32": noise is added in floating point and the
@@ -161,10 +164,17 @@ type Noise struct {
 
 // NPG names the generator of noise parameters.
 type NPG struct {
+	// Kind is "pattern", "dataset" or "field" for parameters that were fixed before
+	// any input was seen, "certification" or "per-input" for those made from the input.
 	Kind string `json:"kind"`
 	Spec string `json:"spec"`
-	// Files are its files, by content.
+	// Files are its files, by content: of a bundle its npg.yaml, which binds all
+	// others.
 	Files []File `json:"files,omitempty"`
+	// Floored and Ceiled are the numbers of coordinates whose scale was raised to the
+	// generator's floor or lowered to its ceiling.
+	Floored int `json:"floored,omitempty"`
+	Ceiled  int `json:"ceiled,omitempty"`
 }
 
 // Statistics are the votes and the bound on p_A.
@@ -208,7 +218,8 @@ type TwoStage struct {
 	Cap   int64 `json:"cap"`
 }
 
-// Region is one certified region {δ : ‖δ ⊘ sigma_field‖_norm ≤ R}.
+// Region is one certified region {δ : ‖δ ⊘ sigma_field‖_norm ≤ R}, or with a basis U
+// {δ : ‖(Uᵀδ) ⊘ sigma_field‖₂ ≤ R}.
 type Region struct {
 	Norm string `json:"norm"`
 	R    Float  `json:"R"`

@@ -91,7 +91,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 
 // noise is sealNoise, remembering the last one.
 func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
-	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, fieldText(n.SigmaField), fieldText(n.MuField)})
+	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, fieldText(n.SigmaField), fieldText(n.MuField), n.Basis})
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -245,6 +245,7 @@ func (k *checker) compare(c, w *Certificate) {
 	k.optional("noise.sigma", c.Noise.Sigma, w.Noise.Sigma)
 	k.text("noise.sigma_field", fieldText(c.Noise.SigmaField), fieldText(w.Noise.SigmaField))
 	k.text("noise.mu_field", fieldText(c.Noise.MuField), fieldText(w.Noise.MuField))
+	k.text("noise.basis", nameText(c.Noise.Basis), nameText(w.Noise.Basis))
 	k.statistics(&c.Statistics, &w.Statistics)
 	k.integer("predict", int64(c.Predict), int64(w.Predict))
 	k.text("correct", boolText(c.Correct), boolText(w.Correct))
@@ -284,9 +285,7 @@ func (k *checker) regions(stored, want []Region) {
 		k.text(path+"norm", a.Norm, b.Norm)
 		k.number(path+"R", a.R, b.R)
 		k.text(path+"sigma_field", fieldText(a.SigmaField), fieldText(b.SigmaField))
-		if a.Basis != nil {
-			k.add(path+"basis", strconv.Quote(*a.Basis), "null")
-		}
+		k.text(path+"basis", nameText(a.Basis), nameText(b.Basis))
 	}
 }
 
@@ -295,6 +294,13 @@ func fieldText(f *Field) string {
 		return "null"
 	}
 	return f.SHA256
+}
+
+func nameText(name *string) string {
+	if name == nil {
+		return "null"
+	}
+	return *name
 }
 
 func classText(c *int) string {

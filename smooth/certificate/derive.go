@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 )
 
@@ -97,7 +98,7 @@ func (c *Certificate) conclude(noise *smooth.SealedNoise, result smooth.Certific
 	}
 	for _, r := range result.Regions {
 		c.Regions = append(c.Regions, Region{
-			Norm: r.Norm.String(), R: Float(r.R), SigmaField: sameField(c.Noise.SigmaField, r.Sigma),
+			Norm: r.Norm.String(), R: Float(r.R), SigmaField: sameField(c.Noise.SigmaField, r.Sigma), Basis: basisName(r.Basis),
 		})
 	}
 	e := result.Extent
@@ -114,12 +115,33 @@ func sameField(f *Field, values []float32) *Field {
 	return NewField(values)
 }
 
+// basisName is a basis as certificates name it, nil for none.
+func basisName(b *basis.Transform) *string {
+	if b == nil {
+		return nil
+	}
+	name := b.Name()
+	return &name
+}
+
+// parseBasis is the inverse of basisName.
+func parseBasis(name *string) (*basis.Transform, error) {
+	if name == nil {
+		return nil, nil
+	}
+	b, err := basis.Parse(*name)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	return b, nil
+}
+
 func describeNoise(s *smooth.SealedNoise, npg *NPG) Noise {
 	n := s.Noise()
 	d := Noise{
 		Family: n.Family.Name(), Norm: n.Norm.String(), Parameters: map[string]Float{},
 		Lambda: Float(n.Lambda), SigmaField: NewField(n.Sigma), MuField: NewField(n.Mu),
-		NPG: npg, Arithmetic: string(s.Arithmetic()),
+		Basis: basisName(n.Basis), NPG: npg, Arithmetic: string(s.Arithmetic()),
 	}
 	for name, v := range n.Family.Params() {
 		d.Parameters[name] = Float(v)
@@ -216,11 +238,15 @@ func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
 	if err != nil {
 		return nil, err
 	}
+	u, err := parseBasis(n.Basis)
+	if err != nil {
+		return nil, err
+	}
 	arithmetic, err := smooth.ParseArithmetic(n.Arithmetic)
 	if err != nil {
 		return nil, err
 	}
-	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma, Arithmetic: arithmetic}.Seal(dim)
+	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma, Basis: u, Arithmetic: arithmetic}.Seal(dim)
 }
 
 func loadField(f *Field, dim int, load Loader) ([]float32, error) {

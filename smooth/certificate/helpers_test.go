@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/certificate"
 	"ucan/smooth/family"
 	"ucan/smooth/sequential"
@@ -157,7 +158,10 @@ func makeSamples(tb testing.TB) map[string][]byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	image := []float32{.25, .5, .75, 1, 0, .125}
 	for name, c := range map[string]*certificate.Certificate{
+		"basis":      fixed(tb, image, inBasis(tb, family.L2), 0.5, 1),
+		"basis linf": fixed(tb, image, inBasis(tb, family.LInf), 0.5, 1),
 		"scalar":     fixed(tb, x, scalar, 0.5, 1),
 		"wrong":      fixed(tb, x, scalar, 0.5, 0),
 		"unlabelled": fixed(tb, x, scalar, 0.5, -1),
@@ -178,6 +182,23 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		}
 	}
 	return lines
+}
+
+// inBasis returns noise in the DCT basis of 1×2×3 images.
+func inBasis(tb testing.TB, norm family.Norm) *smooth.SealedNoise {
+	tb.Helper()
+	u, err := basis.DCT2([]int{1, 2, 3})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	n, err := smooth.Noise{
+		Family: family.Gaussian{}, Norm: norm, Lambda: 0.25, Basis: u,
+		Mu: []float32{0, 0, .1, 0, 0, 0}, Sigma: []float32{.5, .75, 1, 1, 1.5, 2},
+	}.Seal(6)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
 }
 
 func near(a, b, rel float64) bool {

@@ -10,16 +10,16 @@ import (
 
 // Intersection returns the certified regions, ready to be asked; load reads
 // fields outside the certificate and may be nil when there are none. It returns
-// an error when nothing is certified, and when a region lives in a basis, of
-// which the certificate alone cannot say more than its radii.
+// an error when nothing is certified, and for a basis that this version does not know.
 func (c *Certificate) Intersection(load Loader) (region.Intersection, error) {
 	if c.Status != Certified {
 		return nil, fmt.Errorf("certificate: %s, so it has no region", c.Status)
 	}
 	var out region.Intersection
 	for _, r := range c.Regions {
-		if r.Basis != nil {
-			return nil, fmt.Errorf("certificate: region in basis %.60q; only those of the input's own coordinates can be asked", *r.Basis)
+		u, err := parseBasis(r.Basis)
+		if err != nil {
+			return nil, err
 		}
 		norm, err := family.ParseNorm(r.Norm)
 		if err != nil {
@@ -29,7 +29,7 @@ func (c *Certificate) Intersection(load Loader) (region.Intersection, error) {
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, region.Region{Norm: norm, R: float64(r.R), Sigma: sigma, Dim: c.Input.Dim()})
+		out = append(out, region.Region{Norm: norm, R: float64(r.R), Sigma: sigma, Dim: c.Input.Dim(), Basis: u})
 	}
 	if err := out.Check(); err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)

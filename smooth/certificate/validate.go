@@ -39,8 +39,8 @@ func (c *Certificate) validate() error {
 		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
 	case c.Selector != nil && c.Guarantee != Selector:
 		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
-	case c.Guarantee == Deployed && c.Noise.NPG.perInput():
-		return fmt.Errorf("certificate: noise of kind %q is made from the input, and its guarantee cannot be %q", c.Noise.NPG.Kind, Deployed)
+	case c.Guarantee == Deployed && !c.Noise.NPG.fixed():
+		return fmt.Errorf("certificate: noise of kind %.60q may depend on the input, and its guarantee cannot be %q", c.Noise.NPG.Kind, Deployed)
 	case c.Status != Failed && !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm):
 		return fmt.Errorf("certificate: norm %.60q is none of l1, l2, linf", c.Noise.Norm)
 	case c.Status == Failed && c.Error == "":
@@ -54,9 +54,10 @@ func (c *Certificate) validate() error {
 	return c.Statistics.validate()
 }
 
-// perInput reports whether the generator looks at the input that it makes noise for.
-func (n *NPG) perInput() bool {
-	return n != nil && (n.Kind == "certification" || n.Kind == "per-input")
+// fixed reports whether the noise was fixed before any input was seen, which the
+// guarantee Deployed demands.
+func (n *NPG) fixed() bool {
+	return n == nil || n.Kind == "pattern" || n.Kind == "dataset" || n.Kind == "field"
 }
 
 func (s *Statistics) validate() error {
