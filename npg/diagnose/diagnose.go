@@ -55,6 +55,7 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 	}
 	r := Report{
 		Inputs: len(cases), Dim: len(cases[0].X), Guarantee: string(s.Generator.Guarantee()),
+		Basis: cases[0].basis(),
 		Sigma: describeSigma(cases, s.Floor, s.Ceiling), Mu: describeMu(cases, s.MuCap),
 	}
 	if err := measureVotes(ctx, s, cases, o, &r); err != nil {
@@ -71,6 +72,14 @@ type specimen struct {
 	mu, sigma  []float32
 }
 
+// basis names the basis of the scale field, "" for none.
+func (s specimen) basis() string {
+	if b := s.parameters.Basis(); b != nil {
+		return b.Name()
+	}
+	return ""
+}
+
 func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen, error) {
 	cases := make([]specimen, len(inputs))
 	for i, in := range inputs {
@@ -82,6 +91,9 @@ func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen,
 			return nil, fmt.Errorf("diagnose: noise parameters of input %d: %w", i, err)
 		}
 		cases[i] = specimen{Input: in, parameters: p, mu: p.Mu(), sigma: p.Sigma()}
+		if cases[i].basis() != cases[0].basis() {
+			return nil, errors.New("diagnose: the generator answers in several bases; give one that keeps to one")
+		}
 		for name, field := range map[string][]float32{"μ": cases[i].mu, "σ": cases[i].sigma} {
 			if field != nil && len(field) != len(in.X) {
 				return nil, fmt.Errorf("diagnose: the generator's %s has %d values and the inputs %d; use a generator made for inputs of this shape", name, len(field), len(in.X))

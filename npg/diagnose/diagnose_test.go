@@ -12,6 +12,7 @@ import (
 
 	"ucan/npg"
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
@@ -440,5 +441,39 @@ func TestNoiseIsOfPhaseAudit(t *testing.T) {
 	}
 	if len(p.seen) != 1 || !p.seen[stream.Audit] {
 		t.Errorf("phases %v, want audit alone", p.seen)
+	}
+}
+
+// In the DCT basis noise on high frequencies hardly moves a block's sum, in the pixel basis the same scales drown it: the
+// votes must be drawn in the generator's basis.
+func TestBasisIsUsed(t *testing.T) {
+	dct, err := basis.DCT2([]int{1, 1, dim})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sigma := make([]float32, dim)
+	for k := range sigma {
+		sigma[k] = 0.05
+		if k >= dim/2 {
+			sigma[k] = 6
+		}
+	}
+	var share [2]float64
+	for i, b := range []*basis.Transform{dct, nil} {
+		p, err := npg.SealIn(b, dim, nil, sigma)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Run(context.Background(), subject(t, brightest, npg.NewField(p)), images(40), DefaultOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[bool]string{true: "dct2:1x1x20"}[b != nil]; r.Basis != want {
+			t.Errorf("basis %q, want %q", r.Basis, want)
+		}
+		share[i] = r.Abstention.Share
+	}
+	if share[0] > share[1]-0.2 {
+		t.Errorf("abstentions %v in the basis and %v without: no difference", share[0], share[1])
 	}
 }

@@ -68,7 +68,7 @@ func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]
 			if !keep.sigma {
 				sigma = d.sigma
 			}
-			noise, err := s.seal(len(c.X), mu, sigma)
+			noise, err := s.seal(c, mu, sigma)
 			if err != nil {
 				return 0, err
 			}
