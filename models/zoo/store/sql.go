@@ -59,4 +59,3 @@ func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
 func makeFolder(path string) error {
 	return os.MkdirAll(path, 0o755) //nolint:gosec // the folder holds locks, which workers of other users share
 }
-
