@@ -7,6 +7,7 @@ import (
 
 	"ucan/npg"
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/stream"
 )
 
@@ -68,16 +69,16 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 // specimen is an input with its noise parameters; sigma and mu are nil for ones and zeros.
 type specimen struct {
 	Input
-	parameters npg.Parameters
-	mu, sigma  []float32
+	transform *basis.Transform // of sigma
+	mu, sigma []float32
 }
 
 // basis names the basis of the scale field, "" for none.
 func (s specimen) basis() string {
-	if b := s.parameters.Basis(); b != nil {
-		return b.Name()
+	if s.transform == nil {
+		return ""
 	}
-	return ""
+	return s.transform.Name()
 }
 
 func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen, error) {
@@ -90,7 +91,7 @@ func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen,
 		if err != nil {
 			return nil, fmt.Errorf("diagnose: noise parameters of input %d: %w", i, err)
 		}
-		cases[i] = specimen{Input: in, parameters: p, mu: p.Mu(), sigma: p.Sigma()}
+		cases[i] = specimen{Input: in, transform: p.Basis(), mu: p.Mu(), sigma: p.Sigma()}
 		if cases[i].basis() != cases[0].basis() {
 			return nil, errors.New("diagnose: the generator answers in several bases; give one that keeps to one")
 		}

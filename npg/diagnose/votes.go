@@ -37,7 +37,7 @@ func measureVotes(ctx context.Context, s Subject, cases []specimen, o Options, r
 // seal makes the noise of c's basis with the given fields.
 func (s Subject) seal(c specimen, mu, sigma []float32) (*smooth.SealedNoise, error) {
 	n, dim := s.Noise, len(c.X)
-	n.Mu, n.Sigma, n.Basis = mu, sigma, c.parameters.Basis()
+	n.Mu, n.Sigma, n.Basis = mu, sigma, c.transform
 	sealed, err := n.Seal(dim)
 	if err != nil {
 		return nil, fmt.Errorf("diagnose: %w", err)
