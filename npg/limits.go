@@ -3,15 +3,18 @@ package npg
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"ucan/smooth/basis"
 )
 
 // Limits bound the scale field of a generator, so that Σ is always invertible and never beyond what was meant.
 type Limits struct {
-	// Floor σ_min > 0 is the least scale: smaller values are raised to it and counted in [Parameters.Floored].
+	// Floor σ_min > 0 is the least scale: smaller values are raised to it, and all that end there are counted in
+	// [Parameters.Floored].
 	Floor float64
-	// Ceiling is the largest scale: larger values are lowered to it and counted in [Parameters.Ceiled]. +Inf is none.
+	// Ceiling is the largest scale: larger values are lowered to it, and all that end there are counted in
+	// [Parameters.Ceiled]. +Inf is none.
 	Ceiling float64
 }
 
@@ -32,34 +35,38 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Seal is [SealIn] after bringing the scale field within the limits, in float32: no value ends below the floor. NaN is
-// not mended: it fails with [ErrSigma]. sigma is not changed.
+// Seal is [SealIn] after bringing the scale field within the limits, in float32: the floor rounded up, the ceiling down.
+// NaN is not mended: it fails with [ErrSigma]. sigma is not changed; a nil one, standing for ones, is not limited.
 func (l Limits) Seal(t *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
 	if err := l.Validate(); err != nil {
 		return Parameters{}, err
 	}
-	floor, ceiling := float32(l.Floor), float32(l.Ceiling)
-	if float64(floor) < l.Floor {
-		floor = math.Nextafter32(floor, float32(math.Inf(1)))
-	}
-	ceiling = max(ceiling, floor)
-	limited := make([]float32, len(sigma))
+	floor, ceiling := l.single()
+	limited := slices.Clone(sigma)
 	floored, ceiled := 0, 0
-	for i, s := range sigma {
+	for i, s := range limited {
 		switch {
-		case s < floor:
-			s = floor
+		case s <= floor:
+			limited[i] = floor
 			floored++
-		case s > ceiling:
-			s = ceiling
+		case s >= ceiling:
+			limited[i] = ceiling
 			ceiled++
 		}
-		limited[i] = s
-	}
-	if sigma == nil {
-		limited = nil
 	}
 	p, err := SealIn(t, dim, mu, limited)
 	p.floored, p.ceiled = floored, ceiled
 	return p, err
+}
+
+// single returns the limits in float32: the floor rounded up, the ceiling down, but not below the floor.
+func (l Limits) single() (floor, ceiling float32) {
+	floor, ceiling = float32(l.Floor), float32(l.Ceiling)
+	if float64(floor) < l.Floor {
+		floor = math.Nextafter32(floor, float32(math.Inf(1)))
+	}
+	if float64(ceiling) > l.Ceiling {
+		ceiling = math.Nextafter32(ceiling, 0)
+	}
+	return floor, max(floor, ceiling)
 }

@@ -91,10 +91,10 @@ func (p Parameters) Sigma() []float32 { return slices.Clone(p.sigma) }
 // Basis returns the basis that the scale field lives in; nil stands for the input's own coordinates.
 func (p Parameters) Basis() *basis.Transform { return p.basis }
 
-// Floored is the number of coordinates whose scale was raised to the generator's floor.
+// Floored is the number of coordinates whose scale lies at the generator's floor.
 func (p Parameters) Floored() int { return p.floored }
 
-// Ceiled is the number of coordinates whose scale was lowered to the generator's ceiling.
+// Ceiled is the number of coordinates whose scale lies at the generator's ceiling.
 func (p Parameters) Ceiled() int { return p.ceiled }
 
 // Field is the generator of one constant pair of fields, whatever the input: its noise is fixed before any input is

@@ -3,8 +3,7 @@ package npg
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
+	"slices"
 )
 
 // Pattern is the pattern-wise generator (UCAN, Eq. 12): on centred, scaled pixel coordinates (a, b),
@@ -21,15 +20,19 @@ type Pattern struct {
 	// Iota ι is the scale in the centre.
 	Iota float64
 	// Span is the coordinate of the outermost pixel centres: rows and columns run over [−Span, Span]. The paper's formula
-	// means 1; its published code divides so that 0.25 comes out.
+	// means 1; its published code divides so that [ReferenceSpan] comes out.
 	Span float64
-	// Floor σ_min is the least scale: smaller values are raised to it and counted in [Parameters.Floored].
-	Floor float64
+	// Limits are the floor and the ceiling of σ.
+	Limits
 }
 
-// DefaultPattern returns κ = 1, ι = 0.5 in the ℓ2 norm on [−1, 1], with a floor of 1e-3.
+// ReferenceSpan is the span of the authors' code, which computes a/(SIZE−1)/2 for a centred pixel number a up to
+// (SIZE−1)/2.
+const ReferenceSpan = 0.25
+
+// DefaultPattern returns κ = 1, ι = 0.5 in the ℓ2 norm on [−1, 1], within [DefaultLimits].
 func DefaultPattern() Pattern {
-	return Pattern{Norm: "l2", Kappa: 1, Iota: 0.5, Span: 1, Floor: 1e-3}
+	return Pattern{Norm: "l2", Kappa: 1, Iota: 0.5, Span: 1, Limits: DefaultLimits()}
 }
 
 // Validate reports the first parameter that is out of range.
@@ -37,19 +40,16 @@ func (p Pattern) Validate() error {
 	if p.Norm != "l1" && p.Norm != "l2" && p.Norm != "linf" {
 		return fmt.Errorf("pattern: norm %q is unknown; use l1, l2 or linf", p.Norm)
 	}
-	for _, v := range []struct {
-		name  string
-		value float64
-	}{{"kappa", p.Kappa}, {"iota", p.Iota}, {"span", p.Span}, {"floor", p.Floor}} {
-		if math.IsNaN(v.value) || math.IsInf(v.value, 0) {
-			return fmt.Errorf("pattern: %s is %v; it must be finite", v.name, v.value)
+	for _, v := range []named{{"kappa", p.Kappa}, {"iota", p.Iota}, {"span", p.Span}} {
+		if err := v.finite(); err != nil {
+			return err
 		}
 	}
 	if !(p.Span > 0) {
 		return fmt.Errorf("pattern: span is %v; it must be positive", p.Span)
 	}
-	if !(p.Floor > 0) {
-		return fmt.Errorf("pattern: floor is %v; it must be positive, since the scale field must be invertible", p.Floor)
+	if err := p.Limits.Validate(); err != nil {
+		return fmt.Errorf("pattern: %w", err)
 	}
 	return nil
 }
@@ -60,41 +60,19 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 	if err := p.Validate(); err != nil {
 		return Parameters{}, err
 	}
-	channels, height := 1, 1
-	var width int
-	switch len(shape) {
-	case 1:
-		width = shape[0]
-	case 2:
-		height, width = shape[0], shape[1]
-	case 3:
-		channels, height, width = shape[0], shape[1], shape[2]
-	default:
-		return Parameters{}, fmt.Errorf("pattern: inputs of shape %v are no images; use a field from a .npy file", shape)
+	channels, height, width, err := imageShape(shape)
+	if err != nil {
+		return Parameters{}, err
 	}
-	if channels < 1 || height < 1 || width < 1 {
-		return Parameters{}, fmt.Errorf("pattern: the shape %v is empty", shape)
-	}
-	plane := make([]float32, height*width)
-	floored := 0
+	plane := make([]float32, 0, height*width)
 	for y := range height {
 		for x := range width {
 			r := p.norm(coordinate(y, height, p.Span), coordinate(x, width, p.Span))
-			s := p.Kappa*r*r + p.Iota
-			if s < p.Floor {
-				s = p.Floor
-				floored += channels
-			}
-			plane[y*width+x] = float32(s)
+			plane = append(plane, float32(p.Kappa*r*r+p.Iota))
 		}
 	}
-	sigma := make([]float32, 0, channels*len(plane))
-	for range channels {
-		sigma = append(sigma, plane...)
-	}
-	sealed, err := Seal(len(sigma), nil, sigma)
-	sealed.floored = floored
-	return sealed, err
+	sigma := slices.Repeat(plane, channels)
+	return p.Limits.Seal(nil, len(sigma), nil, sigma)
 }
 
 // coordinate places pixel i of n on [−span, span]; a single pixel is the centre.
@@ -119,37 +97,5 @@ func (p Pattern) norm(a, b float64) float64 {
 
 // String returns the specification that [ParsePattern] reads back.
 func (p Pattern) String() string {
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	return "pattern:" + p.Norm + ",kappa=" + number(p.Kappa) + ",iota=" + number(p.Iota) +
-		",span=" + number(p.Span) + ",floor=" + number(p.Floor)
-}
-
-// ParsePattern reads "pattern:NORM,kappa=…,iota=…[,span=…][,floor=…]"; what is left out keeps [DefaultPattern]'s value.
-func ParsePattern(spec string) (Pattern, error) {
-	p := DefaultPattern()
-	body, ok := strings.CutPrefix(spec, "pattern:")
-	if !ok {
-		return p, fmt.Errorf("pattern %q: it must begin with \"pattern:\"", spec)
-	}
-	fields := map[string]*float64{"kappa": &p.Kappa, "iota": &p.Iota, "span": &p.Span, "floor": &p.Floor}
-	for i, part := range strings.Split(body, ",") {
-		name, value, assigned := strings.Cut(part, "=")
-		if !assigned && i == 0 && part != "" {
-			p.Norm = part
-			continue
-		}
-		field, known := fields[name]
-		if !known || !assigned {
-			return p, fmt.Errorf("pattern %q: %q is none of kappa=, iota=, span=, floor=", spec, part)
-		}
-		v, err := strconv.ParseFloat(value, 64)
-		if err != nil {
-			return p, fmt.Errorf("pattern %q: %q is not a number", spec, value)
-		}
-		*field = v
-	}
-	if err := p.Validate(); err != nil {
-		return p, fmt.Errorf("%q: %w", spec, err)
-	}
-	return p, nil
+	return "pattern:" + p.Norm + numbers(named{"kappa", p.Kappa}, named{"iota", p.Iota}, named{"span", p.Span}) + p.Limits.spec()
 }

@@ -15,7 +15,7 @@ func TestPatternValues(t *testing.T) {
 		norm                 string
 		centre, edge, corner float64
 	}{{"l1", .25, 2.25, 8.25}, {"l2", .25, 2.25, 4.25}, {"linf", .25, 2.25, 2.25}} {
-		p := Pattern{Norm: c.norm, Kappa: 2, Iota: .25, Span: 1, Floor: 1e-3}
+		p := Pattern{Norm: c.norm, Kappa: 2, Iota: .25, Span: 1, Limits: DefaultLimits()}
 		params, err := p.Field([]int{2, 5, 5})
 		if err != nil {
 			t.Fatal(err)
@@ -36,7 +36,7 @@ func TestPatternValues(t *testing.T) {
 }
 
 func TestPatternSpanOfThePublishedCode(t *testing.T) {
-	p := Pattern{Norm: "linf", Kappa: 16, Iota: 1, Span: .25, Floor: 1e-3}
+	p := Pattern{Norm: "linf", Kappa: 16, Iota: 1, Span: .25, Limits: DefaultLimits()}
 	params, err := p.Field([]int{3, 3})
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +47,7 @@ func TestPatternSpanOfThePublishedCode(t *testing.T) {
 }
 
 func TestPatternFloorIsReported(t *testing.T) {
-	p := Pattern{Norm: "l2", Kappa: -1, Iota: .5, Span: 1, Floor: .1}
+	p := Pattern{Norm: "l2", Kappa: -1, Iota: .5, Span: 1, Limits: Limits{Floor: .1, Ceiling: 10}}
 	params, err := p.Field([]int{1, 3, 3})
 	if err != nil {
 		t.Fatal(err)
@@ -111,7 +111,7 @@ func TestParsePattern(t *testing.T) {
 }
 
 func ExamplePattern() {
-	p := Pattern{Norm: "l2", Kappa: 1, Iota: 0.5, Span: 1, Floor: 1e-3}
+	p := Pattern{Norm: "l2", Kappa: 1, Iota: 0.5, Span: 1, Limits: DefaultLimits()}
 	params, err := p.Field([]int{1, 3, 3})
 	if err != nil {
 		fmt.Println(err)
