@@ -256,7 +256,7 @@ func TestAdaptiveOutcomes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.c.Alpha, tt.c.Profile = 0.001, profile
-			s := newSmoother(t, 1, 3, 9, smooth.ClassifierFunc(1, 64, tt.f))
+			s := newSmoother(t, 1, 3, 10, smooth.ClassifierFunc(1, 64, tt.f))
 			c, err := s.CertifyAdaptive(t.Context(), x, smooth.InputID(x), adaptivePlan(t, noise, tt.c), tt.label)
 			if err != nil {
 				t.Fatal(err)

@@ -5,11 +5,11 @@ package stream
 // while the values are still in the cache. len(base) must be at least len(dst),
 // and the two must not overlap.
 func (s *Source) NormalAffineInto(dst, base []float32, scale float32) {
-	var w [block]uint64
+	var b blockRoom
 	base = base[:len(dst)]
 	for len(dst) > 0 {
-		n := min(len(dst), 2*block)
-		s.normalBlock(&w, dst[:n])
+		n := min(len(dst), blockValues)
+		s.zigguratBlock(&normalLaw, &b, dst[:n])
 		Affine(dst[:n], base, scale)
 		dst, base = dst[n:], base[n:]
 	}
@@ -18,11 +18,11 @@ func (s *Source) NormalAffineInto(dst, base []float32, scale float32) {
 // NormalFieldInto is [Source.NormalAffineInto] with one scale a value: len(scale)
 // must be at least len(dst).
 func (s *Source) NormalFieldInto(dst, base, scale []float32) {
-	var w [block]uint64
+	var b blockRoom
 	base, scale = base[:len(dst)], scale[:len(dst)]
 	for len(dst) > 0 {
-		n := min(len(dst), 2*block)
-		s.normalBlock(&w, dst[:n])
+		n := min(len(dst), blockValues)
+		s.zigguratBlock(&normalLaw, &b, dst[:n])
 		AffineField(dst[:n], base, scale)
 		dst, base, scale = dst[n:], base[n:], scale[n:]
 	}

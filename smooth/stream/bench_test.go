@@ -39,22 +39,23 @@ func benchInto(b *testing.B, into func(*Source, []float32)) {
 // BenchmarkBlock compares the kernels with plain Go in turn, each figure the best
 // of many short runs, since what shares the machine only adds time.
 func BenchmarkBlock(b *testing.B) {
-	const n = 24 * 2 * block
+	const n = 3 * blockValues
 	dst, base := make([]float32, n), make([]float32, n)
 	s := New(1, [32]byte{}, Estimate).Source(0)
-	var w [block]uint64
+	var room blockRoom
 	each := func(f func(o, base []float32)) {
-		for i := 0; i < n; i += 2 * block {
-			f(dst[i:i+2*block], base[i:])
+		for i := 0; i < n; i += blockValues {
+			f(dst[i:i+blockValues], base[i:])
 		}
 	}
 	runs := []struct {
 		name string
 		run  func()
 	}{
-		{"words", func() { each(func(_, _ []float32) { s.fill(w[:]) }) }},
+		{"words", func() { each(func(o, _ []float32) { s.fill(&room.w, len(o)) }) }},
+		{"tries", func() { each(func(o, _ []float32) { tries(&normalFast, &room.w, o, &room.list) }) }},
 		{"go", func() {
-			each(func(o, base []float32) { s.fill(w[:]); s.normalTries(&w, o); affine(o, base[:2*block], 0.25) })
+			each(func(o, base []float32) { plainly(&s, o, &normalLaw); affine(o, base[:len(o)], 0.25) })
 		}},
 		{"normal", func() { s.NormalInto(dst) }},
 		{"affine", func() { s.NormalAffineInto(dst, base, 0.25) }},

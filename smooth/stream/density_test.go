@@ -9,7 +9,7 @@ import (
 // depends on it, and is tight enough to spare nearly every call.
 func TestDensityBracket(t *testing.T) {
 	for name, c := range map[string]struct {
-		layers   *[128]layer
+		layers   *[layers]layer
 		exponent func(edge, x float64) float64 // as the sampler computes it
 		density  func(x float64) float64
 	}{
@@ -30,8 +30,9 @@ func TestDensityBracket(t *testing.T) {
 				}
 				first := float64(l.k)
 				for j := range steps + 1 {
-					x := (first + (1<<24-first)*float64(j)/steps) * l.w
-					lo, hi := l.density(c.exponent(l.w*0x1p24, x))
+					x := (first + (cells-first)*float64(j)/steps) * l.w
+					d := c.exponent(l.w*cells, x)
+					lo, hi := l.below(d), l.above(d)
 					if f := c.density(x); !(lo < f && f < hi) {
 						t.Fatalf("layer %d, x=%v: the density %v is outside (%v, %v)", i, x, f, lo, hi)
 					}

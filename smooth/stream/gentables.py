@@ -3,16 +3,16 @@
 
 Usage: python3 gentables.py > gen_tables.go   (needs mpmath)
 
-A ziggurat of N = 128 layers of equal area v covers the density f on [0, inf)
+A ziggurat of N = 256 layers of equal area v covers the density f on [0, inf)
 (Marsaglia and Tsang, "The ziggurat method for generating random variables",
 J. Stat. Soft. 5(8), 2000). Layer 0 is the base strip of width v/f(r) at height
 f(r), whose part beyond r stands for the tail; layer i > 0 is the strip
 [0, x_i] x [f(x_i), f(x_(i+1))] with x_1 = r, x_N = 0. For each layer:
-  w  width of one of its 2^24 cells,
+  w  width of one of its 2^23 cells,
   k  number of leading cells that lie wholly under the density,
   f0 f at the layer's outer edge, df the layer's height.
-The fast tables serve 32-bit draws whose cell number is scaled by 2^7:
-w is the cell's width / 2^7 in float32, k is 2^7 times the k above.
+The fast tables serve 32-bit draws whose cell number is scaled by 2^8:
+w is the cell's width / 2^8 in float32, k is 2^8 times the k above.
 All values are computed with 60 digits and rounded once.
 """
 import struct
@@ -20,7 +20,7 @@ import struct
 from mpmath import erfc, exp, floor, log, mp, mpf, pi, sqrt
 
 mp.dps = 60
-N, CELLS = 128, 2**24
+N, CELLS = 256, 2**23
 
 
 def layers(f, finv, tail, r):
@@ -56,7 +56,7 @@ def emit(name, doc, f, finv, tail, lo, hi):
     print(f"// {name}R is where the tail of {doc} begins.")
     print(f"const {name}R = {mp.nstr(r, 20)}\n")
     print(f"// {name}Layers is the ziggurat of {doc}.")
-    print(f"var {name}Layers = [{N}]layer{{")
+    print(f"var {name}Layers = [layers]layer{{")
     for i in range(N):
         width = v / f(r) if i == 0 else x[i]
         inner = r if i == 0 else x[i + 1]
@@ -68,10 +68,10 @@ def emit(name, doc, f, finv, tail, lo, hi):
         fast.append((w, k))
     print("}\n")
     print(f"// {name}Fast is the same for the first try of a 32-bit draw.")
-    print(f"var {name}Fast = [{N}]fastLayer{{")
+    print(f"var {name}Fast = [layers]fastLayer{{")
     for w, k in fast:
-        w32 = struct.unpack("f", struct.pack("f", w / 128))[0]
-        print(f"\t{{w: {w32.hex()}, k: {k * 128}}},")
+        w32 = struct.unpack("f", struct.pack("f", w / 256))[0]
+        print(f"\t{{w: {w32.hex()}, k: {k * 256}}},")
     print("}")
 
 

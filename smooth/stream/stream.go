@@ -17,7 +17,9 @@
 // bijection of its counter, so two samples of one key never start from the same
 // state; the chance that any of N samples of L words overlap is N²·L·2⁻²⁵⁶.
 // (Philox alone, at 6 ns a word in pure Go against 1.5 ns, would cost more than
-// everything else in a normal variate.)
+// everything else in a normal variate.) Slices are filled by four such generators
+// side by side, seeded anew from the sample's own for every block of 1024 values,
+// see lanes: that is what vector instructions can do.
 //
 // Both generators pass TestU01's BigCrush; neither is a cipher. A service that
 // must resist adversaries who search for lucky inputs keeps its seed secret
@@ -46,13 +48,13 @@ import (
 )
 
 // LostMass bounds the mass that every sampler of this package loses per variate:
-// the rounding of the ziggurats' tables to float64 (256 numbers at 1e-16
+// the rounding of the ziggurats' tables to float64 (512 numbers at 1e-16
 // relative) and the unreachable tails (below 1e-30).
 const LostMass = 1e-15
 
 // domainTag separates these streams from any other use of SHA-256 on the same
 // values, and versions the whole construction.
-const domainTag = "ucan/stream/1\x00"
+const domainTag = "ucan/stream/2\x00"
 
 // Philox4x64 multipliers and Weyl increments (Salmon et al. 2011, table 2 and §4).
 const (
@@ -127,27 +129,6 @@ func (s *Source) Uint64() uint64 {
 	return r
 }
 
-// block is how many words the samplers of slices take at a time: two values come
-// from each word. Words for values that need more than their 32 bits come after
-// the block.
-const block = 64
-
-// fill puts the next len(w) words into w.
-func (s *Source) fill(w []uint64) {
-	a, b, c, d := s.a, s.b, s.c, s.d
-	for i := range w {
-		w[i] = bits.RotateLeft64(a+d, 23) + a
-		t := b << 17
-		c ^= a
-		d ^= b
-		b ^= c
-		a ^= d
-		c ^= t
-		d = bits.RotateLeft64(d, 45)
-	}
-	s.a, s.b, s.c, s.d = a, b, c, d
-}
-
 // Float64Open returns a uniform variate in the open interval (0, 1): never 0,
 // never 1. The grid is 2⁻⁵² (offset by half a step), and 2⁻¹¹⁶ below 2⁻¹²; the
 // smallest value is 2⁻¹¹⁷, the largest 1 − 2⁻⁵³. No mass is lost (a coupling
@@ -158,22 +139,4 @@ func (s *Source) Float64Open() float64 {
 		return float64(u)*0x1p-64 + (float64(s.Uint64()>>12)+0.5)*0x1p-116
 	}
 	return (float64(u>>12) + 0.5) * 0x1p-52
-}
-
-// UniformInto fills dst with independent variates, uniform on (−1, 1), from 24
-// random bits each: the odd multiples of 2⁻²⁴, all exact in float32.
-//
-// Lost mass: none. Resolution: 6e-8 (half a step). Pieces: see [Source.NormalInto].
-func (s *Source) UniformInto(dst []float32) {
-	var w [block]uint64
-	for len(dst) > 0 {
-		n := min(len(dst), 2*block)
-		s.fill(w[:(n+1)/2])
-		o := dst[:n]
-		dst = dst[n:]
-		for i := range o {
-			u := uint32(w[i>>1&(block-1)] >> (uint(i) & 1 * 32))
-			o[i] = float32(int32(u&^0xff|0x80)) * 0x1p-31
-		}
-	}
 }

@@ -3,21 +3,19 @@
 #include "textflag.h"
 
 // Constants of a draw u: see layerMask and centre in ziggurat.go.
-DATA cellMask<>+0(SB)/4, $0xffffff80
+DATA cellMask<>+0(SB)/4, $0xffffff00
 GLOBL cellMask<>(SB), RODATA|NOPTR, $4
-DATA cellCentre<>+0(SB)/4, $0x40
+DATA cellCentre<>+0(SB)/4, $0x80
 GLOBL cellCentre<>(SB), RODATA|NOPTR, $4
 
 // PAIR loads the layers (w, k) of the draws at offsets p and q of the words.
 #define PAIR(p, q, x) \
 	MOVBLZX p(SI), AX; \
 	MOVBLZX q(SI), BX; \
-	ANDL    $0x7f, AX; \
-	ANDL    $0x7f, BX; \
 	VMOVQ   (DI)(AX*8), x; \
 	VMOVHPS (DI)(BX*8), x, x
 
-// func firstTries(layers *[128]fastLayer, w *[64]uint64, o *[128]float32) (miss [2]uint64)
+// func firstTries(layers *[128]fastLayer, w *words, o *float32, miss *misses, chunks int)
 //
 // Eight values a turn. The layers are loaded one by one: with the microcode
 // that many processors have against the sampling of gathered data, VPGATHER takes
@@ -27,11 +25,12 @@ TEXT ·firstTries(SB), NOSPLIT, $0-40
 	MOVQ         layers+0(FP), DI
 	MOVQ         w+8(FP), SI
 	MOVQ         o+16(FP), DX
+	MOVQ         miss+24(FP), R10
+	MOVQ         chunks+32(FP), R9
 	VPBROADCASTD cellMask<>(SB), Y14
 	VPBROADCASTD cellCentre<>(SB), Y13
-	MOVQ         $2, R9
 
-half:
+chunk:
 	MOVQ $8, CX
 	XORQ R8, R8
 
@@ -62,13 +61,46 @@ eight:
 	JNZ         eight
 
 	NOTQ R8
+	MOVQ R8, (R10)
+	ADDQ $8, R10
 	DECQ R9
-	JZ   last
-	MOVQ R8, miss_0+24(FP)
-	JMP  half
+	JNZ  chunk
+	VZEROUPPER
+	RET
 
-last:
-	MOVQ R8, miss_1+32(FP)
+// func fillLanes(l *lanes, w *words, steps int)
+TEXT ·fillLanes(SB), NOSPLIT, $0-24
+	MOVQ    l+0(FP), SI
+	MOVQ    w+8(FP), DI
+	MOVQ    steps+16(FP), CX
+	VMOVDQU (SI), Y0   // a
+	VMOVDQU 32(SI), Y1 // b
+	VMOVDQU 64(SI), Y2 // c
+	VMOVDQU 96(SI), Y3 // d
+	TESTQ   CX, CX
+	JZ      full
+
+step:
+	VPADDQ  Y3, Y0, Y4
+	VPSLLQ  $23, Y4, Y5
+	VPSRLQ  $41, Y4, Y4
+	VPOR    Y5, Y4, Y4
+	VPADDQ  Y0, Y4, Y4  // rotl(a + d, 23) + a
+	VMOVDQU Y4, (DI)
+	VPSLLQ  $17, Y1, Y5 // t = b << 17
+	VPXOR   Y0, Y2, Y2  // c ^= a
+	VPXOR   Y1, Y3, Y3  // d ^= b
+	VPXOR   Y2, Y1, Y1  // b ^= c
+	VPXOR   Y3, Y0, Y0  // a ^= d
+	VPXOR   Y5, Y2, Y2  // c ^= t
+	VPSLLQ  $45, Y3, Y5
+	VPSRLQ  $19, Y3, Y3
+	VPOR    Y5, Y3, Y3  // rotl(d, 45)
+	ADDQ    $32, DI
+	DECQ    CX
+	JNZ     step
+
+full:
 	VZEROUPPER
 	RET
 
@@ -116,24 +148,4 @@ loop:
 
 done:
 	VZEROUPPER
-	RET
-
-// func cpuid(leaf, sub uint32) (a, b, c, d uint32)
-TEXT ·cpuid(SB), NOSPLIT, $0-24
-	MOVL leaf+0(FP), AX
-	MOVL sub+4(FP), CX
-	CPUID
-	MOVL AX, a+8(FP)
-	MOVL BX, b+12(FP)
-	MOVL CX, c+16(FP)
-	MOVL DX, d+20(FP)
-	RET
-
-// func xgetbv() uint32
-//
-// The low half of extended control register 0: what the operating system saves.
-TEXT ·xgetbv(SB), NOSPLIT, $0-4
-	XORL CX, CX
-	XGETBV
-	MOVL AX, ret+0(FP)
 	RET

@@ -5,8 +5,10 @@ package stream
 // vector is false: there are no vector kernels.
 const vector = false
 
-func firstTries(*[128]fastLayer, *[block]uint64, *[2 * block]float32) (miss [2]uint64) {
-	panic("stream: no vector kernel") // guarded by vector
+func fillLanes(*lanes, *words, int) { panic("stream: no vector kernel") } // guarded by vector
+
+func firstTries(*[layers]fastLayer, *words, *float32, *misses, int) {
+	panic("stream: no vector kernel")
 }
 
 func affineVector(_, _ *float32, _ float32, _ int) { panic("stream: no vector kernel") }

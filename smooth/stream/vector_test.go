@@ -22,38 +22,33 @@ func sameBits(t *testing.T, what string, got, want []float32) {
 	}
 }
 
-// checkTries compares the kernel with the definition of a first try.
-func checkTries(t *testing.T, layers *[128]fastLayer, w *[block]uint64) {
+// checkTries compares the kernel with plain Go on the first chunks·64 values.
+func checkTries(t *testing.T, layers *[layers]fastLayer, w *words, chunks int) {
 	t.Helper()
-	var o [2 * block]float32
-	miss := firstTries(layers, w, &o)
-	for i, got := range o {
-		u := draw(w, i)
-		l := layers[u&layerMask]
-		v := u&^layerMask | centre
-		if hit := v+l.k < 2*l.k; hit != (miss[i/64]>>(i%64)&1 == 0) {
-			t.Fatalf("draw %#x of value %d: hit is %t in plain Go only", u, i, hit)
-		}
-		if want := float32(int32(v)) * l.w; math.Float32bits(got) != math.Float32bits(want) {
-			t.Fatalf("draw %#x of value %d: %v, want %v", u, i, got, want)
-		}
+	var got, want [blockValues]float32
+	var miss, plain misses
+	firstTries(layers, w, &got[0], &miss, chunks)
+	plainTries(layers, w, want[:64*chunks], 0, &plain)
+	sameBits(t, "first tries", got[:], want[:])
+	if miss != plain {
+		t.Fatalf("misses %x, plain Go says %x", miss, plain)
 	}
 }
 
 func TestFirstTries(t *testing.T) {
 	needVector(t)
-	for name, layers := range map[string]*[128]fastLayer{"normal": &normalFast, "exp": &expFast} {
+	for name, layers := range map[string]*[layers]fastLayer{"normal": &normalFast, "exp": &expFast} {
 		t.Run(name, func(t *testing.T) {
 			s := New(2, [32]byte{}, Audit).Source(0)
-			var w [block]uint64
-			for range 20_000 { // 2.6 million values
-				s.fill(w[:])
-				checkTries(t, layers, &w)
+			var w words
+			for i := range 2_500 { // 1.3 million values
+				s.fill(&w, blockValues)
+				checkTries(t, layers, &w, 1+i%16)
 			}
 			// Both sides of every layer's edges, and of the range of int32.
 			var edges []uint32
 			for i, l := range layers {
-				for _, cell := range []uint32{0, 1 << 7, l.k - 1<<7, l.k, l.k + 1<<7, -l.k - 1<<7, -l.k, -l.k + 1<<7, 1<<31 - 1<<7, 1 << 31, 1<<31 + 1<<7, ^uint32(0)} {
+				for _, cell := range []uint32{0, 1 << 8, l.k - 1<<8, l.k, l.k + 1<<8, -l.k - 1<<8, -l.k, -l.k + 1<<8, 1<<31 - 1<<8, 1 << 31, 1<<31 + 1<<8, ^uint32(0)} {
 					edges = append(edges, cell&^layerMask|uint32(i))
 				}
 			}
@@ -61,21 +56,43 @@ func TestFirstTries(t *testing.T) {
 				for i := range w {
 					w[i] = uint64(edges[2*i%len(edges)]) | uint64(edges[(2*i+1)%len(edges)])<<32
 				}
-				checkTries(t, layers, &w)
-				edges = edges[min(len(edges), 2*block):]
+				checkTries(t, layers, &w, blockValues/64)
+				edges = edges[min(len(edges), blockValues):]
 			}
 		})
 	}
 }
 
-// plainly fills dst by the plain Go path.
-func plainly(s *Source, dst []float32, tries func(*Source, *[block]uint64, []float32)) {
-	var w [block]uint64
+// The kernel and plain Go give the words of the lanes, and touch no others.
+func TestFillLanes(t *testing.T) {
+	needVector(t)
+	s := New(5, [32]byte{1}, Audit).Source(0)
+	for steps := range blockWords/4 + 1 {
+		l := s.lanes()
+		var got, want words
+		fillLanes(&l, &got, steps)
+		l.fill(&want, steps)
+		if got != want {
+			t.Fatalf("%d steps: the kernel and plain Go differ", steps)
+		}
+	}
+}
+
+// plainly fills dst in plain Go.
+func plainly(s *Source, dst []float32, z *law) {
 	for len(dst) > 0 {
-		n := min(len(dst), 2*block)
-		s.fill(w[:(n+1)/2])
-		tries(s, &w, dst[:n])
-		dst = dst[n:]
+		o := dst[:min(len(dst), blockValues)]
+		var b blockRoom
+		var miss misses
+		l := s.lanes()
+		l.fill(&b.w, (len(o)+7)/8)
+		plainTries(z.fast, &b.w, o, 0, &miss)
+		for list := b.list[:miss.list(&b.list)]; len(list) > 0; {
+			g := list[:min(len(list), group)]
+			s.resolve(z, &b, o, g)
+			list = list[len(g):]
+		}
+		dst = dst[len(o):]
 	}
 }
 
@@ -84,32 +101,50 @@ func plainly(s *Source, dst []float32, tries func(*Source, *[block]uint64, []flo
 func TestVectorSamplers(t *testing.T) {
 	needVector(t)
 	key := New(11, [32]byte{3}, Estimate)
-	room, want := make([]float32, 1100), make([]float32, 1000)
+	const long = 2500
+	room, want := make([]float32, long+100), make([]float32, long)
 	for name, c := range map[string]struct {
-		into  func(*Source, []float32)
-		tries func(*Source, *[block]uint64, []float32)
+		into func(*Source, []float32)
+		law  *law
 	}{
-		"normal":  {(*Source).NormalInto, (*Source).normalTries},
-		"laplace": {(*Source).LaplaceInto, (*Source).laplaceTries},
+		"normal":  {(*Source).NormalInto, &normalLaw},
+		"laplace": {(*Source).LaplaceInto, &laplaceLaw},
 	} {
-		for n := 1; n <= 1000; n++ { // 500,000 values
-			a := key.Source(uint64(n))
+		for i := range 1200 {
+			n := 1 + i
+			if i >= 1000 {
+				n = long - i%7
+			}
+			a := key.Source(uint64(i))
 			b := a
-			got := room[n%9:][:n]
+			got := room[i%9:][:n]
 			c.into(&a, got)
-			plainly(&b, want[:n], c.tries)
+			plainly(&b, want[:n], c.law)
 			sameBits(t, name, got, want[:n])
 			if a != b {
 				t.Fatalf("%s, n=%d: the states differ", name, n)
 			}
 		}
-		for i := range uint64(1000) { // a million values
-			a := key.Source(i)
-			b := a
-			c.into(&a, room[1:][:1000])
-			plainly(&b, want, c.tries)
-			sameBits(t, name, room[1:], want)
+	}
+}
+
+// The lanes are distinct generators with known answers: lane l is xoshiro256++ from
+// the scrambled words 4l … 4l+3.
+func TestLanesAreXoshiro(t *testing.T) {
+	s := New(5, [32]byte{1}, Audit).Source(3)
+	seeds := s
+	var w words
+	s.fill(&w, 80)
+	for lane := range 4 {
+		one := Source{mix(seeds.Uint64()), mix(seeds.Uint64()), mix(seeds.Uint64()), mix(seeds.Uint64())}
+		for step := range 10 {
+			if want := one.Uint64(); w[4*step+lane] != want {
+				t.Fatalf("lane %d, step %d: %#x, want %#x", lane, step, w[4*step+lane], want)
+			}
 		}
+	}
+	if s != seeds {
+		t.Error("filling takes more from the sequence than the seeds")
 	}
 }
 
