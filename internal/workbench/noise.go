@@ -25,9 +25,13 @@ type Noise struct {
 	Arithmetic               smooth.Arithmetic
 }
 
-// NoiseMaker builds the noise that o describes, for inputs of the bench, and what certificates say of its generator.
+// NoiseMaker builds the noise that o describes, for inputs of the bench, and what certificates say of its generator. The
+// bench needs no model.
 func (b *Bench) NoiseMaker(ctx context.Context, o Noise) (*pipeline.NoiseMaker, *certificate.NPG, error) {
-	dim := b.Model.Dim()
+	dim := 1
+	for _, n := range b.Info.Shape {
+		dim *= n
+	}
 	noise, err := family.ForDim(o.Family, dim)
 	if err != nil {
 		return nil, nil, option(err)

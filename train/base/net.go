@@ -1,0 +1,130 @@
+// Package base trains base classifiers under noise: a built-in architecture from its initial weights, or any ONNX
+// classifier that is fine-tuned.
+//
+// The loss of an image x with label y over m noisy copies x_j = x + μ + s⊙λε_j is
+//
+//	1/m · Σ_j CE(F(x_j), y)  +  w·( 1/m · Σ_j KL(F̄ ‖ F(x_j)) + h·H(F̄) ),  F̄ = 1/m · Σ_j F(x_j),
+//
+// F being the softmax of the logits and CE the cross-entropy with smoothed labels. The first term alone is the training
+// of Cohen, Rosenfeld, Kolter (2019); the second is the consistency regularisation of Jeong and Shin ("Consistency
+// regularization for certified robustness of smoothed classifiers", 2020, equation 7, with η = w·h).
+package base
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"ucan/models"
+	"ucan/models/arch"
+	"ucan/runtime/autodiff"
+	"ucan/runtime/onnx"
+)
+
+// Net is a classifier to train: a graph whose named initialisers are the weights.
+type Net struct {
+	graph         *onnx.Model
+	input, logits string
+	weights       []weight
+	statistics    []arch.Statistic
+	running       arch.Running
+	export        func(weights map[string][]float32, running arch.Running) (*onnx.Model, error)
+}
+
+type weight struct {
+	name  string
+	decay bool
+}
+
+// FromArch takes a built-in network with its initial weights. Its batch normalisations are trained on the statistics of
+// each batch, and folded away at export by their running averages.
+func FromArch(n *arch.Network) *Net {
+	net := &Net{
+		graph: n.Training(), input: arch.Images, logits: arch.Logits,
+		statistics: n.Statistics(), running: n.NewRunning(), export: n.Export,
+	}
+	for _, w := range n.Weights() {
+		net.weights = append(net.weights, weight{w.Name, w.Decay})
+	}
+	return net
+}
+
+// Names of what package models prepares.
+const (
+	preparedInput  = "ucan.x"
+	preparedScores = "ucan.scores"
+)
+
+// FromModel takes an opened classifier to fine-tune: every float32 initialiser that autodiff.Trainable lists, those with
+// two dimensions or more with weight decay. Its batch normalisations stay the affine maps they are, and the
+// preprocessing declared for it stays in front, inside what is exported.
+func FromModel(m *models.Model) (*Net, error) {
+	graph := m.Graph()
+	scores, ok := graph.Output(preparedScores)
+	if !ok {
+		return nil, fmt.Errorf("fine-tune %s: it returns labels and no scores; take a model that returns logits", m.Name())
+	}
+	b := onnx.Extend(graph)
+	b.ClearOutputs()
+	b.Output(arch.Logits, b.Identity(b.Value(source(graph, preparedScores))), onnx.Float, scores.Shape...)
+	graph, err := b.Build()
+	if err == nil {
+		graph, err = graph.Renamed(map[string]string{preparedInput: arch.Images})
+	}
+	if err == nil {
+		graph, err = graph.WithoutDead()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
+	}
+	net := &Net{graph: graph, input: arch.Images, logits: arch.Logits}
+	for _, name := range autodiff.Trainable(graph) {
+		if t := graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
+			net.weights = append(net.weights, weight{name, len(t.GetDims()) >= 2})
+		}
+	}
+	if len(net.weights) == 0 {
+		return nil, fmt.Errorf("fine-tune %s: %w: it has no float32 weights that a gradient can move", m.Name(), autodiff.ErrNotDifferentiable)
+	}
+	net.export = func(weights map[string][]float32, _ arch.Running) (*onnx.Model, error) {
+		return withWeights(graph, weights)
+	}
+	return net, nil
+}
+
+// source follows a value back through Identity nodes, so that a Softmax behind them is seen.
+func source(m *onnx.Model, name string) string {
+	made := make(map[string]string)
+	for _, n := range m.Nodes() {
+		if n.GetOpType() == "Identity" {
+			made[n.GetOutput()[0]] = n.GetInput()[0]
+		}
+	}
+	for range len(made) {
+		from, ok := made[name]
+		if !ok {
+			break
+		}
+		name = from
+	}
+	return name
+}
+
+// withWeights returns m with new initialisers.
+func withWeights(m *onnx.Model, weights map[string][]float32) (*onnx.Model, error) {
+	for _, name := range slices.Sorted(maps.Keys(weights)) {
+		old := m.Initializer(name)
+		if old == nil {
+			return nil, errors.New("there is no weight " + name)
+		}
+		t, err := onnx.NewTensor(name, old.GetDims(), weights[name])
+		if err != nil {
+			return nil, err
+		}
+		if m, err = m.WithInitializers(t); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
