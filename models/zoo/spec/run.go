@@ -38,7 +38,7 @@ type Run struct {
 
 // Model is one model of the matrix with its own settings.
 type Model struct {
-	// Name is unique in the run and stands in the column model and in certificates.
+	// Name is unique in the run and stands in the column model; certificates name the file.
 	Name string `json:"name"`
 	// SHA256 is the hash that certificates carry (models.Model.SHA256).
 	SHA256 string `json:"sha256"`
@@ -77,8 +77,6 @@ type Dataset struct {
 	// Resize and Crop prepare images, before any noise; 0 means neither. A model's declaration may say the same.
 	Resize int `json:"resize,omitempty"`
 	Crop   int `json:"crop,omitempty"`
-	// MaxFailures is the share of a cell's inputs, 0 to 1, above which unusable ones fail the cell.
-	MaxFailures float64 `json:"max_failures"`
 }
 
 // Setting is one noise setting of the matrix.
