@@ -1,0 +1,109 @@
+package infer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"ucan/npg"
+	"ucan/npg/bundle"
+	"ucan/runtime"
+	"ucan/runtime/onnx"
+)
+
+// Opened is a generator with the sessions it runs on. Whoever opens it closes it.
+type Opened struct {
+	npg.Generator
+	graphs []*Graph
+}
+
+// Close releases the sessions. Further calls do nothing.
+func (o *Opened) Close() error {
+	var errs []error
+	for _, g := range o.graphs {
+		errs = append(errs, g.Close())
+	}
+	o.graphs = nil
+	return errors.Join(errs...)
+}
+
+// Options say how a bundle's graphs are run.
+type Options struct {
+	// Session are the options of every session; one thread is used whatever they say.
+	Session runtime.SessionOptions
+	// Known is the file that remembers graphs which loaded once; "" for the default, "-" for none.
+	Known string
+}
+
+// Open returns the generator of a bundle. rt may be nil for kinds that run no networks.
+func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options) (_ *Opened, err error) {
+	if b.Kind != bundle.Certification {
+		generator, err := b.Stored()
+		if err != nil {
+			return nil, err
+		}
+		return &Opened{Generator: generator}, nil
+	}
+	if err = b.Validate(); err != nil {
+		return nil, err
+	}
+	out := &Opened{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, out.Close())
+		}
+	}()
+	open := func(role bundle.Role, outputs []string) (Network, error) {
+		g, err := OpenGraph(ctx, rt, b.Graphs[role], GraphOptions{Shape: b.Shape, Outputs: outputs, Session: o.Session, Known: o.Known})
+		if err != nil {
+			return nil, fmt.Errorf("the graph %s: %w", role, err)
+		}
+		out.graphs = append(out.graphs, g)
+		return g, nil
+	}
+	c := Config{Dim: b.Dim(), Limits: b.Limits, MuScale: b.MuScale, FixedMean: b.FixedMean}
+	if c.Basis, err = b.Transform(); err != nil {
+		return nil, err
+	}
+	if data := b.Graphs[bundle.Joint]; data != nil {
+		outputs, err := jointOutputs(data)
+		if err != nil {
+			return nil, fmt.Errorf("the graph %s: %w", bundle.Joint, err)
+		}
+		if c.Joint, err = open(bundle.Joint, outputs); err != nil {
+			return nil, err
+		}
+	} else {
+		if b.Graphs[bundle.Mu] != nil && !b.FixedMean {
+			if c.Mu, err = open(bundle.Mu, nil); err != nil {
+				return nil, err
+			}
+		}
+		if c.Sigma, err = open(bundle.Sigma, nil); err != nil {
+			return nil, err
+		}
+	}
+	if out.Generator, err = NewGenerator(c); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// jointOutputs names the outputs of one graph in the order of [Config.Joint]: sigma, or the only one; then mu.
+func jointOutputs(model []byte) ([]string, error) {
+	m, err := onnx.Parse(model)
+	if err != nil {
+		return nil, err
+	}
+	_, mu := m.Output("mu")
+	_, sigma := m.Output("sigma")
+	switch outputs := m.Outputs(); {
+	case sigma && mu:
+		return []string{"sigma", "mu"}, nil
+	case sigma:
+		return []string{"sigma"}, nil
+	case len(outputs) == 1 && !mu:
+		return []string{outputs[0].Name}, nil
+	}
+	return nil, errors.New("it has no output named sigma; name its outputs mu and sigma")
+}
