@@ -47,6 +47,8 @@ type Bench struct {
 	// Setting says how Workers were made: one classifier for each worker.
 	Setting models.Setting
 	Workers []smooth.Classifier
+	// Session are the options of sessions for generators, as those of the model.
+	Session runtime.SessionOptions
 	// Forced is why the clean check spoke against the pair where the user overrode it, otherwise "".
 	Forced string
 }
@@ -92,7 +94,16 @@ func (b *Bench) Inputs() Inputs {
 // tell them apart would be worthless, and the cause is mostly a wrong scale, layout or label order.
 func (b *Bench) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
 	var labels, predictions []int
-	classifier := b.Workers[0]
+	classifier, dim := b.Workers[0], b.Model.Dim()
+	buffer, rows := classifier.Input(), 0
+	flush := func() error {
+		votes, err := classifier.Classify(ctx, rows)
+		for _, vote := range votes {
+			predictions = append(predictions, int(vote))
+		}
+		rows = 0
+		return err
+	}
 	for i := 0; i < b.Source.Len() && len(labels) < dataset.CleanInputs; i++ {
 		item, err := b.Inputs().At(ctx, i)
 		var bad *dataset.ItemError
@@ -108,12 +119,18 @@ func (b *Bench) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
 			}
 			continue
 		}
-		copy(classifier.Input(), item.X)
-		votes, err := classifier.Classify(ctx, 1)
-		if err != nil {
+		copy(buffer[rows*dim:], item.X)
+		labels = append(labels, item.Label)
+		if rows++; (rows+1)*dim > len(buffer) {
+			if err := flush(); err != nil {
+				return dataset.CleanReport{}, err
+			}
+		}
+	}
+	if rows > 0 {
+		if err := flush(); err != nil {
 			return dataset.CleanReport{}, err
 		}
-		labels, predictions = append(labels, item.Label), append(predictions, int(votes[0]))
 	}
 	return dataset.CheckClean(labels, predictions, b.Model.Classes())
 }
@@ -144,14 +161,19 @@ type Certification struct {
 	Version string
 }
 
-// Certifier makes what turns inputs into certificates. reach is the largest radius that the statistics can certify, in
-// the reported norm.
+// Certifier makes what turns inputs into certificates; whoever asked for it closes its Noise. reach is the largest
+// radius that the statistics can certify, in the reported norm; where the noise is made for each input, that for s = 1.
 func (b *Bench) Certifier(ctx context.Context, c Certification) (certifier *pipeline.Certifier, reach float64, err error) {
-	noise, record, err := b.NoiseMaker(ctx, c.Noise)
+	noise, err := b.NoiseMaker(ctx, c.Noise)
 	if err != nil {
 		return nil, 0, err
 	}
-	sealed, err := noise.Seal(ctx, nil)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, noise.Close())
+		}
+	}()
+	sealed, err := noise.Nominal(ctx)
 	if err != nil {
 		return nil, 0, option(err)
 	}
@@ -174,7 +196,7 @@ func (b *Bench) Certifier(ctx context.Context, c Certification) (certifier *pipe
 	return &pipeline.Certifier{
 		Method: method, Noise: noise, Source: b.Info.Name,
 		Head: certificate.Head{
-			Model: model, NPG: record,
+			Model: model,
 			Run: certificate.Run{
 				Seed: certificate.Seed(c.Seed), Provider: b.Model.Provider(), ONNXRuntime: b.Runtime.Version(),
 				Batch: b.Setting.Batch, Ucan: c.Version, Notes: notes,
