@@ -32,6 +32,13 @@ type Kind interface {
 	FailureKind() string
 }
 
+// Guard watches over an attempt from outside, for what the executor cannot end by itself.
+type Guard interface {
+	// Watch returns an error, preferably a Kind, when the process must not go on with the task, and nil after ctx ends.
+	// The attempt then counts as failed and the process ends.
+	Watch(ctx context.Context, run *store.Run, task Task) error
+}
+
 // Config says how a process works. Start from DefaultConfig.
 type Config struct {
 	// ID names the process in the store; unique for ever. NewID makes one.
@@ -46,6 +53,8 @@ type Config struct {
 	Patience time.Duration
 	// Exit ends the process at once, without coming back, because another one has its shard or the store is gone.
 	Exit func(reason error)
+	// Guard, when not nil, watches over every attempt.
+	Guard Guard
 	// Done, when not nil, is told of every attempt that ended: kind is "" for success.
 	Done func(task Task, kind string, result *store.ShardResult, elapsed time.Duration)
 }
@@ -172,7 +181,7 @@ func (w *shardWorker) Work(ctx context.Context, job *river.Job[Task]) error {
 	w.own.take(job.ID)
 	defer w.own.put(job.ID)
 	begin := time.Now()
-	result, err := w.execute(ctx, h.task)
+	result, err := w.watched(ctx, log, h)
 	if err == nil {
 		err = w.fence.complete(ctx, h, result)
 	}
@@ -212,6 +221,43 @@ func (w *shardWorker) exit(log *slog.Logger, reason error) {
 	log.Error("the worker ends", "reason", reason)
 	w.config.Exit(reason)
 	select {}
+}
+
+// watched runs the executor under the guard. When the guard speaks the attempt has failed, and since the executor may
+// never come back the process ends.
+func (w *shardWorker) watched(ctx context.Context, log *slog.Logger, h holding) (*store.ShardResult, error) {
+	if w.config.Guard == nil {
+		return w.execute(ctx, h.task)
+	}
+	type outcome struct {
+		result *store.ShardResult
+		err    error
+	}
+	run, err := w.run(ctx, h.task.Run)
+	if err != nil {
+		return nil, err
+	}
+	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	executed, alarm := make(chan outcome, 1), make(chan error, 1)
+	go func() {
+		result, executeErr := w.execute(ctx, h.task)
+		executed <- outcome{result, executeErr}
+	}()
+	go func() { alarm <- w.config.Guard.Watch(watching, run, h.task) }()
+	for {
+		select {
+		case o := <-executed:
+			return o.result, o.err
+		case err = <-alarm:
+			if err == nil {
+				alarm = nil // the guard has nothing to say
+				continue
+			}
+			kind, message := describe(err)
+			w.exit(log, errors.Join(err, w.fence.fail(ctx, h, kind, message)))
+		}
+	}
 }
 
 // execute runs the executor; its panics are errors of the attempt.

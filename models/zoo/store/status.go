@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -77,10 +78,16 @@ func (s *Store) AddFailure(ctx context.Context, tx Execer, f Failure) error {
 	return err
 }
 
-// AddLogTail completes the failures of a dead worker that another process recorded first, and names their cause.
+// AddLogTail completes the failures of a dead worker that were recorded before its supervisor noticed: with the end of
+// its log, and with the cause of death where that was not known.
 func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail string) error {
-	_, err := s.db.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ?, log_tail = ? WHERE worker = ? AND kind = 'died' AND log_tail = ''"), kind, message, tail, worker)
-	return Explain(err)
+	return Explain(s.InTx(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ? WHERE worker = ? AND kind = 'died'"), kind, message, worker)
+		if err == nil {
+			_, err = tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET log_tail = ? WHERE worker = ? AND log_tail = ''"), tail, worker)
+		}
+		return err
+	}))
 }
 
 // Failures lists a run's failures, the newest last, at most limit of the newest ones.
