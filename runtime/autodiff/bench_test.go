@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/shared"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -103,7 +104,7 @@ func BenchmarkCost(b *testing.B) {
 	models := map[string]func() *onnx.Model{
 		"mnist-cnn": func() *onnx.Model { return mnistCNN(b) },
 		"resnet20": func() *onnx.Model {
-			m, err := onnx.Read(sharedModel(b, "cifar10_resnet20_sigma025.onnx"))
+			m, err := onnx.Read(shared.Path(b, "models", "cifar10_resnet20_sigma025.onnx"))
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -1,22 +1,26 @@
 package autodiff
 
-import "ucan/runtime/onnx"
+import (
+	"ucan/runtime/onnx"
+)
 
 // onnxruntime's CPU provider computes convolutions with constant weights in a
 // layout of blocks of channels, and converts to and from it wherever an
 // operator between them does not know that layout. Comparisons and Where do
-// not; convolutions, Mul and Add of equal shapes do. So a graph meant for that
-// provider ([Options.CPU]) keeps the gradients of pictures in blocks: a mask
-// is made by a convolution with unit weights, of one channel each, whose
-// activation HardSigmoid turns every positive number into 1. Measured on
-// ResNet-20 that takes a sixth off the input gradient.
+// not; convolutions, HardSigmoid, pooling, Resize, and Mul and Add of equal
+// shapes do. So a graph meant for that provider ([Options.CPU]) keeps the
+// gradients of pictures in blocks: HardSigmoid, with a slope that turns every
+// positive number into 1, makes masks, and convolutions with unit weights, of
+// one channel each, pad and move elements. What is held in blocks is followed
+// here ([Context.blocks], markBlocked); a wrong guess costs time, nothing else.
 
 // blockSize is the number of channels that fits every block size in use
 // (8 and 16).
 const blockSize = 16
 
-// steep turns every positive normal number above 1e-30 into at least 1.
-const steep = 1e30
+// steep, the largest power of two of float32, turns every positive normal
+// number into at least 1.
+const steep = 0x1p127
 
 // pictures reports whether values of the given dimensions can be blocked.
 func (c *Context) pictures(dims []int64) bool {
@@ -41,28 +45,64 @@ func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
 	if c.shared.blocked[v.Name()] {
 		return v
 	}
-	return c.blocks(c.Builder.Op("Conv", []onnx.Value{v, c.units(channels)}, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1)))
+	return c.unitConv(v, channels)
+}
+
+// unitConv is a convolution over single channels that changes nothing but what
+// attrs say (pads).
+func (c *Context) unitConv(v onnx.Value, channels int64, attrs ...onnx.Attr) onnx.Value {
+	attrs = append(attrs, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1))
+	return c.blocks(c.Builder.Op("Conv", []onnx.Value{v, c.units(channels)}, attrs...))
+}
+
+// plain reports whether v is used best where it is: it cannot be blocked, or
+// neither it nor its gradient g is.
+func (c *Context) plain(g, v onnx.Value, dims []int64) bool {
+	return !c.pictures(dims) || (!c.shared.blocked[g.Name()] && !c.shared.blocked[v.Name()])
 }
 
 // maskPositive returns g where y > 0 and 0 elsewhere, for y ≥ 0 of g's shape.
 func (c *Context) maskPositive(g, y onnx.Value, dims []int64) onnx.Value {
 	b := c.Builder
-	if !c.pictures(dims) {
+	if c.plain(g, y, dims) {
 		return b.Where(b.Greater(y, c.Scalar(0)), g, c.Scalar(0))
 	}
-	m := b.Op("Conv", []onnx.Value{y, c.units(dims[1])}, onnx.Int("group", dims[1]), onnx.Ints("kernel_shape", 1, 1))
-	m = b.Op("HardSigmoid", []onnx.Value{m}, onnx.FloatAttr("alpha", steep), onnx.FloatAttr("beta", 0))
-	return c.blocks(b.Mul(c.inBlocks(g, dims[1]), m))
+	return c.blocks(b.Mul(c.inBlocks(g, dims[1]), c.positive(c.inBlocks(y, dims[1]), 0)))
+}
+
+// positive returns 1 where beta + v·steep ≥ 1, 0 where it is ≤ 0, for v held
+// in blocks.
+func (c *Context) positive(v onnx.Value, beta float32) onnx.Value {
+	return c.blocks(c.Builder.Op("HardSigmoid", []onnx.Value{v}, onnx.FloatAttr("alpha", steep), onnx.FloatAttr("beta", beta)))
+}
+
+// maskLeaky returns g where y > 0 and alpha·g elsewhere, 0 < alpha ≤ 1: the
+// slope is a unit convolution with steep weights, clipped to [alpha, 1].
+func (c *Context) maskLeaky(g, y onnx.Value, dims []int64, alpha float64) onnx.Value {
+	b := c.Builder
+	if c.plain(g, y, dims) || alpha > 1 {
+		return b.Mul(g, b.Where(b.Greater(y, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha)))
+	}
+	ch := dims[1]
+	w := onnx.Tensor(b, "steep", []int64{ch, 1, 1, 1}, repeat(ch, float32(steep)))
+	m := b.Op("Conv", []onnx.Value{y, w}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
+	m = c.blocks(b.Clip(m, c.Scalar(alpha), c.Scalar(1)))
+	return c.blocks(b.Mul(c.inBlocks(g, ch), m))
 }
 
 // shared is what the rules of one pass have in common.
 type shared struct {
 	blocked map[string]bool
 	ones    map[int64]onnx.Value
+	fixed   map[string]bool // the initialisers, those among Wrt included
+	readers map[string]int  // of the values of the forward graph, outputs counted
+	relus   map[string]bool // outputs of Relu
+	masked  map[string]bool // outputs of Relu whose gradient is masked already
 }
 
 func newShared() *shared {
-	return &shared{blocked: make(map[string]bool), ones: make(map[int64]onnx.Value)}
+	return &shared{blocked: make(map[string]bool), ones: make(map[int64]onnx.Value),
+		fixed: make(map[string]bool), readers: make(map[string]int), relus: make(map[string]bool), masked: make(map[string]bool)}
 }
 
 func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {
@@ -72,4 +112,41 @@ func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {
 		s.ones[channels] = v
 	}
 	return v
+}
+
+// markBlocked follows the layout through the forward graph: which values the
+// provider will hold in blocks, as far as that can be told from outside.
+func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
+	for _, t := range m.Initializers() {
+		sh.fixed[t.GetName()] = true
+	}
+	for _, o := range m.Outputs() {
+		sh.readers[o.Name]++
+	}
+	for _, n := range m.Nodes() {
+		for _, u := range onnx.Uses(n) {
+			sh.readers[u]++
+		}
+		if opKey(n) == "Relu" {
+			sh.relus[n.GetOutput()[0]] = true
+		}
+		f := d.facts[n.GetOutput()[0]]
+		if !d.cpu || len(f.dims) != 4 || f.dtype != onnx.Float || f.dims[1] <= 0 || f.dims[1]%blockSize != 0 {
+			continue
+		}
+		in := n.GetInput()
+		blocked := false
+		switch n.GetOpType() {
+		case "Conv":
+			blocked = sh.fixed[in[1]] && onnx.AttrInt(n, "group", 1) == 1
+		case "MaxPool", "AveragePool", "BatchNormalization", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Clip":
+			blocked = sh.blocked[in[0]]
+		case "Add", "Sum", "Mul", "Concat":
+			blocked = true
+			for _, u := range in {
+				blocked = blocked && sh.blocked[u]
+			}
+		}
+		sh.blocked[n.GetOutput()[0]] = blocked
+	}
 }

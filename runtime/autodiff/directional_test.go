@@ -11,27 +11,13 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/runtimetest"
 )
-
-// sharedModel returns the path of an example model, skipping the test where
-// it is not at hand.
-func sharedModel(t testing.TB, name string) string {
-	t.Helper()
-	dir := os.Getenv("UCAN_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	p := filepath.Join(dir, "models", name)
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("no example model %s; set UCAN_SHARED", p)
-	}
-	return p
-}
 
 // withFreeBatch makes the batch of a model symbolic, baked-in Reshape targets
 // included.
@@ -231,7 +217,7 @@ func crossEntropyRef(y, labels []float64, classes int, probabilities bool) float
 
 func TestSharedModels(t *testing.T) {
 	rt := runtimetest.Open(t)
-	dir := filepath.Dir(sharedModel(t, "zoo_mnist_8.onnx"))
+	dir := filepath.Dir(shared.Path(t, "models", "zoo_mnist_8.onnx"))
 	files, err := filepath.Glob(filepath.Join(dir, "*.onnx"))
 	if err != nil {
 		t.Fatal(err)

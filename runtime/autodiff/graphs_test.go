@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -20,7 +21,7 @@ func TestWriteGraphs(t *testing.T) {
 	}
 	rt := runtimetest.Open(t)
 	eng := autodiff.OnRuntime(rt)
-	resnet, err := onnx.Read(sharedModel(t, "cifar10_resnet20_sigma025.onnx"))
+	resnet, err := onnx.Read(shared.Path(t, "models", "cifar10_resnet20_sigma025.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,8 +38,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		registry[op] = r
 	}
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
-		// Convolutions whose weights are inputs are not blocked.
-		cpu: opts.CPU && len(promoted) == 0}
+		cpu: opts.CPU}
 	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
@@ -249,6 +248,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	}
 	parts := map[string][]onnx.Value{l.output: {seed}}
 	sh := newShared()
+	d.markBlocked(m, sh)
 	total := func(v string) onnx.Value {
 		p := parts[v]
 		if len(p) == 0 {
@@ -294,7 +294,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 // add returns p + q, two gradients of one value. When one is held in blocks
 // the other is brought there, and so is the sum.
 func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.Value {
-	if !sh.blocked[p.Name()] && !sh.blocked[q.Name()] {
+	if !d.cpu || (!sh.blocked[p.Name()] && !sh.blocked[q.Name()]) {
 		return b.Add(p, q)
 	}
 	c := &Context{Builder: b, cpu: d.cpu, shared: sh}

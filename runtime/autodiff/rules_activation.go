@@ -9,6 +9,9 @@ import (
 // y = max(x, 0): ∂x = g where y > 0. The output serves as the mask, so that
 // the input need not be kept (and Conv and Relu may be fused).
 func reluRule(c *Context) ([]onnx.Value, error) {
+	if c.shared.masked[c.Node.Output[0]] {
+		return one(c.Grad(0))
+	}
 	return one(c.maskPositive(c.Grad(0), c.Out(0), c.OutDims(0)))
 }
 
@@ -21,8 +24,11 @@ func leakyReluRule(c *Context) ([]onnx.Value, error) {
 	if alpha > 0 {
 		x = c.Out(0)
 	}
-	slope := b.Where(b.Greater(x, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha))
-	return one(b.Mul(c.Grad(0), slope))
+	if alpha <= 0 {
+		slope := b.Where(b.Greater(x, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha))
+		return one(b.Mul(c.Grad(0), slope))
+	}
+	return one(c.maskLeaky(c.Grad(0), x, c.OutDims(0), alpha))
 }
 
 // y = x where x > 0, a·x elsewhere: ∂x = g or a·g, ∂a = Σ g·x where x ≤ 0.

@@ -137,7 +137,7 @@ func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 				return onnx.Value{}, err
 			}
 			dx := b.Op("Conv", []onnx.Value{g, w}, t.attrs(v.group)...)
-			if c.pictures(v.xd) && v.yd[1]%blockSize == 0 && v.group == 1 {
+			if c.pictures(v.xd) && v.group == 1 && c.shared.fixed[c.Node.Input[wi]] {
 				return c.blocks(dx), nil
 			}
 			return dx, nil

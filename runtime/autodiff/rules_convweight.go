@@ -35,6 +35,9 @@ func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
 	if v.group == 1 && v.wd[1] <= fewChannels && v.count() > 1 {
 		return convWeightColumns(c, v, x, g), nil
 	}
+	if c.groupedPays(v) {
+		return convWeightGroups(c, v, x, g), nil
+	}
 	if v.group == 1 && len(v.kernel) == 2 && v.kernel[0] > 1 && all(v.stride, 1) {
 		return convWeightRows(c, v, x, g), nil
 	}
