@@ -22,4 +22,8 @@
 //
 // which is 1/(C−1) for balanced classes. That ceiling is reported as chance. With two classes a donor of the other
 // class gives the label away, so donors come from both and the ceiling is max_a n_a/n.
+//
+// The base classifier at hand may be blind to a leak that one trained together with the generator reads. So a linear
+// classifier is trained on such copies as well, and its accuracy on those of other inputs is held against the same
+// ceiling ([Reading]).
 package diagnose

@@ -82,9 +82,17 @@ func judgeFloor(s Scale, t Thresholds) Diagnosis {
 
 func judgeLeak(l *Leak, t Thresholds) Diagnosis {
 	d := Diagnosis{
-		Name: Leaks, Found: l.found(t), Value: l.Accuracy, Threshold: l.Chance + t.Leak,
+		Name: Leaks, Found: l.read(t), Value: l.Accuracy, Threshold: l.Chance + t.Leak,
 		Text: fmt.Sprintf("with the image swapped and its noise kept, the base classifier names the label of %.1f %% [%.1f, %.1f], where at most %.1f %% is chance",
 			100*l.Accuracy, 100*l.Low, 100*l.High, 100*l.Chance),
+		Knob: "--fixed-mean, which keeps μ at 0, or a smaller --mu-scale",
+	}
+	if r := l.Reader; r != nil {
+		d.Text += fmt.Sprintf("; a linear one trained on such copies, of %.1f %% [%.1f, %.1f]", 100*r.Accuracy, 100*r.Low, 100*r.High)
+	}
+	if !d.Found && l.readable(t) {
+		d.Found, d.Value, d.Threshold = true, l.Reader.Accuracy, l.Reader.Chance+t.Leak
+		d.Text += ": this base classifier does not read it, one trained with the generator would"
 	}
 	if l.ThroughMu == nil || l.ThroughSigma == nil {
 		return d
@@ -99,7 +107,6 @@ func judgeLeak(l *Leak, t Thresholds) Diagnosis {
 		d.Knob = "--kind dataset: Σ carries the label, and --fixed-mean does not help"
 	default:
 		d.Text += "; it reads it from μ"
-		d.Knob = "--fixed-mean, which keeps μ at 0, or a smaller --mu-scale"
 	}
 	return d
 }

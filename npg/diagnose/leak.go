@@ -23,10 +23,10 @@ func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, s
 		return nil, fmt.Sprintf("not measured on %d labelled inputs, it takes %d; give more data", p.inputs, o.LeastInputs), nil
 	case len(p.classes) < 2:
 		return nil, "not measured, all inputs have one label; give data of several classes", nil
-	case len(p.classes) == 2 && (len(p.members[p.classes[0]]) < 2 || len(p.members[p.classes[1]]) < 2):
+	case !p.usable():
 		return nil, "not measured, one of the two classes has a single input; give more data", nil
 	}
-	donors := p.donors(o)
+	donors := p.donors(o, o.Donors)
 	out := &Leak{
 		Inputs: p.inputs, Classes: len(p.classes), Donors: len(donors[p.members[p.classes[0]][0]]), Draws: o.Draws,
 		Confidence: o.Confidence, Chance: p.chance(),
@@ -36,7 +36,10 @@ func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, s
 		return nil, "", err
 	}
 	out.Low, out.High = chernoff(out.Accuracy, out.Inputs, 1-o.Confidence)
-	if !out.found(o.Thresholds) {
+	if out.Reader, err = read(ctx, s, cases, o); err != nil {
+		return nil, "", err
+	}
+	if !out.read(o.Thresholds) {
 		return out, "", nil
 	}
 	for _, part := range []struct {
@@ -52,8 +55,13 @@ func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, s
 	return out, "", nil
 }
 
-// found reports whether the leak is a warning.
-func (l *Leak) found(t Thresholds) bool { return l != nil && l.Low > l.Chance+t.Leak }
+// read reports whether the base classifier reads the label.
+func (l *Leak) read(t Thresholds) bool { return l.Low > l.Chance+t.Leak }
+
+// readable reports whether the linear reader does.
+func (l *Leak) readable(t Thresholds) bool {
+	return l.Reader != nil && l.Reader.Low > l.Reader.Chance+t.Leak
+}
 
 // swapped is the share of samples that get the label of the input whose noise parameters were kept.
 func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]int, draws int, keep kept) (float64, error) {
@@ -88,14 +96,14 @@ func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]
 type pairs struct {
 	classes []int // in rising order
 	members map[int][]int
-	labels  []int // of every case
-	inputs  int   // labelled ones
+	ids     [][32]byte // of every case
+	inputs  int        // labelled ones
 }
 
 func pairing(cases []specimen) pairs {
 	p := pairs{members: map[int][]int{}}
 	for i, c := range cases {
-		p.labels = append(p.labels, c.Label)
+		p.ids = append(p.ids, c.ID)
 		if c.Label < 0 {
 			continue
 		}
@@ -107,6 +115,14 @@ func pairing(cases []specimen) pairs {
 	}
 	slices.Sort(p.classes)
 	return p
+}
+
+// usable reports whether every input has donors.
+func (p pairs) usable() bool {
+	if len(p.classes) == 2 {
+		return len(p.members[p.classes[0]]) > 1 && len(p.members[p.classes[1]]) > 1
+	}
+	return len(p.classes) > 2
 }
 
 // chance is the ceiling of the package documentation.
@@ -128,19 +144,20 @@ func (p pairs) chance() float64 {
 	return min(1, total/float64(others*p.inputs))
 }
 
-// donors chooses, for every labelled input, images of distinct other classes; with two classes, of both.
-func (p pairs) donors(o Options) map[int][]int {
+// donors chooses, for every labelled input, images of distinct other classes; with two classes, of both. The choice
+// depends on the input alone, so that what a reader learns of one half's choices says nothing of the other's.
+func (p pairs) donors(o Options, number int) map[int][]int {
 	out := make(map[int][]int, p.inputs)
-	key := stream.New(o.Seed, sha256.Sum256([]byte("ucan diagnose: donors")), stream.Audit)
 	for _, a := range p.classes {
 		for _, i := range p.members[a] {
-			source := key.Source(uint64(i))
+			tag := sha256.Sum256(append([]byte("ucan diagnose: donors "), p.ids[i][:]...))
+			source := stream.New(o.Seed, tag, stream.Audit).Source(0)
 			from := slices.Clone(p.classes)
 			if len(from) > 2 {
 				from = slices.DeleteFunc(from, func(c int) bool { return c == a })
 			}
 			shuffle(from, &source)
-			for _, class := range from[:min(o.Donors, len(from))] {
+			for _, class := range from[:min(number, len(from))] {
 				pool := slices.DeleteFunc(slices.Clone(p.members[class]), func(j int) bool { return j == i })
 				out[i] = append(out[i], pool[below(len(pool), &source)])
 			}

@@ -50,6 +50,8 @@ type Options struct {
 	// Donors and Draws are the numbers of swapped images for an input, and of noisy copies of each, in the leak audit.
 	// Donors is cut to the number of other classes.
 	Donors, Draws int
+	// ReaderDraws is the number of noisy copies of an input that the linear reader learns from.
+	ReaderDraws int
 	// LeastInputs is the number of labelled inputs below which the leak is not measured.
 	LeastInputs int
 	// Confidence is that of the intervals, in (0, 1).
@@ -58,10 +60,10 @@ type Options struct {
 	Seed uint64
 }
 
-// DefaultOptions returns 100 samples at α = 0.001, 4 donors with 8 draws, at least 20 inputs, 95 % intervals.
+// DefaultOptions returns 100 samples at α = 0.001, 4 donors with 8 draws, 2 for the reader, at least 20 inputs, 95 % intervals.
 func DefaultOptions() Options {
 	return Options{
-		Thresholds: DefaultThresholds(), Samples: 100, Alpha: 0.001, Donors: 4, Draws: 8,
+		Thresholds: DefaultThresholds(), Samples: 100, Alpha: 0.001, Donors: 4, Draws: 8, ReaderDraws: 2,
 		LeastInputs: 20, Confidence: 0.95,
 	}
 }
@@ -72,7 +74,7 @@ func (o Options) Validate() error {
 	for _, c := range []struct {
 		name  string
 		value int
-	}{{"samples", o.Samples}, {"donors", o.Donors}, {"draws", o.Draws}, {"least inputs", o.LeastInputs}} {
+	}{{"samples", o.Samples}, {"donors", o.Donors}, {"draws", o.Draws}, {"reader draws", o.ReaderDraws}, {"least inputs", o.LeastInputs}} {
 		if c.value < 1 {
 			faults = append(faults, fmt.Errorf("diagnose: %s is %d; it must be at least 1", c.name, c.value))
 		}

@@ -131,8 +131,20 @@ type Leak struct {
 	Confidence float64 `json:"confidence" yaml:"confidence"`
 	// Chance is the most that any classifier reaches without reading the noise parameters.
 	Chance float64 `json:"chance" yaml:"chance"`
+	// Reader is what a linear classifier learns to read from such copies; nil where there are too few inputs.
+	Reader *Reading `json:"reader,omitempty" yaml:"reader,omitempty"`
 	// ThroughMu and ThroughSigma are the accuracies when only that field is kept and the other is the donor's; nil when
-	// there was no leak to attribute.
+	// the base classifier reads nothing that could be attributed.
 	ThroughMu    *float64 `json:"through_mu,omitempty" yaml:"through_mu,omitempty"`
 	ThroughSigma *float64 `json:"through_sigma,omitempty" yaml:"through_sigma,omitempty"`
+}
+
+// Reading is the accuracy of a linear classifier that was trained on swapped noisy copies of other inputs: a lower bound
+// on what a base classifier that is trained together with the generator learns to read. The fields are those of [Leak].
+type Reading struct {
+	Inputs   int     `json:"inputs" yaml:"inputs"`
+	Accuracy float64 `json:"accuracy" yaml:"accuracy"`
+	Low      float64 `json:"low" yaml:"low"`
+	High     float64 `json:"high" yaml:"high"`
+	Chance   float64 `json:"chance" yaml:"chance"`
 }
