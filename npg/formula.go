@@ -151,7 +151,10 @@ func numbers(list ...named) string {
 	return out.String()
 }
 
-// spec writes the limits of a specification; no ceiling is left out.
+// String writes the limits as a specification does, "floor=0.1,ceiling=2"; no ceiling is left out.
+func (l Limits) String() string { return l.spec()[1:] }
+
+// spec is String after a comma.
 func (l Limits) spec() string {
 	list := []named{{"floor", l.Floor}}
 	if !math.IsInf(l.Ceiling, 1) {

@@ -64,18 +64,19 @@ func runBench(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	maker, _, err := bench0.NoiseMaker(ctx, noise)
+	maker, err := bench0.NoiseMaker(ctx, noise)
 	if err != nil {
 		return err
 	}
-	sealed, err := maker.Seal(ctx, nil)
-	if err != nil {
-		return usage(err)
-	}
+	a.onClose(maker.Close)
 	input := make([]float32, bench0.Model.Dim())
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range input {
 		input[i] = random.Float32()
+	}
+	sealed, err := maker.Seal(ctx, input)
+	if err != nil {
+		return usage(err)
 	}
 	result, err := overhead.Overhead(ctx, overhead.Config{
 		Classifiers: bench0.Workers, Dim: bench0.Model.Dim(), Classes: bench0.Model.Classes(),
@@ -104,7 +105,7 @@ func (a *app) openBench(ctx context.Context, path string, declared models.Declar
 		return nil, err
 	}
 	a.onClose(rt.Close)
-	w := &bench{Bench: workbench.Bench{Runtime: rt}}
+	w := &bench{Bench: workbench.Bench{Runtime: rt, Session: so.options()}}
 	w.Model, err = models.Open(ctx, rt, path, models.Options{Declared: declared, Session: so.options(), CacheDir: cacheFolder()})
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))

@@ -80,7 +80,9 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
 		bench.Model.Name(), bench.Info.Name, len(bench.indices), bench.Model.Provider(), bench.Model.Classes(),
 		bench.Setting.Workers, bench.Setting.Batch, bench.Setting.IntraOp, o.seed)
-	c.a.note("largest %s radius that %s can certify: %s", o.noise.Norm, c.statistics, results.FormatTruncated(reach))
+	c.a.onClose(c.certifier.Noise.Close)
+	c.a.note("largest %s radius that %s can certify: %s%s", o.noise.Norm, c.statistics, results.FormatTruncated(reach), perInput(c.certifier.Noise))
+	c.a.noteNoise(ctx, c.certifier.Noise)
 	if c.certifier.Noise.Arithmetic == smooth.Lattice {
 		c.a.note("lattice arithmetic: certificates hold, in the arithmetic that really runs, for every x + δ that is an 8-bit image")
 	} else {
@@ -100,7 +102,7 @@ func (c *certification) record(ctx context.Context) results.Run {
 		Configuration: map[string]any{
 			"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
 			"source": c.bench.Info.Name, "shape": c.bench.Info.Shape,
-			"noise": describeNoise(c.certifier.Noise, o.noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
+			"noise": describeNoise(c.certifier.Noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
 			"seed": seedNumber(o.seed), "force": o.data.force,
 			"provider": c.bench.Model.Provider(), "onnxruntime": c.bench.Runtime.Version(), "batch": c.bench.Setting.Batch, "intra_op": c.bench.Setting.IntraOp,
 		},
@@ -237,8 +239,8 @@ func (c *certification) noiseName() string {
 	}
 	name := o.Family.Name() + " " + scale
 	switch {
-	case o.NPG != "":
-		name += ", " + o.NPG
+	case c.certifier.Noise.NPG != nil:
+		name += ", " + c.certifier.Noise.NPG.Spec
 	case o.SigmaField != "" || o.MuField != "":
 		name += ", noise field"
 	}

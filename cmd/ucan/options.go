@@ -14,6 +14,7 @@ import (
 	"ucan/internal/dataset"
 	"ucan/internal/workbench"
 	"ucan/models"
+	"ucan/npg"
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/family"
@@ -30,7 +31,7 @@ var (
 		"data.max_failures", "data.force",
 	}
 	noiseKeys = []string{
-		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg", "noise.arithmetic",
+		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg", "noise.floor", "noise.ceiling", "noise.fixed_mean", "noise.arithmetic",
 	}
 	sessionKeys = []string{"runtime.workers", "runtime.batch"}
 )
@@ -201,7 +202,10 @@ func (a *app) dataOptions(r *values) dataOptions {
 
 // noiseOptions reads what noise is drawn; sigma and lambda are 0 when not given.
 func (a *app) noiseOptions(r *values) workbench.Noise {
-	o := workbench.Noise{SigmaField: r.text("noise.sigma_field"), MuField: r.text("noise.mu_field"), NPG: r.text("noise.npg")}
+	o := workbench.Noise{
+		SigmaField: r.text("noise.sigma_field"), MuField: r.text("noise.mu_field"), NPG: r.text("noise.npg"),
+		FixedMean: r.flag("noise.fixed_mean"), Limits: scaleLimits(r),
+	}
 	params := parameters(r)
 	var err error
 	if o.Arithmetic, err = smooth.ParseArithmetic(r.text("noise.arithmetic")); err != nil {
@@ -239,6 +243,24 @@ func (a *app) noiseOptions(r *values) workbench.Noise {
 		r.fault("noise.npg", "a generator and fields are given; give one of the two")
 	}
 	return o
+}
+
+// scaleLimits reads the floor and the ceiling of a generator; the zero value when neither is given.
+func scaleLimits(r *values) npg.Limits {
+	if !r.given("noise.floor") && !r.given("noise.ceiling") {
+		return npg.Limits{}
+	}
+	limits := npg.DefaultLimits()
+	if r.given("noise.floor") {
+		limits.Floor = r.float("noise.floor")
+	}
+	if r.given("noise.ceiling") {
+		limits.Ceiling = r.float("noise.ceiling")
+	}
+	if err := limits.Validate(); err != nil {
+		r.fault("noise.floor", "%s", err)
+	}
+	return limits
 }
 
 // parameters reads k=1,j=0 lists.

@@ -95,9 +95,11 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	began := time.Now()
 	if p.options.statistics.N > 0 {
 		var err error
-		if p.noise, _, err = p.bench.NoiseMaker(ctx, p.options.noise); err != nil {
+		if p.noise, err = p.bench.NoiseMaker(ctx, p.options.noise); err != nil {
 			return prediction{}, err
 		}
+		p.a.onClose(p.noise.Close)
+		p.a.noteNoise(ctx, p.noise)
 	}
 	var err error
 	if p.writer, err = results.Open(results.Config{
@@ -190,7 +192,7 @@ func (p *predictor) record(ctx context.Context) results.Run {
 		"provider": p.bench.Model.Provider(), "onnxruntime": p.bench.Runtime.Version(), "batch": p.bench.Setting.Batch, "intra_op": p.bench.Setting.IntraOp,
 	}
 	if p.noise != nil {
-		configuration["noise"] = describeNoise(p.noise, o.noise)
+		configuration["noise"] = describeNoise(p.noise)
 		configuration["alpha"], configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)
 	}
 	return results.Run{

@@ -83,7 +83,10 @@ func settings() []setting {
 		{"noise.arithmetic", "arithmetic", "", kindString, "float32", "float32, which assumes real arithmetic; or lattice, exact for 8-bit images (gaussian, laplace, uniform, pareto)"},
 		{"noise.sigma_field", "sigma-field", "", kindString, "", ".npy file with one scale per coordinate"},
 		{"noise.mu_field", "mu-field", "", kindString, "", ".npy file with one offset per coordinate"},
-		{"noise.npg", "npg", "", kindString, "", "noise parameter generator, such as pattern:l2,kappa=1,iota=0.5"},
+		{"noise.npg", "npg", "", kindString, "", "noise parameter generator: pattern:l2,kappa=1,iota=0.5 (pixels), pattern:dct,kappa=16,gamma=3,iota=0.25 (frequencies), a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx"},
+		{"noise.floor", "floor", "", kindFloat, nil, "least scale of a generator given as .npy or .onnx files (default 0.001)"},
+		{"noise.ceiling", "ceiling", "", kindFloat, nil, "largest scale of a generator given as .npy or .onnx files (default: none)"},
+		{"noise.fixed_mean", "fixed-mean", "", kindBool, false, "no offset (μ = 0) from a generator given as .onnx files"},
 
 		{"statistics.n0", "n0", "", kindInt, 100, "samples that choose the class"},
 		{"statistics.n", "n", "n", kindInt, 100000, "samples that estimate its probability"},

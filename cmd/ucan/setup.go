@@ -65,7 +65,7 @@ func (a *app) openWorkbench(ctx context.Context, path string, declared models.De
 	if err != nil {
 		return nil, err
 	}
-	w := &bench{Bench: workbench.Bench{Runtime: rt, Source: source, Info: source.Info()}, indices: indices}
+	w := &bench{Bench: workbench.Bench{Runtime: rt, Source: source, Info: source.Info(), Session: so.options()}, indices: indices}
 	w.Model, err = models.Open(ctx, rt, path, models.Options{
 		Declared: declared, SourceShape: w.Info.Shape,
 		Session:  so.options(),
@@ -178,17 +178,27 @@ func (w *bench) environment() map[string]any {
 	}
 }
 
-// describeNoise is the noise as runs record and compare it.
-func describeNoise(maker *pipeline.NoiseMaker, o workbench.Noise) map[string]any {
+// describeNoise is the noise as runs record and compare it: the generator by what certificates say of it, without any
+// path.
+func describeNoise(maker *pipeline.NoiseMaker) map[string]any {
+	spec := ""
+	if maker.NPG != nil {
+		spec = maker.NPG.Spec
+	}
 	return map[string]any{
 		"family": maker.Family.Name(), "parameters": maker.Family.Params(), "norm": maker.Norm.String(),
-		"lambda": maker.Lambda, "npg": o.NPG, "arithmetic": maker.Arithmetic,
+		"lambda": maker.Lambda, "npg": spec, "arithmetic": maker.Arithmetic,
 	}
 }
 
 // hashes are the digests that a resumed run must have in common with the first; maker is nil without noise.
 func (w *bench) hashes(ctx context.Context, maker *pipeline.NoiseMaker) map[string]string {
 	hashes := map[string]string{"model": w.Model.SHA256(), "source": w.Info.Fingerprint}
+	if maker != nil && maker.NPG != nil {
+		for _, f := range maker.NPG.Files {
+			hashes["npg:"+f.Name] = f.SHA256
+		}
+	}
 	if maker == nil || maker.Guarantee() != certificate.Deployed {
 		return hashes
 	}

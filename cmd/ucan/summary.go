@@ -49,7 +49,7 @@ func guaranteeText(guarantee string) string {
 	case "deployed":
 		return "deployed: holds for the running smoothed classifier"
 	case "pinned":
-		return "pinned: holds for a verifier who replays the stored noise; no guarantee for a service that recomputes the noise from each request"
+		return "pinned: holds for a verifier who replays the stored noise; " + pinnedSentence
 	default:
 		return guarantee
 	}

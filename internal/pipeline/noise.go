@@ -1,0 +1,101 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"ucan/npg"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/family"
+)
+
+// NoiseMaker makes the sealed noise of an input: once, from the clean input, before any sample is drawn.
+type NoiseMaker struct {
+	// Generator makes the fields; nil stands for μ = 0 and s = 1.
+	Generator npg.Generator
+	// NPG is what certificates say of the generator; nil without one.
+	NPG *certificate.NPG
+	// Family, Norm and Lambda are those of smooth.Noise.
+	Family family.Family
+	Norm   family.Norm
+	Lambda float64
+	// Arithmetic is how the noise is added; "" means smooth.Float32.
+	Arithmetic smooth.Arithmetic
+	// Dim is the number of coordinates of an input.
+	Dim int
+
+	fixed *Made
+}
+
+// Made is the noise of one input with what its certificate says of the generator.
+type Made struct {
+	Noise *smooth.SealedNoise
+	NPG   *certificate.NPG
+}
+
+// Guarantee is what certificates with this noise hold for.
+func (m *NoiseMaker) Guarantee() certificate.Guarantee {
+	if m.Generator == nil {
+		return certificate.Deployed
+	}
+	return certificate.Guarantee(m.Generator.Guarantee())
+}
+
+// Seal returns the noise for the clean input x. Noise that does not depend on the input is sealed once, and x may then
+// be nil.
+func (m *NoiseMaker) Seal(ctx context.Context, x []float32) (*smooth.SealedNoise, error) {
+	made, err := m.Make(ctx, x)
+	return made.Noise, err
+}
+
+// Make is [NoiseMaker.Seal] with the generator's record for this input.
+func (m *NoiseMaker) Make(ctx context.Context, x []float32) (Made, error) {
+	if m.fixed != nil {
+		return *m.fixed, nil
+	}
+	noise := m.noise()
+	made := Made{NPG: m.NPG}
+	if m.Generator != nil {
+		parameters, err := m.Generator.Parameters(ctx, x)
+		if err != nil {
+			return Made{}, fmt.Errorf("make the noise parameters: %w", err)
+		}
+		noise.Mu, noise.Sigma, noise.Basis = parameters.Mu(), parameters.Sigma(), parameters.Basis()
+		if m.NPG != nil {
+			record := *m.NPG
+			record.Floored, record.Ceiled = parameters.Floored(), parameters.Ceiled()
+			made.NPG = &record
+		}
+	}
+	var err error
+	if made.Noise, err = noise.Seal(m.Dim); err != nil {
+		return Made{}, err
+	}
+	if m.Guarantee() == certificate.Deployed {
+		m.fixed = &made
+	}
+	return made, nil
+}
+
+// Nominal returns noise to plan with before any input is seen: the noise itself where it is the same for all inputs,
+// otherwise that of s = 1 and μ = 0.
+func (m *NoiseMaker) Nominal(ctx context.Context) (*smooth.SealedNoise, error) {
+	if m.Guarantee() == certificate.Deployed {
+		return m.Seal(ctx, nil)
+	}
+	return m.noise().Seal(m.Dim)
+}
+
+func (m *NoiseMaker) noise() smooth.Noise {
+	return smooth.Noise{Family: m.Family, Norm: m.Norm, Lambda: m.Lambda, Arithmetic: m.Arithmetic}
+}
+
+// Close releases what the generator runs on.
+func (m *NoiseMaker) Close() error {
+	if c, ok := m.Generator.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
+}

@@ -1,0 +1,144 @@
+package workbench
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ucan/npg"
+	"ucan/npg/bundle"
+	"ucan/npg/infer"
+	"ucan/smooth/certificate"
+)
+
+// specForms is what a generator may be named by.
+const specForms = "pattern:l1|l2|linf,kappa=…,iota=…, pattern:dct,kappa=…,gamma=…,iota=…, a bundle's folder, a .npy field, one .onnx file, or MU.onnx,SIGMA.onnx"
+
+// generator opens the generator that o names, for inputs of the bench, and says what certificates record of it: names
+// without any folder, and hashes.
+func (b *Bench) generator(ctx context.Context, o Noise) (npg.Generator, *certificate.NPG, error) {
+	spec := o.NPG
+	limited := o.Limits != npg.Limits{}
+	switch parts := strings.Split(spec, ","); {
+	case strings.HasPrefix(spec, "pattern:"):
+		if limited || o.FixedMean {
+			return nil, nil, optionf("read --npg: a pattern names its floor and ceiling itself, as in %q, and has no offset; leave the flags out", "pattern:l2,floor=0.1,ceiling=2")
+		}
+		return formula(spec, b.Info.Shape)
+	case strings.HasSuffix(spec, ".npy"):
+		if o.FixedMean {
+			return nil, nil, optionf("read --npg: a field has no offset; leave --fixed-mean out")
+		}
+		return field(ctx, spec, o.limits(), b.Info.Shape)
+	case len(parts) <= 2 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, ".onnx") }):
+		return b.networks(ctx, o, parts)
+	}
+	info, err := os.Stat(spec)
+	if err != nil || !info.IsDir() {
+		return nil, nil, optionf("read --npg: %q is no generator; give %s", spec, specForms)
+	}
+	if limited || o.FixedMean {
+		return nil, nil, optionf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")
+	}
+	made, err := bundle.Read(spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	name := filepath.Base(filepath.Clean(spec))
+	record := &certificate.NPG{
+		Kind: string(made.Kind), Spec: name, Files: []certificate.File{{Name: bundle.ManifestName, SHA256: made.Hash()}},
+	}
+	generator, err := b.open(ctx, made, name)
+	return generator, record, err
+}
+
+func (o Noise) limits() npg.Limits {
+	if o.Limits == (npg.Limits{}) {
+		return npg.DefaultLimits()
+	}
+	return o.Limits
+}
+
+// formula evaluates a pattern; its record is the specification with every default filled in.
+func formula(spec string, shape []int) (npg.Generator, *certificate.NPG, error) {
+	f, err := npg.ParseFormula(spec)
+	if err != nil {
+		return nil, nil, optionf("read --npg: %w", err)
+	}
+	parameters, err := f.Field(shape)
+	if err != nil {
+		return nil, nil, optionf("read --npg: %w", err)
+	}
+	return npg.NewField(parameters), &certificate.NPG{Kind: string(bundle.Pattern), Spec: f.String()}, nil
+}
+
+// field reads a scale field that was made elsewhere.
+func field(ctx context.Context, path string, limits npg.Limits, shape []int) (npg.Generator, *certificate.NPG, error) {
+	sigma, err := readField(ctx, path, shape)
+	if err != nil {
+		return nil, nil, err
+	}
+	parameters, err := limits.Seal(nil, len(sigma), nil, sigma)
+	if err != nil {
+		return nil, nil, optionf("read --npg %q: %w", path, err)
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read --npg: %w", err)
+	}
+	return npg.NewField(parameters), &certificate.NPG{Kind: kindField, Spec: filepath.Base(path) + "," + limits.String(), Files: []certificate.File{fileOf(path, data)}}, nil
+}
+
+// kindField is the kind of a field without a bundle, as certificates record it.
+const kindField = "field"
+
+func fileOf(path string, data []byte) certificate.File {
+	sum := sha256.Sum256(data)
+	return certificate.File{Name: filepath.Base(path), SHA256: hex.EncodeToString(sum[:])}
+}
+
+// networks opens a generator that is given as one ONNX file, or as one for μ and one for σ.
+func (b *Bench) networks(ctx context.Context, o Noise, paths []string) (npg.Generator, *certificate.NPG, error) {
+	roles := []bundle.Role{bundle.Joint}
+	if len(paths) == 2 {
+		roles = []bundle.Role{bundle.Mu, bundle.Sigma}
+	}
+	made := &bundle.Bundle{
+		Kind: bundle.Certification, Shape: b.Info.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
+		Graphs: map[bundle.Role][]byte{},
+	}
+	record := &certificate.NPG{Kind: string(bundle.Certification)}
+	var names []string
+	for i, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read --npg: %w; give %s", err, specForms)
+		}
+		made.Graphs[roles[i]] = data
+		record.Files = append(record.Files, fileOf(path, data))
+		names = append(names, filepath.Base(path))
+	}
+	record.Spec = strings.Join(names, ",") + "," + made.Limits.String()
+	if o.FixedMean {
+		record.Spec += ",fixed-mean"
+	}
+	generator, err := b.open(ctx, made, record.Spec)
+	return generator, record, err
+}
+
+// open makes the sessions of a bundle.
+func (b *Bench) open(ctx context.Context, made *bundle.Bundle, name string) (npg.Generator, error) {
+	if !slices.Equal(made.Shape, b.Info.Shape) {
+		return nil, optionf("read --npg %q: it was made for inputs of shape %v, and these have %v; use data of its shape, or train another", name, made.Shape, b.Info.Shape)
+	}
+	opened, err := infer.Open(ctx, b.Runtime, made, infer.Options{Session: b.Session})
+	if err != nil {
+		return nil, fmt.Errorf("read --npg %q: %w", name, err)
+	}
+	return opened, nil
+}
