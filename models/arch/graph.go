@@ -140,23 +140,12 @@ func (g *graph) convNorm(x onnx.Value, name string, in, out, kernel, stride, pos
 		}
 		return g.b.Conv(x, g.tensor(conv, dims, folded), g.tensor(name+".bias", dims[:1], bias), square(kernel, stride))
 	}
-	y := g.b.Conv(x, g.tensor(conv, dims, w), onnx.Value{}, square(kernel, stride))
+	kernel4 := g.tensor(conv, dims, w)
+	win := square(kernel, stride)
+	mean := g.batchMean(x, kernel4, win, out)
+	g.means = append(g.means, mean)
+	y := g.b.Conv(x, kernel4, g.b.Neg(stopped(g.b, mean)), win)
 	return g.batchNorm(y, g.tensor(norm+".scale", dims[:1], scale), g.tensor(norm+".shift", dims[:1], shift), out)
-}
-
-// batchNorm normalises y [N, C, H, W] over batch and space by the batch's own
-// statistics, then scales and shifts it:
-//
-//	(y − mean)/√(variance + ε)·scale + shift
-func (g *graph) batchNorm(y, scale, shift onnx.Value, channels int64) onnx.Value {
-	b := g.b
-	mean := b.Mean(y, true, 0, 2, 3)
-	centred := b.Sub(y, mean)
-	variance := b.Mean(b.Mul(centred, centred), true, 0, 2, 3)
-	g.means = append(g.means, b.Reshape(mean, channels))
-	g.vars = append(g.vars, b.Reshape(variance, channels))
-	factor := b.Div(b.Reshape(scale, 1, channels, 1, 1), b.Sqrt(b.Add(variance, b.Scalar(onnx.Float, epsilon))))
-	return b.Add(b.Mul(centred, factor), b.Reshape(shift, 1, channels, 1, 1))
 }
 
 // fold returns weights and bias of the convolution that does what one with
