@@ -90,6 +90,11 @@ func (q *Queue) Open(ctx context.Context, name string) (bool, error) {
 	return q.exists(ctx, q.sql.open, name)
 }
 
+// Available reports whether a shard of the run waits for a worker.
+func (q *Queue) Available(ctx context.Context, run int64) (bool, error) {
+	return q.exists(ctx, q.sql.available, run)
+}
+
 func (q *Queue) exists(ctx context.Context, query string, arg any) (bool, error) {
 	var n int64
 	if err := q.store.DB().QueryRowContext(ctx, q.store.Bind(query), arg).Scan(&n); err != nil {

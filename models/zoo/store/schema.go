@@ -50,6 +50,7 @@ CREATE TABLE zoo_shard (
 	done_ms BIGINT NOT NULL,
 	PRIMARY KEY (run, shard)
 );
+CREATE INDEX zoo_shard_worker ON zoo_shard (worker);
 CREATE TABLE zoo_certificate (
 	run BIGINT NOT NULL REFERENCES zoo_run (number),
 	cell BIGINT NOT NULL,

@@ -59,3 +59,17 @@ func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
 func makeFolder(path string) error {
 	return os.MkdirAll(path, 0o755) //nolint:gosec // the folder holds locks, which workers of other users share
 }
+
+// Ping reports whether the store answers.
+func (s *Store) Ping(ctx context.Context) error {
+	var one int
+	return Explain(s.db.QueryRowContext(ctx, "SELECT 1").Scan(&one))
+}
+
+// Touched reports whether a process ever finished or failed a shard.
+func (s *Store) Touched(ctx context.Context, worker string) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, s.Bind(`SELECT (SELECT count(*) FROM zoo_failure WHERE worker = ?)
+		+ (SELECT count(*) FROM (SELECT 1 FROM zoo_shard WHERE worker = ? LIMIT 1) AS one)`), worker, worker).Scan(&n)
+	return n > 0, Explain(err)
+}
