@@ -88,6 +88,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newRadiusCommand(a),
 		newInspectCommand(a),
 		newGradCommand(a),
+		newTrainCommand(a),
 		newBenchCommand(a),
 		newDemoCommand(a),
 		newRuntimeCommand(a),

@@ -18,6 +18,7 @@ import (
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/family"
+	"ucan/train/base"
 )
 
 // The groups of settings that several commands share.
@@ -282,9 +283,9 @@ func parameters(r *values) map[string]float64 {
 func requireModel(r *values) string {
 	path := r.text("model.file")
 	if path == "" {
-		r.fault("model.file", "no model given; name an ONNX file")
+		r.fault("model.file", "no model given; name an ONNX file, or the bundle of a trained one")
 	}
-	return path
+	return base.ModelPath(path)
 }
 
 // labels is the label map in one form, for comparing runs; "" without one.

@@ -128,3 +128,6 @@ func withWeights(m *onnx.Model, weights map[string][]float32) (*onnx.Model, erro
 	}
 	return m, nil
 }
+
+// Normalises reports whether the net has batch normalisations that are trained on batch statistics.
+func (n *Net) Normalises() bool { return len(n.statistics) > 0 }

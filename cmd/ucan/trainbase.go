@@ -1,0 +1,467 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	goruntime "runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ucan/internal/pipeline"
+	"ucan/internal/results"
+	"ucan/internal/workbench"
+	"ucan/models"
+	"ucan/models/arch"
+	"ucan/runtime"
+	"ucan/runtime/autodiff"
+	"ucan/smooth/family"
+	"ucan/train"
+	"ucan/train/base"
+	"ucan/train/data"
+	"ucan/train/optim"
+	"ucan/train/validate"
+)
+
+func newTrainBaseCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "base",
+		Short: "Train a base classifier under noise, or fine-tune an ONNX file",
+		Long: `Base trains a classifier to withstand the noise that it will be certified under: a built-in architecture from new
+weights (--arch), or any ONNX classifier (--init). The bundle it writes, a folder, is what --model takes: model.onnx,
+model.yaml, train.yaml (what made it), train.jsonl (a line an epoch) and checkpoint/.
+
+A run that was stopped, however rudely, goes on with --resume and ends with the same bytes. --resume on a bundle that is
+not there begins it; on a finished one it does nothing.
+
+` + exitCodesHelp,
+		Example: `  ucan train base --arch mnist-cnn --data mnist:DIR --max 8000 --hold-out 500 --sigma 0.25 --epochs 20 --out mnist025
+  ucan train base --arch resnet20 --data zip:train.zip --sigma 0.25 --epochs 60 --out cifar025 --resume
+  ucan train base --init model.onnx --data folder:images --npg pattern:l2,kappa=1,iota=0.25 --epochs 3 --out tuned
+  ucan certify --model cifar025 --data cifar10:test_batch.bin --sigma 0.25`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), a) },
+	}
+	addSettings(cmd.Flags(), slices.Concat(baseTrainKeys, []string{
+		"train.arch", "train.init", "model.mean", "model.std",
+		"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
+		"noise.family", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg",
+	})...)
+	return cmd
+}
+
+// baseTraining is one run of the command.
+type baseTraining struct {
+	a         *app
+	train     trainOptions
+	data      dataOptions
+	noise     workbench.Noise
+	arch      string
+	init      string
+	mean, std []float64
+	session   sessionOptions
+
+	rt        *runtime.Runtime
+	set, held *data.Set
+	maker     *pipeline.NoiseMaker
+	record    base.Record
+	stored    *base.Record // of the run that is resumed
+	labels    []string
+}
+
+func runTrainBase(ctx context.Context, a *app) error {
+	t, err := newBaseTraining(a)
+	if err != nil {
+		return err
+	}
+	done, err := t.begin()
+	if err != nil || done {
+		return err
+	}
+	if err = t.open(ctx); err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+func newBaseTraining(a *app) (*baseTraining, error) {
+	r := a.values()
+	session, err := a.sessionOptions(r)
+	if err != nil {
+		return nil, err
+	}
+	t := &baseTraining{
+		a: a, session: session, train: a.trainOptions(r), data: a.dataOptions(r), noise: a.noiseOptions(r),
+		arch: r.text("train.arch"), init: r.text("train.init"), mean: r.floats("model.mean"), std: r.floats("model.std"),
+	}
+	switch {
+	case t.arch == "" && t.init == "":
+		r.fault("train.arch", "no network given; name one of %s, or an ONNX file with --init", strings.Join(arch.Names(), ", "))
+	case t.arch != "" && t.init != "":
+		r.fault("train.arch", "both --arch and --init are given; give one")
+	case t.arch != "" && !slices.Contains(arch.Names(), t.arch):
+		r.fault("train.arch", "%q is unknown; use %s", t.arch, strings.Join(arch.Names(), ", "))
+	}
+	if (len(t.mean) == 0) != (len(t.std) == 0) {
+		r.fault("model.mean", "give --mean and --std together")
+	}
+	return t, r.err()
+}
+
+// begin looks at what lies in the bundle's folder; done means that there is nothing left to do.
+func (t *baseTraining) begin() (done bool, err error) {
+	exists, err := base.Exists(t.train.out)
+	if err != nil {
+		return false, err
+	}
+	if exists && !t.train.resume {
+		return false, usagef("train into %q: there is a training already; pass --resume to go on with it, or name another folder", t.train.out)
+	}
+	if err = os.MkdirAll(t.train.out, 0o755); err != nil {
+		return false, fmt.Errorf("make the bundle: %w", err)
+	}
+	stored, err := base.ReadRecord(t.train.out)
+	switch {
+	case err == nil:
+		t.stored = &stored
+	case errors.Is(err, base.ErrRecord):
+		t.a.warn("%v; beginning anew", err)
+		t.train.resume = false
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, err
+	}
+	return false, t.settleSeed()
+}
+
+// settleSeed takes the seed given, that of the run resumed, or a new one.
+func (t *baseTraining) settleSeed() error {
+	if t.stored != nil && !t.train.seeded {
+		if text, ok := t.stored.Configuration["seed"].(string); ok {
+			seed, err := strconv.ParseUint(text, 10, 64)
+			if err == nil {
+				t.train.seed = seed
+				return nil
+			}
+		}
+	}
+	if !t.train.seeded {
+		t.train.seed = randomSeed()
+	}
+	return nil
+}
+
+// open reads the data, makes the noise and writes the record.
+func (t *baseTraining) open(ctx context.Context) error {
+	var err error
+	if t.rt, err = runtime.Open(ctx, t.session.runtime); err != nil {
+		return err
+	}
+	t.a.onClose(t.rt.Close)
+	if t.set, t.held, err = t.a.openSets(ctx, t.data, t.train, 0); err != nil {
+		return err
+	}
+	if t.held != nil && t.held.Dim() != t.set.Dim() {
+		return refusef("validate on %s: its inputs have %d values and those of %s %d; take data of one shape", t.held.Info().Name, t.held.Dim(), t.set.Info().Name, t.set.Dim())
+	}
+	t.labels = t.set.Info().Labels
+	b := workbench.Bench{Runtime: t.rt, Info: t.set.Info()}
+	if t.maker, err = b.NoiseMaker(ctx, t.noise); err != nil {
+		return noiseError(err)
+	}
+	t.a.onClose(t.maker.Close)
+	return nil
+}
+
+// noiseError marks faults of the noise's settings as faults of usage.
+func noiseError(err error) error {
+	var bad *workbench.OptionError
+	if errors.As(err, &bad) {
+		return usage(err)
+	}
+	return err
+}
+
+// network makes or reads what is trained.
+func (t *baseTraining) network(ctx context.Context) (*base.Net, map[string]any, error) {
+	if t.init != "" {
+		return t.initial(ctx)
+	}
+	mean, std := t.mean, t.std
+	if len(mean) == 0 {
+		mean, std = t.set.Moments()
+	}
+	info := t.set.Info()
+	c := arch.Config{Name: t.arch, Input: info.Shape, Classes: t.set.Classes(), Mean: mean, Std: std, Seed: t.train.seed}
+	n, err := arch.New(c)
+	if err != nil {
+		return nil, nil, usagef("train %s on %s: %w", t.arch, info.Name, err)
+	}
+	return base.FromArch(n), map[string]any{"arch": t.arch, "classes": c.Classes, "mean": mean, "std": std}, nil
+}
+
+// initial opens the classifier to fine-tune.
+func (t *baseTraining) initial(ctx context.Context) (*base.Net, map[string]any, error) {
+	path := base.ModelPath(t.init)
+	m, err := models.Open(ctx, t.rt, path, models.Options{SourceShape: t.set.Info().Shape, Session: t.session.options(), CacheDir: cacheFolder()})
+	if err != nil {
+		return nil, nil, modelError(fmt.Errorf("open model %w", err))
+	}
+	t.a.onClose(m.Close)
+	if n := t.set.Classes(); n > m.Classes() {
+		return nil, nil, refusef("fine-tune %s on %s: the model has %d classes and the data %d; give a label map, or another model", path, t.set.Info().Name, m.Classes(), n)
+	}
+	if len(m.Labels()) > 0 {
+		t.labels = m.Labels()
+	}
+	net, err := base.FromModel(m)
+	if errors.Is(err, autodiff.ErrNotDifferentiable) {
+		return nil, nil, refusedError{err}
+	}
+	return net, map[string]any{"init": m.SHA256(), "classes": m.Classes()}, err
+}
+
+// run trains and writes the model.
+func (t *baseTraining) run(ctx context.Context) error {
+	net, description, err := t.network(ctx)
+	if err != nil {
+		return err
+	}
+	config, err := t.configure(net, description)
+	if err != nil {
+		return err
+	}
+	if err = t.compare(); err != nil {
+		return err
+	}
+	if t.stored != nil && t.train.resume && t.stored.Finished(t.train.out) {
+		t.a.note("%s is finished; nothing to do", t.train.out)
+		return t.present(*t.stored.Result)
+	}
+	if err = t.record.Write(t.train.out); err != nil {
+		return err
+	}
+	objective, err := base.New(ctx, t.rt, net, t.objectiveConfig())
+	if errors.Is(err, autodiff.ErrNotDifferentiable) {
+		return refusedError{err}
+	}
+	if err != nil {
+		return err
+	}
+	t.a.onClose(objective.Close)
+	config.Choices = map[string]string{"weights": string(objective.Mode())}
+	outcome, err := t.loop(ctx, config, objective)
+	if err != nil {
+		return err
+	}
+	t.record.Result = outcome
+	if err = t.record.Write(t.train.out); err != nil {
+		return err
+	}
+	return t.present(*outcome)
+}
+
+// loop runs the training loop and exports what it ends with.
+func (t *baseTraining) loop(ctx context.Context, config train.Config, objective *base.Objective) (*base.Outcome, error) {
+	feed, err := t.feed()
+	if err != nil {
+		return nil, err
+	}
+	t.a.onClose(feed.Close)
+	var validator train.Validator
+	if t.held != nil {
+		validator = &base.Validator{
+			Runtime: t.rt, Objective: objective, Images: t.held, Shape: t.set.Info().Shape, Noise: t.maker.Seal,
+			Batch: t.train.batch, Options: validate.Options{Samples: t.train.valSamples, Seed: t.train.seed},
+		}
+	}
+	report, done := t.a.trainingProgress(t.train.batch)
+	config.Report = report
+	t.a.note("training on %d images of %s, seed %d", t.set.Len(), t.set.Info().Name, t.train.seed)
+	result, err := train.Run(ctx, config, objective, validator, feed)
+	done()
+	if errors.Is(err, train.ErrMismatch) || errors.Is(err, optim.ErrConfig) {
+		return nil, usage(err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	hash, err := objective.WriteModel(t.train.out)
+	if err != nil {
+		return nil, err
+	}
+	if err = base.WriteDeclaration(t.train.out, t.declaration()); err != nil {
+		return nil, err
+	}
+	return base.NewOutcome(result, hash), nil
+}
+
+// feed makes the batches.
+func (t *baseTraining) feed() (*data.Feed, error) {
+	c, err := t.feedConfig()
+	if err != nil {
+		return nil, err
+	}
+	f, err := data.NewFeed(t.set, c)
+	return f, usage(err)
+}
+
+func (t *baseTraining) feedConfig() (data.Config, error) {
+	info := t.set.Info()
+	augment, err := augmentOf(t.train.augment, info.Image && len(info.Shape) == 3 && info.Shape[0] == 3)
+	if err != nil {
+		return data.Config{}, usage(err)
+	}
+	sampler, ok := t.maker.Family.(family.Sampler)
+	if !ok {
+		return data.Config{}, usagef("train under %s: the family cannot be sampled", t.maker.Family.Name())
+	}
+	return data.Config{
+		Batch: t.train.batch, Draws: t.train.draws, Seed: t.train.seed, Augment: augment,
+		Family: sampler, Lambda: t.maker.Lambda, Shaper: t.shaper(),
+	}, nil
+}
+
+// shaper gives the fields of the generator; noise that is fixed before any input is made once.
+func (t *baseTraining) shaper() data.Shaper {
+	if t.maker.Generator == nil {
+		return data.Fixed(data.Shape{})
+	}
+	return data.FromGenerator(t.maker.Generator)
+}
+
+func (t *baseTraining) present(o base.Outcome) error {
+	if t.a.json() {
+		return writeJSON(t.a.stdout, struct {
+			Out string `json:"out"`
+			base.Outcome
+		}{t.train.out, o})
+	}
+	fmt.Fprintf(t.a.stdout, "bundle       %s\nepochs       %d\nloss         %.4f\nnoisy        %.4f (training batches of the last epoch)\n", t.train.out, o.Epochs, o.Loss, o.Noisy)
+	if v := o.Validation; v != nil {
+		fmt.Fprintf(t.a.stdout, "held out     %.4f clean, %.4f noisy, average radius about %.4f (epoch %d)\n", v.Clean, v.Noisy, v.Radius, o.BestEpoch)
+	}
+	fmt.Fprintf(t.a.stdout, "model        sha256 %s\nseconds      %.1f\n", o.Model, o.Seconds)
+	return nil
+}
+
+// declaration is the model.yaml of the bundle: everything else is inside the graph.
+func (t *baseTraining) declaration() models.Declaration {
+	d := models.Declaration{
+		Input:  models.InputDeclaration{Name: arch.Images, Layout: models.NCHW},
+		Output: models.OutputDeclaration{Name: arch.Logits, Kind: "logits", Decision: "argmax"},
+	}
+	if len(t.set.Info().Shape) != 3 {
+		d.Input.Layout = models.Flat
+	}
+	d.Labels = t.labels
+	return d
+}
+
+// configuration is what decides the model's bytes.
+func (t *baseTraining) configuration(network map[string]any, optimizer optim.Config, schedule optim.Schedule, augment data.Augment) map[string]any {
+	info, session := t.set.Info(), trainSession(t.session)
+	c := map[string]any{
+		"network": network, "seed": strconv.FormatUint(t.train.seed, 10), "threads": session.IntraOp,
+		"data":      map[string]any{"source": info.Name, "fingerprint": info.Fingerprint, "images": t.set.Len(), "first": t.set.Index(0), "shape": info.Shape, "labels": t.data.labels()},
+		"noise":     map[string]any{"family": t.maker.Family.Name(), "parameters": t.maker.Family.Params(), "lambda": t.maker.Lambda, "npg": t.noise.NPG, "fields": t.noise.SigmaField != "" || t.noise.MuField != ""},
+		"loss":      map[string]any{"draws": t.train.draws, "label_smoothing": t.train.smoothing, "consistency": t.train.consistency, "entropy": t.train.entropy},
+		"loop":      map[string]any{"epochs": t.train.epochs, "batch": t.train.batch, "clip": t.train.clip, "ema": t.train.ema, "keep_best": t.train.keepBest, "patience": t.train.patience, "val_every": t.train.valEvery, "val_samples": t.train.valSamples},
+		"optimizer": optimizer, "schedule": schedule, "augment": augment,
+	}
+	if t.held != nil {
+		held := t.held.Info()
+		c["validation"] = map[string]any{"source": held.Name, "fingerprint": held.Fingerprint, "images": t.held.Len(), "first": t.held.Index(0)}
+	}
+	return c
+}
+
+// configure settles optimiser, schedule and record.
+func (t *baseTraining) configure(net *base.Net, network map[string]any) (train.Config, error) {
+	config := t.a.loopConfig(t.train)
+	fc, err := t.feedConfig()
+	if err != nil {
+		return config, err
+	}
+	if err = fc.Validate(t.set); err != nil {
+		return config, usage(err)
+	}
+	name := "adamw"
+	if net.Normalises() {
+		name = "sgd"
+	}
+	config.Optimizer = t.train.optimizerConfig(name)
+	rate := t.train.rate
+	if rate == 0 {
+		if rate = 1e-3; config.Optimizer.Name == "sgd" {
+			rate = 0.1
+		}
+		if t.init != "" {
+			rate /= 10
+		}
+	}
+	config.Schedule = t.train.scheduleConfig(rate, t.set.Len()/t.train.batch)
+	if err = config.Validate(t.set.Len() / t.train.batch); err != nil {
+		return config, usage(err)
+	}
+	plain, err := plainMap(t.configuration(network, config.Optimizer, config.Schedule, fc.Augment))
+	if err != nil {
+		return config, err
+	}
+	t.record = base.Record{
+		Configuration: plain,
+		Environment: map[string]any{
+			"ucan": buildVersion(), "onnxruntime": t.rt.Version(), "provider": t.session.providers[0].Name,
+			"platform": goruntime.GOOS + "/" + goruntime.GOARCH,
+		},
+	}
+	config.Fingerprint, err = t.record.Fingerprint()
+	return config, err
+}
+
+// plainMap turns v into maps, lists and scalars, as YAML reads them back.
+func plainMap(v map[string]any) (map[string]any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("record the settings: %w", err)
+	}
+	var out map[string]any
+	if err = json.Unmarshal(b, &out); err != nil {
+		return nil, fmt.Errorf("record the settings: %w", err)
+	}
+	return out, nil
+}
+
+// compare refuses to go on with a run of other settings, and names them.
+func (t *baseTraining) compare() error {
+	if t.stored == nil || !t.train.resume {
+		return nil
+	}
+	diffs, err := results.Run{Configuration: t.stored.Configuration}.Compare(results.Run{Configuration: t.record.Configuration})
+	if err != nil || len(diffs) == 0 {
+		return err
+	}
+	var parts []string
+	for _, d := range diffs[:min(len(diffs), 4)] {
+		parts = append(parts, d.String())
+	}
+	return usagef("resume %q: it was made with other settings (%s); use the same ones, or another folder", t.train.out, strings.Join(parts, "; "))
+}
+
+// objectiveConfig says what is minimised. How weights reach the runtime is chosen once and kept by the checkpoints.
+func (t *baseTraining) objectiveConfig() base.Config {
+	c := base.Config{
+		Rows: t.train.batch, Draws: t.train.draws, Smoothing: t.train.smoothing,
+		Consistency: t.train.consistency, Entropy: t.train.entropy, Momentum: 0.1,
+		Mode: autodiff.WeightMode(t.train.weights), Session: trainSession(t.session),
+	}
+	if choices, ok := train.Stored(t.train.out); ok && t.train.resume {
+		c.Mode = autodiff.WeightMode(choices["weights"])
+	}
+	return c
+}

@@ -1,0 +1,185 @@
+package base
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"ucan/models"
+	"ucan/runtime/onnx"
+	"ucan/train"
+	"ucan/train/checkpoint"
+)
+
+// Names of the files of a bundle.
+const (
+	ModelFile  = "model.onnx"
+	RecordFile = "train.yaml"
+)
+
+// Schema names the form of a record.
+const Schema = "ucan.base/1"
+
+// Record is what a bundle says of its training: the content of train.yaml.
+type Record struct {
+	Schema string `yaml:"schema"`
+	// Configuration holds every setting and digest that decides the bytes of the model. A resumed run must have the same.
+	Configuration map[string]any `yaml:"configuration"`
+	// Environment is where it ran; it is not compared.
+	Environment map[string]any `yaml:"environment"`
+	// Result is nil until training is finished.
+	Result *Outcome `yaml:"result,omitempty"`
+}
+
+// Outcome is how a training ended.
+type Outcome struct {
+	// Model is the SHA-256 of model.onnx.
+	Model        string  `yaml:"model_sha256" json:"model_sha256"`
+	Epochs       int     `yaml:"epochs" json:"epochs"`
+	Steps        int64   `yaml:"steps" json:"steps"`
+	StoppedEarly bool    `yaml:"stopped_early" json:"stopped_early"`
+	Loss         float64 `yaml:"loss" json:"loss"`
+	Noisy        float64 `yaml:"noisy_accuracy" json:"noisy_accuracy"` // on training batches of the last epoch
+	// Validation is that of the weights kept, from the end of BestEpoch; nil without held-out images.
+	Validation *Validated `yaml:"validation,omitempty" json:"validation,omitempty"`
+	BestEpoch  int        `yaml:"best_epoch,omitempty" json:"best_epoch,omitempty"`
+	Seconds    float64    `yaml:"seconds" json:"seconds"`
+}
+
+// Validated is a validation as records show it.
+type Validated struct {
+	Clean float64 `yaml:"clean_accuracy" json:"clean_accuracy"`
+	Noisy float64 `yaml:"noisy_accuracy" json:"noisy_accuracy"`
+	// Radius is the estimated average certified radius.
+	Radius float64 `yaml:"average_radius" json:"average_radius"`
+}
+
+// NewOutcome sums up a result.
+func NewOutcome(r train.Result, model string) *Outcome {
+	o := &Outcome{
+		Model: model, Epochs: r.Epochs, Steps: r.Steps, StoppedEarly: r.Stopped,
+		Loss: r.Loss, Noisy: r.Noisy, BestEpoch: r.BestEpoch, Seconds: r.Seconds,
+	}
+	if b := r.Best; b != nil {
+		o.Validation = &Validated{Clean: b.Clean, Noisy: b.Noisy, Radius: b.Score}
+	}
+	return o
+}
+
+// Fingerprint is a digest of the configuration: the same settings give the same.
+func (r Record) Fingerprint() (string, error) {
+	b, err := json.Marshal(r.Configuration) // keys are sorted
+	if err != nil {
+		return "", fmt.Errorf("record the settings: %w", err)
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Write stores the record in a bundle, in one step.
+func (r Record) Write(dir string) error {
+	r.Schema = Schema
+	b, err := yaml.Marshal(r)
+	if err == nil {
+		err = checkpoint.WriteFile(filepath.Join(dir, RecordFile), b)
+	}
+	if err != nil {
+		return fmt.Errorf("write the bundle's record: %w", err)
+	}
+	return nil
+}
+
+// ErrRecord marks a record that cannot be read.
+var ErrRecord = errors.New("the bundle's record is damaged")
+
+// ReadRecord reads the record of a bundle. The error matches fs.ErrNotExist when there is none, [ErrRecord] when it is
+// damaged.
+func ReadRecord(dir string) (Record, error) {
+	var r Record
+	b, err := os.ReadFile(filepath.Join(dir, RecordFile))
+	if err != nil {
+		return r, fmt.Errorf("read the bundle's record: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(b))
+	if err := dec.Decode(&r); err != nil || r.Schema != Schema {
+		return Record{}, fmt.Errorf("%w: %s of %q is no %s", ErrRecord, RecordFile, filepath.Base(dir), Schema)
+	}
+	return r, nil
+}
+
+// Finished reports whether the bundle's training is done and its model is the one that was written then.
+func (r Record) Finished(dir string) bool {
+	if r.Result == nil {
+		return false
+	}
+	b, err := os.ReadFile(filepath.Join(dir, ModelFile))
+	return err == nil && digest(b) == r.Result.Model
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}
+
+// WriteModel exports the objective's classifier into a bundle and returns its SHA-256.
+func (o *Objective) WriteModel(dir string) (string, error) {
+	m, err := o.Export()
+	if err != nil {
+		return "", err
+	}
+	return writeModel(m, dir)
+}
+
+func writeModel(m *onnx.Model, dir string) (string, error) {
+	b, err := m.Marshal()
+	if err == nil {
+		err = checkpoint.WriteFile(filepath.Join(dir, ModelFile), b)
+	}
+	if err != nil {
+		return "", fmt.Errorf("write %s: %w", ModelFile, err)
+	}
+	return digest(b), nil
+}
+
+// ModelPath returns the ONNX file that a path stands for: the model of a bundle when it is the folder of one.
+func ModelPath(path string) string {
+	inside := filepath.Join(path, ModelFile)
+	if info, err := os.Stat(inside); err == nil && !info.IsDir() {
+		return inside
+	}
+	return path
+}
+
+// Exists reports whether something of a training lies in the folder.
+func Exists(dir string) (bool, error) {
+	for _, name := range []string{RecordFile, ModelFile, train.LogName, train.CheckpointDir} {
+		_, err := os.Stat(filepath.Join(dir, name))
+		if err == nil {
+			return true, nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			return false, fmt.Errorf("look into the bundle: %w", err)
+		}
+	}
+	return false, nil
+}
+
+// WriteDeclaration writes a bundle's model.yaml.
+func WriteDeclaration(dir string, d models.Declaration) error {
+	b, err := yaml.Marshal(d)
+	if err == nil {
+		err = checkpoint.WriteFile(filepath.Join(dir, "model.yaml"), b)
+	}
+	if err != nil {
+		return fmt.Errorf("write the model's declaration: %w", err)
+	}
+	return nil
+}
