@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -162,7 +163,7 @@ func TestDenoiser(t *testing.T) {
 // TestPreparedEqualsOriginal runs real files as they are, at their own batch and on
 // rows prepared in Go, and demands the same scores of the prepared graphs.
 func TestPreparedEqualsOriginal(t *testing.T) {
-	dir := sharedDir(t)
+	dir := shared.Path(t)
 	rt := runtimetest.Open(t)
 	mnistRows, cifarRows := mnist(t), cifar(t)
 	vectors := func(d int) images {

@@ -17,35 +17,9 @@ import (
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
-)
 
-// sharedDir finds the project's shared folder: UCAN_SHARED, or ../shared beside the
-// repository's root.
-func sharedDir(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("UCAN_SHARED")
-	if dir == "" {
-		at, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(at, "go.mod")); err == nil {
-				break
-			}
-			up := filepath.Dir(at)
-			if up == at {
-				t.Fatal("no go.mod above the test")
-			}
-			at = up
-		}
-		dir = filepath.Join(filepath.Dir(at), "shared")
-	}
-	if _, err := os.Stat(filepath.Join(dir, "models", "manifest.yaml")); err != nil {
-		t.Skipf("no shared models in %s; set UCAN_SHARED to the folder that holds models/manifest.yaml", dir)
-	}
-	return dir
-}
+	"ucan/fixtures/shared"
+)
 
 func gunzip(t testing.TB, path string) []byte {
 	t.Helper()
@@ -73,7 +47,7 @@ type images struct {
 }
 
 func mnist(t testing.TB) images {
-	dir := filepath.Join(sharedDir(t), "data", "mnist")
+	dir := filepath.Join(shared.Path(t), "data", "mnist")
 	px := gunzip(t, filepath.Join(dir, "t10k-images-idx3-ubyte.gz"))
 	n := int(binary.BigEndian.Uint32(px[4:]))
 	im := images{shape: []int{1, 28, 28}, x: make([]float32, n*784), labels: make([]int32, n)}
@@ -87,7 +61,7 @@ func mnist(t testing.TB) images {
 }
 
 func cifar(t testing.TB) images {
-	b := gunzip(t, filepath.Join(sharedDir(t), "data", "cifar10", "test_batch.bin.gz"))
+	b := gunzip(t, filepath.Join(shared.Path(t), "data", "cifar10", "test_batch.bin.gz"))
 	const row = 1 + 3072
 	n := len(b) / row
 	im := images{shape: []int{3, 32, 32}, x: make([]float32, n*3072), labels: make([]int32, n)}
@@ -139,7 +113,7 @@ func TestRealModels(t *testing.T) {
 	if testing.Short() {
 		t.Skip("36,000 images")
 	}
-	dir := sharedDir(t)
+	dir := shared.Path(t)
 	rt := runtimetest.Open(t)
 	cifarMean := []float64{0.4914, 0.4822, 0.4465}
 	cifarStd := []float64{0.2471, 0.2435, 0.2616}
@@ -189,7 +163,7 @@ func TestRealModels(t *testing.T) {
 
 // imagenet reads the 100 crops of the sample: CHW in [0,1], the label from the name.
 func imagenet(t testing.TB) images {
-	f, err := os.Open(filepath.Join(sharedDir(t), "data", "imagenet_sample", "images224.tar"))
+	f, err := os.Open(filepath.Join(shared.Path(t), "data", "imagenet_sample", "images224.tar"))
 	if err != nil {
 		t.Skipf("no data: %v", err)
 	}
@@ -229,7 +203,7 @@ func TestMobileNet(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a second of inference")
 	}
-	dir := sharedDir(t)
+	dir := shared.Path(t)
 	half := []float64{0.5, 0.5, 0.5}
 	im := imagenet(t)
 	m, err := models.Open(context.Background(), runtimetest.Open(t), filepath.Join(dir, "models", "mobilenet_v1_025_224.onnx"),
@@ -249,7 +223,7 @@ func TestMobileNet(t *testing.T) {
 
 // TestUnsmoothable: the files of the manifest that are no classifiers.
 func TestUnsmoothable(t *testing.T) {
-	dir := sharedDir(t)
+	dir := shared.Path(t)
 	rt := runtimetest.Open(t)
 	for file, word := range map[string]string{
 		"collins_rul_full_20": "regression", "sklearn_randomforest": "sequence",

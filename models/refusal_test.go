@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/fixtures/shared"
 	"ucan/models"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -176,7 +177,7 @@ func TestRefusals(t *testing.T) {
 // TestRefusedSequence is the classifier of scikit-learn: a label and a sequence of
 // maps.
 func TestRefusedSequence(t *testing.T) {
-	dir := sharedDir(t)
+	dir := shared.Path(t)
 	path := filepath.Join(dir, "models", "sklearn_randomforest.onnx")
 	rt := runtimetest.Open(t)
 	_, err := models.Open(context.Background(), rt, path, models.Options{})

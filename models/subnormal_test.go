@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/models"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -65,7 +65,7 @@ func willDo(m *models.Model, text string) bool {
 
 // TestSubnormalWeightsOfARealModel: 6,989 weights of a network from a competition.
 func TestSubnormalWeightsOfARealModel(t *testing.T) {
-	path := filepath.Join(sharedDir(t), "models", "cifar_biasfield_base.onnx")
+	path := shared.Path(t, "models", "cifar_biasfield_base.onnx")
 	rt := runtimetest.Open(t)
 	m, err := models.Open(t.Context(), rt, path, models.Options{SourceShape: []int{3, 32, 32}, SkipLoadTrial: true})
 	if err != nil {

@@ -3,11 +3,10 @@ package bench
 import (
 	"context"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/runtime"
@@ -23,22 +22,9 @@ func BenchmarkOverhead(b *testing.B) {
 	b.Run("demo", func(b *testing.B) { benchmarkModel(b, demo.Name, demo.Model()) })
 	for _, name := range []string{"cifar10_resnet20_sigma025", "zoo_mnist_12", "cifar10_resnet_2b"} {
 		b.Run(name, func(b *testing.B) {
-			path := filepath.Join(sharedModels(), name+".onnx")
-			data, err := os.ReadFile(path) //nolint:gosec // G304: a model beside the repository, for benchmarks
-			if err != nil {
-				b.Skipf("no example model: %v; set UCAN_SHARED", err)
-			}
-			benchmarkModel(b, name, data)
+			benchmarkModel(b, name, shared.Read(b, "models", name+".onnx"))
 		})
 	}
-}
-
-func sharedModels() string {
-	dir := os.Getenv("UCAN_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	return filepath.Join(dir, "models")
 }
 
 func benchmarkModel(b *testing.B, name string, data []byte) {

@@ -3,37 +3,9 @@ package dataset
 import (
 	"context"
 	"encoding/hex"
-	"os"
-	"path/filepath"
 	"testing"
+	"ucan/fixtures/shared"
 )
-
-// shared finds the project's shared folder beside the repository, or skips.
-func shared(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("UCAN_SHARED"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
-	dir = filepath.Join(dir, "..", "shared")
-	if _, err := os.Stat(filepath.Join(dir, "data")); err != nil {
-		t.Skipf("no shared data at %s: set UCAN_SHARED to run this test", dir)
-	}
-	return dir
-}
 
 func mustOpen(t testing.TB, spec string, opt Options) *Source {
 	t.Helper()
@@ -52,7 +24,7 @@ func mustOpen(t testing.TB, spec string, opt Options) *Source {
 // The expected labels and digests were computed with numpy 2.x from the same
 // files: hashlib.sha256((img/np.float32(255)).astype('<f4').tobytes()).
 func TestRealFiles(t *testing.T) {
-	dir := shared(t)
+	dir := shared.Path(t)
 	for _, tc := range []struct {
 		spec, name string
 		n          int

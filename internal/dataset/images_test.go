@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/shared"
 )
 
 // expectations is testdata/expected.json, written by testdata/make.py with
@@ -182,7 +183,7 @@ func writePNG(t *testing.T, path string, w, h int, c color.Color) {
 }
 
 func TestImageNetSample(t *testing.T) {
-	dir := shared(t)
+	dir := shared.Path(t)
 	s := mustOpen(t, "tar:"+dir+"/data/imagenet_sample/images224.tar?labels=labels.csv", Options{Classes: 1000})
 	if s.Len() != 100 || s.Info().Name != "tar:images224.tar" || !slices.Equal(s.Info().Shape, []int{3, 224, 224}) {
 		t.Fatalf("%d inputs, %+v", s.Len(), s.Info())

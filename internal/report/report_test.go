@@ -3,42 +3,15 @@ package report
 import (
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ucan/fixtures/shared"
 	"ucan/internal/results"
 )
-
-// shared finds the project's shared folder beside the repository, or skips.
-func shared(t testing.TB) string {
-	t.Helper()
-	if dir := os.Getenv("UCAN_SHARED"); dir != "" {
-		return dir
-	}
-	dir, err := os.Getwd()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			break
-		}
-		parent := filepath.Dir(dir)
-		if parent == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = parent
-	}
-	dir = filepath.Join(dir, "..", "shared")
-	if _, err := os.Stat(filepath.Join(dir, "reference")); err != nil {
-		t.Skipf("no shared data at %s: set UCAN_SHARED to run this test", dir)
-	}
-	return dir
-}
 
 func certified(index, label, predict int, radius float64) results.Row {
 	return results.Row{Index: index, Label: label, Predict: predict, Correct: label == predict, Radius: radius, L2: radius, Seconds: 2, Norm: "l2", PLower: 0.9, K: 95, N: 100, Guarantee: "deployed", Status: results.Certified}
@@ -149,7 +122,7 @@ func TestNoMixing(t *testing.T) {
 // The average certified radii of published logs: Cohen et al. as PEERS.md (d)
 // recomputed them, eth-sri/acr-weakness as its paper's table gives them.
 func TestPublishedLogs(t *testing.T) {
-	dir := filepath.Join(shared(t), "reference")
+	dir := shared.Path(t, "reference")
 	for file, want := range map[string]float64{
 		"cohen_logs/cifar10__resnet110__noise_0.25__test__sigma_0.25.tsv": 0.429,
 		"cohen_logs/cifar10__resnet110__noise_0.50__test__sigma_0.50.tsv": 0.538,

@@ -9,22 +9,20 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"ucan/runtime/onnx"
+
+	"ucan/fixtures/shared"
 )
 
 // sharedModels returns the paths of the example models, skipping the test
 // where they are not at hand.
 func sharedModels(t testing.TB) []string {
 	t.Helper()
-	dir := os.Getenv("UCAN_SHARED")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared")
-	}
-	files, err := filepath.Glob(filepath.Join(dir, "models", "*.onnx"))
+	files, err := filepath.Glob(filepath.Join(shared.Path(t, "models"), "*.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if len(files) == 0 {
-		t.Skip("no example models at " + dir + "/models; set UCAN_SHARED")
+		t.Skip("no example models in the shared folder")
 	}
 	return files
 }

@@ -2,46 +2,13 @@ package family
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-)
 
-// shared reads a file of the reference folder beside the repository, or of
-// UCAN_SHARED; the test is skipped when it is absent.
-func shared(t *testing.T, name string) []byte {
-	t.Helper()
-	root := os.Getenv("UCAN_SHARED")
-	if root == "" {
-		dir, err := filepath.Abs(".")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			if dir == filepath.Dir(dir) {
-				t.Fatal("no go.mod above the test")
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(filepath.Dir(dir), "shared")
-	}
-	data, err := os.ReadFile(filepath.Join(root, "reference", name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("reference table %s not found; set UCAN_SHARED to the folder that holds reference/", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
+	"ucan/fixtures/shared"
+)
 
 // row is one line of radii.json.
 type row struct {
@@ -66,7 +33,7 @@ func (r row) ours() string {
 
 func TestReferenceRadii(t *testing.T) {
 	var table struct{ Rows []row }
-	if err := json.Unmarshal(shared(t, "radii.json"), &table); err != nil {
+	if err := json.Unmarshal(shared.Read(t, "reference", "radii.json"), &table); err != nil {
 		t.Fatal(err)
 	}
 	if len(table.Rows) == 0 {

@@ -2,46 +2,13 @@ package region
 
 import (
 	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"ucan/smooth/family"
-)
 
-// shared opens a file of the reference folder beside the repository, or of
-// UCAN_SHARED; the test is skipped when it is absent.
-func shared(t *testing.T, name string) []byte {
-	t.Helper()
-	root := os.Getenv("UCAN_SHARED")
-	if root == "" {
-		dir, err := filepath.Abs(".")
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			if dir == filepath.Dir(dir) {
-				t.Fatal("no go.mod above the test")
-			}
-			dir = filepath.Dir(dir)
-		}
-		root = filepath.Join(filepath.Dir(dir), "shared")
-	}
-	data, err := os.ReadFile(filepath.Join(root, "reference", name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("reference table %s not found; set UCAN_SHARED to the folder that holds reference/", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
+	"ucan/fixtures/shared"
+)
 
 // field reads "s": a list, or {"constant": c, "dim": d}.
 type field []float64
@@ -86,7 +53,7 @@ func TestReferenceRadii(t *testing.T) {
 			Tol    float64 `json:"rel_tol"`
 		}
 	}
-	if err := json.Unmarshal(shared(t, "region_radius.json"), &table); err != nil {
+	if err := json.Unmarshal(shared.Read(t, "reference", "region_radius.json"), &table); err != nil {
 		t.Fatal(err)
 	}
 	if len(table.Rows) == 0 {
@@ -116,7 +83,7 @@ func TestReferenceVolumes(t *testing.T) {
 			Tol       float64 `json:"rel_tol"`
 		}
 	}
-	if err := json.Unmarshal(shared(t, "region_volume.json"), &table); err != nil {
+	if err := json.Unmarshal(shared.Read(t, "reference", "region_volume.json"), &table); err != nil {
 		t.Fatal(err)
 	}
 	if len(table.Rows) == 0 {

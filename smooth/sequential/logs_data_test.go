@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/smooth/stats"
 )
 
@@ -58,7 +59,7 @@ func usualRadii(imagenet bool, sigma float64) []float64 {
 // readLog parses a log written at error probability alpha.
 func readLog(tb testing.TB, name string, sigma, alpha float64, stride int) published {
 	tb.Helper()
-	f, err := os.Open(sharedPath(tb, name))
+	f, err := os.Open(shared.Path(tb, "reference", name))
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"ucan/fixtures/shared"
 	"ucan/smooth/stats"
 )
 
@@ -18,7 +19,7 @@ func TestTablesSharedReference(t *testing.T) {
 			Critical              []int64 `json:"critical_failures"`
 		}
 	}
-	sharedJSON(t, "group_sequential.json", &ref)
+	shared.ReadJSON(t, &ref, "reference", "group_sequential.json")
 	if len(ref.Rows) < 20 {
 		t.Fatalf("%d rows", len(ref.Rows))
 	}

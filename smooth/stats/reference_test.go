@@ -2,16 +2,13 @@ package stats
 
 import (
 	_ "embed"
-	"encoding/json"
-	"errors"
-	"io/fs"
 	"math"
 	"math/big"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
+
+	"ucan/fixtures/shared"
 )
 
 // reference holds rows computed with mpmath at 60 digits; testdata/generate.py
@@ -68,40 +65,6 @@ func relError(got float64, want *big.Float) float64 {
 	return v
 }
 
-// sharedReference reads a table of the shared reference folder, which lies
-// beside the repository (or where UCAN_SHARED points), and skips without it.
-func sharedReference(t *testing.T, name string, into any) {
-	t.Helper()
-	shared := os.Getenv("UCAN_SHARED")
-	if shared == "" {
-		dir, err := os.Getwd()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for {
-			if _, err = os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-				break
-			}
-			parent := filepath.Dir(dir)
-			if parent == dir {
-				t.Skip("no go.mod above the working directory, so no shared folder")
-			}
-			dir = parent
-		}
-		shared = filepath.Join(dir, "..", "shared")
-	}
-	data, err := os.ReadFile(filepath.Join(shared, "reference", name))
-	if errors.Is(err, fs.ErrNotExist) {
-		t.Skipf("no shared reference table %s: set UCAN_SHARED to run this test", name)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, into); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestClopperPearsonReference(t *testing.T) {
 	type bound func(k, n int64, alpha float64) (float64, error)
 	for kind, c := range map[string]struct {
@@ -138,7 +101,7 @@ func TestClopperPearsonSharedTable(t *testing.T) {
 			Alpha, Lower float64
 		}
 	}
-	sharedReference(t, "clopper_pearson.json", &table)
+	shared.ReadJSON(t, &table, "reference", "clopper_pearson.json")
 	if len(table.Rows) < 370 || table.RelTol != 1e-12 {
 		t.Fatalf("table has %d rows at tolerance %g", len(table.Rows), table.RelTol)
 	}
@@ -173,7 +136,7 @@ func TestBinomialTestSharedTable(t *testing.T) {
 			RelTol         float64 `json:"rel_tol"`
 		}
 	}
-	sharedReference(t, "binom_test.json", &table)
+	shared.ReadJSON(t, &table, "reference", "binom_test.json")
 	if len(table.Rows) < 71 {
 		t.Fatalf("table has %d rows", len(table.Rows))
 	}
