@@ -31,9 +31,11 @@ func Describe(ctx context.Context, path string, besides []string, keep func(name
 	item := Item{Entry: filepath.Base(path), Origin: filepath.Dir(path)}
 	names := append([]string{item.Entry}, besides...)
 	if info.IsDir() {
-		item.Entry, item.Origin = ".", path
 		if names, err = filesBelow(path, keep); err != nil {
 			return Item{}, fmt.Errorf("read the folder %q: %w", path, err)
+		}
+		for i := range names { // a copy keeps the folder's name, which records show
+			names[i] = item.Entry + "/" + names[i]
 		}
 	}
 	slices.Sort(names)

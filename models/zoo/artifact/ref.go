@@ -46,11 +46,11 @@ func (r Ref) Validate() error {
 // Item is what a path of the user's stands for, by its contents: a file with those it refers to (an ONNX file with its
 // external tensors), or a folder with all its files.
 type Item struct {
-	// Entry is the name, within the item's folder, that the user's path ends in; "." when the path is the folder itself.
+	// Entry is the name that the user's path ends in: of a file, or of the folder that all Files lie below.
 	Entry string `json:"entry"`
-	// Files are the contents, with names relative to the item's folder, sorted by name.
+	// Files are the contents, with names relative to Origin, sorted by name.
 	Files []Ref `json:"files"`
-	// Origin is the folder in which the files lay when the run was planned. It is no part of any identity: another
+	// Origin is the folder in which the entry lay when the run was planned. It is no part of any identity: another
 	// machine need not have it.
 	Origin string `json:"origin,omitempty"`
 }

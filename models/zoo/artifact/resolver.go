@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -62,7 +63,7 @@ func (h *Held) Close() error {
 // this process sees. The error matches [ErrMismatch] when a file was replaced since the run was planned and no depot has
 // the planned one, [ErrNotFound] when it is nowhere.
 func (r *Resolver) Hold(ctx context.Context, item Item) (*Held, error) {
-	if item.Entry == "" || (item.Entry != "." && (Ref{Name: item.Entry, SHA256: zeroHash}).Validate() != nil) {
+	if strings.Contains(item.Entry, "/") || (Ref{Name: item.Entry, SHA256: zeroHash}).Validate() != nil {
 		return nil, fmt.Errorf("artifact entry %q is no name in a folder", item.Entry)
 	}
 	var inPlace error = ErrNotFound

@@ -1,31 +1,26 @@
-// Package cell opens one combination of a zoo's run (a model, a data source and a noise setting) on this machine, and
-// certifies shards of it. It goes through the same workbench and pipeline as "ucan certify", so that certificates are
-// the same but for their time and their section run.
+// Package cell opens the combinations of a zoo's run on this machine: a model beside a data source, verified, on its
+// session, and the certifier of each noise setting. It goes through the same workbench as "ucan certify", so that
+// certificates are the same but for their time and their section run.
 package cell
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"strings"
 
 	"ucan/internal/dataset"
 	"ucan/internal/pipeline"
-	"ucan/internal/results"
 	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/models/zoo/artifact"
 	"ucan/models/zoo/spec"
 	"ucan/runtime"
 	"ucan/smooth"
-	"ucan/smooth/certificate"
-	"ucan/smooth/family"
-	"ucan/smooth/sequential"
 )
 
-// Opener opens cells.
+// Opener opens pairs of model and data.
 type Opener struct {
 	Runtime *runtime.Runtime
 	// Artifacts finds and verifies files.
@@ -34,162 +29,141 @@ type Opener struct {
 	CacheDir string
 	// Version is that of the program, as certificates record it.
 	Version string
-	// Providers, where not nil, stand in for those of the model's settings: planning looks at every model on the CPU.
-	Providers []spec.Provider
 }
 
-// Cell is a cell that is ready to certify. One shard at a time may use it.
-type Cell struct {
-	*workbench.Bench
-	Certifier *pipeline.Certifier
-	// Reach is the largest radius that the statistics can certify.
-	Reach float64
-	// Statistics have alpha shared among the inputs of the cell, where that is asked for.
-	Statistics workbench.Statistics
-
-	dataset *spec.Dataset
-	closers []func() error
+// Pair is a model of a run beside one of its data sources. One goroutine at a time may use it.
+type Pair struct {
+	workbench.Bench
+	opener     *Opener
+	run        *spec.Run
+	model      *spec.Model
+	data       *spec.Dataset
+	certifiers map[string]*pipeline.Certifier // by noise
+	closers    []func() error
 }
 
-// Open opens the cell of a run. Files are verified first: the error matches artifact.ErrMismatch when one was replaced
-// since the run was planned. Close the cell after use.
-func (o *Opener) Open(ctx context.Context, run *spec.Run, c *spec.Cell) (_ *Cell, err error) {
-	model, ok1 := run.Model(c.Model)
-	data, ok2 := run.Dataset(c.Dataset)
-	setting, ok3 := run.Setting(c.Noise)
-	if !ok1 || !ok2 || !ok3 {
-		return nil, fmt.Errorf("open %s × %s × %s: the run %.12s has no such combination; plan it anew", c.Model, c.Dataset, c.Noise, run.ID)
-	}
-	opened := &Cell{Bench: &workbench.Bench{Runtime: o.Runtime, Forced: c.Forced}, dataset: data}
+// Open opens the model and the data of a cell. Files are verified first: the error matches artifact.ErrMismatch when one
+// was replaced since the run was planned. It is a models.Refusal where the pair cannot be certified soundly. Close the
+// pair after use.
+func (o *Opener) Open(ctx context.Context, run *spec.Run, c *spec.Cell) (_ *Pair, err error) {
+	p := &Pair{Bench: workbench.Bench{Runtime: o.Runtime, Forced: c.Forced}, opener: o, run: run, certifiers: map[string]*pipeline.Certifier{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("open %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err), opened.Close())
+			err = errors.Join(fmt.Errorf("open %s × %s: %w", c.Model, c.Dataset, err), p.Close())
 		}
 	}()
-	if err := opened.openData(ctx, o, model); err != nil {
+	var ok bool
+	if p.model, ok = run.Model(c.Model); !ok {
+		return nil, errors.New("the run lacks the model; plan it anew")
+	}
+	if p.data, ok = run.Dataset(c.Dataset); !ok {
+		return nil, errors.New("the run lacks the data; plan it anew")
+	}
+	if err := p.openData(ctx); err != nil {
 		return nil, err
 	}
-	if err := opened.openModel(ctx, o, model, c); err != nil {
-		return nil, err
-	}
-	noise, err := opened.noise(ctx, o, setting)
-	if err != nil {
-		return nil, err
-	}
-	statistics, err := Statistics(model.Statistics)
-	if err != nil {
-		return nil, err
-	}
-	if opened.Statistics, err = statistics.Share(int64(c.Inputs)); err != nil {
-		return nil, err
-	}
-	opened.Certifier, opened.Reach, err = opened.Bench.Certifier(ctx, workbench.Certification{
-		Noise: noise, Statistics: opened.Statistics, Seed: run.Seed, Version: o.Version,
-	})
-	return opened, err
+	return p, p.openModel(ctx, c.Batch)
 }
 
 // Close releases sessions, files and artifacts. Closing twice is harmless.
-func (c *Cell) Close() error {
+func (p *Pair) Close() error {
 	var all []error
-	for i := len(c.closers) - 1; i >= 0; i-- {
-		all = append(all, c.closers[i]())
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		all = append(all, p.closers[i]())
 	}
-	c.closers = nil
+	p.closers = nil
 	return errors.Join(all...)
 }
 
-func (c *Cell) onClose(f func() error) { c.closers = append(c.closers, f) }
+func (p *Pair) onClose(f func() error) { p.closers = append(p.closers, f) }
 
-// hold makes an item ready until the cell is closed.
-func (c *Cell) hold(ctx context.Context, o *Opener, item artifact.Item) (string, error) {
-	held, err := o.Artifacts.Hold(ctx, item)
+// hold makes an artifact ready until the pair is closed, and returns its path.
+func (p *Pair) hold(ctx context.Context, item artifact.Item) (string, error) {
+	held, err := p.opener.Artifacts.Hold(ctx, item)
 	if err != nil {
 		return "", err
 	}
-	c.onClose(held.Close)
+	p.onClose(held.Close)
 	return held.Path, nil
 }
 
-func (c *Cell) openData(ctx context.Context, o *Opener, model *spec.Model) error {
-	d := c.dataset
+func (p *Pair) openData(ctx context.Context) error {
+	d := p.data
 	s := dataset.Spec{Kind: d.Kind, Params: map[string]string{}}
 	for name, v := range d.Params {
 		s.Params[name] = v
 	}
 	for _, item := range d.Paths {
-		path, err := c.hold(ctx, o, item)
+		path, err := p.hold(ctx, item)
 		if err != nil {
 			return err
 		}
 		s.Paths = append(s.Paths, path)
 	}
 	if d.Labels != nil {
-		path, err := c.hold(ctx, o, *d.Labels)
+		path, err := p.hold(ctx, *d.Labels)
 		if err != nil {
 			return err
 		}
 		s.Params["labels"] = path
 	}
 	var err error
-	c.Source, err = dataset.Open(ctx, spec.SourceText(s), DataOptions(d, model.Declaration))
-	if err != nil {
+	if p.Source, err = dataset.Open(ctx, spec.SourceText(s), DataOptions(d, p.model.Declaration)); err != nil {
 		return err
 	}
-	c.onClose(c.Source.Close)
-	if c.Info = c.Source.Info(); c.Info.Fingerprint != d.Fingerprint {
-		return fmt.Errorf("the data %s: %w: fingerprint %.12s… was planned and %.12s… is there; restore the files, or plan the run anew", d.Name, artifact.ErrMismatch, d.Fingerprint, c.Info.Fingerprint)
+	p.onClose(p.Source.Close)
+	if p.Info = p.Source.Info(); p.Info.Fingerprint != d.Fingerprint {
+		return fmt.Errorf("the data: %w: fingerprint %.12s… was planned and %.12s… is there; restore the files, or plan the run anew", artifact.ErrMismatch, d.Fingerprint, p.Info.Fingerprint)
 	}
-	// A copy in a cache must be called as the original was.
-	c.Info.Name = d.Source
 	return nil
 }
 
-func (c *Cell) openModel(ctx context.Context, o *Opener, model *spec.Model, combination *spec.Cell) error {
-	path, err := c.hold(ctx, o, model.File)
+func (p *Pair) openModel(ctx context.Context, batch int) error {
+	path, err := p.hold(ctx, p.model.File)
 	if err != nil {
 		return err
 	}
-	declared := model.Declaration
-	if model.Denoiser != nil {
-		if declared.Denoiser, err = c.hold(ctx, o, *model.Denoiser); err != nil {
+	declared := p.model.Declaration
+	if p.model.Denoiser != nil {
+		if declared.Denoiser, err = p.hold(ctx, *p.model.Denoiser); err != nil {
 			return err
 		}
 	}
-	providers := model.Runtime.Providers
-	if o.Providers != nil {
-		providers = o.Providers
-	}
-	c.Model, err = models.Open(ctx, o.Runtime, path, models.Options{
+	p.Session = runtime.SessionOptions{Providers: Providers(p.model.Runtime.Providers), IntraOp: 1}
+	p.Model, err = models.Open(ctx, p.Runtime, path, models.Options{
 		Declared: declared, YAML: os.DevNull, // what a file beside the model says now does not count
-		SourceShape: c.Info.Shape, Session: runtime.SessionOptions{Providers: Providers(providers), IntraOp: 1}, CacheDir: o.CacheDir,
+		SourceShape: p.Info.Shape, Session: p.Session, CacheDir: p.opener.CacheDir,
 	})
-	if err != nil {
-		return fmt.Errorf("open model %w", err)
-	}
-	c.onClose(c.Model.Close)
-	if c.Model.SHA256() != model.SHA256 {
-		return fmt.Errorf("the model %s: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", model.Name, artifact.ErrMismatch, model.SHA256, c.Model.SHA256())
-	}
-	c.Setting = models.Setting{Batch: combination.Batch, Workers: 1, IntraOp: model.Runtime.Threads}
-	classifier, err := c.Model.Classifier(ctx, c.Setting.Batch, c.Setting.IntraOp)
 	if err != nil {
 		return err
 	}
-	c.onClose(classifier.Close)
-	c.Workers = []smooth.Classifier{classifier}
+	p.onClose(p.Model.Close)
+	if hash := p.Model.SHA256(); hash != p.model.SHA256 {
+		return fmt.Errorf("the model: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", artifact.ErrMismatch, p.model.SHA256, hash)
+	}
+	p.Setting = models.Setting{Batch: batch, Workers: 1, IntraOp: p.model.Runtime.Threads}
+	classifier, err := p.Model.Classifier(ctx, p.Setting.Batch, p.Setting.IntraOp)
+	if err != nil {
+		return err
+	}
+	p.onClose(classifier.Close)
+	p.Workers = []smooth.Classifier{classifier}
 	return nil
 }
 
-// noise reads a setting.
-func (c *Cell) noise(ctx context.Context, o *Opener, s *spec.Setting) (workbench.Noise, error) {
-	n, err := Noise(s)
-	if err != nil || len(s.Files) == 0 {
+// Noise makes the noise of a setting of the run.
+func (p *Pair) Noise(ctx context.Context, name string) (workbench.Noise, error) {
+	setting, ok := p.run.Setting(name)
+	if !ok {
+		return workbench.Noise{}, fmt.Errorf("make the noise %q: the run lacks it; plan it anew", name)
+	}
+	n, err := Noise(setting)
+	if err != nil || len(setting.Files) == 0 {
 		return n, err
 	}
-	paths := make([]string, len(s.Files))
-	for i, item := range s.Files {
-		if paths[i], err = c.hold(ctx, o, item); err != nil {
+	paths := make([]string, len(setting.Files))
+	for i, item := range setting.Files {
+		if paths[i], err = p.hold(ctx, item); err != nil {
 			return n, err
 		}
 	}
@@ -197,86 +171,33 @@ func (c *Cell) noise(ctx context.Context, o *Opener, s *spec.Setting) (workbench
 	return n, nil
 }
 
-// Noise turns a setting into what the workbench takes; a generator's files must be filled in.
-func Noise(s *spec.Setting) (workbench.Noise, error) {
-	f, err := family.New(s.Family, s.Params)
+// Statistics are those of the pair's model, with alpha shared among so many inputs where the run asks for that.
+func (p *Pair) Statistics(inputs int) (workbench.Statistics, error) {
+	s, err := Statistics(p.model.Statistics)
 	if err != nil {
-		return workbench.Noise{}, err
+		return s, err
 	}
-	norm, err := family.ParseNorm(s.Norm)
+	return s.Share(int64(inputs))
+}
+
+// Certifier returns what certifies the inputs of a cell of the pair; it is made once.
+func (p *Pair) Certifier(ctx context.Context, c *spec.Cell) (*pipeline.Certifier, error) {
+	if made := p.certifiers[c.Noise]; made != nil {
+		return made, nil
+	}
+	noise, err := p.Noise(ctx, c.Noise)
 	if err != nil {
-		return workbench.Noise{}, err
+		return nil, err
 	}
-	arithmetic, err := smooth.ParseArithmetic(s.Arithmetic)
-	return workbench.Noise{Family: f, Norm: norm, Sigma: s.Sigma, Lambda: s.Lambda, NPG: s.NPG, Arithmetic: arithmetic}, err
-}
-
-// Statistics turns a model's statistics into what the workbench takes; alpha is not shared yet.
-func Statistics(s spec.Statistics) (workbench.Statistics, error) {
-	bound, err := smooth.ParseBound(s.Bound)
+	statistics, err := p.Statistics(c.Inputs)
 	if err != nil {
-		return workbench.Statistics{}, err
+		return nil, err
 	}
-	w := workbench.Statistics{N0: s.N0, N: s.N, Alpha: s.Alpha, Bound: bound, Joint: s.Joint, LabelAware: s.LabelAware, Grid: s.Grid}
-	if s.Adaptive != "" {
-		profile, err := sequential.ParseProfile(s.Adaptive)
-		if err != nil {
-			return workbench.Statistics{}, err
-		}
-		if s.N != profile.Cap {
-			profile = profile.WithCap(s.N)
-		}
-		w.Profile = &profile
+	made, _, err := p.Bench.Certifier(ctx, workbench.Certification{Noise: noise, Statistics: statistics, Seed: p.run.Seed, Version: p.opener.Version})
+	if err != nil {
+		return nil, fmt.Errorf("make the certifier of %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
 	}
-	return w, nil
-}
-
-// DataOptions say how a data source is opened for a model: what the model declares about resizing counts where the data
-// source says nothing.
-func DataOptions(d *spec.Dataset, declared models.Declaration) dataset.Options {
-	o := dataset.Options{Resize: d.Resize, Crop: d.Crop, LabelMap: d.LabelMap}
-	if o.Resize == 0 {
-		o.Resize = declared.Input.Resize
-	}
-	if o.Crop == 0 {
-		o.Crop = declared.Input.Crop
-	}
-	return o
-}
-
-// Providers turns the providers of a run into those of a session.
-func Providers(list []spec.Provider) []runtime.Provider {
-	out := make([]runtime.Provider, len(list))
-	for i, p := range list {
-		out[i] = runtime.Provider{Name: p.Name, Options: p.Options}
-	}
-	return out
-}
-
-// Certify certifies the inputs of a shard in the order of their indices and hands each row with its certificate to put.
-// An input that cannot be used makes a row with the status failed; it ends nothing.
-func (c *Cell) Certify(ctx context.Context, shard spec.Shard, put func(results.Row, *certificate.Certificate) error) error {
-	loop := pipeline.Loop{Source: c.Inputs(), Indices: c.dataset.Indices(shard), MaxFailures: math.Inf(1)}
-	err := loop.Run(ctx,
-		func(ctx context.Context, item dataset.Item) error {
-			if c.Statistics.LabelAware && item.Label < 0 {
-				return fmt.Errorf("certify input %d of %s: it has no label, and a label-aware run tests the label; leave label_aware out", item.Index, c.Info.Name)
-			}
-			row, cert, err := c.Certifier.Certify(ctx, item)
-			if err != nil {
-				return err
-			}
-			return put(row, cert)
-		},
-		func(item dataset.Item, reason error) error {
-			row, cert, err := c.Certifier.Fail(item, reason)
-			if err != nil {
-				return err
-			}
-			return put(row, cert)
-		})
-	if errors.Is(err, pipeline.ErrSomeFailed) {
-		return nil
-	}
-	return err
+	p.onClose(made.Noise.Close)
+	p.certifiers[c.Noise] = made
+	return made, nil
 }

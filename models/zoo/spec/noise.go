@@ -94,12 +94,12 @@ func (p *parser) generators(o object) []generator {
 	return out
 }
 
-// generatorFiles are the paths that a generator's specification names, none for a formula.
-func generatorFiles(spec string) []string {
-	if spec == "" || strings.HasPrefix(spec, "pattern:") {
+// GeneratorPaths are the paths that the setting's generator names, none for a formula.
+func (s Setting) GeneratorPaths() []string {
+	if s.NPG == "" || strings.HasPrefix(s.NPG, "pattern:") {
 		return nil
 	}
-	return strings.Split(spec, ",")
+	return strings.Split(s.NPG, ",")
 }
 
 // settingName names a setting: what the user gave, or family, norm, generator and scale.

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"path"
+	"slices"
 
 	"ucan/internal/dataset"
 	"ucan/models"
@@ -63,4 +64,9 @@ func (r Rule) Matches(model, dataset, noise string) bool {
 func matches(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)
 	return ok && err == nil
+}
+
+// Skipped says whether a rule leaves a combination out.
+func (z *Zoo) Skipped(model, dataset, noise string) bool {
+	return slices.ContainsFunc(z.Skip, func(r Rule) bool { return r.Matches(model, dataset, noise) })
 }
