@@ -27,6 +27,6 @@
 //
 // # Files
 //
-// [Net.Export] writes plain ONNX: input "x" float [N, shape…], outputs "mu" and "sigma" of the same shape (no "mu" with
-// a fixed mean). The same weights give the same bytes; there is no time and no path in them.
+// [Net.Export] writes plain ONNX: input "x" float [N, shape…], outputs "mu", which is μ/c, and "sigma" of the same shape
+// (no "mu" with a fixed mean). The same weights give the same bytes; there is no time and no path in them.
 package net

@@ -19,8 +19,8 @@ func hidden() []int64 { return []int64{128, 256, 512, 1024} }
 func (n *Net) certification(b *onnx.Builder, x onnx.Value) (mu, sigma onnx.Value) {
 	seen := x
 	if n.config.MuScale > 0 {
-		mu = n.offset(b, n.dense(b, "mu", x, 0))
-		seen = b.Add(x, mu)
+		mu = b.Tanh(n.dense(b, "mu", x, 0))
+		seen = b.Add(x, b.Mul(mu, b.Scalar(onnx.Float, n.config.MuScale)))
 	}
 	return mu, n.head(b, n.dense(b, "sigma", seen, n.startBias()))
 }
@@ -28,14 +28,9 @@ func (n *Net) certification(b *onnx.Builder, x onnx.Value) (mu, sigma onnx.Value
 // dataset is one perceptron for each field.
 func (n *Net) dataset(b *onnx.Builder, x onnx.Value) (mu, sigma onnx.Value) {
 	if n.config.MuScale > 0 {
-		mu = n.everywhere(b, n.offset(b, n.perceptron(b, "mu", 0)), x)
+		mu = n.everywhere(b, b.Tanh(n.perceptron(b, "mu", 0)), x)
 	}
 	return mu, n.everywhere(b, n.head(b, n.perceptron(b, "sigma", n.startBias())), x)
-}
-
-// offset bounds the last layer's values: μ = c·tanh z.
-func (n *Net) offset(b *onnx.Builder, z onnx.Value) onnx.Value {
-	return b.Mul(b.Tanh(z), b.Scalar(onnx.Float, n.config.MuScale))
 }
 
 // everywhere repeats a field [1, shape…] for every input.

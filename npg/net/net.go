@@ -73,8 +73,8 @@ func (n *Net) Weights() []Weight {
 	return out
 }
 
-// Model returns the graph with the first weights: input "x" float [N, shape…], outputs "mu" (unless the mean is fixed)
-// and "sigma", float [N, shape…].
+// Model returns the graph with the first weights: input "x" float [N, shape…], outputs "mu" (unless the mean is fixed),
+// which is μ/c within [−1, 1], and "sigma", float [N, shape…].
 func (n *Net) Model() *onnx.Model { return n.model }
 
 // Export returns the graph with the given weights in place of the first, all of them by name. The same values give the

@@ -40,6 +40,8 @@ type Config struct {
 	Weights []Weight
 	// Base is the classifier.
 	Base Base
+	// MuScale is c in μ = c·mu, the graph's output; it is not used where the graph has none.
+	MuScale float64
 	// Shape is that of one input.
 	Shape []int
 	// Basis is that of the scale field; DCT needs [C, H, W].

@@ -2,10 +2,10 @@ package generator
 
 import (
 	"fmt"
-	"math"
 
 	"ucan/npg/net"
 	"ucan/runtime/onnx"
+	"ucan/smooth/basis"
 )
 
 // opset is the least version of the operators of a step graph.
@@ -29,6 +29,10 @@ const basePrefix = "f."
 // forwardGraph joins generator, noise and classifier: inputs x [N, shape…] and noise [N·m, shape…], outputs the scores
 // as logits [N·m, K], the scale [N, shape…] and, unless it is fixed, the offset.
 func forwardGraph(c Config) (*onnx.Model, error) {
+	classes, err := classesOf(c)
+	if err != nil {
+		return nil, err
+	}
 	front, err := noisyGraph(c)
 	if err != nil {
 		return nil, fmt.Errorf("add noise to the generator's graph: %w", err)
@@ -49,7 +53,7 @@ func forwardGraph(c Config) (*onnx.Model, error) {
 	scores := b.Value(basePrefix + c.Base.Scores)
 	logits := logits(b.Scope("ucan.head"), joined, scores, c.Base.Head)
 	b.ClearOutputs()
-	b.OutputUntyped(logitOutput, b.Identity(logits))
+	b.Output(logitOutput, b.Identity(logits), onnx.Float, onnx.Fixed(int64(c.Rows*c.Draws)), onnx.Fixed(classes))
 	for _, name := range []string{sigmaOutput, muOutput} {
 		if o, ok := joined.Output(name); ok {
 			b.Output(name, b.Value(name), o.Type, o.Shape...)
@@ -82,7 +86,7 @@ func noisyGraph(c Config) (*onnx.Model, error) {
 	sigma := s.Expand(b.Value(net.Sigma), full)
 	var mu onnx.Value
 	if _, ok := g.Output(net.Mu); ok {
-		mu = s.Expand(b.Value(net.Mu), full)
+		mu = s.Mul(s.Expand(b.Value(net.Mu), full), s.Scalar(onnx.Float, c.MuScale))
 	}
 	perturbation := s.Reshape(s.Mul(s.Reshape(noise, all...), s.Reshape(sigma, one...)), flat...)
 	if c.Basis == net.DCT {
@@ -106,38 +110,17 @@ func noisyGraph(c Config) (*onnx.Model, error) {
 	return joined.WithDim(net.Input, 0, onnx.Fixed(n))
 }
 
-// cosine takes coefficients [·, C, H, W] of the orthonormal cosine basis to pixels: Aᵀ·z·B with the DCT-II matrices A
-// of height and B of width.
+// cosine takes coefficients [·, C, H, W] of the orthonormal cosine basis to pixels: Hᵀ·Z·W on every plane, with the
+// matrices that certification samples with.
 func cosine(b *onnx.Builder, z onnx.Value, shape []int) onnx.Value {
-	height, width := shape[1], shape[2]
-	rows := onnx.Tensor(b, "cosine_rows", []int64{int64(height), int64(height)}, transposed(dctMatrix(height), height))
-	columns := onnx.Tensor(b, "cosine_columns", []int64{int64(width), int64(width)}, dctMatrix(width))
-	return b.MatMul(b.MatMul(rows, z), columns)
-}
-
-// dctMatrix is the orthonormal DCT-II matrix [frequency, position], row-major.
-func dctMatrix(n int) []float32 {
-	out := make([]float32, n*n)
-	for k := range n {
-		scale := math.Sqrt(2 / float64(n))
-		if k == 0 {
-			scale = math.Sqrt(1 / float64(n))
-		}
-		for i := range n {
-			out[k*n+i] = float32(scale * math.Cos(math.Pi*(float64(i)+0.5)*float64(k)/float64(n)))
-		}
+	t, err := basis.DCT2(shape)
+	if err != nil {
+		return b.Fail(err)
 	}
-	return out
-}
-
-func transposed(a []float32, n int) []float32 {
-	out := make([]float32, len(a))
-	for i := range n {
-		for j := range n {
-			out[j*n+i] = a[i*n+j]
-		}
-	}
-	return out
+	h, w := t.Matrices()
+	height, width := int64(shape[1]), int64(shape[2])
+	rows := b.Transpose(onnx.Tensor(b, "cosine_rows", []int64{height, height}, h), 1, 0)
+	return b.MatMul(b.MatMul(rows, z), onnx.Tensor(b, "cosine_columns", []int64{width, width}, w))
 }
 
 // logits turns scores into logits: what goes into a final Softmax or Sigmoid, or the scores themselves.

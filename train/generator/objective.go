@@ -19,7 +19,6 @@ type Objective struct {
 	classes    int
 	executor   *autodiff.Executor
 	parameters []optim.Parameter
-	names      []string // of the initialisers, in the order of parameters
 }
 
 var _ train.Objective = (*Objective)(nil)
@@ -44,12 +43,13 @@ func New(ctx context.Context, rt *runtime.Runtime, c Config) (_ *Objective, err 
 	}
 	o := &Objective{config: c, classes: int(classes)}
 	weights := o.weights()
-	for _, w := range weights {
-		o.names = append(o.names, w.Name)
+	names := make([]string, len(weights))
+	for i, w := range weights {
+		names[i] = w.Name
 	}
 	o.executor, err = autodiff.NewExecutor(ctx, rt, step, autodiff.ExecutorOptions{
 		Options: autodiff.Options{
-			Wrt: o.names, Losses: []autodiff.Loss{autodiff.Existing{Value: lossOutput}}, Output: logitOutput, CPU: true,
+			Wrt: names, Losses: []autodiff.Loss{autodiff.Existing{Value: lossOutput}}, Output: logitOutput, CPU: true,
 		},
 		Mode:    autodiff.WeightMode(c.Mode),
 		Session: runtime.SessionOptions{IntraOp: c.Threads},
@@ -60,7 +60,7 @@ func New(ctx context.Context, rt *runtime.Runtime, c Config) (_ *Objective, err 
 	for _, w := range weights {
 		values := o.executor.Weight(w.Name)
 		o.parameters = append(o.parameters, optim.Parameter{
-			Name: w.Name, Values: values, Grad: make([]float32, len(values)), Decay: w.Decay, Rate: w.Rate,
+			Name: w.Name, Values: values, Grad: o.executor.Grad(lossOutput, w.Name), Decay: w.Decay, Rate: w.Rate,
 		})
 	}
 	return o, nil
@@ -109,9 +109,6 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 	o.executor.Changed()
 	if err := o.executor.Step(ctx); err != nil {
 		return train.Metrics{}, fmt.Errorf("train a generator: step %d: %w", b.Step, err)
-	}
-	for i, name := range o.names {
-		copy(o.parameters[i].Grad, o.executor.Grad(lossOutput, name))
 	}
 	return o.metrics(b.Labels), nil
 }

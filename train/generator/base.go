@@ -1,0 +1,68 @@
+package generator
+
+import (
+	"fmt"
+
+	"ucan/models"
+	"ucan/runtime/autodiff"
+	"ucan/runtime/onnx"
+)
+
+// Names of what package models prepares.
+const (
+	preparedInput  = "ucan.x"
+	preparedScores = "ucan.scores"
+)
+
+// BaseOf takes an opened classifier. With joint its float32 weights are trained along, at rate times the learning rate:
+// every initialiser that [autodiff.Trainable] lists, those with two dimensions or more with weight decay. Batch
+// normalisations stay the affine maps they are. It fails for a classifier that gives labels only.
+func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
+	graph, err := scoring(m)
+	if err != nil {
+		return Base{}, fmt.Errorf("take %s as base classifier: %w", m.Name(), err)
+	}
+	base := Base{Graph: graph, Input: preparedInput, Scores: preparedScores, Head: headOf(m)}
+	if !joint {
+		return base, nil
+	}
+	for _, name := range autodiff.Trainable(graph) {
+		if t := graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
+			base.Weights = append(base.Weights, Weight{Name: name, Decay: len(t.GetDims()) >= 2, Rate: rate})
+		}
+	}
+	if len(base.Weights) == 0 {
+		return Base{}, fmt.Errorf("train %s jointly: it has no float32 weights that a gradient can move; leave --joint out", m.Name())
+	}
+	return base, nil
+}
+
+// scoring is the prepared graph without the decision.
+func scoring(m *models.Model) (*onnx.Model, error) {
+	graph := m.Graph()
+	scores, ok := graph.Output(preparedScores)
+	if !ok {
+		return nil, fmt.Errorf("it gives labels and no scores; take a model that returns logits")
+	}
+	b := onnx.Extend(graph)
+	b.ClearOutputs()
+	b.Output(preparedScores, b.Value(preparedScores), onnx.Float, scores.Shape...)
+	graph, err := b.Build()
+	if err != nil {
+		return nil, err
+	}
+	return graph.WithoutDead()
+}
+
+// headOf says what the scores of a classifier are.
+func headOf(m *models.Model) Head {
+	switch d := m.Decision(); {
+	case d.Kind == models.Threshold:
+		return Binary
+	case d.Kind == models.Argmin:
+		return Negative
+	case m.Report().Ending == "Softmax":
+		return Probabilities
+	}
+	return Logits
+}
