@@ -89,6 +89,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newInspectCommand(a),
 		newGradCommand(a),
 		newTrainCommand(a),
+		newNPGCommand(a),
 		newBenchCommand(a),
 		newDemoCommand(a),
 		newRuntimeCommand(a),

@@ -193,6 +193,9 @@ func settings() []setting {
 		{"worker.id", "worker-id", "", kindString, "", "name of the process in the store; unique for ever (default: machine, process and a random part)"},
 		{"worker.follow", "follow-stdin", "", kindBool, false, "stop when standard input ends, as that of a supervisor's child does"},
 
+		{"show.out", "out", "o", kindString, "", "folder for the sheets, the fields and the index"},
+		{"check.samples", "samples", "", kindInt, 100, "noisy copies of an input that abstention is judged on"},
+
 		{"output.tsv", "out", "o", kindString, "", "write one row an input to this file"},
 		{"output.jsonl", "json", "", kindString, "", "write one certificate a line to this file"},
 		{"output.plot", "plot", "", kindString, "", "draw the certified-accuracy curve into this .png or .svg file"},

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ucan/internal/dataset"
+	"ucan/internal/pipeline"
+	"ucan/internal/table"
+	"ucan/internal/workbench"
+	"ucan/npg/diagnose"
+	"ucan/smooth"
+	"ucan/train/base"
+)
+
+// checkedSpecimens is how many inputs a check looks at unless the user says otherwise.
+const checkedSpecimens = 500
+
+func newNPGCheckCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "check BUNDLE | MU.onnx,SIGMA.onnx | SPEC",
+		Short: "Say what is wrong with a noise parameter generator",
+		Long: `Check runs a generator on some of the data (500 inputs, evenly spread, unless --max or --stride is given) and on a base
+classifier, and prints what it finds, with the setting to turn:
+
+  leak             the label can be read from the noise parameters instead of from the image
+  abstention       the smoothed classifier abstains on most inputs
+  zero radius      scales at the floor, or one so small that the ℓ2 radius is nothing beside the volume
+  sigma at cap     most scales at the ceiling
+  collapse         one scale for all coordinates: the region is a ball
+  collapse across inputs, mu at cap, mu outweighs input
+
+What each means and where its threshold lies: docs/generators.md. Exit 4 when one is found.
+
+` + exitCodesHelp,
+		Example: `  ucan npg check bundle --model model.onnx --data mnist:mnist --skip 8000
+  ucan npg check mu.onnx,sigma.onnx --model model.onnx --data cifar10:test_batch.bin --format json
+  ucan npg check pattern:dct,kappa=16,gamma=3,iota=0.25 --model model.onnx --data cifar10:test_batch.bin`,
+		Args: oneGenerator,
+		RunE: func(cmd *cobra.Command, args []string) error { return runNPGCheck(cmd.Context(), a, args[0]) },
+	}
+	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, generatorNoiseKeys, sessionKeys, []string{"seed", "check.samples", "statistics.alpha"})...)
+	return cmd
+}
+
+// npgCheck is one run of the command.
+type npgCheck struct {
+	a       *app
+	spec    string
+	model   string
+	noise   workbench.Noise
+	data    dataOptions
+	options diagnose.Options
+	seed    uint64
+}
+
+// npgCheckRecord is what check prints as JSON.
+type npgCheckRecord struct {
+	Generator string `json:"generator"`
+	Model     string `json:"model"`
+	Data      string `json:"data"`
+	// Found names the diagnoses that apply; the report has all of them.
+	Found []string `json:"found"`
+	diagnose.Report
+	Thresholds diagnose.Thresholds `json:"thresholds"`
+	Seed       uint64              `json:"seed"`
+}
+
+func runNPGCheck(ctx context.Context, a *app, spec string) error {
+	r := a.values()
+	c := npgCheck{a: a, spec: spec, model: checkedModel(r, spec), data: a.dataOptions(r), noise: a.generatorNoise(r, spec), options: diagnose.DefaultOptions()}
+	declared := a.declaration(r)
+	session, err := a.sessionOptions(r)
+	if err != nil {
+		return err
+	}
+	c.options.Samples = int(r.int("check.samples", 1, 1<<30))
+	if c.options.Alpha = r.float("statistics.alpha"); !(c.options.Alpha > 0 && c.options.Alpha < 1) {
+		r.fault("statistics.alpha", "%v is no probability between 0 and 1", c.options.Alpha)
+	}
+	c.seed, _ = seedOf(r) // a check is the same every time unless the user asks for another seed
+	c.options.Seed = c.seed
+	if err = r.err(); err != nil {
+		return err
+	}
+	w, err := a.openWorkbench(ctx, c.model, declared, session, c.data, nil)
+	if err != nil {
+		return err
+	}
+	w.indices = spread(r, w.indices, checkedSpecimens)
+	report, err := c.run(ctx, w)
+	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+		return fmt.Errorf("check the generator %q: %w", generatorName(spec), err)
+	}
+	if printErr := c.print(w, report); printErr != nil {
+		return printErr
+	}
+	if found := report.Found(); len(found) > 0 {
+		return checkf("check the generator %q: found %s; turn the settings named above, or read docs/generators.md", generatorName(spec), strings.Join(foundNames(found), ", "))
+	}
+	return err
+}
+
+// checkedModel is the model that the user names, or the one that was trained along with the generator.
+func checkedModel(r *values, spec string) string {
+	if !r.given("model.file") {
+		inside := filepath.Join(spec, "base.onnx")
+		if info, err := os.Stat(inside); err == nil && !info.IsDir() {
+			return inside
+		}
+	}
+	return base.ModelPath(requireModel(r))
+}
+
+// run gathers the inputs and examines the generator on them.
+func (c npgCheck) run(ctx context.Context, w *bench) (diagnose.Report, error) {
+	bounds, err := c.noise.Bounds()
+	if err != nil {
+		return diagnose.Report{}, err
+	}
+	maker, err := w.NoiseMaker(ctx, c.noise)
+	if err != nil {
+		return diagnose.Report{}, err
+	}
+	c.a.onClose(maker.Close)
+	sampler, err := w.Smoother(c.seed)
+	if err != nil {
+		return diagnose.Report{}, err
+	}
+	var inputs []diagnose.Input
+	loop := pipeline.Loop{Source: w.Inputs(), Indices: w.indices, MaxFailures: c.data.maxFailures}
+	failed := loop.Run(ctx, func(_ context.Context, item dataset.Item) error {
+		inputs = append(inputs, diagnose.Input{X: item.X, ID: item.SHA256, Label: item.Label})
+		return nil
+	}, func(_ dataset.Item, reason error) error {
+		c.a.warn("left out: %v", reason)
+		return nil
+	})
+	if failed != nil && !errors.Is(failed, pipeline.ErrSomeFailed) {
+		return diagnose.Report{}, failed
+	}
+	report, err := diagnose.Run(ctx, diagnose.Subject{
+		Generator: maker.Generator, Sampler: sampler,
+		Noise: smooth.Noise{Family: maker.Family, Norm: maker.Norm, Lambda: maker.Lambda},
+		Floor: bounds.Floor, Ceiling: bounds.Ceiling, MuCap: bounds.MuCap,
+	}, inputs, c.options)
+	return report, errors.Join(err, failed)
+}
+
+func foundNames(found []diagnose.Diagnosis) []string {
+	out := []string{}
+	for _, d := range found {
+		out = append(out, d.Name)
+	}
+	return out
+}
+
+func (c npgCheck) print(w *bench, r diagnose.Report) error {
+	if c.a.json() {
+		return writeJSON(c.a.stdout, npgCheckRecord{
+			Generator: generatorName(c.spec), Model: w.Model.Name(), Data: w.Info.Name, Found: foundNames(r.Found()),
+			Report: r, Thresholds: c.options.Thresholds, Seed: c.seed,
+		})
+	}
+	out := c.a.stdout
+	fmt.Fprintf(out, "generator  %s, guarantee %s\n", generatorName(c.spec), guaranteeText(r.Guarantee))
+	fmt.Fprintf(out, "inputs     %d of %s, classified by %s\n", r.Inputs, w.Info.Name, w.Model.Name())
+	where := ""
+	if r.Basis != "" {
+		where = " in the basis " + r.Basis
+	}
+	fmt.Fprintf(out, "σ%s  %.3g to %.3g, mean %.3g, geometric mean %.3g; relative spread %.2g over coordinates, %.2g over inputs; ALM %.3g × ℓ2 radius\n",
+		where, r.Sigma.Min, r.Sigma.Max, r.Sigma.Mean, r.Sigma.GeometricMean, r.Sigma.SpreadCoordinates, r.Sigma.SpreadInputs, r.Sigma.VolumeGain)
+	fmt.Fprintf(out, "μ          ‖μ‖ %.3g beside ‖x‖ %.3g\n", r.Mu.Norm, r.Mu.InputNorm)
+	if a := r.Abstention; a != nil && a.Accuracy >= 0 {
+		fmt.Fprintf(out, "smoothed   accuracy %.3f, abstained %.3f at n = %d\n", a.Accuracy, a.Share, a.N)
+	}
+	fmt.Fprintln(out)
+	t := table.New("diagnosis", "found", ">value", ">threshold")
+	for _, d := range r.Diagnoses {
+		found := "no"
+		if d.Found {
+			found = "YES"
+		}
+		t.Row(d.Name, found, fmt.Sprintf("%.3g", d.Value), fmt.Sprintf("%.3g", d.Threshold))
+	}
+	if _, err := t.WriteTo(out); err != nil {
+		return err
+	}
+	for _, d := range r.Found() {
+		fmt.Fprintf(out, "\n%s: %s\n  turn: %s\n", d.Name, d.Text, d.Knob)
+	}
+	for _, note := range r.Notes {
+		fmt.Fprintf(out, "\n%s\n", note)
+	}
+	return nil
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"ucan/internal/dataset"
+	"ucan/internal/fieldmap"
+	"ucan/internal/pipeline"
+	"ucan/internal/table"
+	"ucan/internal/workbench"
+	"ucan/models"
+	"ucan/runtime"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/stream"
+)
+
+// shownSpecimens is how many inputs are drawn unless the user says otherwise.
+const shownSpecimens = 16
+
+func newNPGShowCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show BUNDLE | MU.onnx,SIGMA.onnx | SPEC",
+		Short: "Draw the offset and the scale of a generator's noise beside the inputs",
+		Long: `Show runs a generator on some of the data (16 inputs, evenly spread, unless --max or --stride is given) and writes into
+the folder --out: sheets of inputs beside one noisy copy and the maps of μ and σ, all on one colour scale with a legend
+(PNG); the fields (.npy); a table of figures (fields.tsv); and index.html, which shows all of it. Noise that is shaped
+in the frequencies of a DCT is drawn twice: its scale by frequency, and the standard deviation of every pixel.
+
+` + exitCodesHelp,
+		Example: `  ucan npg show bundle --data mnist:mnist --skip 8000 --out look
+  ucan npg show pattern:dct,kappa=16,gamma=3,iota=0.25 --data cifar10:test_batch.bin --max 4 --out look
+  ucan npg show mu.onnx,sigma.onnx --data cifar10:test_batch.bin --out look`,
+		Args: oneGenerator,
+		RunE: func(cmd *cobra.Command, args []string) error { return runNPGShow(cmd.Context(), a, args[0]) },
+	}
+	addSettings(cmd.Flags(), slices.Concat(dataKeys[:len(dataKeys)-1], generatorNoiseKeys, []string{"seed", "show.out"})...)
+	return cmd
+}
+
+func runNPGShow(ctx context.Context, a *app, spec string) error {
+	r := a.values()
+	data, noise := a.dataOptions(r), a.generatorNoise(r, spec)
+	dir := r.text("show.out")
+	if dir == "" {
+		r.fault("show.out", "no folder given; name one for the sheets and fields")
+	}
+	seed, _ := seedOf(r)
+	session, err := a.sessionOptions(r)
+	if err != nil {
+		return err
+	}
+	if err = r.err(); err != nil {
+		return err
+	}
+	rt, err := runtime.Open(ctx, session.runtime)
+	if err != nil {
+		return err
+	}
+	a.onClose(rt.Close)
+	source, indices, err := a.openData(ctx, data, models.Declaration{})
+	if err != nil {
+		return err
+	}
+	b := workbench.Bench{Runtime: rt, Source: source, Info: source.Info(), Session: session.options()}
+	maker, err := b.NoiseMaker(ctx, noise)
+	if err != nil {
+		return err
+	}
+	a.onClose(maker.Close)
+	loop := pipeline.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
+	g := fieldmap.Gallery{
+		Title: generatorName(spec), Shape: b.Info.Shape, Constant: maker.Guarantee() == certificate.Deployed,
+		Note: fmt.Sprintf("data %s; guarantee %s", b.Info.Name, guaranteeText(string(maker.Guarantee()))),
+	}
+	g.Specimens, err = specimens(ctx, a, loop, maker, b.Info, seed)
+	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+		return fmt.Errorf("show the generator %q: %w", g.Title, err)
+	}
+	files, writeErr := g.Write(dir)
+	if errors.Is(writeErr, fieldmap.ErrExists) {
+		return usage(writeErr)
+	}
+	if writeErr != nil {
+		return writeErr
+	}
+	return errors.Join(printGallery(a, dir, files), err)
+}
+
+// specimens makes the noise parameters and one noisy copy of every input.
+func specimens(ctx context.Context, a *app, loop pipeline.Loop, maker *pipeline.NoiseMaker, info dataset.Info, seed uint64) ([]fieldmap.Specimen, error) {
+	var noisy []float32
+	// A classifier that keeps what it is asked about gets exactly what a model would see.
+	keep := smooth.ClassifierFunc(maker.Dim, 1, func(x []float32) int32 {
+		noisy = slices.Clone(x)
+		return 0
+	})
+	drawer, err := smooth.New([]smooth.Classifier{keep}, smooth.Config{Dim: maker.Dim, Classes: 2, Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	var out []fieldmap.Specimen
+	err = loop.Run(ctx, func(ctx context.Context, item dataset.Item) error {
+		parameters, err := maker.Generator.Parameters(ctx, item.X)
+		if err != nil {
+			return fmt.Errorf("input %d: %w", item.Index, err)
+		}
+		noise, err := maker.Seal(ctx, item.X)
+		if err != nil {
+			return fmt.Errorf("input %d: %w", item.Index, err)
+		}
+		if _, err = drawer.Sample(ctx, item.X, item.SHA256, noise, stream.Audit, 0, 1); err != nil {
+			return fmt.Errorf("input %d: %w", item.Index, err)
+		}
+		s := fieldmap.Specimen{Index: item.Index, Label: item.Label, X: item.X, Parameters: parameters, Noisy: noisy}
+		if item.Label >= 0 && item.Label < len(info.Labels) {
+			s.Name = info.Labels[item.Label]
+		}
+		out = append(out, s)
+		return nil
+	}, func(_ dataset.Item, reason error) error {
+		a.warn("left out: %v", reason)
+		return nil
+	})
+	return out, err
+}
+
+func printGallery(a *app, dir string, files fieldmap.Files) error {
+	if a.json() {
+		return writeJSON(a.stdout, struct {
+			Out string `json:"out"`
+			fieldmap.Files
+		}{dir, files})
+	}
+	t := table.New(">input", ">label", ">least σ", ">geometric mean", ">largest σ", ">‖μ‖", ">‖x‖")
+	three := func(v float64) string { return fmt.Sprintf("%.3g", v) }
+	for _, f := range files.Figures {
+		label := ""
+		if f.Label >= 0 {
+			label = fmt.Sprint(f.Label)
+		}
+		t.Row(f.Index, label, three(f.SigmaMin), three(f.SigmaMean), three(f.SigmaMax), three(f.MuNorm), three(f.InputNorm))
+	}
+	if _, err := t.WriteTo(a.stdout); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(a.stdout, "\n%d sheets, fields and a table in %s; open %s\n", len(files.Sheets), dir, files.Index)
+	return err
+}
