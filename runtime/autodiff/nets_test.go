@@ -132,45 +132,6 @@ func TestResNetWithBatchNorm(t *testing.T) {
 	}
 }
 
-// TestCPULayout compares the graph made for the CPU provider with the plain
-// one, by the input and by all weights.
-func TestCPULayout(t *testing.T) {
-	rt := runtimetest.Open(t)
-	eng := autodiff.OnRuntime(rt)
-	m := resnet20(t)
-	wrt := append([]string{"x"}, autodiff.Trainable(m)...)
-	r := rng(8)
-	in := map[string]value{"x": {dims: []int64{2, 3, 32, 32}, data: normals(r, 2*3*32*32)}, "labels": {dims: []int64{2}, data: []float64{3, 9}}}
-	var grads [2][][]float64
-	for i, cpu := range []bool{false, true} {
-		g, err := autodiff.Differentiate(context.Background(), eng, m, autodiff.Options{
-			Losses: []autodiff.Loss{autodiff.DefaultCrossEntropy()}, Wrt: wrt, CPU: cpu, Sizes: map[string]int64{"N": 2},
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		outs := make([]string, len(wrt))
-		shapes := make(map[string][]int64)
-		for j, w := range wrt {
-			outs[j] = g.Output("loss", w)
-			o, _ := g.Model.Output(outs[j])
-			for _, d := range o.Shape {
-				shapes[outs[j]] = append(shapes[outs[j]], d.Size)
-			}
-		}
-		grads[i] = newRunner(t, rt, g.Model, in, outs, shapes).run(t)
-	}
-	for j := range wrt {
-		// Sums of thousands of float32 in another order.
-		scale := norm2(grads[0][j]) / math.Sqrt(float64(len(grads[0][j])))
-		for e := range grads[0][j] {
-			if a, b := grads[0][j][e], grads[1][j][e]; math.Abs(a-b) > 1e-4*(scale+math.Abs(a)) {
-				t.Fatalf("∂%s[%d] is %g plain and %g for the CPU", wrt[j], e, a, b)
-			}
-		}
-	}
-}
-
 func TestCheck(t *testing.T) {
 	rt := runtimetest.Open(t)
 	res, err := autodiff.Check(context.Background(), rt, smallNet(t), autodiff.DefaultCheckOptions())

@@ -116,10 +116,9 @@ func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, err
 
 // convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g
 // with the weights flipped in space and transposed in channels, which costs
-// what the forward does; otherwise a ConvTranspose. (One convolution for all
-// phases and a DepthToSpace was measured: moving the elements costs more than
-// it saves.) The weights are input wi
-// of the node.
+// what the forward does; otherwise a ConvTranspose, which costs two on the CPU
+// provider, or there a convolution for each phase of the stride
+// (convInputPhases). The weights are input wi of the node.
 func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 	b := c.Builder
 	if all(v.stride, 1) {
@@ -142,6 +141,9 @@ func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 			}
 			return dx, nil
 		}
+	}
+	if c.phasesPay(v, wi) {
+		return convInputPhases(c, v, g, wi), nil
 	}
 	extra := make([]int64, len(v.kernel))
 	for a := range v.kernel {
