@@ -19,6 +19,7 @@ import (
 	"ucan/internal/results"
 	"ucan/internal/workbench"
 	"ucan/models"
+	"ucan/npg"
 )
 
 func newCertifyCommand(a *app) *cobra.Command {
@@ -31,10 +32,18 @@ inside which the smoothed classifier keeps its answer, with probability at least
 Sigma and all radii are on the scale of the data: [0,1] for images. Preprocessing (scale, mean, std, layout) belongs to
 the model and comes after the noise. Rows are appended and synced as they are made; --resume continues a run.
 
+--npg shapes the noise by a generator. Patterns, fields and dataset-wise bundles are fixed before any input is seen, and
+their certificates hold for the running smoothed classifier (guarantee "deployed"). Networks and per-input bundles make
+the noise from each clean input, once; (μ, Σ) is stored in the certificate, which holds for a verifier who replays it
+("pinned", see "ucan predict --pin"): ` + pinnedSentence + `.
+Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg pattern:dct32.
+
 ` + exitCodesHelp,
 		Example: `  ucan certify --model model.onnx --data mnist:mnist --sigma 0.25 --n 10000 --max 500 --out run.tsv --json run.jsonl
   ucan certify --model model.onnx --data folder:images --resize 256 --crop 224 --sigma 0.5 --plot curve.png
-  ucan certify --model model.onnx --data digits --npg pattern:l2,kappa=0.25,iota=0.15 --plot curve.svg`,
+  ucan certify --model model.onnx --data digits --npg pattern:l2,kappa=0.25,iota=0.15 --plot curve.svg
+  ucan certify --model model.onnx --data cifar10:test_batch.bin --npg pattern:dct,kappa=16,gamma=3,iota=0.25 --out run.tsv
+  ucan certify --model model.onnx --data cifar10:test_batch.bin --npg mu.onnx,sigma.onnx --floor 0.05 --json run.jsonl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runCertify(cmd.Context(), a) },
 	}
@@ -93,6 +102,21 @@ func (a *app) certifyOptions(leastN int64) (certifyOptions, error) {
 	}
 	if leastN > 0 || o.statistics.N > 0 {
 		o.noise = a.noiseOptions(r)
+	}
+	var err error
+	if o.session, err = a.sessionOptions(r); err != nil {
+		return o, err
+	}
+	o.seed, o.seedGiven = seedOf(r)
+	return o, r.err()
+}
+
+// pinOptions are those of predict --pin: a run without noise of its own.
+func (a *app) pinOptions() (certifyOptions, error) {
+	r := a.values()
+	o := certifyOptions{
+		model: requireModel(r), declared: a.declaration(r), data: a.dataOptions(r),
+		statistics: a.statisticsOptions(r, 0), output: a.outputOptions(r),
 	}
 	var err error
 	if o.session, err = a.sessionOptions(r); err != nil {

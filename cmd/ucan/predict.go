@@ -24,13 +24,22 @@ func newPredictCommand(a *app) *cobra.Command {
 binomial test tells it from the runner-up at level alpha; otherwise it abstains. The answer is then wrong about the
 smoothed classifier with probability at most alpha. With --n 0 it is plain classification without noise.
 
+With --pin FILE.jsonl each chosen input that has a certificate in the file (by its index in the whole source) is answered
+with exactly the noise (μ, Σ) that the certificate stores: what a pinned certificate speaks of. The noise settings are
+then the certificate's. --data may hold the certified inputs or changed ones, x + δ, under the same indices; with the
+certified ones at --pin-data it is said whether a changed input lies inside the certified region. An input inside it that
+is answered with another class violates the certificate: exit 4.
+
+Where a generator makes the noise from each input, there is ` + pinnedSentence + `.
+
 ` + exitCodesHelp,
 		Example: `  ucan predict --model model.onnx --data cifar10:test_batch.bin --n 0 --format json
-  ucan predict --model model.onnx --data folder:images --sigma 0.25 --n 1000`,
+  ucan predict --model model.onnx --data folder:images --sigma 0.25 --n 1000
+  ucan predict --model model.onnx --pin run.jsonl --data npy:attacked.npy,labels.npy --pin-data cifar10:test_batch.bin --n 1000`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runPredict(cmd.Context(), a) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, sessionKeys, outputKeys)...)
+	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, []string{"predict.pin", "predict.pin_data"}, sessionKeys, outputKeys)...)
 	return cmd
 }
 
@@ -46,6 +55,23 @@ type prediction struct {
 }
 
 func runPredict(ctx context.Context, a *app) error {
+	r := a.values()
+	pin, clean := r.text("predict.pin"), r.text("predict.pin_data")
+	switch {
+	case pin == "" && clean != "":
+		return usagef("predict: --pin-data says which inputs were certified; give --pin as well, or leave it out")
+	case pin != "":
+		for _, key := range noiseKeys {
+			if key != "noise.family" && key != "noise.arithmetic" && r.changed(key) {
+				return usagef("predict --pin: the noise is that of the certificates; leave --%s out", findSetting(key).flag)
+			}
+		}
+		o, err := a.pinOptions()
+		if err != nil {
+			return err
+		}
+		return runPin(ctx, a, o, pin, clean)
+	}
 	o, err := a.certifyOptions(0)
 	if err != nil {
 		return err

@@ -160,7 +160,7 @@ func (q question) radius() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return math.Nextafter(unit*lambda, 0), nil // toward zero, as every radius
+	return smooth.ScaleRadius(lambda, unit), nil
 }
 
 func (q question) scale(noise family.Family) (float64, error) {

@@ -100,6 +100,8 @@ func settings() []setting {
 		{"seed", "seed", "", kindString, "", "seed of the noise (default: a random one, printed and stored)"},
 
 		{"verify.resample", "resample", "", kindInt, 0, "draw this many fresh samples of every certified input and compare"},
+		{"predict.pin", "pin", "", kindString, "", "answer with exactly the noise that the certificates of this file store, input by input"},
+		{"predict.pin_data", "pin-data", "", kindString, "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions"},
 
 		{"install.from", "from", "", kindString, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
 		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (220 MB to fetch)"},
