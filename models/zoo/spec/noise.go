@@ -114,8 +114,8 @@ func settingName(s Setting, generator, given string, several bool) string {
 	parts := []string{given}
 	if given == "" {
 		parts = []string{s.Family, s.Norm}
-		if f, err := family.New(s.Family, nil); err == nil {
-			defaults := f.Params()
+		if len(s.Params) > 0 {
+			defaults := family.Defaults(s.Family)
 			for _, name := range slices.Sorted(maps.Keys(s.Params)) {
 				if v := s.Params[name]; v != defaults[name] {
 					parts = append(parts, fmt.Sprintf("%s%s", name, number(v)))

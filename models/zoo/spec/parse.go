@@ -201,6 +201,11 @@ func (p *parser) declaration(o object) models.Declaration {
 
 // statistics reads a model's statistics over the defaults.
 func (p *parser) statistics(own, whole object) Statistics {
+	if own.has("adaptive") && get(own, "adaptive", "off") == "off" {
+		whole = whole.without("grid", "label_aware") // they belong to the profile that the model turns off
+	} else if own.has("adaptive") {
+		whole = whole.without("bound")
+	}
 	s := Statistics{
 		N0: pick("n0", int64(100), own, whole), Alpha: pick("alpha", 0.001, own, whole),
 		Grid: pick[[]float64]("grid", nil, own, whole), Bound: pick("bound", "one", own, whole),
@@ -245,8 +250,8 @@ func (p *parser) statistics(own, whole object) Statistics {
 		if s.Adaptive == "" {
 			fault("grid", "radii are a grid in adaptive runs only; give adaptive as well, such as default")
 		}
-		slices.Sort(s.Grid)
-		if s.Grid = slices.Compact(s.Grid); s.Grid[0] > 0 {
+		s.Grid = slices.Compact(slices.Sorted(slices.Values(s.Grid)))
+		if s.Grid[0] > 0 {
 			s.Grid = append([]float64{0}, s.Grid...) // levels are tested in order from radius 0
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"regexp"
 	"slices"
@@ -62,7 +63,11 @@ func parseTree(text []byte, faults *Faults) object {
 		faults.add(0, "it holds more than one document; keep one")
 	}
 	r := treeReader{faults: faults}
-	return r.object(document.Content[0], "", table(), 0)
+	tree := r.object(document.Content[0], "", table(), 0)
+	if r.nodes > maxNodes {
+		return object{} // what was read until then is not worth judging
+	}
+	return tree
 }
 
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
@@ -81,7 +86,10 @@ func (r *treeReader) resolve(n *yaml.Node, depth int) (*yaml.Node, bool) {
 	for n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if r.nodes++; r.nodes > maxNodes || depth > maxDepth {
+	if r.nodes++; r.nodes > maxNodes+1 {
+		return n, false // said already
+	}
+	if r.nodes > maxNodes || depth > maxDepth {
 		r.faults.add(n.Line, "it is nested too deeply or repeats itself too often; write it plainly")
 		return n, false
 	}
@@ -471,4 +479,13 @@ func get[T any](o object, key string, otherwise T) T {
 		return v
 	}
 	return otherwise
+}
+
+// without is the object without some keys.
+func (o object) without(keys ...string) object {
+	values := maps.Clone(o.values)
+	for _, key := range keys {
+		delete(values, key)
+	}
+	return object{line: o.line, values: values}
 }

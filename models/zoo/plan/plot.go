@@ -1,0 +1,160 @@
+package plan
+
+import (
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/text"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
+
+	"ucan/internal/atomicfile"
+)
+
+// SavePlot draws simulated fleets into a .png or .svg file: the makespan, and the ideal one without failures, a database
+// or an uneven end, over the number of workers, both on logarithmic scales.
+func SavePlot(path string, s Scenario, outcomes []Outcome) error {
+	if len(outcomes) == 0 {
+		return fmt.Errorf("plot %q: no simulation to draw", path)
+	}
+	p, err := newPlot(s, outcomes)
+	if err != nil {
+		return fmt.Errorf("plot %q: %w", path, err)
+	}
+	const width, height = 8 * vg.Inch, 5 * vg.Inch
+	return atomicfile.Write(path, func(w io.Writer) error {
+		if strings.EqualFold(filepath.Ext(path), ".svg") {
+			c := vgsvg.New(width, height)
+			p.Draw(margin(draw.New(c)))
+			_, err := c.WriteTo(w)
+			return err
+		}
+		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
+		p.Draw(margin(draw.New(c)))
+		_, err := c.WriteTo(w)
+		return err
+	})
+}
+
+func margin(c draw.Canvas) draw.Canvas {
+	const m = 4 * vg.Millimeter
+	return draw.Crop(c, m, -2*m, m, -m)
+}
+
+func newPlot(s Scenario, outcomes []Outcome) (*plot.Plot, error) {
+	p := plot.New()
+	style(p)
+	p.Title.Text = "Simulated time of the run"
+	p.X.Label.Text, p.Y.Label.Text = "workers", "makespan"
+	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
+	var makespan, ideal, limit plotter.XYs
+	for _, o := range outcomes {
+		x := float64(o.Workers)
+		makespan = append(makespan, plotter.XY{X: x, Y: math.Max(o.Makespan, 1e-6)})
+		ideal = append(ideal, plotter.XY{X: x, Y: math.Max(o.Work/x, 1e-6)})
+		if s.Rate > 0 {
+			limit = append(limit, plotter.XY{X: x, Y: math.Max(float64(o.Shards)/s.Rate, 1e-6)})
+		}
+	}
+	blue, grey, red := color.NRGBA{G: 0x72, B: 0xb2, A: 0xff}, color.NRGBA{R: 0x77, G: 0x77, B: 0x77, A: 0xff}, color.NRGBA{R: 0xd5, G: 0x5e, A: 0xff}
+	if err := addLine(p, "work / workers", ideal, grey, true); err != nil {
+		return nil, err
+	}
+	if limit != nil {
+		if err := addLine(p, fmt.Sprintf("database limit (%g shards/s)", s.Rate), limit, red, true); err != nil {
+			return nil, err
+		}
+	}
+	if err := addLine(p, "simulated", makespan, blue, false); err != nil {
+		return nil, err
+	}
+	points, err := plotter.NewScatter(makespan)
+	if err != nil {
+		return nil, err
+	}
+	points.Color, points.Shape, points.Radius = blue, draw.CircleGlyph{}, vg.Points(3)
+	p.Add(points)
+	p.X.Tick.Marker = decades(outcomes)
+	low, high := math.Inf(1), 0.0
+	for _, xy := range append(makespan, ideal...) {
+		low, high = math.Min(low, xy.Y), math.Max(high, xy.Y)
+	}
+	p.Y.Min, p.Y.Max = low/1.5, high*1.5
+	p.Y.Tick.Marker = times(p.Y.Min, p.Y.Max)
+	if len(outcomes) == 1 {
+		p.X.Min, p.X.Max = makespan[0].X/2, makespan[0].X*2
+	}
+	return p, nil
+}
+
+func addLine(p *plot.Plot, name string, xys plotter.XYs, c color.Color, dashed bool) error {
+	line, err := plotter.NewLine(xys)
+	if err != nil {
+		return err
+	}
+	line.Color, line.Width = c, vg.Points(1.6)
+	if dashed {
+		line.Dashes = []vg.Length{vg.Points(5), vg.Points(3)}
+	}
+	p.Add(line)
+	p.Legend.Add(name, line)
+	return nil
+}
+
+// decades labels the numbers of workers.
+func decades(outcomes []Outcome) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, o := range outcomes {
+		ticks = append(ticks, plot.Tick{Value: float64(o.Workers), Label: fmt.Sprint(o.Workers)})
+	}
+	return ticks
+}
+
+// times labels round times within the range.
+func times(low, high float64) plot.ConstantTicks {
+	var ticks plot.ConstantTicks
+	for _, t := range []struct {
+		seconds float64
+		label   string
+	}{
+		{1e-3, "1 ms"}, {1e-2, "10 ms"}, {0.1, "0.1 s"}, {1, "1 s"}, {10, "10 s"}, {60, "1 min"}, {600, "10 min"}, {3600, "1 h"},
+		{36000, "10 h"}, {86400, "1 day"}, {864000, "10 days"}, {8640000, "100 days"}, {86400000, "1000 days"},
+	} {
+		if t.seconds >= low && t.seconds <= high {
+			ticks = append(ticks, plot.Tick{Value: t.seconds, Label: t.label})
+		}
+	}
+	return ticks
+}
+
+func style(p *plot.Plot) {
+	ink := color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
+	sans := func(s *text.Style, size vg.Length) {
+		s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+		s.Color = ink
+	}
+	sans(&p.Title.TextStyle, vg.Points(13))
+	p.Title.Padding = vg.Points(8)
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		sans(&a.Label.TextStyle, vg.Points(11))
+		sans(&a.Tick.Label, vg.Points(10))
+		a.Label.Padding = vg.Points(5)
+		a.Color, a.Tick.Color = ink, ink
+	}
+	grid := plotter.NewGrid()
+	grid.Vertical.Color = color.NRGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
+	grid.Horizontal.Color = grid.Vertical.Color
+	p.Add(grid)
+	sans(&p.Legend.TextStyle, vg.Points(10))
+	p.Legend.Top = true
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(26), vg.Points(3)
+}
