@@ -89,6 +89,8 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newInspectCommand(a),
 		newGradCommand(a),
 		newTrainCommand(a),
+		newZooCommand(a),
+		newWorkerCommand(a),
 		newNPGCommand(a),
 		newBenchCommand(a),
 		newDemoCommand(a),

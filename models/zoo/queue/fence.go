@@ -64,6 +64,23 @@ func (f fence) complete(ctx context.Context, h holding, r *store.ShardResult) er
 	})
 }
 
+// settle marks a job as done whose result is stored already: somebody set it going again by hand.
+func (f fence) settle(ctx context.Context, h holding) (settled bool, err error) {
+	q := f.queue
+	err = f.insist(ctx, func(ctx context.Context) error {
+		finished, err := q.store.Finished(ctx, h.task.Run, h.task.Number)
+		if err != nil || !finished || f.open {
+			return err
+		}
+		settled, err = changed(ctx, q.store.DB(), q.store.Bind(q.sql.complete), h.id, h.attempt, h.owner)
+		if err == nil && !settled {
+			return ErrSuperseded
+		}
+		return err
+	})
+	return settled, err
+}
+
 // fail records a failed attempt and lets the job run again after the delay, or gives it up after its last attempt.
 func (f fence) fail(ctx context.Context, h holding, kind, message string) error {
 	q := f.queue

@@ -2,7 +2,6 @@ package queue
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -170,7 +169,7 @@ func (q *Queue) ids(ctx context.Context, query string, run int64) (ids []int64, 
 }
 
 // changed runs a guarded statement and reports whether it found its job as it should be.
-func changed(ctx context.Context, tx *sql.Tx, query string, args ...any) (bool, error) {
+func changed(ctx context.Context, tx store.Execer, query string, args ...any) (bool, error) {
 	result, err := tx.ExecContext(ctx, query, args...)
 	if err != nil {
 		return false, err

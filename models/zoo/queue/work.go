@@ -180,6 +180,11 @@ func (w *shardWorker) Work(ctx context.Context, job *river.Job[Task]) error {
 	log := w.log.With(slog.Int64("run", h.task.Run), slog.Int64("shard", h.task.Number), slog.Int64("attempt", h.attempt))
 	w.own.take(job.ID)
 	defer w.own.put(job.ID)
+	if settled, err := w.fence.settle(ctx, h); err != nil {
+		w.exit(log, err)
+	} else if settled {
+		return nil
+	}
 	begin := time.Now()
 	result, err := w.watched(ctx, log, h)
 	if err == nil {

@@ -189,3 +189,10 @@ func (s *Store) Field(ctx context.Context, run, sha256 string) ([]byte, error) {
 	}
 	return content, Explain(err)
 }
+
+// Finished reports whether a shard has its result.
+func (s *Store) Finished(ctx context.Context, run, shard int64) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, s.Bind("SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ?"), run, shard).Scan(&n)
+	return n > 0, err
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,64 +14,47 @@ import (
 	"ucan/internal/pipeline"
 	"ucan/models"
 	"ucan/models/zoo/artifact"
+	"ucan/models/zoo/cell"
 	"ucan/models/zoo/queue"
 	"ucan/models/zoo/spec"
 	"ucan/models/zoo/store"
-	"ucan/runtime"
 	"ucan/smooth/certificate"
 )
 
-// ExecutorConfig says how shards are executed.
-type ExecutorConfig struct {
-	// Keep is how many prepared models stay open between shards, at least 1.
-	Keep int
-	// CacheDir is where measurements and known models are kept, "" for nowhere.
-	CacheDir string
-	// Version is that of the program, as certificates record it.
-	Version string
-	// Now is the clock; nil means time.Now.
-	Now func() time.Time
-}
-
 // Executor certifies shards on onnxruntime. It works on one shard at a time.
 type Executor struct {
-	runtime   *runtime.Runtime
-	artifacts *artifact.Resolver
-	config    ExecutorConfig
-	temp      string
-	emptyYAML string
-	open      []kept // the least recently used first
+	opener *cell.Opener
+	keep   int
+	temp   string
+	open   []kept // the least recently used first
 }
 
 // kept is a prepared model.
 type kept struct {
 	run            int64
 	model, dataset string
-	bench          *bench
+	pair           *cell.Pair
 }
 
 var _ queue.Executor = (*Executor)(nil)
 
-// NewExecutor makes an executor on a runtime and a resolver of artifacts, which both stay the caller's.
-func NewExecutor(rt *runtime.Runtime, artifacts *artifact.Resolver, c ExecutorConfig) (*Executor, error) {
-	if c.Keep < 1 {
-		return nil, fmt.Errorf("make the executor: %d models to keep open; give at least 1", c.Keep)
+// NewExecutor makes an executor that opens models and data with the opener, which stays the caller's, and keeps so many
+// of them open between shards, at least 1.
+func NewExecutor(opener *cell.Opener, keep int) (*Executor, error) {
+	if keep < 1 {
+		return nil, fmt.Errorf("make the executor: %d models to keep open; give at least 1", keep)
 	}
 	temp, err := os.MkdirTemp("", "ucan-worker-")
 	if err != nil {
 		return nil, fmt.Errorf("make the executor: %w", err)
 	}
-	e := &Executor{runtime: rt, artifacts: artifacts, config: c, temp: temp}
-	if e.emptyYAML, err = writeEmptyYAML(temp); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the executor: %w", err), e.Close())
-	}
-	return e, nil
+	return &Executor{opener: opener, keep: keep, temp: temp}, nil
 }
 
 // Close closes every model that is open.
 func (e *Executor) Close() (err error) {
 	for _, k := range e.open {
-		err = errors.Join(err, k.bench.close())
+		err = errors.Join(err, k.pair.Close())
 	}
 	e.open = nil
 	return errors.Join(err, os.RemoveAll(e.temp))
@@ -98,43 +82,50 @@ func (e *Executor) execute(ctx context.Context, run *store.Run, task queue.Task)
 	begin := time.Now()
 	result := &store.ShardResult{Cell: task.Cell}
 	err := e.certify(ctx, run, task, result)
-	var refusal *models.Refusal
-	if errors.As(err, &refusal) {
-		return &store.ShardResult{Cell: task.Cell, Refused: refusal.Error()}, nil
-	}
 	result.Seconds = time.Since(begin).Seconds()
+	var refusal *models.Refusal
+	switch {
+	case errors.As(err, &refusal):
+		return &store.ShardResult{Cell: task.Cell, Refused: refusal.Error()}, nil
+	case errors.Is(err, artifact.ErrMismatch):
+		return nil, mismatch{err}
+	}
 	return result, err
 }
 
 // certify fills the result with the certificates of the shard.
 func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task, result *store.ShardResult) error {
-	shard := task.Shard
-	cell, ok := run.Spec.Cell(shard.Model, shard.Dataset, shard.Noise)
+	c, ok := run.Spec.Cell(task.Shard.Model, task.Shard.Dataset, task.Shard.Noise)
 	if !ok {
 		return fmt.Errorf("execute %s: the run lacks the combination", task)
 	}
-	b, err := e.bench(ctx, run, cell)
+	pair, err := e.pair(ctx, run, c)
 	if err != nil {
 		return err
 	}
-	certifier, err := b.certifier(ctx, cell)
+	certifier, err := pair.Certifier(ctx, c)
 	if err != nil {
 		return err
 	}
-	sink := shardSink{executor: e, result: result}
-	labelAware := b.model.Statistics.LabelAware
-	loop := pipeline.Loop{Source: b.Inputs(), Indices: b.data.Indices(shard), MaxFailures: 1}
+	sink := shardSink{folder: e.temp, result: result}
+	if err = sink.clear(); err != nil {
+		return err
+	}
+	// pair and certifier were made from the same run, so that its data and model are there.
+	data, _ := run.Spec.Dataset(c.Dataset)
+	model, _ := run.Spec.Model(c.Model)
+	loop := pipeline.Loop{Source: pair.Inputs(), Indices: data.Indices(task.Shard), MaxFailures: math.Inf(1)}
 	err = loop.Run(ctx,
 		func(ctx context.Context, item dataset.Item) error {
-			if labelAware && item.Label < 0 {
-				return &models.Refusal{Reason: fmt.Sprintf("input %d of %s has no label, and a label-aware run tests the label", item.Index, b.Info.Name), Remedy: "leave label_aware out"}
+			if model.Statistics.LabelAware && item.Label < 0 {
+				return &models.Refusal{Reason: fmt.Sprintf("input %d of %s has no label, and a label-aware run tests the label", item.Index, pair.Info.Name), Remedy: "leave label_aware out"}
 			}
 			_, cert, certifyErr := certifier.Certify(ctx, item)
 			if certifyErr != nil {
 				return certifyErr
 			}
 			result.Samples += cert.Statistics.N0 + cert.Statistics.N
-			return sink.put(item.Index, cert)
+			return sink.put(cert)
 		},
 		func(item dataset.Item, reason error) error {
 			_, cert, failErr := certifier.Fail(item, reason)
@@ -142,7 +133,7 @@ func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task,
 				return failErr
 			}
 			result.Failed++
-			return sink.put(item.Index, cert)
+			return sink.put(cert)
 		})
 	if errors.Is(err, pipeline.ErrSomeFailed) {
 		return nil
@@ -150,72 +141,94 @@ func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task,
 	return err
 }
 
-// bench returns the prepared model of a cell, opening it when it is not among those kept. It verifies the files anew,
-// which costs little while they do not change: a model that is replaced in the middle of a run is noticed.
-func (e *Executor) bench(ctx context.Context, run *store.Run, cell *spec.Cell) (*bench, error) {
+// pair returns the model and the data of a cell, opening them when they are not among those kept. It verifies the files
+// anew, which costs next to nothing while they do not change: a model that is replaced in the middle of a run is noticed.
+func (e *Executor) pair(ctx context.Context, run *store.Run, c *spec.Cell) (*cell.Pair, error) {
 	i := slices.IndexFunc(e.open, func(k kept) bool {
-		return k.run == run.Number && k.model == cell.Model && k.dataset == cell.Dataset
+		return k.run == run.Number && k.model == c.Model && k.dataset == c.Dataset
 	})
 	if i >= 0 {
 		k := e.open[i]
 		e.open = append(slices.Delete(e.open, i, i+1), k)
-		return k.bench, k.bench.verify(ctx)
+		return k.pair, e.verify(ctx, run.Spec, c)
 	}
-	for len(e.open) >= e.config.Keep {
+	for len(e.open) >= e.keep {
 		oldest := e.open[0]
 		e.open = e.open[1:]
-		if err := oldest.bench.close(); err != nil {
+		if err := oldest.pair.Close(); err != nil {
 			return nil, fmt.Errorf("close the model %q: %w", oldest.model, err)
 		}
 	}
-	b, err := e.openBench(ctx, run.Spec, cell)
+	pair, err := e.opener.Open(ctx, run.Spec, c)
 	if err != nil {
 		return nil, err
 	}
-	e.open = append(e.open, kept{run: run.Number, model: cell.Model, dataset: cell.Dataset, bench: b})
-	return b, nil
+	e.open = append(e.open, kept{run: run.Number, model: c.Model, dataset: c.Dataset, pair: pair})
+	return pair, nil
 }
 
-// verify checks that the files the bench was made from are still those of the run.
-func (b *bench) verify(ctx context.Context) error {
-	items := append([]artifact.Item{b.model.File}, b.data.Paths...)
+// verify checks that the files of an open pair are still those of the run.
+func (e *Executor) verify(ctx context.Context, run *spec.Run, c *spec.Cell) error {
+	var items []artifact.Item
+	if m, ok := run.Model(c.Model); ok {
+		items = append(items, m.File)
+	}
+	if d, ok := run.Dataset(c.Dataset); ok {
+		items = append(items, d.Paths...)
+	}
 	for _, item := range items {
-		held, err := b.executor.artifacts.Hold(ctx, item)
-		if errors.Is(err, artifact.ErrMismatch) {
-			return mismatch{err}
-		}
+		held, err := e.opener.Artifacts.Hold(ctx, item)
 		if err == nil {
 			err = held.Close()
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("verify %s × %s: %w", c.Model, c.Dataset, err)
 		}
 	}
 	return nil
 }
 
+// mismatch is an artifact that is not the one that was planned.
+type mismatch struct{ error }
+
+func (m mismatch) Unwrap() error { return m.error }
+
+// FailureKind counts replaced files apart.
+func (mismatch) FailureKind() string { return "mismatch" }
+
 // shardSink collects certificates and the fields beside them.
 type shardSink struct {
-	executor *Executor
-	result   *store.ShardResult
+	folder string
+	result *store.ShardResult
 }
 
-func (s shardSink) put(index int, c *certificate.Certificate) error {
-	if err := certificate.NewFolder(s.executor.temp).Save(c); err != nil {
+func (s shardSink) put(c *certificate.Certificate) error {
+	if err := certificate.NewFolder(s.folder).Save(c); err != nil {
 		return err
 	}
 	line, err := c.Marshal()
 	if err != nil {
 		return err
 	}
-	s.result.Rows = append(s.result.Rows, store.Row{Index: int64(index), Line: line})
+	s.result.Rows = append(s.result.Rows, store.Row{Index: c.Input.Index, Line: line})
 	return s.collectFields()
 }
 
-// collectFields moves the files that Save made into the result. One field serves all inputs of most cells: then there
-// is a file for the first of them only.
+func (s shardSink) files() ([]string, error) { return filepath.Glob(filepath.Join(s.folder, "*.npy")) }
+
+// clear removes the files of the shard before.
+func (s shardSink) clear() error {
+	found, err := s.files()
+	for _, path := range found {
+		err = errors.Join(err, os.Remove(path))
+	}
+	return err
+}
+
+// collectFields takes the files that Save made into the result. One field serves all inputs of most cells: then the
+// first of them alone brings a file.
 func (s shardSink) collectFields() error {
-	found, err := filepath.Glob(filepath.Join(s.executor.temp, "*.npy"))
+	found, err := s.files()
 	if err != nil {
 		return err
 	}

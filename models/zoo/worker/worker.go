@@ -49,14 +49,15 @@ func Run(ctx context.Context, q *queue.Queue, executor queue.Executor, c Config,
 		log.Info("metrics", slog.String("url", "http://"+address+"/metrics"))
 	}
 	var recycle atomic.Bool
-	c.Queue.Guard = c.Guard
+	watch := &limitWatch{Guard: c.Guard}
+	c.Queue.Guard = watch
 	done := c.Queue.Done
 	c.Queue.Done = func(task queue.Task, kind string, result *store.ShardResult, elapsed time.Duration) {
 		metrics.Done(task, kind, result, elapsed)
 		if done != nil {
 			done(task, kind, result, elapsed)
 		}
-		limit := int64(float64(c.Guard.Limit(0)) * c.Recycle)
+		limit := int64(float64(watch.limit.Load()) * c.Recycle)
 		if err := c.Guard.checkMemory(limit); err != nil {
 			log.Warn("the worker will be started afresh", slog.String("reason", err.Error()))
 			recycle.Store(true)
@@ -72,4 +73,17 @@ func Run(ctx context.Context, q *queue.Queue, executor queue.Executor, c Config,
 		return fmt.Errorf("work on the queue %s: %w", c.Queue.Queue, err)
 	}
 	return nil
+}
+
+// limitWatch remembers the memory limit of the model that was worked on last.
+type limitWatch struct {
+	Guard
+	limit atomic.Int64
+}
+
+func (w *limitWatch) Watch(ctx context.Context, run *store.Run, task queue.Task) error {
+	if m, ok := run.Spec.Model(task.Shard.Model); ok {
+		w.limit.Store(w.Limit(m.Limits.Memory))
+	}
+	return w.Guard.Watch(ctx, run, task)
 }
