@@ -21,13 +21,13 @@ import (
 )
 
 // checkedSpecimens is how many inputs a check looks at unless the user says otherwise.
-const checkedSpecimens = 500
+const checkedSpecimens = 300
 
 func newNPGCheckCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check BUNDLE | MU.onnx,SIGMA.onnx | SPEC",
 		Short: "Say what is wrong with a noise parameter generator",
-		Long: `Check runs a generator on some of the data (500 inputs, evenly spread, unless --max or --stride is given) and on a base
+		Long: `Check runs a generator on some of the data (300 inputs, evenly spread, unless --max or --stride is given) and on a base
 classifier, and prints what it finds, with the setting to turn:
 
   leak             the label can be read from the noise parameters instead of from the image
@@ -49,6 +49,10 @@ What each means and where its threshold lies: docs/generators.md. Exit 4 when on
 	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, generatorNoiseKeys, sessionKeys, []string{"seed", "check.samples", "statistics.alpha"})...)
 	return cmd
 }
+
+// checkedBatch is the physical batch of a check unless the user says otherwise: small, since every swapped image is a
+// run of its own, of [diagnose.Options.Draws] rows, and what they leave empty is classified all the same.
+const checkedBatch = 8
 
 // npgCheck is one run of the command.
 type npgCheck struct {
@@ -80,6 +84,9 @@ func runNPGCheck(ctx context.Context, a *app, spec string) error {
 	session, err := a.sessionOptions(r)
 	if err != nil {
 		return err
+	}
+	if session.batch == 0 {
+		session.batch = checkedBatch
 	}
 	c.options.Samples = int(r.int("check.samples", 1, 1<<30))
 	if c.options.Alpha = r.float("statistics.alpha"); !(c.options.Alpha > 0 && c.options.Alpha < 1) {
@@ -172,12 +179,12 @@ func (c npgCheck) print(w *bench, r diagnose.Report) error {
 	out := c.a.stdout
 	fmt.Fprintf(out, "generator  %s, guarantee %s\n", generatorName(c.spec), guaranteeText(r.Guarantee))
 	fmt.Fprintf(out, "inputs     %d of %s, classified by %s\n", r.Inputs, w.Info.Name, w.Model.Name())
-	where := ""
+	name := "σ"
 	if r.Basis != "" {
-		where = " in the basis " + r.Basis
+		name = "s, " + r.Basis
 	}
-	fmt.Fprintf(out, "σ%s  %.3g to %.3g, mean %.3g, geometric mean %.3g; relative spread %.2g over coordinates, %.2g over inputs; ALM %.3g × ℓ2 radius\n",
-		where, r.Sigma.Min, r.Sigma.Max, r.Sigma.Mean, r.Sigma.GeometricMean, r.Sigma.SpreadCoordinates, r.Sigma.SpreadInputs, r.Sigma.VolumeGain)
+	fmt.Fprintf(out, "%-10s %.3g to %.3g, mean %.3g, geometric mean %.3g; relative spread %.2g over coordinates, %.2g over inputs; ALM %.3g × ℓ2 radius\n",
+		name, r.Sigma.Min, r.Sigma.Max, r.Sigma.Mean, r.Sigma.GeometricMean, r.Sigma.SpreadCoordinates, r.Sigma.SpreadInputs, r.Sigma.VolumeGain)
 	fmt.Fprintf(out, "μ          ‖μ‖ %.3g beside ‖x‖ %.3g\n", r.Mu.Norm, r.Mu.InputNorm)
 	if a := r.Abstention; a != nil && a.Accuracy >= 0 {
 		fmt.Fprintf(out, "smoothed   accuracy %.3f, abstained %.3f at n = %d\n", a.Accuracy, a.Share, a.N)

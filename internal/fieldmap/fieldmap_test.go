@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -94,6 +95,9 @@ func TestScales(t *testing.T) {
 		if _, err := Sequential(Plane{2, 1, []float64{1, bad}}); err == nil {
 			t.Errorf("a scale with %v was drawn", bad)
 		}
+	}
+	if same, err := Sequential(Plane{2, 1, []float64{1, 1.000001}}); err != nil || same.colour(1) != same.colour(1.000001) {
+		t.Errorf("rounding is drawn as a pattern: %+v, %v", same, err)
 	}
 	if one, err := Sequential(Plane{1, 1, []float64{0.3}}); err != nil || !(one.Low < 0.3 && one.High > 0.3) {
 		t.Errorf("one value gives %+v, %v", one, err)
@@ -208,6 +212,16 @@ func TestGalleryFiles(t *testing.T) {
 	}
 	if _, err := g.Write(dir); !errors.Is(err, ErrExists) {
 		t.Errorf("a second gallery in the folder: %v, want ErrExists", err)
+	}
+}
+
+func TestNoteIsWrapped(t *testing.T) {
+	got := wrap("one two three four", 9)
+	if want := []string{"one two", "three", "four"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := wrap("", 9); got != nil {
+		t.Errorf("%q for an empty note", got)
 	}
 }
 

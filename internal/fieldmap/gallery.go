@@ -239,7 +239,7 @@ type drawn struct {
 func (g Gallery) columns(geometry Geometry, anyMu, noisy, inBasis bool, mus, sigmas, frequencies []Plane) ([]drawn, error) {
 	how := ""
 	if geometry.Channels > 1 {
-		how = "over the channels"
+		how = "over channels"
 	}
 	second := func(kind string) string {
 		if how == "" {
@@ -267,7 +267,7 @@ func (g Gallery) columns(geometry Geometry, anyMu, noisy, inBasis bool, mus, sig
 	if err != nil {
 		return nil, err
 	}
-	heading := "scale σ" + second("root mean square")
+	heading := "scale σ" + second("rms")
 	if inBasis {
 		heading = "standard deviation\nof each pixel's noise"
 	}

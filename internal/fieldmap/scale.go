@@ -30,6 +30,10 @@ const shades = 256
 // logFrom is the ratio of the ends from which a scale of positive values is logarithmic.
 const logFrom = 8
 
+// sameFrom is the relative difference below which values are drawn as one: a scale fitted to rounding errors would show
+// a pattern that is not there.
+const sameFrom = 1e-3
+
 // Sequential returns a scale for positive values such as σ, from their least to their largest: perceptually even, and
 // logarithmic where they span more than a factor of 8.
 func Sequential(planes ...Plane) (*Scale, error) {
@@ -38,8 +42,8 @@ func Sequential(planes ...Plane) (*Scale, error) {
 		return nil, fmt.Errorf("draw a map: values run from %v to %v; they must be positive and finite", low, high)
 	}
 	s := &Scale{Low: low, High: high, Log: high > logFrom*low}
-	if high-low < 1e-9*high { // one value: put it in the middle
-		s.Low, s.High = low*0.99, high*1.01
+	if high-low < sameFrom*high { // one value: put it in the middle
+		s.Low, s.High = low*0.9, high*1.1
 	}
 	m, err := moreland.NewLuminance(viridis())
 	if err != nil {

@@ -37,7 +37,7 @@ type Row struct {
 
 // Sheet is a page of rows.
 type Sheet struct {
-	// Title stands above all; Note, in small letters, below it.
+	// Title stands above all; Note, in small letters and as many lines as it takes, below it.
 	Title, Note string
 	Columns     []Column
 	Rows        []Row
@@ -51,6 +51,8 @@ const (
 	marginDots = 28
 	labelDots  = 250
 	legendDots = 64
+	letterDots = 8  // a letter of the note, on average, with some room
+	titleDots  = 13 // one of the title
 )
 
 // layout is where things lie, in dots from the top left.
@@ -58,6 +60,20 @@ type layout struct {
 	left, top     int // of the first cell
 	cellW, cellH  int
 	width, height int
+	note          []string // its lines
+}
+
+// wrap breaks a text between words into lines of at most n letters, where words allow.
+func wrap(note string, n int) []string {
+	var lines []string
+	for word := range strings.FieldsSeq(note) {
+		if k := len(lines) - 1; k >= 0 && len([]rune(lines[k]))+1+len([]rune(word)) <= n {
+			lines[k] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 func (s Sheet) layout() (layout, error) {
@@ -83,8 +99,9 @@ func (s Sheet) layout() (layout, error) {
 		lines = max(lines, strings.Count(c.Heading, "\n")+1)
 	}
 	l.left = marginDots + labelDots
-	l.top = marginDots + 34 + 26*(strings.Count(s.Note, "\n")+1) + 24*lines + 18
-	l.width = l.left + len(s.Columns)*(l.cellW+gap) + marginDots
+	l.width = max(l.left+len(s.Columns)*(l.cellW+gap)+marginDots, 2*marginDots+titleDots*len([]rune(s.Title)))
+	l.note = wrap(s.Note, (l.width-2*marginDots)/letterDots)
+	l.top = marginDots + 34 + 26*len(l.note) + 24*lines + 18
 	l.height = l.top + len(s.Rows)*(l.cellH+gap) + legendDots + marginDots
 	return l, nil
 }
@@ -99,7 +116,7 @@ func (s Sheet) WritePNG(w io.Writer) error {
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(points(l.width), points(l.height)), vgimg.UseDPI(dpi))}
 	p := pen{Canvas: draw.New(c), height: l.height}
 	p.write(marginDots, marginDots, s.Title, 11, true)
-	for i, line := range strings.Split(s.Note, "\n") {
+	for i, line := range l.note {
 		p.write(marginDots, marginDots+36+26*i, line, 8, false)
 	}
 	for i, column := range s.Columns {

@@ -231,8 +231,8 @@ func TestLeakIsMeasuredRight(t *testing.T) {
 		t.Errorf("leak %+v, want accuracy near %.3f", *l, want)
 	}
 	l := r.Leak
-	if l.Chance != 1.0/(classes-1) || l.Donors != classes-1 || l.Inputs != len(inputs) {
-		t.Errorf("leak %+v, want chance 1/3 with 3 donors of %d inputs", *l, len(inputs))
+	if l.Chance != 1.0/(classes-1) || l.Donors != 2 || l.Inputs != len(inputs) {
+		t.Errorf("leak %+v, want chance 1/3 with 2 donors of %d inputs", *l, len(inputs))
 	}
 	if l.ThroughMu == nil || l.ThroughSigma == nil || math.Abs(*l.ThroughMu-want) > 0.02 || *l.ThroughSigma > 0.02 {
 		t.Errorf("attribution %v, %v; want all of it to μ", l.ThroughMu, l.ThroughSigma)

@@ -60,10 +60,10 @@ type Options struct {
 	Seed uint64
 }
 
-// DefaultOptions returns 100 samples at α = 0.001, 4 donors with 8 draws, 2 for the reader, at least 20 inputs, 95 % intervals.
+// DefaultOptions returns 100 samples at α = 0.001, 2 donors with 16 draws, 2 for the reader, at least 20 inputs, 95 % intervals.
 func DefaultOptions() Options {
 	return Options{
-		Thresholds: DefaultThresholds(), Samples: 100, Alpha: 0.001, Donors: 4, Draws: 8, ReaderDraws: 2,
+		Thresholds: DefaultThresholds(), Samples: 100, Alpha: 0.001, Donors: 2, Draws: 16, ReaderDraws: 2,
 		LeastInputs: 20, Confidence: 0.95,
 	}
 }
