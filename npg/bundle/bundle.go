@@ -161,10 +161,12 @@ func (b *Bundle) validateContents() error {
 		name   string
 		values []float32
 	}{{"mu_field", b.Mu}, {"sigma_field", b.Sigma}}
+	seen := map[[32]byte]bool{}
 	for i, in := range b.Inputs {
-		if in.Sigma == nil {
-			return fmt.Errorf("input %d has no scale field", i)
+		if in.Sigma == nil || seen[in.SHA256] {
+			return fmt.Errorf("input %d has no scale field, or another of the same hash has one", i)
 		}
+		seen[in.SHA256] = true
 		sizes = append(sizes, struct {
 			name   string
 			values []float32

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -83,7 +84,7 @@ func parseManifest(text []byte) (manifest, error) {
 		if errors.Is(err, io.EOF) {
 			err = errors.New("the file is empty")
 		}
-		return m, err
+		return m, errors.New(strings.Join(strings.Fields(err.Error()), " ")) // of several lines otherwise
 	}
 	if err := d.Decode(new(any)); !errors.Is(err, io.EOF) {
 		return m, errors.New("it holds more than one document")
