@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"errors"
 	"fmt"
 
 	"ucan/models"
@@ -37,21 +38,20 @@ func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
 	return base, nil
 }
 
-// scoring is the prepared graph without the decision.
+// scoring is the prepared graph without the decision, in the opset that step graphs are made of.
 func scoring(m *models.Model) (*onnx.Model, error) {
 	graph := m.Graph()
-	scores, ok := graph.Output(preparedScores)
-	if !ok {
-		return nil, fmt.Errorf("it gives labels and no scores; take a model that returns logits")
+	if _, ok := graph.Output(preparedScores); !ok {
+		return nil, errors.New("it gives labels and no scores; take a model that returns logits")
 	}
-	b := onnx.Extend(graph)
-	b.ClearOutputs()
-	b.Output(preparedScores, b.Value(preparedScores), onnx.Float, scores.Shape...)
-	graph, err := b.Build()
+	graph, err := graph.WithOutputs(preparedScores)
+	if err == nil {
+		graph, err = graph.WithoutDead()
+	}
 	if err != nil {
 		return nil, err
 	}
-	return graph.WithoutDead()
+	return graph.WithOpset(max(opset, graph.Opset("")))
 }
 
 // headOf says what the scores of a classifier are.
