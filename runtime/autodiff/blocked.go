@@ -120,6 +120,11 @@ func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
 	for _, t := range m.Initializers() {
 		sh.fixed[t.GetName()] = true
 	}
+	if d.inputBlocks {
+		for _, w := range d.promoted {
+			sh.fixed[w] = true
+		}
+	}
 	for _, o := range m.Outputs() {
 		sh.readers[o.Name]++
 	}

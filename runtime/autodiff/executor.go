@@ -43,7 +43,8 @@ const (
 // ExecutorOptions configure an [Executor].
 type ExecutorOptions struct {
 	// Options say what to differentiate. Promote is ignored: Mode decides.
-	// Sizes must fix every symbolic dimension. Output dimensions too.
+	// Sizes must fix every symbolic dimension. Output dimensions too. CPU holds
+	// where Session has no other provider.
 	Options
 	// Mode is how initialisers among Wrt reach the runtime.
 	Mode WeightMode
@@ -91,6 +92,7 @@ func NewExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts E
 
 func openExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts ExecutorOptions) (_ *Executor, err error) {
 	opts.Promote = opts.Mode == WeightsAsInputs
+	opts.CPU = opts.CPU || !slices.ContainsFunc(opts.Session.Providers, func(p runtime.Provider) bool { return p.Name != runtime.CPU })
 	g, err := Differentiate(ctx, OnRuntime(rt), m, opts.Options)
 	if err != nil {
 		return nil, err

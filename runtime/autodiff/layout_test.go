@@ -92,7 +92,8 @@ func TestCPUConvolutions(t *testing.T) {
 			h, w := s.x[2], s.x[3]
 			in, out := 16*s.group, 32*s.group
 			x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(2), onnx.Fixed(h), onnx.Fixed(w))
-			y := act(b.Conv(x, k.weight(0.5, in, 2, 1, 1), onnx.Value{}, onnx.Window{Kernel: []int64{1, 1}}))
+			// Of few channels, whose gradient is taken apart by rows.
+			y := act(b.Conv(x, k.weight(0.5, in, 2, 3, 2), onnx.Value{}, onnx.Window{Kernel: []int64{3, 2}, Pads: []int64{1, 0, 1, 1}}))
 			y = act(b.Op("Conv", []onnx.Value{y, k.weight(0.1, out, in/s.group, s.w[2], s.w[3])}, s.attrs()...))
 			b.OutputUntyped("y", b.Conv(y, k.weight(0.3, 3, out, 1, 1), onnx.Value{}, onnx.Window{Kernel: []int64{1, 1}}))
 			m, err := b.Build()

@@ -39,6 +39,13 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	}
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
 		cpu: opts.CPU}
+	block := int64(1)
+	if opts.CPU && len(promoted) > 0 && allFixed(m) {
+		if block, err = providerBlock(ctx, eng); err != nil {
+			return nil, err
+		}
+		d.inputBlocks = block > 1
+	}
 	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
 	}
@@ -56,7 +63,29 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	if m, err = fold(ctx, eng, m, d.facts, keep); err != nil {
 		return nil, err
 	}
-	return d.reverse(m)
+	g, err := d.reverse(m)
+	if err != nil || block == 1 {
+		return g, err
+	}
+	fs, err := probe(ctx, eng, g.Model, sizes)
+	if err != nil {
+		return nil, err
+	}
+	if g.Model, err = inBlockLayout(g.Model, fs, block); err != nil {
+		return nil, err
+	}
+	g.Nodes = len(g.Model.Nodes())
+	return g, nil
+}
+
+// allFixed reports whether all inputs have fixed sizes.
+func allFixed(m *onnx.Model) bool {
+	for _, in := range m.Inputs() {
+		if !isFixed(in) {
+			return false
+		}
+	}
+	return true
 }
 
 // lossValue is a loss by its own name and that of the output holding it.
@@ -72,6 +101,9 @@ type differ struct {
 	promoted []string
 	losses   []lossValue
 	cpu      bool
+	// inputBlocks says that weights that are inputs are brought to the
+	// provider's blocks too (inBlockLayout).
+	inputBlocks bool
 }
 
 // passes reports whether gradients go through n, by its operator alone.

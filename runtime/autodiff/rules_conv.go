@@ -135,6 +135,9 @@ func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 			if err != nil {
 				return onnx.Value{}, err
 			}
+			if c.separates(v, wi) {
+				return convInputSeparate(c, v, t, g, w), nil
+			}
 			dx := b.Op("Conv", []onnx.Value{g, w}, t.attrs(v.group)...)
 			if c.pictures(v.xd) && v.group == 1 && c.shared.fixed[c.Node.Input[wi]] {
 				return c.blocks(dx), nil
