@@ -228,7 +228,6 @@ func bundleFile(name string) bool {
 // refuse sets a combination apart.
 func (r *resolver) refuse(model, data, noise string, reason error) {
 	text := strings.Join(strings.Fields(reason.Error()), " ")
-	r.opts.Note("refused: %s × %s × %s: %s", model, orAll(data), orAll(noise), text)
 	r.run.Refusals = append(r.run.Refusals, spec.Refusal{Model: model, Dataset: data, Noise: noise, Reason: text})
 }
 

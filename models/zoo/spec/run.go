@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 
 	"ucan/models"
 	"ucan/models/zoo/artifact"
@@ -287,12 +288,32 @@ func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
 // Identity is the SHA-256, in hexadecimal, of everything that makes the run: not of where files lie, of limits or of
 // refusals, none of which can change a certificate or a shard.
 func (r *Run) Identity() (string, error) {
-	c := *r
+	c := r.Portable()
 	c.ID, c.Refusals = "", nil
+	for i := range c.Models {
+		c.Models[i].Limits = Limits{}
+	}
+	for i := range c.Noise {
+		if s := &c.Noise[i]; s.Files != nil {
+			s.NPG = "" // the path is no part of what it holds
+		}
+	}
+	text, err := json.Marshal(c) // struct fields in order, maps sorted: one form for one content
+	if err != nil {
+		return "", fmt.Errorf("identify the run: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Portable is the run without anything of the machine that planned it: where files lay, and the paths of generators,
+// of which the last element stays.
+func (r *Run) Portable() *Run {
+	c := *r
 	c.Models, c.Datasets, c.Noise = slices.Clone(r.Models), slices.Clone(r.Datasets), slices.Clone(r.Noise)
 	for i := range c.Models {
 		m := &c.Models[i]
-		m.Limits, m.File.Origin, m.Denoiser = Limits{}, "", withoutOrigin(m.Denoiser)
+		m.File.Origin, m.Denoiser = "", withoutOrigin(m.Denoiser)
 	}
 	for i := range c.Datasets {
 		d := &c.Datasets[i]
@@ -301,15 +322,14 @@ func (r *Run) Identity() (string, error) {
 	for i := range c.Noise {
 		s := &c.Noise[i]
 		if s.Files = withoutOrigins(s.Files); s.Files != nil {
-			s.NPG = "" // the path is no part of what it holds
+			var names []string
+			for _, item := range s.Files {
+				names = append(names, item.Entry)
+			}
+			s.NPG = strings.Join(names, ",")
 		}
 	}
-	text, err := json.Marshal(&c) // struct fields in order, maps sorted: one form for one content
-	if err != nil {
-		return "", fmt.Errorf("identify the run: %w", err)
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
+	return &c
 }
 
 func withoutOrigins(items []artifact.Item) []artifact.Item {

@@ -1,0 +1,134 @@
+package report
+
+import (
+	"fmt"
+	"io"
+
+	"ucan/internal/report"
+	"ucan/internal/results"
+	"ucan/internal/table"
+)
+
+// maxColumns is how many radii a table on a terminal has.
+const maxColumns = 5
+
+// WriteText writes the boards and each model's figures as tables for people.
+func (r *Report) WriteText(w io.Writer) error {
+	fmt.Fprintf(w, "run %.12s…: %d of %d certificates; intervals at %g %%\n", r.Run, r.Rows, r.Want, 100*r.Confidence)
+	for i := range r.Boards {
+		if err := r.Boards[i].writeText(w); err != nil {
+			return err
+		}
+	}
+	if len(r.Boards) > 0 {
+		if err := r.writeModels(w); err != nil {
+			return err
+		}
+	}
+	if len(r.Refusals) == 0 {
+		return nil
+	}
+	fmt.Fprintf(w, "\nRefused: these made no certificates.\n")
+	t := table.New("model", "dataset", "noise", "reason")
+	for _, f := range r.Refusals {
+		t.Row(f.Model, orAll(f.Dataset), orAll(f.Noise), f.Reason)
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+func orAll(name string) string {
+	if name == "" {
+		return "(all)"
+	}
+	return name
+}
+
+// Title names the board.
+func (b *Board) Title() string {
+	return fmt.Sprintf("%s: %s radii, guarantee %s", b.Dataset, b.Norm, b.Guarantee)
+}
+
+func (b *Board) writeText(w io.Writer) error {
+	fmt.Fprintf(w, "\n%s\n", b.Title())
+	columns := []string{">", "model", "noise", ">inputs", ">ACR", "interval", ">accuracy"}
+	shown := shownRadii(b.Radii)
+	for _, j := range shown {
+		columns = append(columns, fmt.Sprintf(">at %.4g", b.Radii[j]), "interval")
+	}
+	t := table.New(columns...)
+	for i := range b.Entries {
+		e := &b.Entries[i]
+		inputs := fmt.Sprint(e.Summary.Inputs)
+		if e.Partial() {
+			inputs += fmt.Sprintf("/%d", e.Want)
+		}
+		cells := []any{e.Rank, e.Model, e.Noise, inputs, radius(e.Summary.ACR), radii(e.Summary.ACRInterval), percent(e.Summary.Accuracy)}
+		for _, j := range shown {
+			point := e.Summary.Curve[j]
+			cells = append(cells, percent(point.CertifiedAccuracy), percents(point.Interval))
+		}
+		t.Row(cells...)
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+// shownRadii picks about five of the radii, the first and the last among them.
+func shownRadii(radii []float64) []int {
+	n := len(radii)
+	if n <= maxColumns {
+		out := make([]int, n)
+		for i := range out {
+			out[i] = i
+		}
+		return out
+	}
+	var out []int
+	for i := range maxColumns {
+		out = append(out, i*(n-1)/(maxColumns-1))
+	}
+	return out
+}
+
+// writeModels writes what each model cost and where it abstained.
+func (r *Report) writeModels(w io.Writer) error {
+	fmt.Fprintf(w, "\nBy model\n")
+	t := table.New("model", "dataset", "noise", "guarantee", ">place", ">certified", ">abstained", ">failed", ">samples/input", ">s/input", ">alpha")
+	for _, name := range r.Models() {
+		for i := range r.Boards {
+			b := &r.Boards[i]
+			for j := range b.Entries {
+				e := &b.Entries[j]
+				if e.Model != name {
+					continue
+				}
+				s := e.Summary
+				t.Row(e.Model, b.Dataset, e.Noise, b.Guarantee, fmt.Sprintf("%d of %d", e.Rank, len(b.Entries)), s.Certified, s.Abstained, s.Failed,
+					fmt.Sprintf("%.0f", e.SamplesPerInput), fmt.Sprintf("%.3g", s.Seconds/float64(max(s.Inputs, 1))), e.Alpha)
+			}
+		}
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+// radius writes a radius rounded toward zero.
+func radius(v float64) string {
+	text := results.FormatTruncated(v)
+	if len(text) > 2 && text != "inf" {
+		text = text[:len(text)-2]
+	}
+	return text
+}
+
+func radii(i *report.Interval) string {
+	if i == nil {
+		return ""
+	}
+	return fmt.Sprintf("%.3f–%.3f", i.Low, i.High)
+}
+
+func percent(v float64) string { return fmt.Sprintf("%.1f %%", 100*v) }
+
+func percents(i report.Interval) string { return fmt.Sprintf("%.1f–%.1f", 100*i.Low, 100*i.High) }
