@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -32,16 +33,20 @@ const (
 	codeStore      = 6
 )
 
-// postgres is the throw-away server of this package's tests; nil until the first test needs it.
-var postgres *zootest.Postgres
+// server is the throw-away server of this package's tests, started when the first test needs it.
+var server struct {
+	mutex     sync.Mutex
+	postgres  *zootest.Postgres
+	databases int
+}
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(workerVariable); url != "" {
 		os.Exit(workProcess(url))
 	}
 	code := m.Run()
-	if postgres != nil {
-		if err := postgres.Close(); err != nil {
+	if server.postgres != nil {
+		if err := server.postgres.Close(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
@@ -137,27 +142,33 @@ func matrix(t testing.TB, shards int, limit float64, provider string) *spec.Run 
 
 // backends runs a test on SQLite and, where one is installed, on Postgres.
 func backends(t *testing.T, f func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { f(t, "sqlite:"+t.TempDir()+"/zoo.db") })
-	t.Run("postgres", func(t *testing.T) { f(t, database(t)) })
+	t.Run("sqlite", func(t *testing.T) {
+		t.Parallel()
+		f(t, "sqlite:"+t.TempDir()+"/zoo.db")
+	})
+	t.Run("postgres", func(t *testing.T) {
+		t.Parallel()
+		f(t, database(t))
+	})
 }
-
-var databases int
 
 // database is an empty database on the package's server.
 func database(t testing.TB) string {
 	t.Helper()
-	if postgres == nil {
-		p, err := zootest.StartPostgres(t.Context())
+	server.mutex.Lock()
+	defer server.mutex.Unlock()
+	if server.postgres == nil {
+		p, err := zootest.StartPostgres(context.Background()) //nolint:contextcheck // it outlives the test
 		if errors.Is(err, zootest.ErrNoPostgres) {
 			t.Skip(err)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		postgres = p
+		server.postgres = p
 	}
-	databases++
-	url, err := postgres.Database(t.Context(), fmt.Sprintf("test%d", databases))
+	server.databases++
+	url, err := server.postgres.Database(t.Context(), fmt.Sprintf("test%d", server.databases))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,12 +64,25 @@ func (c client[TTx]) enqueue(ctx context.Context, mark [3]int64, jobs []river.In
 // keeps its shard from being queued twice.
 func clientConfig(log *slog.Logger) *river.Config {
 	return &river.Config{
-		Logger:                      log,
+		Logger:                      slog.New(warnings{log.Handler()}),
 		CancelledJobRetentionPeriod: -1,
 		CompletedJobRetentionPeriod: -1,
 		DiscardedJobRetentionPeriod: -1,
 	}
 }
+
+// warnings leaves out what River says below the level of a warning, which is of no use to those who run zoos.
+type warnings struct{ slog.Handler }
+
+func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}
+
+func (h warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{h.Handler.WithAttrs(attrs)}
+}
+
+func (h warnings) WithGroup(name string) slog.Handler { return warnings{h.Handler.WithGroup(name)} }
 
 // client makes a River client for the queue's database.
 func (q *Queue) client(config *river.Config) (engine, error) {
