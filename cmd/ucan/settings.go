@@ -185,6 +185,10 @@ func settings() []setting {
 		{"zoo.artifacts", "artifacts", "", kindString, "", "folder, or s3://BUCKET[/PREFIX][?endpoint=URL], in which all machines find models and data by their content"},
 		{"zoo.cache", "artifact-cache", "", kindString, "", "folder of what was fetched from there (default: in the user's cache folder)"},
 		{"zoo.cache_size", "artifact-cache-size", "", kindInt, 20480, "most MiB of that folder (0: no limit)"},
+		{"zoo.simulate", "simulate", "", kindString, "", "simulate the run on failing workers: workers=1/100/10000,mtbf=24h,detect=2s,restart=10s,rate=385"},
+		{"zoo.plot", "plot", "", kindString, "", "draw the simulation into this .png or .svg file"},
+		{"zoo.parquet", "parquet", "", kindBool, false, "write certificates.parquet as well"},
+		{"zoo.html", "html", "", kindString, "", "write the report with its curves to this .html file"},
 
 		{"worker.queue", "queue", "", kindString, "cpu", "queue to take shards from: cpu or cuda"},
 		{"worker.exit_when_idle", "exit-when-idle", "", kindBool, false, "end when nothing is left to run, shards of dead workers included"},

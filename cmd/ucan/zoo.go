@@ -33,7 +33,7 @@ never lost and never counted twice.
 		},
 	}
 	cmd.AddCommand(
-		newZooRunCommand(a), newZooSubmitCommand(a), newZooStatusCommand(a), newZooCancelCommand(a), newZooRetryCommand(a), newZooUICommand(a),
+		newZooPlanCommand(a), newZooRunCommand(a), newZooSubmitCommand(a), newZooStatusCommand(a), newZooCancelCommand(a), newZooRetryCommand(a), newZooExportCommand(a), newZooReportCommand(a), newZooUICommand(a),
 	)
 	return cmd
 }

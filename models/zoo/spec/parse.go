@@ -22,11 +22,11 @@ import (
 func Load(file string) (*Zoo, error) {
 	f, err := os.Open(file)
 	if err != nil {
-		return nil, fmt.Errorf("read the zoo: %w; give a zoo.yaml", err)
+		return nil, fmt.Errorf("%w; give a zoo.yaml", err)
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read the zoo: %w", err)
+		return nil, fmt.Errorf("read %q: %w", file, err)
 	}
 	p := parser{faults: &Faults{File: file}, places: []string{filepath.Dir(file), "."}}
 	return p.zoo(text)
