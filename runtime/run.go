@@ -2,6 +2,7 @@ package runtime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -15,7 +16,8 @@ import (
 // When ctx ends, onnxruntime is told to stop, which it does between two
 // operators; Run waits for that and returns an error that wraps ctx's. A Run
 // that finished all the same returns nil. After an error the outputs hold
-// anything.
+// anything. A graph without inputs runs to its end: it is computed the same
+// every time, and most often nothing but constants.
 func (s *Session) Run(ctx context.Context, inputs, outputs []*Tensor) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("run session: %w", context.Cause(ctx))
@@ -39,13 +41,35 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []*Tensor) error {
 	if err := sl.acquireTensors(s, inputs, outputs); err != nil {
 		return fmt.Errorf("run session: %w", err)
 	}
-	if err := s.inner.RunWithOptions(sl.in, sl.out, sl.opts); err != nil {
+	if len(inputs) == 0 {
+		err = s.runAlone(sl.out)
+	} else {
+		err = s.inner.RunWithOptions(sl.in, sl.out, sl.opts)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			return fmt.Errorf("run session: %w", context.Cause(ctx))
 		}
 		return fmt.Errorf("run session: %w", err)
 	}
 	return nil
+}
+
+// runAlone runs a graph that has no inputs. The binding's ordinary way takes
+// the address of the first input; by name, outputs alone can be given. That
+// way has no run options, and so no cancellation.
+func (s *Session) runAlone(outputs []ort.Value) (err error) {
+	b, err := s.inner.CreateIoBinding()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Destroy()) }()
+	for i, v := range outputs {
+		if err = b.BindOutput(s.outputs[i].Name, v); err != nil {
+			return fmt.Errorf("output %q: %w", s.outputs[i].Name, err)
+		}
+	}
+	return s.inner.RunWithBinding(b)
 }
 
 // slot is what one Run in flight needs besides the tensors: scratch lists and

@@ -14,9 +14,6 @@ import (
 // CPU provider.
 func OnRuntime(rt *runtime.Runtime) Engine { return &runtimeEngine{rt: rt} }
 
-// noInput is the name of an input that no node reads.
-const noInput = "ucan.none"
-
 type runtimeEngine struct{ rt *runtime.Runtime }
 
 var _ Engine = (*runtimeEngine)(nil)
@@ -50,19 +47,6 @@ func (e *runtimeEngine) Infer(ctx context.Context, m *onnx.Model) (_ map[string]
 // and so must know their shapes first: where they are not declared, a first
 // run returns the shapes alone.
 func (e *runtimeEngine) Eval(ctx context.Context, m *onnx.Model, inputs []*onnxpb.TensorProto) (_ map[string]*onnxpb.TensorProto, err error) {
-	if len(m.Inputs()) == 0 {
-		// The binding to onnxruntime cannot run a graph without inputs.
-		b := onnx.Extend(m)
-		b.Input(noInput, onnx.Float, onnx.Fixed(1))
-		if m, err = b.Build(); err != nil {
-			return nil, err
-		}
-		none, err := onnx.NewTensor(noInput, []int64{1}, []float32{0})
-		if err != nil {
-			return nil, err
-		}
-		inputs = []*onnxpb.TensorProto{none}
-	}
 	var open []string
 	for _, o := range m.Outputs() {
 		fixed := o.HasShape

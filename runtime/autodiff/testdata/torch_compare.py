@@ -3,7 +3,8 @@
   UCAN_GRAPHS=DIR go test ./runtime/autodiff -run TestWriteGraphs
   python torch_compare.py DIR [ROUNDS] [THREADS] [wall|cpu]
 
-Needs onnx, onnxruntime, numpy and torch. Batch 128; medians over the rounds.
+Needs onnx, onnxruntime, numpy and torch. Batch 128; medians over the rounds
+of times, and of ratios within a round.
 "wall" is elapsed time; "cpu" is processor time of the process, which other
 load on the machine disturbs less: use it with one thread.
 """
@@ -146,13 +147,16 @@ def main():
                 start = clock()
                 run()
                 times[k].append(clock() - start)
-        med = {k: statistics.median(v) for k, v in times.items()}
-        for k, v in med.items():
-            own = med[k.split()[0] + " forward"]
+        # Ratios are taken within each round: the speed of a shared machine
+        # drifts from round to round.
+        def ratio(k, of):
+            return statistics.median(a / b for a, b in zip(times[k], times[of]))
+
+        for k, v in times.items():
             vs = ""
-            if k.startswith("ort") and k != "ort forward":
-                vs = f"   {v / med['torch ' + k.split()[1].split('-')[0]]:.2f} of torch"
-            print(f"  {k:22s} {v * 1e3:8.1f} ms   {v / own:5.2f} x forward{vs}")
+            if k.startswith("ort"):
+                vs = f"   {ratio(k, 'torch ' + k.split()[1].split('-')[0]):.2f} of torch"
+            print(f"  {k:22s} {statistics.median(v) * 1e3:8.1f} ms   {ratio(k, k.split()[0] + ' forward'):5.2f} x forward{vs}")
 
 
 if __name__ == "__main__":
