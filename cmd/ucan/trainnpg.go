@@ -34,7 +34,8 @@ cross-entropy of the noisy copies, through the gradients of any ONNX classifier.
 Kinds: pattern (a formula of the position whose numbers are learned) and dataset (one learned field) are fixed before an
 input is seen: their certificates hold for the running service ("deployed"). certification (networks that read the clean
 input) and per-input (optimised for each input of the data) depend on the input: their certificates are "pinned", and
-hold only for who replays exactly the stored noise, not for a service that recomputes it from each request.
+hold only for who replays exactly the stored noise, not for a service that recomputes it from each request. Per-input
+takes --epochs as steps (100 unless given), --draws as noisy copies of a step (100), --lr, --floor, --ceiling and --basis.
 
 Scales are on the data's scale: s multiplies noise of standard deviation --sigma (1 unless given), and lies between
 --floor and --ceiling whatever is learned. --target-sigma holds the mean of s over every input's coordinates, inside the
@@ -88,7 +89,10 @@ func newNPGTraining(a *app) (*npgTraining, error) {
 		r.fault("npg.kind", "%q is no kind; give pattern, dataset, certification or per-input", kind)
 	}
 	t.fit = fit.DefaultConfig(kind)
-	if !r.changed("train.validation") && t.train.val == "" {
+	switch {
+	case kind == net.Kind(bundle.PerInput):
+		checkPerInput(r)
+	case !r.changed("train.validation") && t.train.val == "":
 		t.train.holdOut = defaultHoldOut
 	}
 	t.readLoop(r)
@@ -225,6 +229,9 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	}
 	if err = t.settleNoise(model.Dim()); err != nil {
 		return err
+	}
+	if t.fit.Net.Kind == net.Kind(bundle.PerInput) {
+		return t.optimisePerInput(ctx, rt, model, set)
 	}
 	report, done := a.trainingProgress(t.train.batch)
 	t.fit.Loop.Report = report
