@@ -5,11 +5,13 @@ package smooth_test
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"syscall"
 	"testing"
 	"time"
 
 	"ucan/smooth"
+	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
 
@@ -38,6 +40,7 @@ func cpuTime(b *testing.B) time.Duration {
 // BenchmarkCertify measures all that certification adds to inference, a noise
 // value: compare "sampler" (the noise alone) with "scalar" and "fields" (Certify).
 func BenchmarkCertify(b *testing.B) {
+	imageOf := map[int][]int{784: {1, 28, 28}, 3072: {3, 32, 32}, 150528: {3, 224, 224}}
 	for _, d := range []int{784, 3072, 150528} {
 		batch := max(1, 128*784/d)
 		n := max(64, 20_000_000/d/64*8)
@@ -66,6 +69,7 @@ func BenchmarkCertify(b *testing.B) {
 		for name, noise := range map[string]*smooth.SealedNoise{
 			"scalar": gaussian(b, d, 0.25, nil, nil),
 			"fields": gaussian(b, d, 0.25, mu, sigma),
+			"basis":  inBasis(b, rand.New(rand.NewPCG(1, 2)), dct(b, imageOf[d]...), family.L2),
 		} {
 			for _, workers := range []int{1, 2} {
 				b.Run(fmt.Sprintf("d=%d/%s/workers=%d", d, name, workers), func(b *testing.B) {

@@ -13,7 +13,12 @@
 //	{x + δ : ‖δ ⊘ s‖_p ≤ R(p_A)},
 //
 // because z ↦ f(s⊙z + μ) is itself a classifier, smoothed by isotropic noise
-// (UCAN, arXiv 2510.19977, universal transform). The package draws the noise,
+// (UCAN, arXiv 2510.19977, universal transform). Gaussian noise may be shaped in an
+// orthonormal basis U instead, μ + λ·U(s⊙ε), and g is then constant on
+//
+//	{x + δ : ‖(Uᵀδ) ⊘ s‖₂ ≤ R(p_A)},
+//
+// for the same reason (package basis). The package draws the noise,
 // counts votes, bounds p_A from below with confidence 1 − α and reports that
 // region with its ℓ1, ℓ2 and ℓ∞ radii. It imports neither a runtime nor a file
 // format: the classifier is the two-method interface Classifier.

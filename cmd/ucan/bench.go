@@ -29,7 +29,7 @@ the ratio of their times (the median over neighbouring rounds) beside the time t
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), a) },
 	}
 	addSettings(cmd.Flags(), slices.Concat(modelKeys, sessionKeys, []string{
-		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "statistics.n0", "statistics.n", "statistics.alpha", "bench.rounds",
+		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.npg", "noise.floor", "noise.ceiling", "noise.fixed_mean", "statistics.n0", "statistics.n", "statistics.alpha", "bench.rounds",
 	})...)
 	return cmd
 }

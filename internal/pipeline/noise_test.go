@@ -1,0 +1,98 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"ucan/internal/dataset"
+	"ucan/npg"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/family"
+)
+
+// doubling is a generator whose scale is twice the input, no less than 1; closed tells that it was closed.
+type doubling struct{ closed *bool }
+
+func (doubling) Parameters(_ context.Context, x []float32) (npg.Parameters, error) {
+	if len(x) == 0 {
+		return npg.Parameters{}, errors.New("no input")
+	}
+	s := make([]float32, len(x))
+	for i, v := range x {
+		s[i] = 2 * v
+	}
+	return npg.Limits{Floor: 1, Ceiling: 8}.Seal(nil, len(x), nil, s)
+}
+
+func (doubling) Guarantee() npg.Guarantee { return npg.Pinned }
+
+func (d doubling) Close() error { *d.closed = true; return nil }
+
+// Noise of a pinned generator is made for each input and never without one; its record says how the limits bind.
+func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
+	closed := false
+	m := &NoiseMaker{
+		Generator: doubling{&closed}, NPG: &certificate.NPG{Kind: "certification", Spec: "doubling"},
+		Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
+	}
+	nominal, err := m.Nominal(t.Context())
+	if err != nil || nominal.Noise().Sigma != nil || nominal.UnitRadius() != 1 {
+		t.Errorf("nominal noise %+v, %v", nominal, err)
+	}
+	a, err := m.Make(t.Context(), []float32{0.25, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := m.Make(t.Context(), []float32{3, 9})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Noise.Noise().Sigma[1] != 4 || b.Noise.Noise().Sigma[0] != 6 {
+		t.Errorf("scales %v and %v", a.Noise.Noise().Sigma, b.Noise.Noise().Sigma)
+	}
+	if a.NPG.Floored != 1 || a.NPG.Ceiled != 0 || b.NPG.Floored != 0 || b.NPG.Ceiled != 1 || m.NPG.Floored != 0 {
+		t.Errorf("records %+v and %+v; that of the run %+v", a.NPG, b.NPG, m.NPG)
+	}
+	if _, err := m.Make(t.Context(), nil); err == nil {
+		t.Error("noise was made without an input")
+	}
+	if err := m.Close(); err != nil || !closed {
+		t.Errorf("the generator was not closed (%v)", err)
+	}
+}
+
+// A certificate with pinned noise stores the noise it was made with, and one of a failed input claims none.
+func TestCertifierStoresPinnedNoise(t *testing.T) {
+	closed := false
+	smoother, err := smooth.New([]smooth.Classifier{smooth.ClassifierFunc(2, 8, func([]float32) int32 { return 1 })}, smooth.Config{Dim: 2, Classes: 2, Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &Certifier{
+		Source: "test", Noise: &NoiseMaker{
+			Generator: doubling{&closed}, NPG: &certificate.NPG{Kind: "certification", Spec: "doubling"},
+			Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
+		},
+		Method: func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, _ int) (smooth.Certification, error) {
+			return smoother.Certify(ctx, x, id, noise, smooth.FixedN{N0: 10, N: 100, Alpha: 0.01})
+		},
+		Head: certificate.Head{Model: certificate.Model{Name: "m", SHA256: certificate.NewField([]float32{1}).SHA256, Classes: 2}},
+	}
+	x := []float32{0.25, 2}
+	row, cert, err := c.Certify(t.Context(), dataset.Item{Index: 3, X: x, SHA256: smooth.InputID(x), Shape: []int{2}, Label: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cert.Guarantee != certificate.Pinned || row.Guarantee != "pinned" || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
+		t.Errorf("certificate of %+v under %q", cert.Noise, cert.Guarantee)
+	}
+	if findings, err := certificate.Check(cert, nil); err != nil || len(findings) > 0 {
+		t.Errorf("findings %v, %v", findings, err)
+	}
+	_, failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
+	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != certificate.Pinned {
+		t.Errorf("failed: %+v, %v", failed, err)
+	}
+}
