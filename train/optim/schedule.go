@@ -94,14 +94,14 @@ func (s Schedule) Rate(t int64) float64 {
 // oneCycle is PyTorch's OneCycleLR with cosine annealing in both phases.
 func (s Schedule) oneCycle(t float64) float64 {
 	start := s.Peak / s.Start
-	top, end := s.Rise*float64(s.Steps)-1, float64(s.Steps)-1
-	if t <= top {
+	top, end := max(s.Rise*float64(s.Steps)-1, 0), float64(s.Steps)-1
+	switch {
+	case t < top:
 		return cosine(start, s.Peak, t/top)
-	}
-	if end <= top {
+	case end <= top:
 		return s.Peak
 	}
-	return cosine(s.Peak, start/s.End, min(1, (t-max(top, 0))/(end-max(top, 0))))
+	return cosine(s.Peak, start/s.End, (t-top)/(end-top))
 }
 
 // cosine runs from a to b as x runs from 0 to 1.
