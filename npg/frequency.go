@@ -70,10 +70,10 @@ func (f Frequency) Field(shape []int) (Parameters, error) {
 		}
 	}
 	sigma := slices.Repeat(plane, channels)
-	return f.Limits.Seal(u, len(sigma), nil, sigma)
+	return f.Seal(u, len(sigma), nil, sigma)
 }
 
 // String returns the specification that [ParseFormula] reads back.
 func (f Frequency) String() string {
-	return "pattern:dct" + numbers(named{"kappa", f.Kappa}, named{"gamma", f.Gamma}, named{"iota", f.Iota}) + f.Limits.spec()
+	return "pattern:dct" + numbers(named{"kappa", f.Kappa}, named{"gamma", f.Gamma}, named{"iota", f.Iota}) + f.spec()
 }

@@ -72,7 +72,7 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 		}
 	}
 	sigma := slices.Repeat(plane, channels)
-	return p.Limits.Seal(nil, len(sigma), nil, sigma)
+	return p.Seal(nil, len(sigma), nil, sigma)
 }
 
 // coordinate places pixel i of n on [−span, span]; a single pixel is the centre.
@@ -97,5 +97,5 @@ func (p Pattern) norm(a, b float64) float64 {
 
 // String returns the specification that [ParsePattern] reads back.
 func (p Pattern) String() string {
-	return "pattern:" + p.Norm + numbers(named{"kappa", p.Kappa}, named{"iota", p.Iota}, named{"span", p.Span}) + p.Limits.spec()
+	return "pattern:" + p.Norm + numbers(named{"kappa", p.Kappa}, named{"iota", p.Iota}, named{"span", p.Span}) + p.spec()
 }

@@ -88,8 +88,8 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 	if cert.Guarantee != certificate.Pinned || row.Guarantee != "pinned" || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
 		t.Errorf("certificate of %+v under %q", cert.Noise, cert.Guarantee)
 	}
-	if findings, err := certificate.Check(cert, nil); err != nil || len(findings) > 0 {
-		t.Errorf("findings %v, %v", findings, err)
+	if findings, checkErr := certificate.Check(cert, nil); checkErr != nil || len(findings) > 0 {
+		t.Errorf("findings %v, %v", findings, checkErr)
 	}
 	_, failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
 	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != certificate.Pinned {

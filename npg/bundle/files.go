@@ -47,7 +47,7 @@ func Write(dir string, b *Bundle) error {
 	if err != nil {
 		return fmt.Errorf("write bundle %q: %w", dir, err)
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err = os.MkdirAll(dir, 0o777); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	names := fileNames()
@@ -62,7 +62,7 @@ func Write(dir string, b *Bundle) error {
 	old, err := os.ReadFile(filepath.Join(dir, ManifestName))
 	if err == nil && digest(old) != digest(text) {
 		// Another bundle: it stops being one before its files change.
-		if err := os.Remove(filepath.Join(dir, ManifestName)); err != nil {
+		if err = os.Remove(filepath.Join(dir, ManifestName)); err != nil {
 			return fmt.Errorf("write bundle: %w", err)
 		}
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -173,7 +173,7 @@ func writeFile(dir, name string, data []byte) (err error) {
 	}
 	folder, openErr := os.Open(dir)
 	if openErr != nil {
-		return nil //nolint:nilerr // the file is there; only its survival of a power cut cannot be forced
+		return nil // the file is there; only its survival of a power cut cannot be forced
 	}
 	_ = folder.Sync() // some file systems cannot sync folders
 	return folder.Close()

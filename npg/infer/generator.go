@@ -76,16 +76,16 @@ func (g *Generator) Parameters(ctx context.Context, x []float32) (npg.Parameters
 // fields returns μ and the signed s.
 func (g *Generator) fields(ctx context.Context, x []float32) (mu, sigma []float32, err error) {
 	if g.cfg.Joint != nil {
-		out, err := g.cfg.Joint.Evaluate(ctx, x)
-		if err != nil || len(out) == 1 || g.cfg.FixedMean {
-			return nil, first(out), err
+		out, jointErr := g.cfg.Joint.Evaluate(ctx, x)
+		if jointErr != nil || len(out) == 1 || g.cfg.FixedMean {
+			return nil, first(out), jointErr
 		}
 		return g.scaled(out[1]), out[0], nil
 	}
 	if g.cfg.Mu != nil && !g.cfg.FixedMean {
-		out, err := g.cfg.Mu.Evaluate(ctx, x)
-		if err != nil {
-			return nil, nil, err
+		out, muErr := g.cfg.Mu.Evaluate(ctx, x)
+		if muErr != nil {
+			return nil, nil, muErr
 		}
 		mu = g.scaled(out[0])
 		shifted := make([]float32, len(x))

@@ -81,17 +81,17 @@ func TestDegenerateNetworks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, err := g.Parameters(t.Context(), []float32{1, 2, 3}); err != nil || p.Floored() != 3 || p.Sigma()[0] < npg.DefaultFloor {
-		t.Errorf("zero: %v, %d at the floor (%v)", p.Sigma(), p.Floored(), err)
+	if p, zeroErr := g.Parameters(t.Context(), []float32{1, 2, 3}); zeroErr != nil || p.Floored() != 3 || p.Sigma()[0] < npg.DefaultFloor {
+		t.Errorf("zero: %v, %d at the floor (%v)", p.Sigma(), p.Floored(), zeroErr)
 	}
 	c.Sigma = each(func(float32) float32 { return float32(math.NaN()) })
 	if g, err = NewGenerator(c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := g.Parameters(t.Context(), []float32{1, 2, 3}); !errors.Is(err, npg.ErrSigma) {
+	if _, err = g.Parameters(t.Context(), []float32{1, 2, 3}); !errors.Is(err, npg.ErrSigma) {
 		t.Errorf("NaN: %v", err)
 	}
-	if _, err := g.Parameters(t.Context(), []float32{1}); err == nil {
+	if _, err = g.Parameters(t.Context(), []float32{1}); err == nil {
 		t.Error("an input of another size was taken")
 	}
 	c.Mu, c.Sigma = each(func(float32) float32 { return float32(math.Inf(1)) }), each(func(float32) float32 { return 1 })

@@ -38,9 +38,9 @@ type Options struct {
 // Open returns the generator of a bundle. rt may be nil for kinds that run no networks.
 func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options) (_ *Opened, err error) {
 	if b.Kind != bundle.Certification {
-		generator, err := b.Stored()
-		if err != nil {
-			return nil, err
+		generator, storedErr := b.Stored()
+		if storedErr != nil {
+			return nil, storedErr
 		}
 		return &Opened{Generator: generator}, nil
 	}
@@ -54,9 +54,9 @@ func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options)
 		}
 	}()
 	open := func(role bundle.Role, outputs []string) (Network, error) {
-		g, err := OpenGraph(ctx, rt, b.Graphs[role], GraphOptions{Shape: b.Shape, Outputs: outputs, Session: o.Session, Known: o.Known})
-		if err != nil {
-			return nil, fmt.Errorf("the graph %s: %w", role, err)
+		g, openErr := OpenGraph(ctx, rt, b.Graphs[role], GraphOptions{Shape: b.Shape, Outputs: outputs, Session: o.Session, Known: o.Known})
+		if openErr != nil {
+			return nil, fmt.Errorf("the graph %s: %w", role, openErr)
 		}
 		out.graphs = append(out.graphs, g)
 		return g, nil
@@ -66,9 +66,9 @@ func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options)
 		return nil, err
 	}
 	if data := b.Graphs[bundle.Joint]; data != nil {
-		outputs, err := jointOutputs(data)
-		if err != nil {
-			return nil, fmt.Errorf("the graph %s: %w", bundle.Joint, err)
+		outputs, namesErr := jointOutputs(data)
+		if namesErr != nil {
+			return nil, fmt.Errorf("the graph %s: %w", bundle.Joint, namesErr)
 		}
 		if c.Joint, err = open(bundle.Joint, outputs); err != nil {
 			return nil, err

@@ -118,18 +118,18 @@ func (r Region) Radius(q family.Norm) (float64, error) {
 		}
 		return mulDown(r.R, least), nil
 	}
-	var sum sum
+	var total sum
 	if r.Norm == family.L1 && q == family.LInf { // r = 1
 		for i := range r.Dim {
-			sum.add(1 / r.sigma(i))
+			total.add(1 / r.sigma(i))
 		}
-		return down(r.R / (sum.value() * (1 + slack))), nil
+		return down(r.R / (total.value() * (1 + slack))), nil
 	}
 	for i := range r.Dim { // r = 2
 		inv := 1 / r.sigma(i)
-		sum.add(inv * inv)
+		total.add(inv * inv)
 	}
-	return down(r.R / (math.Sqrt(sum.value()) * (1 + slack))), nil
+	return down(r.R / (math.Sqrt(total.value()) * (1 + slack))), nil
 }
 
 // SemiAxes writes to dst the semi-axes R·σ_i, each rounded down, and returns it;
