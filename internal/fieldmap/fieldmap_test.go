@@ -92,7 +92,7 @@ func TestScales(t *testing.T) {
 		t.Errorf("scale %v to %v, %v and %v: want blue below 0, red above, 0 in the middle", mu.Low, mu.High, mu.colour(-0.2), mu.colour(0.2))
 	}
 	for _, bad := range []float64{0, -1, math.NaN(), math.Inf(1)} {
-		if _, err := Sequential(Plane{2, 1, []float64{1, bad}}); err == nil {
+		if _, err = Sequential(Plane{2, 1, []float64{1, bad}}); err == nil {
 			t.Errorf("a scale with %v was drawn", bad)
 		}
 	}
@@ -175,13 +175,13 @@ func TestGalleryFiles(t *testing.T) {
 		t.Fatalf("%d sheets, %d inputs", len(files.Sheets), len(files.Figures))
 	}
 	for _, name := range files.Sheets {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
+		page, readErr := os.ReadFile(filepath.Join(dir, name))
+		if readErr != nil {
+			t.Fatal(readErr)
 		}
-		m, err := png.Decode(bytes.NewReader(data))
-		if err != nil {
-			t.Fatal(err)
+		m, decodeErr := png.Decode(bytes.NewReader(page))
+		if decodeErr != nil {
+			t.Fatal(decodeErr)
 		}
 		if w := m.Bounds().Dx(); w < 800 || w > 2000 {
 			t.Errorf("%s is %d pixels wide", name, w)

@@ -375,7 +375,7 @@ func TestReportSerialises(t *testing.T) {
 		t.Fatal(err)
 	}
 	var back Report
-	if err := json.Unmarshal(text, &back); err != nil {
+	if err = json.Unmarshal(text, &back); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := json.Marshal(back); !slices.Equal(again, text) {
@@ -386,7 +386,7 @@ func TestReportSerialises(t *testing.T) {
 		t.Fatal(err)
 	}
 	back = Report{}
-	if err := yaml.Unmarshal(doc, &back); err != nil {
+	if err = yaml.Unmarshal(doc, &back); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := json.Marshal(back); !slices.Equal(again, text) {

@@ -88,7 +88,7 @@ func Run(ctx context.Context, rt *runtime.Runtime, model *models.Model, set *dat
 	if err != nil {
 		return Result{}, err
 	}
-	defer release()
+	defer func() { err = errors.Join(err, release()) }()
 	network, err := open(ctx, rt, model, c)
 	if err != nil {
 		return Result{}, err

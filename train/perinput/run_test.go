@@ -28,8 +28,8 @@ func setting(t *testing.T, n string) (*runtime.Runtime, *models.Model, *data.Set
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := model.Close(); err != nil {
-			t.Error(err)
+		if cerr := model.Close(); cerr != nil {
+			t.Error(cerr)
 		}
 	})
 	source, err := dataset.Open(ctx, "digits?n="+n, dataset.Options{})
@@ -124,8 +124,8 @@ func TestBundleHoldsTheFields(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() {
-		if err := network.Close(); err != nil {
-			t.Error(err)
+		if cerr := network.Close(); cerr != nil {
+			t.Error(cerr)
 		}
 	}()
 	again, err := perinput.Optimise(context.Background(), network, x, smooth.InputID(x), c.Field)
