@@ -131,9 +131,9 @@ func BenchmarkCost(b *testing.B) {
 			weights := autodiff.Trainable(m)
 			runs := []*runner{
 				costRunner(b, rt, eng, m, batch, 2, nil),
-				grad(autodiff.Options{}),
-				grad(autodiff.Options{Wrt: weights}),
-				grad(autodiff.Options{Wrt: weights, Promote: true}),
+				grad(autodiff.Options{CPU: true}),
+				grad(autodiff.Options{Wrt: weights, CPU: true}),
+				grad(autodiff.Options{Wrt: weights, Promote: true, CPU: true}),
 			}
 			times := make([][]float64, len(runs))
 			for range b.N {

@@ -32,7 +32,10 @@
 //   - Abs and ReduceL1: 0 at 0. ReduceL2: 0 at the zero vector. Sqrt and Log
 //     are infinite at 0, as is Pow below exponent 1.
 //   - Max, Min, ReduceMax, ReduceMin, GlobalMaxPool: equal maxima share the
-//     gradient evenly. MaxPool: the first maximum of a window takes it all.
+//     gradient evenly. So they do in MaxPool where its windows tile the input;
+//     where they overlap, are padded or leave a rest, the first maximum of a
+//     window takes it all. With Options.CPU numbers below the normal range of
+//     float32 count as equal.
 //   - Floor, Ceil, Round, Sign, comparisons, ArgMax, TopK's indices and casts
 //     to integers: 0 everywhere.
 //

@@ -142,10 +142,13 @@ def main():
         times = {k: [] for k in todo}
         for k in todo:
             todo[k]()
+        order = list(todo)
         for _ in range(rounds):
-            for k, run in todo.items():
+            # What ran before leaves caches and processors in another state.
+            rng.shuffle(order)
+            for k in order:
                 start = clock()
-                run()
+                todo[k]()
                 times[k].append(clock() - start)
         # Ratios are taken within each round: the speed of a shared machine
         # drifts from round to round.
