@@ -28,5 +28,5 @@ func Example() {
 		return
 	}
 	fmt.Printf("class %d, ℓ2 radius %.2f, semi-axes %.2f and %.2f\n", c.Class, c.Radius, c.R, 2*c.R)
-	// Output: class 1, ℓ2 radius 0.78, semi-axes 0.78 and 1.56
+	// Output: class 1, ℓ2 radius 0.80, semi-axes 0.80 and 1.60
 }

@@ -100,6 +100,9 @@ func (s *SealedNoise) Radius(pLower float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
+	if s.noise.Basis != nil { // there a radius costs transforms, and adaptive grids ask for many
+		return mulDown(r.R, s.unit), nil
+	}
 	out, err := r.Radius(s.noise.Norm)
 	if err != nil {
 		return 0, fmt.Errorf("smooth: %s radius: %w", s.noise.Norm, err)

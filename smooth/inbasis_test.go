@@ -220,3 +220,27 @@ func TestSealRefusesBases(t *testing.T) {
 		t.Error("a basis of another dimension was accepted")
 	}
 }
+
+// The radius by the unit region is that of the region itself, but for the last digits, and
+// never above what the region's own gives by more than them.
+func TestRadiusInBasisIsThatOfTheRegion(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	b := dct(t, 2, 4, 5)
+	for _, norm := range []family.Norm{family.L1, family.L2, family.LInf} {
+		noise := inBasis(t, rng, b, norm)
+		for _, p := range []float64{0.3, 0.6, 0.99, 1 - 1e-9} {
+			got, err := noise.Radius(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := noise.Region(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := r.Radius(norm)
+			if err != nil || math.Abs(got-want) > 1e-15*want {
+				t.Errorf("%s, p = %v: %v, the region's %v (%v)", norm, p, got, want, err)
+			}
+		}
+	}
+}

@@ -119,6 +119,10 @@ func TestInterruptedWriteIsNoBundle(t *testing.T) {
 }
 
 func TestReadRefuses(t *testing.T) {
+	whole := map[string]string{}
+	for name, b := range examples() {
+		whole[name] = write(t, b)
+	}
 	edit := func(old, new string) func(t *testing.T, dir string) {
 		return func(t *testing.T, dir string) {
 			path := filepath.Join(dir, ManifestName)
@@ -169,7 +173,8 @@ func TestReadRefuses(t *testing.T) {
 		}, "regular file"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			dir := write(t, examples()[c.bundle])
+			dir := filepath.Join(t.TempDir(), "bundle")
+			must(t, os.CopyFS(dir, os.DirFS(whole[c.bundle])))
 			c.damage(t, dir)
 			_, err := Read(dir)
 			if !errors.Is(err, ErrBundle) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
