@@ -73,6 +73,7 @@ type baseTraining struct {
 	record    base.Record
 	stored    *base.Record // of the run that is resumed
 	labels    []string
+	net       *base.Net
 }
 
 func runTrainBase(ctx context.Context, a *app) error {
@@ -232,6 +233,7 @@ func (t *baseTraining) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.net = net
 	config, err := t.configure(net, description)
 	if err != nil {
 		return err
@@ -352,9 +354,10 @@ func (t *baseTraining) present(o base.Outcome) error {
 
 // declaration is the model.yaml of the bundle: everything else is inside the graph.
 func (t *baseTraining) declaration() models.Declaration {
+	input, logits := t.net.Names()
 	d := models.Declaration{
-		Input:  models.InputDeclaration{Name: arch.Images, Layout: models.NCHW},
-		Output: models.OutputDeclaration{Name: arch.Logits, Kind: "logits", Decision: "argmax"},
+		Input:  models.InputDeclaration{Name: input, Layout: models.NCHW},
+		Output: models.OutputDeclaration{Name: logits, Kind: "logits", Decision: "argmax"},
 	}
 	if len(t.set.Info().Shape) != 3 {
 		d.Input.Layout = models.Flat

@@ -31,7 +31,7 @@ func network(t testing.TB, name string, shape ...int) *arch.Network {
 func config(rows, draws int) base.Config {
 	return base.Config{
 		Rows: rows, Draws: draws, Momentum: 0.1, Entropy: 0.5, Mode: autodiff.WeightsAsInputs,
-		Session: runtime.SessionOptions{IntraOp: 2},
+		Session: runtime.SessionOptions{IntraOp: 2, Config: calm()},
 	}
 }
 
@@ -196,13 +196,13 @@ func TestStepsRepeat(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		shape []int
-	}{{"mnist-cnn", []int{1, 28, 28}}, {"resnet20", []int{3, 16, 16}}, {"vit-tiny", []int{3, 16, 16}}, {"mlp", []int{1, 28, 28}}} {
+	}{{"mnist-cnn", []int{1, 28, 28}}, {"resnet20", []int{3, 8, 8}}, {"vit-tiny", []int{3, 8, 8}}, {"mlp", []int{1, 28, 28}}} {
 		t.Run(c.name, func(t *testing.T) {
 			dim := c.shape[0] * c.shape[1] * c.shape[2]
-			b := batch(16, 1, dim, 5)
+			b := batch(8, 1, dim, 5)
 			var first [][]float32
-			for attempt := range 4 {
-				o := objective(t, rt, base.FromArch(network(t, c.name, c.shape...)), config(16, 1))
+			for attempt := range 2 {
+				o := objective(t, rt, base.FromArch(network(t, c.name, c.shape...)), config(8, 1))
 				var got [][]float32
 				for range 2 {
 					if _, err := o.Step(context.Background(), b); err != nil {
@@ -234,6 +234,9 @@ func TestLearns(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, name := range []string{"mlp", "resnet20"} {
 		t.Run(name, func(t *testing.T) {
+			if testing.Short() && name == "resnet20" {
+				t.Skip("slow")
+			}
 			o := objective(t, rt, base.FromArch(network(t, name, 1, 8, 8)), config(32, 2))
 			c := optim.DefaultConfig("adamw")
 			opt, err := optim.New(c, o.Parameters())
@@ -241,14 +244,14 @@ func TestLearns(t *testing.T) {
 				t.Fatal(err)
 			}
 			var last train.Metrics
-			for s := range 60 {
+			for s := range 40 {
 				if last, err = o.Step(context.Background(), batch(32, 2, 64, uint64(s%8))); err != nil {
 					t.Fatal(err)
 				}
 				opt.Update(optim.Update{Step: int64(s + 1), Rate: 5e-3, Scale: 1})
 			}
 			if last.Noisy < 0.9 {
-				t.Errorf("accuracy %v after 60 steps", last.Noisy)
+				t.Errorf("accuracy %v after 40 steps", last.Noisy)
 			}
 			m, err := o.Export()
 			if err != nil {
@@ -279,7 +282,7 @@ func TestLearns(t *testing.T) {
 					right++
 				}
 			}
-			if right < 85 {
+			if right < 80 {
 				t.Errorf("the exported classifier knows %d of 100", right)
 			}
 		})

@@ -40,3 +40,6 @@ func upTo(n int) []int {
 	}
 	return out
 }
+
+// calm keeps idle threads from spinning, so that tests are quick on a busy machine; bits do not depend on it.
+func calm() map[string]string { return map[string]string{"session.intra_op.allow_spinning": "0"} }

@@ -65,20 +65,23 @@ func FromModel(m *models.Model) (*Net, error) {
 	if !ok {
 		return nil, fmt.Errorf("fine-tune %s: it returns labels and no scores; take a model that returns logits", m.Name())
 	}
+	logits := source(graph, preparedScores)
 	b := onnx.Extend(graph)
 	b.ClearOutputs()
-	b.Output(arch.Logits, b.Identity(b.Value(source(graph, preparedScores))), onnx.Float, scores.Shape...)
+	b.Output(logits, b.Value(logits), onnx.Float, scores.Shape...)
 	graph, err := b.Build()
 	if err == nil {
-		graph, err = graph.Renamed(map[string]string{preparedInput: arch.Images})
-	}
-	if err == nil {
 		graph, err = graph.WithoutDead()
+	}
+	var names map[string]string
+	if err == nil {
+		names = freeNames(graph, map[string]string{preparedInput: arch.Images, logits: arch.Logits})
+		graph, err = graph.Renamed(names)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
 	}
-	net := &Net{graph: graph, input: arch.Images, logits: arch.Logits}
+	net := &Net{graph: graph, input: names[preparedInput], logits: names[logits]}
 	for _, name := range autodiff.Trainable(graph) {
 		if t := graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
 			net.weights = append(net.weights, weight{name, len(t.GetDims()) >= 2})
@@ -91,6 +94,18 @@ func FromModel(m *models.Model) (*Net, error) {
 		return withWeights(graph, weights)
 	}
 	return net, nil
+}
+
+// freeNames makes wanted names, from present ones to new ones, free of those that other values of the graph have.
+func freeNames(m *onnx.Model, wanted map[string]string) map[string]string {
+	out := make(map[string]string, len(wanted))
+	for from, to := range wanted {
+		if from != to && slices.Contains(m.Values(), to) {
+			to = m.FreshName(to)
+		}
+		out[from] = to
+	}
+	return out
 }
 
 // source follows a value back through Identity nodes, so that a Softmax behind them is seen.
@@ -131,3 +146,6 @@ func withWeights(m *onnx.Model, weights map[string][]float32) (*onnx.Model, erro
 
 // Normalises reports whether the net has batch normalisations that are trained on batch statistics.
 func (n *Net) Normalises() bool { return len(n.statistics) > 0 }
+
+// Names returns the names of the input and of the logits in what is exported.
+func (n *Net) Names() (input, logits string) { return n.input, n.logits }
