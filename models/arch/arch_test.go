@@ -49,7 +49,7 @@ func TestExportEqualsTraining(t *testing.T) {
 	} {
 		n := network(t, c)
 		const batch = 6
-		x := executor(t, rt, n, batch, n.Rules())
+		x := executor(t, rt, n, batch)
 		prepare(n, x)
 		if err := x.Step(context.Background()); err != nil {
 			t.Fatal(err)
@@ -68,26 +68,29 @@ func TestExportEqualsTraining(t *testing.T) {
 	}
 }
 
-// TestRules compares gradients by the rules of the package with those by the
-// rules of every operator.
+// TestRules compares gradients as training computes them, by the rules of the
+// package and in the layout of the CPU provider, with those by the rules of
+// every operator in the plain layout.
 func TestRules(t *testing.T) {
 	rt := runtimetest.Open(t)
-	n := network(t, config("resnet20", 3, 16, 16))
-	var grads [2]map[string][]float32
-	for i, rules := range []map[string]autodiff.Rule{nil, n.Rules()} {
-		x := executor(t, rt, n, 5, rules)
-		prepare(n, x)
-		if err := x.Step(context.Background()); err != nil {
-			t.Fatal(err)
+	for _, c := range []arch.Config{config("resnet20", 3, 16, 16), config("mnist-cnn", 1, 12, 12)} {
+		n := network(t, c)
+		var grads [2]map[string][]float32
+		for i, x := range []*autodiff.Executor{executorFor(t, rt, n, 5, false, nil), executor(t, rt, n, 5)} {
+			prepare(n, x)
+			if err := x.Step(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			grads[i] = map[string][]float32{arch.Images: x.Grad("loss", arch.Images)}
+			for _, w := range n.Weights() {
+				grads[i][w.Name] = x.Grad("loss", w.Name)
+			}
 		}
-		grads[i] = map[string][]float32{arch.Images: x.Grad("loss", arch.Images)}
-		for _, w := range n.Weights() {
-			grads[i][w.Name] = x.Grad("loss", w.Name)
-		}
-	}
-	for name := range grads[0] {
-		if d := distance(grads[1][name], grads[0][name]); !(d < 1e-4) {
-			t.Errorf("the gradients of %s differ by %g", name, d)
+		for name := range grads[0] {
+			// Shifts get little: the next normalisation takes out most of it.
+			if d := distance(grads[1][name], grads[0][name]); !(d < 1e-3) {
+				t.Errorf("%s: the gradients of %s differ by %g", c.Name, name, d)
+			}
 		}
 	}
 }

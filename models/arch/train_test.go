@@ -24,7 +24,7 @@ func TestDescent(t *testing.T) {
 		set := config(c.name, 1, digits.Size, digits.Size)
 		set.Mean, set.Std = []float64{0.13}, []float64{0.31}
 		n := network(t, set)
-		x := executor(t, rt, n, batch, n.Rules())
+		x := executor(t, rt, n, batch)
 		draw := digits.New(3)
 		for i := range batch {
 			images := x.Floats(arch.Images)
