@@ -29,9 +29,10 @@ type Options struct {
 	// Sizes fixes symbolic dimensions of the model, by symbol: the result is
 	// made for those sizes only, which lets more be computed in advance.
 	Sizes map[string]int64
-	// CPU makes the graph for onnxruntime's CPU provider: it stays ordinary
-	// ONNX, but some operators are chosen that are fast there and not
-	// elsewhere.
+	// CPU makes the graph for onnxruntime's CPU provider: some operators are
+	// chosen that are fast there and not elsewhere. It stays ordinary ONNX,
+	// except with Promote and fixed sizes, when it names the provider's
+	// operators for its blocked layout, for this machine's size of a block.
 	CPU bool
 	// Rules adds rules, or replaces those of this package, under names such
 	// as "Conv" or "com.microsoft.FusedMatMul". A nil rule passes no gradient.
