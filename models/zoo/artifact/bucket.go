@@ -1,6 +1,7 @@
 package artifact
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -16,7 +17,7 @@ import (
 
 // Bucket is a depot in an S3-compatible object store. The keys are read from AWS_ACCESS_KEY_ID and
 // AWS_SECRET_ACCESS_KEY, from ~/.aws/credentials, or, where no endpoint is named, from the machine's role; without any,
-// requests are anonymous.
+// requests are anonymous. An empty file needs no object, and has none.
 type Bucket struct {
 	client         *minio.Client
 	bucket, prefix string
@@ -69,6 +70,9 @@ func (b *Bucket) Open(ctx context.Context, r Ref) (io.ReadCloser, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
+	if r.Bytes == 0 {
+		return io.NopCloser(bytes.NewReader(nil)), nil
+	}
 	object, err := b.client.GetObject(ctx, b.bucket, b.key(r), minio.GetObjectOptions{})
 	if err == nil {
 		_, err = object.Stat() // nothing is asked of the server before
@@ -83,6 +87,9 @@ func (b *Bucket) Open(ctx context.Context, r Ref) (io.ReadCloser, error) {
 func (b *Bucket) Has(ctx context.Context, r Ref) (bool, error) {
 	if err := r.Validate(); err != nil {
 		return false, err
+	}
+	if r.Bytes == 0 {
+		return true, nil
 	}
 	info, err := b.client.StatObject(ctx, b.bucket, b.key(r), minio.StatObjectOptions{})
 	if err != nil {
@@ -99,14 +106,14 @@ func (b *Bucket) Put(ctx context.Context, r Ref, content io.Reader) error {
 	if err := r.Validate(); err != nil {
 		return err
 	}
+	if r.Bytes == 0 {
+		return copyVerified(ctx, io.Discard, content, r)
+	}
 	// The object appears when its upload is complete; a content that is not that of r breaks it off.
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(copyVerified(ctx, pw, content, r)) }()
 	_, err := b.client.PutObject(ctx, b.bucket, b.key(r), pr, r.Bytes, minio.PutObjectOptions{ContentType: "application/octet-stream"})
-	if closeErr := pr.Close(); err == nil {
-		err = closeErr
-	}
-	if err != nil {
+	if err = errors.Join(err, pr.Close()); err != nil {
 		return b.explain("put", r, err)
 	}
 	return nil

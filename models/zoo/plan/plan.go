@@ -173,10 +173,12 @@ func fixedPasses(s spec.Statistics, inputs int) float64 {
 // Seconds writes a time for people.
 func Seconds(s float64) string {
 	switch {
-	case s < 0.0005:
-		return fmt.Sprintf("%.0f µs", s*1e6)
+	case s == 0:
+		return "0 s"
+	case s < 1e-3:
+		return fmt.Sprintf("%.3g µs", s*1e6)
 	case s < 1:
-		return fmt.Sprintf("%.3g s", s)
+		return fmt.Sprintf("%.3g ms", s*1e3)
 	case s < 600:
 		return fmt.Sprintf("%.1f s", s)
 	case s < 3*3600:
