@@ -92,7 +92,7 @@ func errorLine(code int, err error) string {
 		return ""
 	}
 	text := strings.TrimRight(strings.Join(strings.Fields(err.Error()), " "), ".")
-	if code == exitInterrupted && !strings.Contains(text, "--resume") {
+	if code == exitInterrupted && !strings.Contains(text, "--resume") && !strings.HasPrefix(text, "interrupted: ") {
 		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
 	}
 	return "ucan: " + text

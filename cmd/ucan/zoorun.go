@@ -36,7 +36,7 @@ given up get another chance. Models and pairs that cannot be certified soundly a
 		Args: oneZoo,
 		RunE: func(cmd *cobra.Command, args []string) error { return runZooRun(cmd.Context(), a, args[0]) },
 	}
-	addSettings(cmd.Flags(), append([]string{"zoo.workers", "zoo.strict", "worker.metrics", "worker.memory", "worker.keep_open", "worker.soft_stop"}, submitKeys...)...)
+	addSettings(cmd.Flags(), append([]string{"zoo.out", "zoo.workers", "zoo.strict", "worker.metrics", "worker.memory", "worker.keep_open", "worker.soft_stop"}, submitKeys...)...)
 	return cmd
 }
 
@@ -159,7 +159,7 @@ func (a *app) publish(ctx context.Context, depot artifact.Depot, run *spec.Run) 
 
 func runZooRun(ctx context.Context, a *app, file string) error {
 	r := a.values()
-	workers := int(r.int("zoo.workers", 0, 4096))
+	out, workers := r.text("zoo.out"), int(r.int("zoo.workers", 0, 4096))
 	if err := r.err(); err != nil {
 		return err
 	}
@@ -183,6 +183,12 @@ func runZooRun(ctx context.Context, a *app, file string) error {
 	}
 	if run, err = q.Store().Find(ctx, run.ID()); err != nil {
 		return err
+	}
+	if out != "" {
+		if _, err = a.exportRun(ctx, q.Store(), run.ID(), out, false); err != nil {
+			return err
+		}
+		a.note("certificates: %s", out)
 	}
 	return a.presentRun(ctx, q, run, counts)
 }
@@ -243,6 +249,9 @@ func workersOf(run *spec.Run, wanted int) map[string]int {
 // they do not stand in the command line.
 func (a *app) workerEnvironment(storeURL string) []string {
 	environment := os.Environ()
+	if os.Getenv("GOTRACEBACK") == "" {
+		environment = append(environment, "GOTRACEBACK=single") // a crash in a provider must not bury its message
+	}
 	values := a.values()
 	for _, key := range []string{
 		"config", "log_level", "runtime.library", "zoo.artifacts", "zoo.cache", "zoo.cache_size", "worker.memory", "worker.keep_open", "worker.soft_stop",

@@ -96,6 +96,13 @@ func (c *crew) signal(i int, s syscall.Signal) string {
 	return c.members[i].id
 }
 
+// find is the place of the process of that name, −1 when it is gone.
+func (c *crew) find(id string) int {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	return slices.IndexFunc(c.members, func(m *member) bool { return m.id == id })
+}
+
 func (c *crew) dismiss() {
 	c.mutex.Lock()
 	c.stopping = true
@@ -257,14 +264,22 @@ func rerun(t *testing.T, q *Queue, dead string) (latencies []time.Duration) {
 	return latencies
 }
 
-// pauses stops processes for so long that their shards are taken from them, and wakes them again.
+// pauses stops processes in the middle of a shard, waits until the shard is taken from them, and wakes them again.
 func pauses(t *testing.T, q *Queue, c *crew, n int) (taken int) {
 	t.Helper()
-	for i := range n {
-		victim := i % len(c.members)
-		id := c.signal(victim, syscall.SIGSTOP)
-		deadline := time.Now().Add(4 * time.Second)
-		for time.Now().Before(deadline) {
+	for range n {
+		var victim int
+		var id string
+		eventually(t, "find a process at work", func() bool {
+			jobs, err := q.running(t.Context())
+			if err != nil || len(jobs) == 0 {
+				return false
+			}
+			victim, id = c.find(jobs[0].owner), jobs[0].owner
+			return victim >= 0
+		})
+		c.signal(victim, syscall.SIGSTOP)
+		for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 			jobs, err := q.running(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -272,17 +287,15 @@ func pauses(t *testing.T, q *Queue, c *crew, n int) (taken int) {
 			if !slices.ContainsFunc(jobs, func(j runningJob) bool { return j.owner == id }) {
 				break
 			}
-			time.Sleep(20 * time.Millisecond)
 		}
-		kinds, err := q.store.FailureKinds(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		taken = int(kinds["stalled"])
 		c.signal(victim, syscall.SIGCONT)
 		time.Sleep(100 * time.Millisecond)
 	}
-	return taken
+	kinds, err := q.store.FailureKinds(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(kinds["stalled"])
 }
 
 // TestPause stops processes in the middle of a shard (SIGSTOP), lets others take the shard, and wakes them (SIGCONT):
@@ -295,9 +308,8 @@ func TestPause(t *testing.T) {
 			n = 40
 		}
 		q := testQueue(open(t, url), quiet())
-		run := submit(t, q, matrix(t, 20*n, 0.5, "cpu"), 1000)
+		run := submit(t, q, matrix(t, 30*n, 0.5, "cpu"), 1000)
 		c := hire(t, url, 3, shardVariable+"=150")
-		time.Sleep(500 * time.Millisecond)
 		taken := pauses(t, q, c, n)
 		counts := finish(t, q, run, time.Minute)
 		lost, extra := differences(undisturbed(t, run), contents(t, q.store, run.Number))
@@ -327,9 +339,8 @@ func TestPauseUnfenced(t *testing.T) {
 		}
 	}
 	q := testQueue(s, quiet())
-	run := submit(t, q, matrix(t, 40, 0.5, "cpu"), 1000)
+	run := submit(t, q, matrix(t, 60, 0.5, "cpu"), 1000)
 	c := hire(t, url, 3, shardVariable+"=150", unfencedVariable+"=1")
-	time.Sleep(500 * time.Millisecond)
 	taken := pauses(t, q, c, 3)
 	settle(t, q, run)
 	lost, extra := differences(undisturbed(t, run), contents(t, s, run.Number))

@@ -43,9 +43,9 @@ func (q *Queue) Enqueue(ctx context.Context, run *store.Run, o Submission) error
 			return fmt.Errorf("enqueue the run: cell %d names the model %q, which the run lacks", i, cell.Model)
 		}
 		name := model.Runtime.Queue()
-		for shard := range run.Spec.CellShards(cell) {
+		for range run.Spec.CellShards(cell) {
 			if number >= run.Enqueued+int64(len(e.jobs)) {
-				task := Task{Run: run.Number, Number: number, Cell: int64(i), Shard: shard, Limit: model.Limits.Timeout}
+				task := Task{Run: run.Number, Number: number, Cell: int64(i), Limit: model.Limits.Timeout}
 				e.jobs = append(e.jobs, task.insertion(name, o.Attempts))
 			}
 			number++

@@ -20,8 +20,8 @@ type Task struct {
 	Number int64 `json:"shard" river:"unique"`
 	// Cell is the position of the shard's combination in the run.
 	Cell int64 `json:"cell"`
-	// Shard is what to do.
-	Shard spec.Shard `json:"task"`
+	// Shard is what to do. It follows from the run, so that it is not stored a million times.
+	Shard spec.Shard `json:"-"`
 	// Limit is the wall-clock limit in seconds, 0 for none. Long after it, the shard is given to another process although
 	// the first one seems alive.
 	Limit float64 `json:"limit"`
@@ -32,6 +32,23 @@ func (Task) Kind() string { return kind }
 
 // String names the task for logs.
 func (t Task) String() string { return fmt.Sprintf("shard %d (%s)", t.Number, t.Shard) }
+
+// locate fills in the task's shard from its run.
+func (t Task) locate(run *spec.Run) (Task, error) {
+	number := t.Number
+	for i := range run.Cells {
+		cell := &run.Cells[i]
+		n := int64((cell.Inputs + run.ShardSize - 1) / run.ShardSize)
+		if number >= n {
+			number -= n
+			continue
+		}
+		first := int(number) * run.ShardSize
+		t.Shard = spec.Shard{Run: run.ID, Model: cell.Model, Dataset: cell.Dataset, Noise: cell.Noise, First: first, Count: min(run.ShardSize, cell.Inputs-first)}
+		return t, nil
+	}
+	return t, fmt.Errorf("find shard %d: the run has %d; a newer ucan may have stored it", t.Number, run.ShardCount())
+}
 
 // insertion is the task as River inserts it. Unlike River's default, cancelled and discarded jobs keep a shard's place as
 // well: a shard has one row in all, which [Queue.Retry] sets going again.

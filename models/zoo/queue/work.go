@@ -186,7 +186,7 @@ func (w *shardWorker) Work(ctx context.Context, job *river.Job[Task]) error {
 		return nil
 	}
 	begin := time.Now()
-	result, err := w.watched(ctx, log, h)
+	result, err := w.watched(ctx, log, &h)
 	if err == nil {
 		err = w.fence.complete(ctx, h, result)
 	}
@@ -230,23 +230,26 @@ func (w *shardWorker) exit(log *slog.Logger, reason error) {
 
 // watched runs the executor under the guard. When the guard speaks the attempt has failed, and since the executor may
 // never come back the process ends.
-func (w *shardWorker) watched(ctx context.Context, log *slog.Logger, h holding) (*store.ShardResult, error) {
-	if w.config.Guard == nil {
-		return w.execute(ctx, h.task)
-	}
+func (w *shardWorker) watched(ctx context.Context, log *slog.Logger, h *holding) (*store.ShardResult, error) {
 	type outcome struct {
 		result *store.ShardResult
 		err    error
 	}
 	run, err := w.run(ctx, h.task.Run)
+	if err == nil {
+		h.task, err = h.task.locate(run.Spec)
+	}
 	if err != nil {
 		return nil, err
+	}
+	if w.config.Guard == nil {
+		return w.execute(ctx, run, h.task)
 	}
 	watching, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	executed, alarm := make(chan outcome, 1), make(chan error, 1)
 	go func() {
-		result, executeErr := w.execute(ctx, h.task)
+		result, executeErr := w.execute(ctx, run, h.task)
 		executed <- outcome{result, executeErr}
 	}()
 	go func() { alarm <- w.config.Guard.Watch(watching, run, h.task) }()
@@ -260,23 +263,19 @@ func (w *shardWorker) watched(ctx context.Context, log *slog.Logger, h holding) 
 				continue
 			}
 			kind, message := describe(err)
-			w.exit(log, errors.Join(err, w.fence.fail(ctx, h, kind, message)))
+			w.exit(log, errors.Join(err, w.fence.fail(ctx, *h, kind, message)))
 		}
 	}
 }
 
 // execute runs the executor; its panics are errors of the attempt.
-func (w *shardWorker) execute(ctx context.Context, task Task) (result *store.ShardResult, err error) {
+func (w *shardWorker) execute(ctx context.Context, run *store.Run, task Task) (result *store.ShardResult, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			w.log.Error("panic", "value", v, "stack", string(debug.Stack()))
 			err = panicError{fmt.Errorf("panic: %v", v)}
 		}
 	}()
-	run, err := w.run(ctx, task.Run)
-	if err != nil {
-		return nil, err
-	}
 	return w.executor.Execute(ctx, run, task)
 }
 

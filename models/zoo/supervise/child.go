@@ -16,7 +16,7 @@ import (
 )
 
 // tailBytes is how much of a worker's log is kept.
-const tailBytes = 16 << 10
+const tailBytes = 64 << 10
 
 // tail keeps the end of what is written to it, and hands on whole lines.
 type tail struct {

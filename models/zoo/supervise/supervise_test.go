@@ -1,0 +1,220 @@
+package supervise
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"ucan/models/zoo/queue"
+	"ucan/models/zoo/spec"
+	"ucan/models/zoo/store"
+)
+
+// The test binary is its own worker.
+const (
+	storeVariable = "UCAN_SUPERVISE_TEST_STORE"
+	modeVariable  = "UCAN_SUPERVISE_TEST_MODE"
+	idVariable    = "UCAN_SUPERVISE_TEST_ID"
+)
+
+func TestMain(m *testing.M) {
+	if os.Getenv(storeVariable) != "" {
+		os.Exit(work(os.Getenv(modeVariable)))
+	}
+	os.Exit(m.Run())
+}
+
+func work(mode string) int {
+	if mode == "hopeless" {
+		fmt.Fprintln(os.Stderr, "this model of machine is not supported")
+		return 1
+	}
+	name, err := store.ParseName(os.Getenv(storeVariable))
+	if err != nil {
+		return 1
+	}
+	s, err := store.Open(context.Background(), name, store.DefaultOptions())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		stop()
+	}()
+	c := queue.DefaultConfig()
+	c.ID, c.SoftStop = os.Getenv(idVariable), time.Second
+	c.Exit = func(error) { os.Exit(1) }
+	if err = queue.New(s, slog.New(slog.DiscardHandler)).Work(ctx, c, executor{mode}, false); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+type executor struct{ mode string }
+
+func (e executor) Execute(ctx context.Context, _ *store.Run, task queue.Task) (*store.ShardResult, error) {
+	if e.mode == "poison" && task.Number == 2 {
+		fmt.Fprintln(os.Stderr, "onnxruntime: shape mismatch in node 17")
+		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		select {}
+	}
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(20 * time.Millisecond):
+	}
+	return &store.ShardResult{Cell: task.Cell, Rows: []store.Row{{Index: int64(task.Shard.First), Line: []byte("{}")}}}, nil
+}
+
+// setting makes a store with a run of the given number of shards, all enqueued.
+func setting(t *testing.T, mode string, shards int) (*queue.Queue, *store.Run, Config) {
+	t.Helper()
+	name, err := store.ParseName(t.TempDir() + "/zoo.db")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := store.Open(t.Context(), name, store.DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	q := queue.New(s, slog.New(slog.DiscardHandler))
+	run, err := s.CreateRun(t.Context(), &spec.Run{
+		ID: strings.Repeat("0", 64), ShardSize: 1, Models: []spec.Model{{Name: "m"}}, Datasets: []spec.Dataset{{Name: "d", Stride: 1}},
+		Noise: []spec.Setting{{Name: "n"}}, Cells: []spec.Cell{{Model: "m", Dataset: "d", Noise: "n", Inputs: shards}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = q.Enqueue(t.Context(), run, queue.DefaultSubmission()); err != nil {
+		t.Fatal(err)
+	}
+	c := DefaultConfig()
+	c.Workers = map[string]int{"cpu": 2}
+	c.Command = func(_, id string) *exec.Cmd {
+		command := exec.Command(os.Args[0])
+		command.Env = append(os.Environ(), storeVariable+"="+name.URL(), modeVariable+"="+mode, idVariable+"="+id)
+		return command
+	}
+	return q, run, c
+}
+
+// TestPoison has a shard that crashes whoever works on it: it is given up after five attempts, with the end of the
+// crashed process's log, and everything else is done.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	q, run, c := setting(t, "poison", 12)
+	counts, err := Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler))
+	if err != nil || counts.Done != 11 || counts.Poisoned != 1 {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
+	if err != nil || len(failures) != 5 {
+		t.Fatalf("%d failures, %v", len(failures), err)
+	}
+	for i, f := range failures {
+		if f.Shard != 2 || f.Try != int64(i+1) || f.Kind != "killed" || !strings.Contains(f.LogTail, "node 17") {
+			t.Errorf("failure %+v", f)
+		}
+	}
+}
+
+// TestKilled kills workers while the run goes on.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	q, run, c := setting(t, "", 60)
+	var mutex sync.Mutex
+	var processes []*exec.Cmd
+	command := c.Command
+	c.Command = func(queue, id string) *exec.Cmd {
+		p := command(queue, id)
+		mutex.Lock()
+		defer mutex.Unlock()
+		processes = append(processes, p)
+		return p
+	}
+	kills := 0
+	c.Progress = func(counts queue.Counts, _ store.Progress) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		if p := processes[len(processes)-1]; p.Process != nil && kills < 4 && counts.Done > 0 {
+			_ = p.Process.Kill()
+			kills++
+		}
+	}
+	counts, err := Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler))
+	if err != nil || counts.Done != 60 || kills == 0 {
+		t.Errorf("%+v after %d kills, %v", counts, kills, err)
+	}
+	if p, err := q.Store().Progress(t.Context(), run.Number); err != nil || p.Rows != 60 {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// TestHopeless has workers that cannot start: the run is given up with what they said.
+func TestHopeless(t *testing.T) {
+	t.Parallel()
+	q, run, c := setting(t, "hopeless", 3)
+	c.Hopeless = 3
+	_, err := Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, ErrWorkers) || !strings.Contains(err.Error(), "not supported") {
+		t.Errorf("hopeless workers: %v", err)
+	}
+}
+
+// TestInterrupted ends the supervisor: its workers end in order, and another one goes on.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	q, run, c := setting(t, "", 60)
+	ctx, stop := context.WithCancel(t.Context())
+	c.Progress = func(counts queue.Counts, _ store.Progress) {
+		if counts.Done > 0 {
+			stop()
+		}
+	}
+	counts, err := Run(ctx, q, run, c, slog.New(slog.DiscardHandler))
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	now, err := q.Counts(t.Context(), run)
+	if err != nil || now.Running != 0 || now.Done == 60 {
+		t.Errorf("after the end %+v, %v", now, err)
+	}
+	c.Progress = nil
+	if counts, err = Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler)); err != nil || counts.Done != 60 {
+		t.Errorf("%+v, %v", counts, err)
+	}
+	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
+	if err != nil || len(failures) != 0 {
+		t.Errorf("stopping in order counts as %d failures, %v", len(failures), err)
+	}
+}
+
+func TestTail(t *testing.T) {
+	var log tail
+	for i := range 5000 {
+		log.add(fmt.Appendf(nil, "line %d", i))
+	}
+	if text := log.String(); len(text) > tailBytes || !strings.HasPrefix(text, "line ") || log.last() != "line 4999" {
+		t.Errorf("%d bytes, the last line %q", len(text), log.last())
+	}
+}
+
+func TestPause(t *testing.T) {
+	if pause(1) != 0 || pause(2) != 250*time.Millisecond || pause(100) != 30*time.Second {
+		t.Errorf("%v %v %v", pause(1), pause(2), pause(100))
+	}
+}
