@@ -18,7 +18,7 @@ func (l *layout) conv(n *onnxpb.NodeProto) bool {
 		return false
 	}
 	group := onnx.AttrInt(n, "group", 1)
-	single := group == wd[0] && group == xd[1] && wd[1] == 1
+	single := wd[1] == 1 && wd[0] == group // so that x has as many channels
 	var in, filter string
 	switch {
 	case group == 1 && xd[1]%l.block == 0:
