@@ -197,6 +197,7 @@ func differences(want, got []string) (lost, extra int) {
 // TestKill kills worker processes with SIGKILL at random moments: nothing may be lost or done twice, and what a dead
 // process worked on runs again within seconds.
 func TestKill(t *testing.T) {
+	short(t)
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
 		kills, shards := 6, 60
@@ -301,6 +302,7 @@ func pauses(t *testing.T, q *Queue, c *crew, n int) (taken int) {
 // TestPause stops processes in the middle of a shard (SIGSTOP), lets others take the shard, and wakes them (SIGCONT):
 // they must end without a word.
 func TestPause(t *testing.T) {
+	short(t)
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
 		n := 2
@@ -326,6 +328,7 @@ func TestPause(t *testing.T) {
 // TestPauseUnfenced is the control: the same without the fence, and without the tables' keys behind it, must count
 // shards twice. Otherwise TestPause could not find a fault.
 func TestPauseUnfenced(t *testing.T) {
+	short(t)
 	t.Parallel()
 	url := "sqlite:" + t.TempDir() + "/zoo.db"
 	s := open(t, url)
@@ -350,6 +353,14 @@ func TestPauseUnfenced(t *testing.T) {
 	}
 }
 
+// short skips what takes long in a quick run.
+func short(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("processes are killed in a full run only")
+	}
+}
+
 // settle waits until no shard runs or waits: without the fence the counts need not add up.
 func settle(t *testing.T, q *Queue, run *store.Run) {
 	t.Helper()
@@ -367,6 +378,7 @@ func settle(t *testing.T, q *Queue, run *store.Run) {
 
 // TestServerRestart cuts off and restarts the database while processes work.
 func TestServerRestart(t *testing.T) {
+	short(t)
 	t.Parallel()
 	postgres, err := zootest.StartPostgres(t.Context())
 	if errors.Is(err, zootest.ErrNoPostgres) {
