@@ -10,6 +10,7 @@ import (
 
 	"ucan/models"
 	"ucan/runtime"
+	"ucan/train/base"
 )
 
 func newInspectCommand(a *app) *cobra.Command {
@@ -38,6 +39,7 @@ place in a batch. A model that cannot be smoothed soundly is refused with the re
 }
 
 func runInspect(ctx context.Context, a *app, path string) error {
+	path = base.ModelPath(path)
 	r := a.values()
 	declared := a.declaration(r)
 	session, err := a.sessionOptions(r)

@@ -132,27 +132,33 @@ func (t *baseTraining) begin() (done bool, err error) {
 	case err == nil:
 		t.stored = &stored
 	case errors.Is(err, base.ErrRecord):
-		t.a.warn("%v; beginning anew", err)
-		t.train.resume = false
+		t.a.warn("%v; going on by its checkpoints", err)
 	case !errors.Is(err, fs.ErrNotExist):
 		return false, err
 	}
 	return false, t.settleSeed()
 }
 
-// settleSeed takes the seed given, that of the run resumed, or a new one.
+// settleSeed takes the seed given, that of the run resumed, from its record or its checkpoints, or a new one.
 func (t *baseTraining) settleSeed() error {
-	if t.stored != nil && !t.train.seeded {
-		if text, ok := t.stored.Configuration["seed"].(string); ok {
-			seed, err := strconv.ParseUint(text, 10, 64)
-			if err == nil {
-				t.train.seed = seed
-				return nil
-			}
-		}
+	if t.train.seeded {
+		return nil
 	}
-	if !t.train.seeded {
+	text := ""
+	if t.train.resume {
+		choices, _ := train.Stored(t.train.out)
+		text = choices["seed"]
+	}
+	if t.stored != nil {
+		text, _ = t.stored.Configuration["seed"].(string)
+	}
+	if text == "" {
 		t.train.seed = randomSeed()
+		return nil
+	}
+	var err error
+	if t.train.seed, err = strconv.ParseUint(text, 10, 64); err != nil {
+		return fmt.Errorf("resume %q: its seed %q is damaged; pass it with --seed", t.train.out, text)
 	}
 	return nil
 }
@@ -249,14 +255,16 @@ func (t *baseTraining) run(ctx context.Context) error {
 		return err
 	}
 	objective, err := base.New(ctx, t.rt, net, t.objectiveConfig())
-	if errors.Is(err, autodiff.ErrNotDifferentiable) {
+	switch {
+	case errors.Is(err, autodiff.ErrNotDifferentiable):
 		return refusedError{err}
-	}
-	if err != nil {
+	case errors.Is(err, optim.ErrConfig):
+		return usage(err)
+	case err != nil:
 		return err
 	}
 	t.a.onClose(objective.Close)
-	config.Choices = map[string]string{"weights": string(objective.Mode())}
+	config.Choices = map[string]string{"weights": string(objective.Mode()), "seed": strconv.FormatUint(t.train.seed, 10)}
 	outcome, err := t.loop(ctx, config, objective)
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package base
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -33,6 +32,8 @@ type Record struct {
 	Schema string `yaml:"schema"`
 	// Configuration holds every setting and digest that decides the bytes of the model. A resumed run must have the same.
 	Configuration map[string]any `yaml:"configuration"`
+	// Digest is the fingerprint of Configuration, by which a damaged record is told; Write sets it.
+	Digest string `yaml:"fingerprint"`
 	// Environment is where it ran; it is not compared.
 	Environment map[string]any `yaml:"environment"`
 	// Result is nil until training is finished.
@@ -87,7 +88,11 @@ func (r Record) Fingerprint() (string, error) {
 // Write stores the record in a bundle, in one step.
 func (r Record) Write(dir string) error {
 	r.Schema = Schema
-	b, err := yaml.Marshal(r)
+	var b []byte
+	var err error
+	if r.Digest, err = r.Fingerprint(); err == nil {
+		b, err = yaml.Marshal(r)
+	}
 	if err == nil {
 		err = checkpoint.WriteFile(filepath.Join(dir, RecordFile), b)
 	}
@@ -108,9 +113,12 @@ func ReadRecord(dir string) (Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("read the bundle's record: %w", err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(b))
-	if err := dec.Decode(&r); err != nil || r.Schema != Schema {
-		return Record{}, fmt.Errorf("%w: %s of %q is no %s", ErrRecord, RecordFile, filepath.Base(dir), Schema)
+	damaged := fmt.Errorf("%w: %s of %q is no whole %s", ErrRecord, RecordFile, filepath.Base(dir), Schema)
+	if err = yaml.Unmarshal(b, &r); err != nil || r.Schema != Schema {
+		return Record{}, damaged
+	}
+	if digest, err := r.Fingerprint(); err != nil || digest != r.Digest {
+		return Record{}, damaged
 	}
 	return r, nil
 }

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// trainArgs trains a small network on few digits: 4 epochs of 6 steps.
+func trainArgs(out string, more ...string) []string {
+	return append([]string{
+		"train", "base", "--arch", "mlp", "--data", "digits?n=224", "--hold-out", "32", "--sigma", "0.25", "--epochs", "4",
+		"--batch", "32", "--ema", "0.9", "--clip", "5", "--log-every", "1", "--checkpoint-every", "4", "--seed", "5",
+		"--val-samples", "4", "--threads", "2", "--out", out,
+	}, more...)
+}
+
+// trainLog reads a training log without its times.
+func trainLog(t *testing.T, out string) string {
+	t.Helper()
+	var b strings.Builder
+	for _, line := range strings.Split(strings.TrimSpace(read(t, filepath.Join(out, "train.jsonl"))), "\n") {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Fatalf("%s: %q: %v", out, line, err)
+		}
+		delete(v, "seconds")
+		text, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(append(text, '\n'))
+	}
+	return b.String()
+}
+
+// lines counts the lines of a file, −1 when it is not there.
+func lines(path string) int {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return -1
+	}
+	return strings.Count(string(b), "\n")
+}
+
+// killWhen starts a training and kills it, as kill -9 does, as soon as ready says so, unless it has ended before.
+func killWhen(t *testing.T, ready func() bool, args ...string) {
+	t.Helper()
+	cmd := command(t, args...)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return
+		case <-time.After(200 * time.Microsecond):
+			if ready() {
+				_ = cmd.Process.Kill()
+				<-ended
+				return
+			}
+		}
+	}
+}
+
+// TestTrainBaseResumesToTheSameBytes kills trainings at several moments and resumes them, also by other ways of being
+// interrupted, and compares model and log with those of an uninterrupted one.
+func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
+	whole := filepath.Join(t.TempDir(), "whole")
+	want(t, exitDone, trainArgs(whole)...)
+	model, log := read(t, filepath.Join(whole, "model.onnx")), trainLog(t, whole)
+	if n := strings.Count(log, "\n"); n != 4*(6+1) {
+		t.Fatalf("%d lines in the log:\n%s", n, log)
+	}
+	inside := func(out, name string) string { return filepath.Join(out, name) }
+	for name, ready := range map[string]func(out string) bool{
+		"before anything":             func(string) bool { return true },
+		"before the first checkpoint": func(out string) bool { return lines(inside(out, "train.yaml")) > 0 },
+		"in the first epoch":          func(out string) bool { return lines(inside(out, "train.jsonl")) >= 3 },
+		"in the middle":               func(out string) bool { return lines(inside(out, "train.jsonl")) >= 17 },
+		"after the last step":         func(out string) bool { return lines(inside(out, "train.jsonl")) >= 27 },
+		"after the last checkpoint":   func(out string) bool { return lines(inside(out, "train.jsonl")) >= 28 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "bundle")
+			killWhen(t, func() bool { return ready(out) }, trainArgs(out, "--resume")...)
+			want(t, exitDone, trainArgs(out, "--resume")...)
+			if read(t, inside(out, "model.onnx")) != model {
+				t.Error("the model's bytes differ")
+			}
+			if got := trainLog(t, out); got != log {
+				t.Errorf("the log differs:\n%s\nwant\n%s", got, log)
+			}
+		})
+	}
+	t.Run("finished", func(t *testing.T) {
+		before := read(t, inside(whole, "train.yaml"))
+		o := want(t, exitDone, trainArgs(whole, "--resume", "--format", "json")...)
+		var v struct {
+			Out   string `json:"out"`
+			Model string `json:"model_sha256"`
+			Steps int    `json:"steps"`
+		}
+		if err := json.Unmarshal([]byte(o.stdout), &v); err != nil || v.Steps != 24 || v.Model == "" {
+			t.Errorf("printed %q: %v", o.stdout, err)
+		}
+		if read(t, inside(whole, "train.yaml")) != before {
+			t.Error("resuming a finished bundle changed its record")
+		}
+	})
+	t.Run("torn", func(t *testing.T) {
+		for _, name := range []string{"train.yaml", "model.onnx", "checkpoint/latest.ckpt", "train.jsonl"} {
+			if err := os.Truncate(inside(whole, name), 60); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want(t, exitDone, trainArgs(whole, "--resume")...)
+		if read(t, inside(whole, "model.onnx")) != model {
+			t.Error("the model's bytes differ")
+		}
+	})
+}
+
+// TestTrainBaseBundle certifies, predicts and inspects by the bundle, and fine-tunes it.
+func TestTrainBaseBundle(t *testing.T) {
+	dir := t.TempDir()
+	bundle, tuned := filepath.Join(dir, "bundle"), filepath.Join(dir, "tuned")
+	want(t, exitDone, "train", "base", "--arch", "mlp", "--data", "digits?n=1200", "--sigma", "0.25", "--epochs", "10", "--batch", "64", "--seed", "1", "--threads", "2", "--out", bundle)
+	o := want(t, exitDone, "predict", "--model", bundle, "--data", "digits?n=200&seed=9", "--n", "0", "--format", "json")
+	var p struct{ Accuracy float64 }
+	if err := json.Unmarshal([]byte(o.stdout), &p); err != nil || p.Accuracy < 0.6 {
+		t.Errorf("accuracy %v: %v", p.Accuracy, err)
+	}
+	want(t, exitDone, "certify", "--model", bundle, "--data", "digits?n=4", "--sigma", "0.25", "--n", "100", "--seed", "1")
+	want(t, exitDone, "inspect", bundle)
+	for _, npg := range []string{"pattern:l2,kappa=0.2,iota=0.1", "pattern:dct,kappa=4,gamma=2,iota=0.1"} {
+		want(t, exitDone, "train", "base", "--init", bundle, "--data", "digits?n=128", "--npg", npg, "--epochs", "1", "--batch", "32",
+			"--draws", "2", "--consistency", "1", "--label-smoothing", "0.1", "--seed", "1", "--threads", "2", "--out", tuned)
+		want(t, exitDone, "predict", "--model", tuned, "--data", "digits?n=20", "--n", "0")
+		if err := os.RemoveAll(tuned); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestTrainBaseFaults(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	args := func(more ...string) []string {
+		return append([]string{"train", "base", "--data", "digits?n=64", "--sigma", "0.25", "--epochs", "1", "--batch", "32", "--threads", "2", "--seed", "1", "--out", out}, more...)
+	}
+	for name, a := range map[string][]string{
+		"no network":       args(),
+		"unknown network":  args("--arch", "resnet"),
+		"two networks":     args("--arch", "mlp", "--init", "m.onnx"),
+		"optimiser":        args("--arch", "mlp", "--optimizer", "lbfgs"),
+		"schedule":         args("--arch", "mlp", "--schedule", "plateau"),
+		"augmentation":     args("--arch", "mlp", "--augment", "cutout"),
+		"keep":             args("--arch", "mlp", "--keep", "first"),
+		"learning rate":    args("--arch", "mlp", "--lr", "0"),
+		"consistency":      args("--arch", "mlp", "--consistency", "1"),
+		"batch":            args("--arch", "mlp", "--batch", "65"),
+		"hold-out and val": args("--arch", "mlp", "--hold-out", "3", "--val", "digits"),
+		"hold out all":     args("--arch", "mlp", "--hold-out", "64"),
+		"one of mean, std": args("--arch", "mlp", "--mean", "0.5"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := want(t, exitUsage, a...)
+			if strings.Count(o.stderr, "\n") > 2 {
+				t.Errorf("stderr %q", o.stderr)
+			}
+		})
+	}
+	if err := os.RemoveAll(out); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitDone, args("--arch", "mlp")...)
+	want(t, exitUsage, args("--arch", "mlp")...)                                  // it exists
+	o := want(t, exitUsage, args("--arch", "mlp", "--resume", "--ema", "0.5")...) // other settings
+	if !strings.Contains(o.stderr, "ema") {
+		t.Errorf("stderr %q does not name what differs", o.stderr)
+	}
+}
