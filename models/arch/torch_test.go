@@ -34,6 +34,9 @@ func TestTorch(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, input := range torchInputs() {
+		if testing.Short() && name != "mnist-cnn" {
+			continue
+		}
 		n := network(t, arch.Config{Name: name, Input: input, Classes: classes, Seed: 1})
 		for kind, x := range map[string]*autodiff.Executor{
 			"as trained": executor(t, rt, n, 8), "by the rules of operators": executorFor(t, rt, n, 8, false, nil),

@@ -21,6 +21,9 @@ func TestDescent(t *testing.T) {
 		rate  float32
 		steps int
 	}{{"mnist-cnn", 0.05, 20}, {"mlp", 0.05, 40}, {"resnet20", 0.1, 12}, {"vit-tiny", 0.01, 20}} {
+		if testing.Short() && c.name != "mlp" {
+			continue
+		}
 		set := config(c.name, 1, digits.Size, digits.Size)
 		set.Mean, set.Std = []float64{0.13}, []float64{0.31}
 		n := network(t, set)
