@@ -9,6 +9,9 @@ import (
 // patternStart is the growth factor that a pattern begins with: the ratio of its largest scale to its smallest.
 const patternStart = 2
 
+// mostLog bounds the logarithms of a pattern's numbers, so that no product of them overflows.
+const mostLog = 10
+
 // pattern is the pattern-wise generator with trained numbers, in logarithms so that they stay positive:
 //
 //   - of pixels: s = ι + κ·‖(a, b)‖² on coordinates in [−1, 1] (UCAN, Eq. 12, ℓ2), the weights log κ and log ι;
@@ -18,8 +21,10 @@ const patternStart = 2
 // What leaves the bounds is clipped to them.
 func (n *Net) pattern(b *onnx.Builder, x onnx.Value) onnx.Value {
 	c := n.config
+	most := b.Scalar(onnx.Float, mostLog)
 	scalar := func(name string, v float64) onnx.Value {
-		return b.Exp(n.weight(b, "pattern.log_"+name, false, []float32{float32(math.Log(v))}, 1))
+		w := n.weight(b, "pattern.log_"+name, false, []float32{float32(math.Log(v))}, 1)
+		return b.Exp(b.Clip(w, b.Neg(most), most))
 	}
 	height, width := c.Shape[1], c.Shape[2]
 	var s onnx.Value

@@ -112,7 +112,10 @@ func (r *run) classifier() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m, err = m.Renamed(map[string]string{base.Input: "x", base.Scores: "logits"}); err != nil {
+	// Behind a prefix no inner name is in the way.
+	const prefix = "f."
+	m = m.Prefixed(prefix)
+	if m, err = m.Renamed(map[string]string{prefix + base.Input: "x", prefix + base.Scores: "logits"}); err != nil {
 		return nil, fmt.Errorf("export the classifier: %w", err)
 	}
 	return m.Marshal()
