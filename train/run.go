@@ -38,7 +38,7 @@ type counters struct {
 // Stored returns the choices that the newest whole checkpoint of a run in dir was made with; ok is false when there is
 // none. Make the objective of a resumed run with them.
 func Stored(dir string) (choices map[string]string, ok bool) {
-	c, _ := checkpoint.Load(filepath.Join(dir, CheckpointDir)) //nolint:errcheck // a damaged one is reported by Run
+	c, _ := checkpoint.Load(filepath.Join(dir, CheckpointDir)) // Run reports a damaged one
 	var at counters
 	if c == nil || c.Run(&at) != nil {
 		return nil, false

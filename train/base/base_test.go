@@ -198,6 +198,9 @@ func TestStepsRepeat(t *testing.T) {
 		shape []int
 	}{{"mnist-cnn", []int{1, 28, 28}}, {"resnet20", []int{3, 8, 8}}, {"vit-tiny", []int{3, 8, 8}}, {"mlp", []int{1, 28, 28}}} {
 		t.Run(c.name, func(t *testing.T) {
+			if testing.Short() && c.name == "resnet20" {
+				t.Skip("slow")
+			}
 			dim := c.shape[0] * c.shape[1] * c.shape[2]
 			b := batch(8, 1, dim, 5)
 			var first [][]float32
@@ -313,9 +316,9 @@ func TestFineTune(t *testing.T) {
 	b := batch(8, 1, 784, 1)
 	var losses []float64
 	for s := range 8 {
-		m, err := o.Step(context.Background(), b)
-		if err != nil {
-			t.Fatal(err)
+		m, stepErr := o.Step(context.Background(), b)
+		if stepErr != nil {
+			t.Fatal(stepErr)
 		}
 		losses = append(losses, m.Loss)
 		opt.Update(optim.Update{Step: int64(s + 1), Rate: 1e-3, Scale: 1})

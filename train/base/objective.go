@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 
-	"ucan/models/arch"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -189,7 +188,7 @@ func (o *Objective) Export() (*onnx.Model, error) {
 	for _, p := range o.parameters {
 		weights[p.Name] = p.Values
 	}
-	m, err := o.net.export(weights, arch.Running(o.net.running))
+	m, err := o.net.export(weights, o.net.running)
 	if err != nil {
 		return nil, fmt.Errorf("export the classifier: %w", err)
 	}

@@ -94,14 +94,14 @@ func Write(path string, run any, tensors []optim.Tensor) error {
 	err = WriteAtomic(path, func(w io.Writer) error {
 		sum := sha256.New()
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
-		if err := writeParts(out, text, tensors); err != nil {
-			return err
+		if fault := writeParts(out, text, tensors); fault != nil {
+			return fault
 		}
-		if err := out.Flush(); err != nil {
-			return err
+		if fault := out.Flush(); fault != nil {
+			return fault
 		}
-		_, err := w.Write(sum.Sum(nil))
-		return err
+		_, fault := w.Write(sum.Sum(nil))
+		return fault
 	})
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
