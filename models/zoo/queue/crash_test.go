@@ -165,6 +165,9 @@ func contents(t *testing.T, s *store.Store, run int64) []string {
 // finish waits until every shard is done.
 func finish(t *testing.T, q *Queue, run *store.Run, within time.Duration) Counts {
 	t.Helper()
+	if os.Getenv("UCAN_LONG") == "1" {
+		within *= 10
+	}
 	deadline := time.Now().Add(within)
 	for {
 		c, err := q.Counts(t.Context(), run)
@@ -202,7 +205,7 @@ func TestKill(t *testing.T) {
 	backends(t, func(t *testing.T, url string) {
 		kills, shards := 6, 60
 		if os.Getenv("UCAN_LONG") == "1" {
-			kills, shards = 200, 2500
+			kills, shards = 200, 1000
 		}
 		q := testQueue(open(t, url), quiet())
 		run := submit(t, q, matrix(t, shards, 0, "cpu"), 1000)

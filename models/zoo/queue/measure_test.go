@@ -74,7 +74,7 @@ func TestMeasureThroughput(t *testing.T) {
 					url = database(t)
 				}
 				q := testQueue(open(t, url), quiet())
-				const shards = 3000
+				const shards = 1500
 				run := submit(t, q, matrix(t, shards, 0, "cpu"), 5)
 				hire(t, url, processes, shardVariable+"=0")
 				eventually(t, "begin", func() bool { return counts(t, q, run).Done > 200 })

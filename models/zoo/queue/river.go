@@ -124,7 +124,7 @@ func workConfig(log *slog.Logger, id, queue string, slots int, workers *river.Wo
 	c.Queues = map[string]river.QueueConfig{queue: {MaxWorkers: slots}}
 	c.Workers = workers
 	c.JobTimeout = -1                                   // default one minute; the shard's own watchdog replaces it, the reaper the rescuer
-	c.FetchCooldown = 10 * time.Millisecond             // default 100 ms, which caps empty shards at 10 a second and slot
+	c.FetchCooldown = time.Millisecond                  // default 100 ms, which caps empty shards at 10 a second and slot
 	c.FetchPollInterval = time.Second                   // how soon a reaped shard is seen by an idle worker
 	c.SoftStopTimeout = softStop                        // then running shards are released
 	c.RetryPolicy = retryPolicy{}                       // of jobs that River itself fails; ours are failed by the fence
