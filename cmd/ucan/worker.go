@@ -7,6 +7,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,6 +78,7 @@ func runWorker(ctx context.Context, a *app) error {
 		return err
 	}
 	if r.flag("worker.follow") {
+		signal.Ignore(syscall.SIGPIPE) // a supervisor that died reads no more logs; that must not kill us before the shard is released
 		var stop context.CancelFunc
 		ctx, stop = context.WithCancel(ctx)
 		defer stop()
