@@ -70,6 +70,7 @@ type npgTraining struct {
 	session  sessionOptions
 	fit      fit.Config
 	sigma    float64 // of raw noise; 0 where lambda is given
+	epochs   bool    // the user gave their number
 }
 
 // defaultHoldOut is how many inputs are held out for validation unless the user says otherwise.
@@ -104,11 +105,8 @@ func newNPGTraining(a *app) (*npgTraining, error) {
 // readLoop takes over what every training has; what the user left open is the kind's own.
 func (t *npgTraining) readLoop(r *values) {
 	c, o := &t.fit, t.train
-	epochs := c.Loop.Epochs
 	c.Loop = t.a.loopConfig(o)
-	if o.epochs == 0 || !r.changed("train.epochs") {
-		c.Loop.Epochs = epochs
-	}
+	t.epochs = o.epochs > 0 && r.changed("train.epochs")
 	if !r.changed("train.keep") {
 		c.Loop.KeepBest = o.patience > 0 // the luckiest of many estimates is not the best
 	}
@@ -232,6 +230,9 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	}
 	if t.fit.Net.Kind == net.Kind(bundle.PerInput) {
 		return t.optimisePerInput(ctx, rt, model, set)
+	}
+	if !t.epochs {
+		t.fit.Loop.Epochs = fit.Epochs(t.fit.Net.Kind, set.Len(), t.fit.Batch)
 	}
 	report, done := a.trainingProgress(t.train.batch)
 	t.fit.Loop.Report = report

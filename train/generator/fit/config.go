@@ -71,6 +71,20 @@ func DefaultConfig(kind net.Kind) Config {
 	return c
 }
 
+// usualSteps is how many steps a run takes at least unless it is told how many: enough for every kind to take shape.
+const usualSteps = 400
+
+// Epochs is the usual number of passes over so many inputs in batches of a size: those of [DefaultConfig], or more where
+// the data are few.
+func Epochs(kind net.Kind, inputs, batch int) int {
+	least := DefaultConfig(kind).Loop.Epochs
+	if batch < 1 || inputs < batch {
+		return least // what is wrong is said elsewhere
+	}
+	steps := inputs / batch
+	return max(least, (usualSteps+steps-1)/steps)
+}
+
 // Validate reports every fault that shows without data or model.
 func (c Config) Validate() error {
 	var errs []error
