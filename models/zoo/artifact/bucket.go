@@ -46,8 +46,8 @@ func openBucket(location string) (*Bucket, error) {
 	host, secure := "s3.amazonaws.com", true
 	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
 	if endpoint := query.Get("endpoint"); endpoint != "" {
-		e, err := url.Parse(endpoint)
-		if err != nil || e.Host == "" || (e.Scheme != "http" && e.Scheme != "https") || strings.Trim(e.Path, "/") != "" {
+		e, parseErr := url.Parse(endpoint)
+		if parseErr != nil || e.Host == "" || (e.Scheme != "http" && e.Scheme != "https") || strings.Trim(e.Path, "/") != "" {
 			return fail("the endpoint %q is not http(s)://HOST[:PORT]", endpoint)
 		}
 		host, secure = e.Host, e.Scheme == "https"

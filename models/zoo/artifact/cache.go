@@ -85,11 +85,11 @@ const doneFile = ".complete"
 
 // fill fetches an item, unless somebody else did so while this waited for the lock.
 func (c *Cache) fill(ctx context.Context, e entry, item Item, depot Depot) (err error) {
-	if err := c.makeRoom(ctx, item.Bytes()); err != nil {
+	if err = c.makeRoom(ctx, item.Bytes()); err != nil {
 		return err
 	}
 	lock := flock.New(e.lock)
-	if _, err := lock.TryLockContext(ctx, lockPoll); err != nil {
+	if _, err = lock.TryLockContext(ctx, lockPoll); err != nil {
 		return fmt.Errorf("lock the cache entry %q: %w", e.lock, err)
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
@@ -150,7 +150,7 @@ func (c *Cache) makeRoom(ctx context.Context, need int64) (err error) {
 		return fmt.Errorf("fetch into the cache %q: %d bytes are more than its limit of %d; raise the limit", c.dir, need, c.limit)
 	}
 	room := flock.New(filepath.Join(c.dir, "room.lock"))
-	if _, err := room.TryLockContext(ctx, lockPoll); err != nil {
+	if _, err = room.TryLockContext(ctx, lockPoll); err != nil {
 		return fmt.Errorf("lock the cache %q: %w", c.dir, err)
 	}
 	defer func() { err = errors.Join(err, room.Unlock()) }()

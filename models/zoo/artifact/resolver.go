@@ -66,7 +66,7 @@ func (r *Resolver) Hold(ctx context.Context, item Item) (*Held, error) {
 	if strings.Contains(item.Entry, "/") || (Ref{Name: item.Entry, SHA256: zeroHash}).Validate() != nil {
 		return nil, fmt.Errorf("artifact entry %q is no name in a folder", item.Entry)
 	}
-	var inPlace error = ErrNotFound
+	inPlace := ErrNotFound
 	if item.Origin != "" {
 		if inPlace = r.verify(ctx, item.Origin, item); inPlace == nil {
 			return &Held{Path: filepath.Join(item.Origin, item.Entry)}, nil
@@ -107,17 +107,17 @@ func (r *Resolver) verify(ctx context.Context, dir string, item Item) error {
 	for _, ref := range item.Files {
 		path := filepath.Join(dir, filepath.FromSlash(ref.Name))
 		name := ref.SHA256 + " " + path
-		now, err := os.Stat(path)
+		now, statErr := os.Stat(path)
 		r.mu.Lock()
 		before, seen := r.verified[name]
 		r.mu.Unlock()
-		if err == nil && seen && os.SameFile(before.info, now) && before.size == now.Size() && before.time.Equal(now.ModTime()) {
+		if statErr == nil && seen && os.SameFile(before.info, now) && before.size == now.Size() && before.time.Equal(now.ModTime()) {
 			continue
 		}
 		if err := verifyFile(ctx, dir, ref); err != nil {
 			return err
 		}
-		if err == nil {
+		if statErr == nil {
 			r.mu.Lock()
 			r.verified[name] = stamp{info: now, size: now.Size(), time: now.ModTime()}
 			r.mu.Unlock()

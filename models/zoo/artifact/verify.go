@@ -56,16 +56,6 @@ func verifyFile(ctx context.Context, dir string, r Ref) error {
 	return nil
 }
 
-// verifyItem checks all files of an item in dir.
-func verifyItem(ctx context.Context, dir string, item Item) error {
-	for _, r := range item.Files {
-		if err := verifyFile(ctx, dir, r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Publish puts the files of the items into a depot, from where they were when they were described, and verifies them on
 // the way. What the depot has already is left alone. done (nil for none) is told of each file.
 func Publish(ctx context.Context, depot Depot, items []Item, done func(Ref)) error {

@@ -60,26 +60,26 @@ func (c Config) Validate() error {
 }
 
 // Make prices a run. opener finds the files where they lay when the run was resolved.
-func Make(ctx context.Context, opener *cell.Opener, run *spec.Run, c Config) (*Plan, error) {
-	if err := c.Validate(); err != nil {
+func Make(ctx context.Context, opener *cell.Opener, run *spec.Run, c Config) (p *Plan, err error) {
+	if err = c.Validate(); err != nil {
 		return nil, fmt.Errorf("price the run: %w", err)
 	}
 	if c.Note == nil {
 		c.Note = func(string, ...any) {}
 	}
-	p := &Plan{Run: run.ID, Seed: run.Seed, Refusals: run.Refusals, shardSize: run.ShardSize}
+	p = &Plan{Run: run.ID, Seed: run.Seed, Refusals: run.Refusals, shardSize: run.ShardSize}
 	m := meter{opener: opener, run: run, config: c, tables: sequential.NewTables()}
-	defer m.close()
+	defer func() { err = errors.Join(err, m.close()) }()
 	for i := range run.Cells {
-		price, err := m.price(ctx, &run.Cells[i])
-		if err != nil {
-			return nil, err
+		price, priceErr := m.price(ctx, &run.Cells[i])
+		if priceErr != nil {
+			return nil, priceErr
 		}
 		p.Prices = append(p.Prices, price)
 	}
 	slices.SortFunc(p.Prices, byName)
 	p.sum(run, c.Workers)
-	return p, m.close()
+	return p, nil
 }
 
 // meter measures cells, keeping the pair of the last one open.
@@ -177,7 +177,7 @@ func (m *meter) cost(ctx context.Context, model *spec.Model, c *spec.Cell) (cost
 		return known, nil
 	}
 	m.config.Note("measuring %s × %s × %s", c.Model, c.Dataset, c.Noise)
-	if err := m.open(ctx, c); err != nil {
+	if err = m.open(ctx, c); err != nil {
 		return cost{}, err
 	}
 	made, err := m.measure(ctx, c)

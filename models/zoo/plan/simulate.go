@@ -67,8 +67,8 @@ func (s *Scenario) set(name, value string) (err error) {
 	case name == "workers":
 		s.Workers = nil
 		for text := range strings.SplitSeq(value, "/") {
-			k, err := strconv.Atoi(text)
-			if err != nil {
+			k, parseErr := strconv.Atoi(text)
+			if parseErr != nil {
 				return fmt.Errorf("workers=%s: %q is no whole number; write workers=1/100/10000", value, text)
 			}
 			s.Workers = append(s.Workers, k)

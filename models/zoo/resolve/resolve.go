@@ -40,13 +40,6 @@ type resolver struct {
 	data []*source
 }
 
-// source is a data source under one way of preparing images.
-type source struct {
-	entry spec.DatasetEntry
-	set   spec.Dataset
-	open  map[[2]int]*dataset.Source // by resize and crop
-}
-
 // Resolve makes the run of a zoo. Every model is looked at on the CPU, whatever provider it will run on. Faults of data
 // sources are errors that match spec.ErrFaulty; models that cannot be smoothed, and pairs that do not fit, become
 // refusals.
@@ -103,101 +96,6 @@ func (r *resolver) finish() (*spec.Run, error) {
 	return run, err
 }
 
-// datasets opens and describes the data sources, and reports all that are at fault.
-func (r *resolver) datasets(ctx context.Context) error {
-	faults := &spec.Faults{File: r.zoo.File}
-	named := map[string]int{}
-	for _, entry := range r.zoo.Datasets {
-		r.opts.Note("reading %s", spec.SourceText(entry.Spec))
-		s := &source{entry: entry, open: map[[2]int]*dataset.Source{}}
-		err := s.describe(ctx)
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		r.data = append(r.data, s)
-		if err != nil {
-			faults.List = append(faults.List, spec.Fault{Line: entry.Line, Text: err.Error()})
-			continue
-		}
-		if line, twice := named[s.set.Name]; twice {
-			faults.List = append(faults.List, spec.Fault{Line: entry.Line, Text: fmt.Sprintf("dataset %q is there already (line %d); give one of them another name", s.set.Name, line)})
-		}
-		named[s.set.Name] = entry.Line
-		r.run.Datasets = append(r.run.Datasets, s.set)
-	}
-	if len(faults.List) > 0 {
-		return faults
-	}
-	return nil
-}
-
-// describe opens the source once and hashes its files.
-func (s *source) describe(ctx context.Context) error {
-	e := s.entry
-	s.set = spec.Dataset{
-		Name: e.Name, Kind: e.Spec.Kind, Params: map[string]string{}, LabelMap: e.LabelMap,
-		Skip: e.Skip, Stride: e.Stride, Max: e.Max, Resize: e.Resize, Crop: e.Crop,
-	}
-	open, err := s.at(ctx, dataset.Options{Resize: e.Resize, Crop: e.Crop, LabelMap: e.LabelMap})
-	if err != nil {
-		return err
-	}
-	info := open.Info()
-	s.set.Fingerprint, s.set.Source = info.Fingerprint, info.Name
-	if s.set.Name == "" {
-		s.set.Name = info.Name
-	}
-	if _, err := s.selection().Indices(open.Len()); err != nil {
-		return err
-	}
-	var keep func(string) bool
-	if e.Spec.Kind == "mnist" { // the folder may hold much else
-		keep = func(name string) bool { return strings.Contains(name, "ubyte") && !strings.Contains(name, "/") }
-	}
-	for _, path := range e.Spec.Paths {
-		item, err := artifact.Describe(ctx, path, nil, keep)
-		if err != nil {
-			return err
-		}
-		s.set.Paths = append(s.set.Paths, item)
-	}
-	for name, value := range e.Spec.Params {
-		if name != "labels" {
-			s.set.Params[name] = value
-			continue
-		}
-		item, err := artifact.Describe(ctx, value, nil, nil)
-		if err != nil {
-			return err
-		}
-		s.set.Labels = &item
-	}
-	return nil
-}
-
-// at opens the source under a way of preparing images, once for each.
-func (s *source) at(ctx context.Context, o dataset.Options) (*dataset.Source, error) {
-	key := [2]int{o.Resize, o.Crop}
-	if open, ok := s.open[key]; ok {
-		return open, nil
-	}
-	open, err := dataset.Open(ctx, spec.SourceText(s.entry.Spec), o)
-	if err != nil {
-		return nil, err
-	}
-	s.open[key] = open
-	return open, nil
-}
-
-func (s *source) selection() dataset.Selection {
-	selection := dataset.DefaultSelection()
-	selection.Skip, selection.Stride = s.set.Skip, s.set.Stride
-	if s.set.Max > 0 {
-		selection.Max = s.set.Max
-	}
-	return selection
-}
-
 // noise describes the files of generators.
 func (r *resolver) noise(ctx context.Context) error {
 	for _, setting := range r.zoo.Noise {
@@ -229,13 +127,6 @@ func bundleFile(name string) bool {
 func (r *resolver) refuse(model, data, noise string, reason error) {
 	text := strings.Join(strings.Fields(reason.Error()), " ")
 	r.run.Refusals = append(r.run.Refusals, spec.Refusal{Model: model, Dataset: data, Noise: noise, Reason: text})
-}
-
-func orAll(name string) string {
-	if name == "" {
-		return "all"
-	}
-	return name
 }
 
 // model looks at one model with every data source.
@@ -360,7 +251,7 @@ func (r *resolver) settings(ctx context.Context, b *workbench.Bench, base spec.C
 		c := base
 		c.Noise = setting.Name
 		if err := r.try(ctx, b, &setting, entry.Statistics, c.Inputs); err != nil {
-			if err := r.judge(ctx, c.Model, c.Dataset, c.Noise, err); err != nil {
+			if err = r.judge(ctx, c.Model, c.Dataset, c.Noise, err); err != nil {
 				return ok, err
 			}
 			continue

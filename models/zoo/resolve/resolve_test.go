@@ -136,7 +136,7 @@ func TestPlan(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.Passes != 3*21*210 || p.FixedPasses != p.Passes || p.Done != 3*10 || p.On.Workers != 3 || !(p.Seconds > 0) || !(p.Bytes > 0) || len(p.Refusals) != 1 {
+	if p.Passes != 3*21*210 || p.FixedPasses != p.Passes || p.Done != 3*10 || p.On.Workers != 3 || p.Seconds <= 0 || p.Bytes <= 0 || len(p.Refusals) != 1 {
 		t.Errorf("%+v", p)
 	}
 	for _, c := range p.Prices {
@@ -149,7 +149,7 @@ func TestPlan(t *testing.T) {
 	if p, err = plan.Make(t.Context(), opener, run, config); err != nil {
 		t.Fatal(err)
 	}
-	if p.FixedPasses != 3*21*100_010 || !(p.Passes < p.FixedPasses/3) || !(p.Passes > 3*21*110) || p.Prices[0].Pilot < 3 {
+	if p.FixedPasses != 3*21*100_010 || p.Passes >= p.FixedPasses/3 || p.Passes <= 3*21*110 || p.Prices[0].Pilot < 3 {
 		t.Errorf("expected %v of %v passes", p.Passes, p.FixedPasses)
 	}
 	work, n := 0.0, 0

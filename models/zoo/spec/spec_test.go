@@ -206,7 +206,7 @@ func TestSchemaIsCurrent(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile(file, now, 0o644); err != nil {
+		if err = os.WriteFile(file, now, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
