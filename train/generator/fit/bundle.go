@@ -65,7 +65,7 @@ func (r *run) bundle(ctx context.Context) (_ *bundle.Bundle, err error) {
 		b.Graphs[bundle.Joint] = bytes
 	}
 	if b.Kind.Guarantee() == npg.Deployed {
-		if err := r.constant(ctx, b, bytes); err != nil {
+		if err = r.constant(ctx, b, bytes); err != nil {
 			return nil, err
 		}
 	}
