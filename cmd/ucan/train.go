@@ -231,12 +231,12 @@ func (a *app) openSets(ctx context.Context, do dataOptions, o trainOptions, clas
 	case o.val != "":
 		held, err = a.openHeld(ctx, do, o, classes)
 	case o.holdOut > 0:
-		if set, held, err = set.Tail(o.holdOut); err != nil {
+		if set, held, err = set.Split(o.holdOut, o.seed); err != nil {
 			return nil, nil, usage(err)
 		}
 	}
 	if held != nil && o.valMax > 0 {
-		held = held.Head(o.valMax)
+		held = held.Spread(o.valMax)
 	}
 	return set, held, err
 }
@@ -251,7 +251,8 @@ func (a *app) openHeld(ctx context.Context, do dataOptions, o trainOptions, clas
 	selection := dataset.DefaultSelection()
 	selection.Skip = o.valSkip
 	if o.valMax > 0 {
-		selection.Max = o.valMax
+		// At even distances, since a source may be sorted by class.
+		selection.Max, selection.Stride = o.valMax, max(1, (source.Len()-o.valSkip)/o.valMax)
 	}
 	indices, err := selection.Indices(source.Len())
 	if err != nil {

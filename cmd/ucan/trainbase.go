@@ -379,7 +379,7 @@ func (t *baseTraining) configuration(network map[string]any, optimizer optim.Con
 	info, session := t.set.Info(), trainSession(t.session)
 	c := map[string]any{
 		"network": network, "seed": strconv.FormatUint(t.train.seed, 10), "threads": session.IntraOp,
-		"data":      map[string]any{"source": info.Name, "fingerprint": info.Fingerprint, "images": t.set.Len(), "first": t.set.Index(0), "shape": info.Shape, "labels": t.data.labels()},
+		"data":      map[string]any{"source": info.Name, "fingerprint": info.Fingerprint, "images": t.set.Len(), "selection": t.data.selection, "shape": info.Shape, "labels": t.data.labels()},
 		"noise":     map[string]any{"family": t.maker.Family.Name(), "parameters": t.maker.Family.Params(), "lambda": t.maker.Lambda, "npg": t.noise.NPG, "fields": t.noise.SigmaField != "" || t.noise.MuField != ""},
 		"loss":      map[string]any{"draws": t.train.draws, "label_smoothing": t.train.smoothing, "consistency": t.train.consistency, "entropy": t.train.entropy},
 		"loop":      map[string]any{"epochs": t.train.epochs, "batch": t.train.batch, "clip": t.train.clip, "ema": t.train.ema, "keep_best": t.train.keepBest, "patience": t.train.patience, "val_every": t.train.valEvery, "val_samples": t.train.valSamples},

@@ -75,11 +75,29 @@ func TestSetKeepsValues(t *testing.T) {
 				t.Fatalf("floats %v: image %d is %v, label %d", floats, i, x, set.Label(i))
 			}
 		}
-		rest, tail, err := set.Tail(11)
-		if err != nil || rest.Len() != 30 || tail.Len() != 11 || tail.Index(0) != 130 {
-			t.Errorf("tail: %v, %d and %d images", err, rest.Len(), tail.Len())
+		rest, taken, err := set.Split(11, 4)
+		if err != nil || rest.Len() != 30 || taken.Len() != 11 {
+			t.Fatalf("split: %v, %d and %d images", err, rest.Len(), taken.Len())
 		}
-		if _, _, err := set.Tail(41); !errors.Is(err, data.ErrData) {
+		seen := make(map[int]bool)
+		for _, part := range []*data.Set{rest, taken, taken.Spread(3)} {
+			for i := range part.Len() {
+				item, _ := s.At(context.Background(), part.Index(i))
+				part.Read(i, x)
+				if !slices.Equal(x, item.X) || part.Label(i) != item.Label || i > 0 && part.Index(i) <= part.Index(i-1) {
+					t.Fatalf("floats %v: part of %d: image %d is not input %d", floats, part.Len(), i, part.Index(i))
+				}
+				seen[part.Index(i)] = true
+			}
+		}
+		if len(seen) != 41 || taken.Index(10) == 110 || taken.Spread(3).Len() != 3 {
+			t.Errorf("%d inputs in the parts; the last taken is %d", len(seen), taken.Index(10))
+		}
+		again, _, _ := set.Split(11, 5)
+		if again.Index(0) == rest.Index(0) && again.Index(15) == rest.Index(15) && again.Index(29) == rest.Index(29) {
+			t.Error("the seed does not matter")
+		}
+		if _, _, err := set.Split(41, 4); !errors.Is(err, data.ErrData) {
 			t.Errorf("holding out everything: %v", err)
 		}
 	}

@@ -11,10 +11,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"ucan/internal/dataset"
+	"ucan/smooth/stream"
 )
 
 // Source is what is read: package dataset's sources.
@@ -211,29 +213,61 @@ func (s *Set) Read(i int, dst []float32) {
 	}
 }
 
-// Tail splits off the last n images as a set of their own, for validation: the rest and the tail share memory with s.
-// It returns an error unless 0 < n < Len.
-func (s *Set) Tail(n int) (rest, tail *Set, err error) {
+// Split takes n images that the seed chooses out of the set, for validation: what is left and what was taken, both in the
+// set's order. A choice by position would take a single class from a source that is sorted by class. It returns an error
+// unless 0 < n < Len.
+func (s *Set) Split(n int, seed uint64) (rest, taken *Set, err error) {
 	if n < 1 || n >= s.Len() {
 		return nil, nil, fmt.Errorf("%w: %d of %d images cannot be held out for validation; keep at least one of each", ErrData, n, s.Len())
 	}
-	return s.part(0, s.Len()-n), s.part(s.Len()-n, s.Len()), nil
+	order := make([]int, s.Len())
+	source := stream.New(seed, splitTag, stream.Train).Source(0)
+	permute(order, &source)
+	out, in := order[:n], order[n:]
+	slices.Sort(out)
+	slices.Sort(in)
+	return s.choose(in), s.choose(out), nil
 }
 
-// Head returns the set of the first n images, or s when it has no more.
-func (s *Set) Head(n int) *Set {
-	if n >= s.Len() {
+// Tail is [Set.Split] by position: the last n images are taken.
+func (s *Set) Tail(n int) (rest, tail *Set, err error) {
+	if n < 1 || n >= s.Len() {
+		return nil, nil, fmt.Errorf("%w: %d of %d images cannot be held out; keep at least one of each", ErrData, n, s.Len())
+	}
+	rows := make([]int, s.Len())
+	for i := range rows {
+		rows[i] = i
+	}
+	return s.choose(rows[:s.Len()-n]), s.choose(rows[s.Len()-n:]), nil
+}
+
+// Spread returns n images of the set at even distances, or s when it has no more.
+func (s *Set) Spread(n int) *Set {
+	if n >= s.Len() || n < 1 {
 		return s
 	}
-	return s.part(0, n)
+	rows := make([]int, n)
+	for i := range rows {
+		rows[i] = i * s.Len() / n
+	}
+	return s.choose(rows)
 }
 
-func (s *Set) part(from, to int) *Set {
-	p := &Set{info: s.info, dim: s.dim, indices: s.indices[from:to], labels: s.labels[from:to], hashes: s.hashes[from:to]}
+// choose copies the images with the given numbers into a set of their own.
+func (s *Set) choose(rows []int) *Set {
+	p := &Set{info: s.info, dim: s.dim}
 	if s.bytes != nil {
-		p.bytes = s.bytes[from*s.dim : to*s.dim]
+		p.bytes = make([]uint8, 0, len(rows)*s.dim)
 	} else {
-		p.floats = s.floats[from*s.dim : to*s.dim]
+		p.floats = make([]float32, 0, len(rows)*s.dim)
+	}
+	for _, i := range rows {
+		p.indices, p.labels, p.hashes = append(p.indices, s.indices[i]), append(p.labels, s.labels[i]), append(p.hashes, s.hashes[i])
+		if s.bytes != nil {
+			p.bytes = append(p.bytes, s.bytes[i*s.dim:(i+1)*s.dim]...)
+		} else {
+			p.floats = append(p.floats, s.floats[i*s.dim:(i+1)*s.dim]...)
+		}
 	}
 	return p
 }
