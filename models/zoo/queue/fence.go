@@ -68,15 +68,15 @@ func (f fence) complete(ctx context.Context, h holding, r *store.ShardResult) er
 func (f fence) settle(ctx context.Context, h holding) (settled bool, err error) {
 	q := f.queue
 	err = f.insist(ctx, func(ctx context.Context) error {
-		finished, err := q.store.Finished(ctx, h.task.Run, h.task.Number)
-		if err != nil || !finished || f.open {
-			return err
+		finished, tryErr := q.store.Finished(ctx, h.task.Run, h.task.Number)
+		if tryErr != nil || !finished || f.open {
+			return tryErr
 		}
-		settled, err = changed(ctx, q.store.DB(), q.store.Bind(q.sql.complete), h.id, h.attempt, h.owner)
-		if err == nil && !settled {
+		settled, tryErr = changed(ctx, q.store.DB(), q.store.Bind(q.sql.complete), h.id, h.attempt, h.owner)
+		if tryErr == nil && !settled {
 			return ErrSuperseded
 		}
-		return err
+		return tryErr
 	})
 	return settled, err
 }

@@ -158,7 +158,7 @@ func database(t testing.TB) string {
 	server.mutex.Lock()
 	defer server.mutex.Unlock()
 	if server.postgres == nil {
-		p, err := zootest.StartPostgres(context.Background()) //nolint:contextcheck // it outlives the test
+		p, err := zootest.StartPostgres(context.Background()) // it outlives the test
 		if errors.Is(err, zootest.ErrNoPostgres) {
 			t.Skip(err)
 		}

@@ -96,18 +96,18 @@ func (q *Queue) settled(ctx context.Context) (bool, error) {
 // however many processes try.
 func (q *Queue) free(ctx context.Context, job runningJob, cause Cause, settled, dropped bool) (freed bool, err error) {
 	err = q.store.InTx(ctx, func(tx *sql.Tx) error {
-		release, reason, err := q.lost(ctx, tx, job, cause, settled, dropped)
-		if err != nil || release == nil {
-			return err
+		release, reason, lostErr := q.lost(ctx, tx, job, cause, settled, dropped)
+		if lostErr != nil || release == nil {
+			return lostErr
 		}
 		defer release()
-		text, err := attemptError(time.Now().UTC().Format(time.RFC3339Nano), job.attempt, reason.Kind+": "+reason.Message)
-		if err != nil {
-			return err
+		text, freeErr := attemptError(time.Now().UTC().Format(time.RFC3339Nano), job.attempt, reason.Kind+": "+reason.Message)
+		if freeErr != nil {
+			return freeErr
 		}
-		freed, err = changed(ctx, tx, q.store.Bind(q.sql.free), text, job.id, job.attempt, job.owner)
-		if err != nil || !freed {
-			return err
+		freed, freeErr = changed(ctx, tx, q.store.Bind(q.sql.free), text, job.id, job.attempt, job.owner)
+		if freeErr != nil || !freed {
+			return freeErr
 		}
 		return q.store.AddFailure(ctx, tx, store.Failure{Attempt: job.at(), Kind: reason.Kind, Message: reason.Message, LogTail: reason.LogTail})
 	})

@@ -49,13 +49,13 @@ func (c client[TTx]) cancel(ctx context.Context, id int64) error {
 
 func (c client[TTx]) enqueue(ctx context.Context, mark [3]int64, jobs []river.InsertManyParams) (moved bool, err error) {
 	err = c.inTx(ctx, func(tx TTx) error {
-		n, err := c.exec(ctx, tx, moveMark, mark[0], mark[1], mark[2])
-		if err != nil || n != 1 {
-			return err
+		n, insertErr := c.exec(ctx, tx, moveMark, mark[0], mark[1], mark[2])
+		if insertErr != nil || n != 1 {
+			return insertErr
 		}
 		moved = true
-		_, err = c.InsertManyFastTx(ctx, tx, jobs)
-		return err
+		_, insertErr = c.InsertManyFastTx(ctx, tx, jobs)
+		return insertErr
 	})
 	return moved && err == nil, err
 }

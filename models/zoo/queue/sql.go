@@ -13,6 +13,8 @@ type statements struct {
 	running string
 	// free takes a running job from its owner: error JSON; id, attempt, owner.
 	free string
+	// release gives back what a process that ends in order still owns, without counting the attempt: owner.
+	release string
 	// cancel cancels a run's waiting jobs: run.
 	cancel string
 	// runningOf lists the IDs of a run's running jobs: run.
@@ -50,6 +52,8 @@ func sqliteStatements() statements {
 			state = CASE WHEN metadata -> 'cancel_attempted_at' IS NOT NULL THEN 'cancelled' WHEN attempt >= max_attempts THEN 'discarded' ELSE 'available' END,
 			finalized_at = CASE WHEN attempt >= max_attempts OR metadata -> 'cancel_attempted_at' IS NOT NULL THEN datetime('now', 'subsec') END
 		WHERE id = ? AND state = 'running' AND attempt = ? AND json_extract(attempted_by, '$[#-1]') = ?`,
+		release: `UPDATE river_job SET state = 'available', attempt = max(attempt - 1, 0)
+		WHERE state = 'running' AND ` + ours + ` AND json_extract(attempted_by, '$[#-1]') = ?`,
 		cancel: `UPDATE river_job SET state = 'cancelled', finalized_at = datetime('now', 'subsec')
 		WHERE ` + ours + ` AND state IN ('available', 'retryable', 'scheduled', 'pending') AND json_extract(args, '$.run') = ?`,
 		runningOf: `SELECT id FROM river_job WHERE state = 'running' AND ` + ours + ` AND json_extract(args, '$.run') = ?`,
@@ -86,6 +90,8 @@ func postgresStatements() statements {
 			state = CASE WHEN metadata ->> 'cancel_attempted_at' IS NOT NULL THEN 'cancelled' WHEN attempt >= max_attempts THEN 'discarded' ELSE 'available' END::river_job_state,
 			finalized_at = CASE WHEN attempt >= max_attempts OR metadata ->> 'cancel_attempted_at' IS NOT NULL THEN now() END
 		WHERE id = ? AND state = 'running' AND attempt = ? AND ` + postgresOwner + ` = ?`,
+		release: `UPDATE river_job SET state = 'available', attempt = greatest(attempt - 1, 0)
+		WHERE state = 'running' AND ` + ours + ` AND ` + postgresOwner + ` = ?`,
 		cancel: `UPDATE river_job SET state = 'cancelled', finalized_at = now()
 		WHERE ` + ours + ` AND state IN ('available', 'retryable', 'scheduled', 'pending') AND (args ->> 'run')::bigint = ?`,
 		runningOf: `SELECT id FROM river_job WHERE state = 'running' AND ` + ours + ` AND (args ->> 'run')::bigint = ?`,

@@ -133,7 +133,11 @@ func (q *Queue) work(ctx context.Context, c Config, executor Executor, exitWhenI
 	if err = client.stop(stopping); err != nil {
 		return fmt.Errorf("stop the worker: %w; its shard will be taken over", store.Explain(err))
 	}
-	return nil
+	// A job that was being fetched at that moment is ours in the books without ever having arrived.
+	return w.fence.insist(background, func(ctx context.Context) error {
+		_, releaseErr := q.store.DB().ExecContext(ctx, q.store.Bind(q.sql.release), c.ID)
+		return releaseErr
+	})
 }
 
 // untilDone waits for the end of ctx or, with idle, of the queue's work.

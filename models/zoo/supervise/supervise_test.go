@@ -199,7 +199,7 @@ func TestInterrupted(t *testing.T) {
 	}
 	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
 	if err != nil || len(failures) != 0 {
-		t.Errorf("stopping in order counts as %d failures, %v", len(failures), err)
+		t.Errorf("stopping in order counts as failures %+v, %v", failures, err)
 	}
 }
 

@@ -42,9 +42,9 @@ func TestServe(t *testing.T) {
 		{"POST", "api/jobs/cancel", "", "http://evil.example", 403, "other sites"},
 		{"POST", "api/jobs/delete", "", "", 403, "never deleted"},
 	} {
-		request, err := http.NewRequestWithContext(ctx, c.method, base+c.path, strings.NewReader(`{"ids":["1"]}`))
-		if err != nil {
-			t.Fatal(err)
+		request, requestErr := http.NewRequestWithContext(ctx, c.method, base+c.path, strings.NewReader(`{"ids":["1"]}`))
+		if requestErr != nil {
+			t.Fatal(requestErr)
 		}
 		if c.host != "" {
 			request.Host = c.host
@@ -52,13 +52,13 @@ func TestServe(t *testing.T) {
 		if c.origin != "" {
 			request.Header.Set("Origin", c.origin)
 		}
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
+		response, requestErr := http.DefaultClient.Do(request)
+		if requestErr != nil {
+			t.Fatal(requestErr)
 		}
-		body, err := io.ReadAll(response.Body)
+		body, requestErr := io.ReadAll(response.Body)
 		_ = response.Body.Close()
-		if err != nil || response.StatusCode != c.code || !strings.Contains(strings.ToLower(string(body)), c.text) {
+		if requestErr != nil || response.StatusCode != c.code || !strings.Contains(strings.ToLower(string(body)), c.text) {
 			t.Errorf("%s %s (host %q, origin %q): %d %.200s", c.method, c.path, c.host, c.origin, response.StatusCode, body)
 		}
 	}

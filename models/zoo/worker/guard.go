@@ -67,11 +67,11 @@ func (g Guard) checkMemory(limit int64) error {
 	if limit == 0 {
 		return nil
 	}
-	held, err := g.Resident()
-	if err == nil && held > limit {
+	// On a system that cannot say, there is no limit.
+	if held, err := g.Resident(); err == nil && held > limit {
 		return tooMuchMemory{held, limit}
 	}
-	return nil //nolint:nilerr // a system that cannot say has no limit
+	return nil
 }
 
 // tooMuchMemory is a process above its limit.
