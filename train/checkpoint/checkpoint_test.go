@@ -155,10 +155,10 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := checkpoint.Lock(dir); !errors.Is(err, checkpoint.ErrLocked) {
+	if _, err = checkpoint.Lock(dir); !errors.Is(err, checkpoint.ErrLocked) {
 		t.Errorf("a second lock: %v", err)
 	}
-	if err := release(); err != nil {
+	if err = release(); err != nil {
 		t.Fatal(err)
 	}
 	if release, err = checkpoint.Lock(dir); err != nil {
