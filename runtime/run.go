@@ -38,7 +38,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []*Tensor) error {
 	defer s.putSlot(sl)
 	// Tensors are released before the slot goes back.
 	defer sl.releaseTensors()
-	if err := sl.acquireTensors(s, inputs, outputs); err != nil {
+	if err = sl.acquireTensors(s, inputs, outputs); err != nil {
 		return fmt.Errorf("run session: %w", err)
 	}
 	if len(inputs) == 0 {

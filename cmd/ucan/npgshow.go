@@ -106,9 +106,9 @@ func specimens(ctx context.Context, a *app, loop pipeline.Loop, maker *pipeline.
 	}
 	var out []fieldmap.Specimen
 	err = loop.Run(ctx, func(ctx context.Context, item dataset.Item) error {
-		parameters, err := maker.Generator.Parameters(ctx, item.X)
-		if err != nil {
-			return fmt.Errorf("input %d: %w", item.Index, err)
+		parameters, parametersErr := maker.Generator.Parameters(ctx, item.X)
+		if parametersErr != nil {
+			return fmt.Errorf("input %d: %w", item.Index, parametersErr)
 		}
 		noise, err := maker.Seal(ctx, item.X)
 		if err != nil {

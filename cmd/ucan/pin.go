@@ -84,9 +84,9 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, cleanSpec strin
 		return err
 	}
 	if cleanSpec != "" {
-		effective, _, err := models.ResolveDeclaration(o.model, models.Options{Declared: o.declared})
-		if err != nil {
-			return modelError(fmt.Errorf("open model %w", err))
+		effective, _, resolveErr := models.ResolveDeclaration(o.model, models.Options{Declared: o.declared})
+		if resolveErr != nil {
+			return modelError(fmt.Errorf("open model %w", resolveErr))
 		}
 		data := o.data
 		data.spec = cleanSpec
@@ -197,9 +197,9 @@ func (p *pinner) place(ctx context.Context, c *certificate.Certificate, item dat
 		if p.clean == nil {
 			return insideUnknown, nil, nil
 		}
-		clean, err := p.clean.At(ctx, item.Index)
-		if err != nil {
-			return "", nil, err
+		clean, readErr := p.clean.At(ctx, item.Index)
+		if readErr != nil {
+			return "", nil, readErr
 		}
 		if hex.EncodeToString(clean.SHA256[:]) != c.Input.SHA256 {
 			return "", nil, refusef("--pin-data does not hold the certified input (its hash differs); give the data that were certified")
