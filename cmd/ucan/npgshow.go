@@ -110,9 +110,9 @@ func specimens(ctx context.Context, a *app, loop pipeline.Loop, maker *pipeline.
 		if parametersErr != nil {
 			return fmt.Errorf("input %d: %w", item.Index, parametersErr)
 		}
-		noise, err := maker.Seal(ctx, item.X)
-		if err != nil {
-			return fmt.Errorf("input %d: %w", item.Index, err)
+		noise, sealErr := maker.Seal(ctx, item.X)
+		if sealErr != nil {
+			return fmt.Errorf("input %d: %w", item.Index, sealErr)
 		}
 		if _, err = drawer.Sample(ctx, item.X, item.SHA256, noise, stream.Audit, 0, 1); err != nil {
 			return fmt.Errorf("input %d: %w", item.Index, err)
