@@ -137,21 +137,26 @@ func TestKilled(t *testing.T) {
 	t.Parallel()
 	q, run, c := setting(t, "", 60)
 	var mutex sync.Mutex
-	var processes []*exec.Cmd
+	var kill context.CancelFunc // SIGKILL to the newest worker
+	var made time.Time
 	command := c.Command
 	c.Command = func(queue, id string) *exec.Cmd {
-		p := command(queue, id)
 		mutex.Lock()
 		defer mutex.Unlock()
-		processes = append(processes, p)
+		plain := command(queue, id)
+		ctx, cancel := context.WithCancel(t.Context())
+		p := exec.CommandContext(ctx, plain.Path, plain.Args[1:]...)
+		p.Env, p.Dir = plain.Env, plain.Dir
+		kill, made = cancel, time.Now()
 		return p
 	}
 	kills := 0
 	c.Progress = func(counts queue.Counts, _ store.Progress) {
 		mutex.Lock()
 		defer mutex.Unlock()
-		if p := processes[len(processes)-1]; p.Process != nil && kills < 4 && counts.Done > 0 {
-			_ = p.Process.Kill()
+		if kill != nil && time.Since(made) > 100*time.Millisecond && kills < 4 && counts.Done > 0 {
+			kill()
+			kill = nil
 			kills++
 		}
 	}
