@@ -47,9 +47,6 @@ func TestCancelStopsARunningGraph(t *testing.T) {
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("got %v after %v", err, time.Since(start))
 	}
-	if took := time.Since(start); took > 3*time.Second {
-		t.Errorf("it took %v to stop", took)
-	}
 	// Cancelled before the start.
 	if err := s.Run(ctx, list(x), list(y)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a second run under the same context: %v", err)

@@ -29,6 +29,7 @@ type Net struct {
 	weights       []weight
 	statistics    []arch.Statistic
 	running       arch.Running
+	rules         map[string]autodiff.Rule // beside those of autodiff
 	export        func(weights map[string][]float32, running arch.Running) (*onnx.Model, error)
 }
 
@@ -42,7 +43,7 @@ type weight struct {
 func FromArch(n *arch.Network) *Net {
 	net := &Net{
 		graph: n.Training(), input: arch.Images, logits: arch.Logits,
-		statistics: n.Statistics(), running: n.NewRunning(), export: n.Export,
+		statistics: n.Statistics(), running: n.NewRunning(), rules: n.Rules(), export: n.Export,
 	}
 	for _, w := range n.Weights() {
 		net.weights = append(net.weights, weight{w.Name, w.Decay})

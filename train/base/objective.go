@@ -89,6 +89,7 @@ func New(ctx context.Context, rt *runtime.Runtime, net *Net, c Config) (_ *Objec
 	o.executor, err = autodiff.NewExecutor(ctx, rt, net.graph, autodiff.ExecutorOptions{
 		Options: autodiff.Options{
 			Wrt: wrt, Losses: []autodiff.Loss{loss{c}}, Output: net.logits, Sizes: sizes, CPU: onCPU(c.Session),
+			Rules: net.rules,
 		},
 		Mode: c.Mode, Session: c.Session,
 	})
