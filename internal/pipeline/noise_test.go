@@ -78,7 +78,7 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 		Method: func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, _ int) (smooth.Certification, error) {
 			return smoother.Certify(ctx, x, id, noise, smooth.FixedN{N0: 10, N: 100, Alpha: 0.01})
 		},
-		Head: certificate.Head{Model: certificate.Model{Name: "m", SHA256: certificate.NewField([]float32{1}).SHA256, Classes: 2}},
+		Head: certificate.Head{Model: certificate.Model{Name: "m", SHA256: certificate.NewField([]float32{1}).SHA256, Decision: "argmax", Classes: 2}},
 	}
 	x := []float32{0.25, 2}
 	row, cert, err := c.Certify(t.Context(), dataset.Item{Index: 3, X: x, SHA256: smooth.InputID(x), Shape: []int{2}, Label: 1})

@@ -70,7 +70,7 @@ func describeAdaptive(r *smooth.AdaptiveRecord) *AdaptiveStatistics {
 
 // concludeAdaptive repeats the statistics of a stored adaptive run. The radii of
 // the grid are those that its levels certify.
-func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, estimation smooth.Counts, tables *sequential.Tables) (smooth.Certification, error) {
+func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, estimation smooth.Counts, selected *int, tables *sequential.Tables) (smooth.Certification, error) {
 	var none smooth.Certification
 	a := s.AdaptiveStatistics
 	grid := smooth.Grid{}
@@ -92,8 +92,8 @@ func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, esti
 		return none, err
 	}
 	class := -1
-	if s.Selected != nil {
-		class = *s.Selected
+	if selected != nil {
+		class = *selected
 	}
 	return plan.Conclude(selection, estimation, class, a.Rejected)
 }

@@ -127,7 +127,9 @@ type Model struct {
 	// noise: any JSON object.
 	Preprocessing json.RawMessage `json:"preprocessing"`
 	// Denoiser is the model composed in front, when there is one.
-	Denoiser *File  `json:"denoiser,omitempty"`
+	Denoiser *File `json:"denoiser,omitempty"`
+	// Decision says how a class is made of the output: "argmax", "argmin",
+	// "threshold", "threshold:T" or "label" (the model gives the class itself).
 	Decision string `json:"decision"`
 	Classes  int    `json:"classes"`
 }

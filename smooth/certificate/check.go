@@ -4,8 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"ucan/smooth"
@@ -83,6 +86,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 		return k.findings, nil
 	}
 	k.compare(c, want)
+	k.told(c, want)
 	if a := c.Statistics.AdaptiveStatistics; a != nil && a.LabelAware && c.Statistics.Selected != nil {
 		k.integer("statistics.selected", int64(*c.Statistics.Selected), int64(c.Input.Label))
 	}
@@ -158,8 +162,8 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, t
 		return none, err
 	}
 	selected := s.Selected
-	if selected == nil && predict >= 0 {
-		selected = &predict
+	if selected == nil {
+		selected = s.untoldClass(predict)
 	}
 	selection := s.Selection
 	if selection == nil && selected != nil && s.N0 > 0 {
@@ -174,7 +178,7 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, t
 		return none, fmt.Errorf("selection votes: %w", err)
 	}
 	if s.AdaptiveStatistics != nil {
-		return s.concludeAdaptive(noise, sel, estimation, tables)
+		return s.concludeAdaptive(noise, sel, estimation, selected, tables)
 	}
 	if t := s.TwoStage; t != nil {
 		return noise.ConcludeTwoStage(sel, estimation, smooth.TwoStageN{
@@ -188,6 +192,20 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, predict int, t
 		}
 	}
 	return noise.Conclude(sel, estimation, float64(s.Alpha), bound)
+}
+
+// untoldClass is the class that a certificate without "selected" speaks of: the
+// predicted one or, where it abstains, the lowest with k votes; nil when k is 0.
+func (s *Statistics) untoldClass(predict int) *int {
+	if predict >= 0 {
+		return &predict
+	}
+	for _, class := range slices.Sorted(maps.Keys(s.Counts)) {
+		if s.K > 0 && s.Counts[class] == s.K {
+			return &class
+		}
+	}
+	return nil
 }
 
 // checker collects findings.
@@ -287,6 +305,35 @@ func (k *checker) regions(stored, want []Region) {
 		k.text(path+"sigma_field", fieldText(a.SigmaField), fieldText(b.SigmaField))
 		k.text(path+"basis", nameText(a.Basis), nameText(b.Basis))
 	}
+}
+
+// told compares what no number depends on: how a class is made of an output, which
+// votes chose the class, and the remarks. The contract's example has neither
+// "selected" nor "selection" nor "warnings", so a writer that leaves out the first may
+// leave out the others; what is there must be right.
+func (k *checker) told(c, w *Certificate) {
+	if !knownDecision(c.Model.Decision) {
+		k.add("model.decision", strconv.Quote(c.Model.Decision), decisions)
+	}
+	s := &c.Statistics
+	if s.Selected != nil && s.N0 > 0 && s.Selection == nil && c.Status != Failed {
+		k.add("statistics.selection", "null", fmt.Sprintf("the votes among %d selection samples", s.N0))
+	}
+	if c.Status == Failed { // never sampled
+		k.integer("statistics.counts", int64(len(s.Counts)), 0)
+		k.integer("statistics.selection", int64(len(s.Selection)), 0)
+		k.integer("statistics.invalid", s.Invalid, 0)
+	}
+	if minimal := s.Selected == nil && c.Warnings == nil; !minimal {
+		k.text("warnings", warningText(c.Warnings), warningText(w.Warnings))
+	}
+}
+
+func warningText(w []string) string {
+	if len(w) == 0 {
+		return "none"
+	}
+	return strings.Join(w, "; ")
 }
 
 func fieldText(f *Field) string {

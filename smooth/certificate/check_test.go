@@ -91,6 +91,17 @@ func TestCheckFindsEveryAlteration(t *testing.T) {
 		{"basis", "statistics", func(c *certificate.Certificate) { c.Noise.Family = "laplace" }},
 		{"basis linf", "radii.linf", func(c *certificate.Certificate) { up(&c.Radii.LInf) }},
 		{"leading", "statistics", func(c *certificate.Certificate) { *c.Statistics.Selected = 2 }},
+		{"scalar", "model.decision", func(c *certificate.Certificate) { c.Model.Decision = "argmaximum" }},
+		{"scalar", "model.decision", func(c *certificate.Certificate) { c.Model.Decision = "" }},
+		{"scalar", "model.decision", func(c *certificate.Certificate) { c.Model.Decision = "threshold:NaN" }},
+		{"scalar", "statistics.selection", func(c *certificate.Certificate) { c.Statistics.Selection = nil }},
+		{"selected", "statistics.selection", func(c *certificate.Certificate) { c.Statistics.Selection = nil }},
+		{"two-stage", "statistics.selection", func(c *certificate.Certificate) { c.Statistics.Selection = nil }},
+		{"scalar", "warnings", func(c *certificate.Certificate) { c.Warnings = []string{"this one is good"} }},
+		{"invalid", "warnings", func(c *certificate.Certificate) { c.Warnings[0] = "1" + c.Warnings[0] }},
+		{"invalid", "warnings", func(c *certificate.Certificate) { c.Warnings = nil }},
+		{"failed", "warnings", func(c *certificate.Certificate) { c.Warnings = []string{"certified all the same"} }},
+		{"failed", "statistics.counts", func(c *certificate.Certificate) { c.Statistics.Counts[1] = 100 }},
 		{"labelled", "statistics.selected", func(c *certificate.Certificate) { c.Input.Label = 2 }},
 	} {
 		t.Run(tt.name+"/"+tt.field, func(t *testing.T) {
@@ -136,6 +147,37 @@ func TestCheckRefusesWhatItHasNoTheoremFor(t *testing.T) {
 	c.Noise.Arithmetic = "posit16"
 	if _, err := certificate.Check(c, nil); err == nil {
 		t.Error("unknown arithmetic was checked as float32")
+	}
+}
+
+// A writer may keep to the members of the contract's example, which has neither the
+// selected class nor its votes nor remarks.
+func TestCheckAcceptsTheContractsExample(t *testing.T) {
+	for _, name := range []string{"scalar", "abstained", "invalid", "hopeless", "selected", "leading", "zero"} {
+		c := samples(t)[name]
+		c.Statistics.Selected, c.Statistics.Selection, c.Warnings = nil, nil, nil
+		if err := c.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := certificate.Check(c, nil); err != nil || len(f) > 0 {
+			t.Errorf("%s: findings %v, %v", name, f, err)
+		}
+	}
+	for _, decision := range []string{"argmin", "label", "threshold", "threshold:-0.25", "threshold:1e-3"} {
+		c := samples(t)["scalar"]
+		c.Model.Decision = decision
+		if err := c.Seal(); err != nil {
+			t.Fatal(err)
+		}
+		if f, err := certificate.Check(c, nil); err != nil || len(f) > 0 {
+			t.Errorf("%s: findings %v, %v", decision, f, err)
+		}
+	}
+	h := head([]float32{.25, .5, .75}, 1)
+	h.Model.Decision = "majority"
+	noise := seal(t, "gaussian", family.L2, 0.25, 3, nil, nil)
+	if _, err := certificate.New(h, noise, smooth.Certification{Abstained: true}); err == nil {
+		t.Error("a certificate was made that Check refuses")
 	}
 }
 

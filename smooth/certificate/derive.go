@@ -24,11 +24,14 @@ type Head struct {
 // result must have been made with that noise.
 //
 // It returns an error for a guarantee that is not Deployed or Pinned, for an
-// input whose shape is not the noise's dimension, and for a result whose class is
-// outside the model's.
+// unknown decision, for an input whose shape is not the noise's dimension, and for a
+// result whose class is outside the model's.
 func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Certificate, error) {
 	if head.Guarantee != Deployed && head.Guarantee != Pinned {
 		return nil, fmt.Errorf("certificate: guarantee %q is not made by a single smoothed classifier", head.Guarantee)
+	}
+	if !knownDecision(head.Model.Decision) {
+		return nil, fmt.Errorf("certificate: decision %.60q; it must be %s", head.Model.Decision, decisions)
 	}
 	if d := head.Input.Dim(); d != noise.Dim() {
 		return nil, fmt.Errorf("certificate: input of shape %v with noise of %d coordinates", head.Input.Shape, noise.Dim())

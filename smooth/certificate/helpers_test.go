@@ -78,6 +78,28 @@ func fixed(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, la
 	return c
 }
 
+// doubtful certifies x by a classifier that gives no vote where the last coordinate is
+// far out.
+func doubtful(tb testing.TB, x []float32, noise *smooth.SealedNoise) *certificate.Certificate {
+	tb.Helper()
+	plain := halfSpace(x[0] - .5)
+	s := smoother(tb, len(x), func(y []float32) int32 {
+		if y[2] > x[2]+.5 {
+			return smooth.NoVote
+		}
+		return plain(y)
+	})
+	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 50, N: 2000, Alpha: 0.001})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	c, err := certificate.New(head(x, 1), noise, r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
 // adaptive certifies x with a profile; n0 and label-awareness choose the mode.
 func adaptive(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, n0 int64, label int, aware bool) *certificate.Certificate {
 	tb.Helper()
@@ -163,6 +185,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"basis":      fixed(tb, image, inBasis(tb, family.L2), 0.5, 1),
 		"basis linf": fixed(tb, image, inBasis(tb, family.LInf), 0.5, 1),
 		"scalar":     fixed(tb, x, scalar, 0.5, 1),
+		"invalid":    doubtful(tb, x, scalar),
 		"wrong":      fixed(tb, x, scalar, 0.5, 0),
 		"unlabelled": fixed(tb, x, scalar, 0.5, -1),
 		"fields":     fixed(tb, x, fields, 0.5, 1),

@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
+	"strings"
 
 	"ucan/smooth"
 )
@@ -81,4 +84,15 @@ func (s *Statistics) validate() error {
 		return s.AdaptiveStatistics.validate()
 	}
 	return nil
+}
+
+// decisions lists what Model.Decision may be: how a class is made of an output.
+const decisions = "argmax, argmin, threshold, threshold:T or label"
+
+func knownDecision(s string) bool {
+	if value, ok := strings.CutPrefix(s, "threshold:"); ok {
+		t, err := strconv.ParseFloat(value, 32)
+		return err == nil && !math.IsNaN(t) && !math.IsInf(t, 0)
+	}
+	return slices.Contains([]string{"argmax", "argmin", "threshold", "label"}, s)
 }
