@@ -87,10 +87,10 @@ func workProcess(url string) int {
 	return 0
 }
 
-// testQueue takes shards soon after their limit, and believes in locks soon after a server's start.
+// testQueue takes shards soon after their limit, and believes in all locks soon after a server's start.
 func testQueue(s *store.Store, log *slog.Logger) *Queue {
 	q := New(s, log)
-	q.grace, q.settle = 500*time.Millisecond, 3*time.Second
+	q.grace, q.settle.resumed = 500*time.Millisecond, 3*time.Second
 	return q
 }
 

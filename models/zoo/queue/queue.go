@@ -19,21 +19,30 @@ type Queue struct {
 	alive roll
 	// grace is how long after its limit a shard is taken from a process that seems alive.
 	grace time.Duration
-	// settle is how long a database server must have been up before locks are believed: after a restart every process
-	// needs a moment to take its lock again.
-	settle time.Duration
+	// settle is how long a database server must have been up before a free lock means a dead process: after a restart
+	// every process needs a moment to take its lock again.
+	settle settling
 }
 
-// The times that were chosen by measurement or, for the last two, by what a restart of Postgres takes.
+// settling are the times after a server's start from which locks are believed.
+type settling struct {
+	// resumed holds for jobs that the server found running when it started: their processes may be slow to come back.
+	resumed time.Duration
+	// begun holds for jobs fetched since: their processes are back already, their locks at the latest in a moment.
+	begun time.Duration
+}
+
+// The times that were chosen by measurement or, for the last three, by what a restart of Postgres takes.
 const (
 	reapEvery    = 2 * time.Second
 	overdueGrace = time.Minute
-	settleTime   = 15 * time.Second
+	resumedTime  = 15 * time.Second
+	begunTime    = 2 * time.Second
 )
 
 // New is the queue of the store. Log lines go to log.
 func New(s *store.Store, log *slog.Logger) *Queue {
-	q := &Queue{store: s, sql: sqliteStatements(), log: log, alive: fileRoll{folder: s.Name().File() + ".workers"}, grace: overdueGrace, settle: settleTime}
+	q := &Queue{store: s, sql: sqliteStatements(), log: log, alive: fileRoll{folder: s.Name().File() + ".workers"}, grace: overdueGrace, settle: settling{resumedTime, begunTime}}
 	if s.Pool() != nil {
 		q.sql, q.alive = postgresStatements(), lockRoll{store: s}
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -45,7 +46,7 @@ func (q *Queue) reap(ctx context.Context, causes func(worker string) Cause, own 
 	if err != nil || len(jobs) == 0 {
 		return 0, err
 	}
-	settled, err := q.settled(ctx)
+	up, err := q.serverUp(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -55,7 +56,7 @@ func (q *Queue) reap(ctx context.Context, causes func(worker string) Cause, own 
 		if causes != nil {
 			cause = causes(job.owner)
 		}
-		ok, freeErr := q.free(ctx, job, cause, settled, own.dropped(job))
+		ok, freeErr := q.free(ctx, job, cause, q.settle.believes(up, job), own.dropped(job))
 		if freeErr != nil {
 			return freed, fmt.Errorf("free %s: %w", job.owner, store.Explain(freeErr))
 		}
@@ -82,14 +83,23 @@ func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
 	return jobs, store.Explain(rows.Err())
 }
 
-// settled reports whether free locks mean dead processes: a server that has just started knows no locks yet.
-func (q *Queue) settled(ctx context.Context) (bool, error) {
+// serverUp is for how many seconds the database has kept its locks: a server that has just started knows none yet, while
+// those of SQLite are the system's own.
+func (q *Queue) serverUp(ctx context.Context) (float64, error) {
 	if q.store.Pool() == nil {
-		return true, nil
+		return math.Inf(1), nil
 	}
 	var up float64
 	err := q.store.DB().QueryRowContext(ctx, "SELECT extract(epoch FROM now() - pg_postmaster_start_time())::double precision").Scan(&up)
-	return up >= q.settle.Seconds(), store.Explain(err)
+	return up, store.Explain(err)
+}
+
+// believes reports whether a free lock means that the job's process is dead, on a server that started so many seconds ago.
+func (s settling) believes(up float64, job runningJob) bool {
+	if job.seconds < up {
+		return up >= s.begun.Seconds()
+	}
+	return up >= s.resumed.Seconds()
 }
 
 // free takes a job from its owner, if that is dead or the job long overdue. The statement's guard lets it happen once,

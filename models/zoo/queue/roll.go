@@ -75,10 +75,12 @@ func key(id string) int64 {
 	return int64(h.Sum64()) //nolint:gosec // any 64 bits do
 }
 
-// The pace at which a process looks after its lock, and how long it may be without before it gives up. Being without is
-// safe: another process may take the shard, and then the fence ends this one.
+// How a process looks after its lock: pulse is the pace at which it asks the server whether the connection lives, regain
+// that at which it tries to take the lock again, and patience how long it may be without before it gives up. Being without
+// is safe: another process may take the shard, and then the fence ends this one.
 const (
 	pulse    = 2 * time.Second
+	regain   = 250 * time.Millisecond
 	patience = 2 * time.Minute
 )
 
@@ -113,20 +115,13 @@ func (r lockRoll) lock(ctx context.Context, id string) (*pgx.Conn, error) {
 
 // keep holds the lock until ctx ends, taking it again when the connection breaks.
 func (r lockRoll) keep(ctx context.Context, conn *pgx.Conn, id string, lost func(error)) {
-	tick := time.NewTicker(pulse)
-	defer tick.Stop()
 	held := time.Now()
 	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-			continue
-		case <-tick.C:
-		}
 		var err error
-		if conn == nil {
-			conn, err = r.lock(ctx, id)
+		if conn != nil {
+			err = attend(ctx, conn)
 		} else {
-			err = ping(ctx, conn)
+			conn, err = r.lockAgain(ctx, id)
 		}
 		switch {
 		case err == nil:
@@ -146,6 +141,26 @@ func (r lockRoll) keep(ctx context.Context, conn *pgx.Conn, id string, lost func
 	if conn != nil {
 		_ = conn.Close(context.WithoutCancel(ctx)) // the server drops the lock either way
 	}
+}
+
+// attend watches the connection for one pulse: it returns at once when the server closes it, and asks at the end whether
+// a server that says nothing is there at all. Whoever is slow to notice is taken for dead after a restart of the server.
+func attend(ctx context.Context, conn *pgx.Conn) error {
+	waiting, stop := context.WithTimeout(ctx, pulse)
+	defer stop()
+	if _, err := conn.WaitForNotification(waiting); err != nil && waiting.Err() == nil {
+		return err
+	}
+	return ping(ctx, conn)
+}
+
+func (r lockRoll) lockAgain(ctx context.Context, id string) (*pgx.Conn, error) {
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(regain):
+	}
+	return r.lock(ctx, id)
 }
 
 func ping(ctx context.Context, conn *pgx.Conn) error {
