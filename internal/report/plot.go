@@ -39,6 +39,8 @@ type PlotOptions struct {
 	Title string
 	// Confidence is that of the band, in (0, 1).
 	Confidence float64
+	// NoBand leaves the bands out, where many curves would hide each other.
+	NoBand bool
 	// Width and Height are in pixels at 96 to the inch; a PNG has twice as many,
 	// for sharp screens.
 	Width, Height int
@@ -152,7 +154,9 @@ func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
 	if len(guarantees) == 1 {
 		p.X.Label.Text += " (guarantee: " + series[0].Rows[0].Guarantee + ")"
 	}
-	p.X.Label.Text += fmt.Sprintf("\nband: exact %g %% interval for each radius alone", 100*opt.Confidence)
+	if !opt.NoBand {
+		p.X.Label.Text += fmt.Sprintf("\nband: exact %g %% interval for each radius alone", 100*opt.Confidence)
+	}
 	return p, nil
 }
 
@@ -167,19 +171,25 @@ func addSeries(p *plot.Plot, series []Series, right float64, nameGuarantee bool,
 		if err != nil {
 			return nil, err
 		}
-		for _, pt := range band {
+		outline := band
+		if opt.NoBand {
+			outline = line
+		}
+		for _, pt := range outline {
 			if pt.X > 0.35*right {
 				tallest = math.Max(tallest, pt.Y)
 			}
 		}
 		c := seriesColor(i)
-		area, err := plotter.NewPolygon(band)
-		if err != nil {
-			return nil, fmt.Errorf("plot: %w", err)
+		if !opt.NoBand {
+			area, e := plotter.NewPolygon(band)
+			if e != nil {
+				return nil, fmt.Errorf("plot: %w", e)
+			}
+			area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 40}
+			area.Width = 0
+			p.Add(area)
 		}
-		area.Color = color.NRGBA{R: c.R, G: c.G, B: c.B, A: 40}
-		area.Width = 0
-		p.Add(area)
 		curve, err := plotter.NewLine(line)
 		if err != nil {
 			return nil, fmt.Errorf("plot: %w", err)
@@ -275,7 +285,7 @@ func steps(rows []results.Row, right, confidence float64) (line, band plotter.XY
 }
 
 func normName(norm string) string {
-	return map[string]string{"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞"}[norm]
+	return map[string]string{"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞", "alm": "ALM"}[norm]
 }
 
 // palette is Okabe and Ito's set of colours that the colour-blind tell apart,

@@ -56,26 +56,8 @@ func readArm(name, path string, varies []bool) (a arm, err error) {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, certificate.MaxLine)
 	for lines.Scan() {
-		c, err := certificate.Parse(lines.Bytes())
-		if err != nil {
-			return a, fmt.Errorf("%s: %w", path, err)
-		}
-		row, err := results.ParseCertificate(lines.Bytes())
-		if err != nil {
-			return a, fmt.Errorf("%s: %w", path, err)
-		}
-		s := size{l2: row.L2, alm: row.ALM}
-		if c.Status == certificate.Certified {
-			if s.section, err = sections.radius(c, folder); err != nil {
-				return a, fmt.Errorf("%s: input %d: %w", path, c.Input.Index, err)
-			}
-		}
-		a.rows, a.sizes, a.inputs = append(a.rows, row), append(a.sizes, s), append(a.inputs, c.Input.SHA256)
-		a.guarantee = string(c.Guarantee)
-		a.samples += row.N
-		a.seconds += row.Seconds
-		if err = a.addNoise(c, folder); err != nil {
-			return a, fmt.Errorf("%s: input %d: %w", path, c.Input.Index, err)
+		if err = a.add(lines.Bytes(), folder, &sections); err != nil {
+			return a, fmt.Errorf("%s: line %d: %w", path, len(a.rows)+1, err)
 		}
 	}
 	if err = lines.Err(); err != nil {
@@ -86,6 +68,29 @@ func readArm(name, path string, varies []bool) (a arm, err error) {
 	}
 	a.meanSigma /= float64(len(a.rows))
 	return a, nil
+}
+
+// add takes one certificate into account.
+func (a *arm) add(line []byte, load certificate.Loader, sections *sections) error {
+	c, err := certificate.Parse(line)
+	if err != nil {
+		return err
+	}
+	row, err := results.ParseCertificate(line)
+	if err != nil {
+		return err
+	}
+	s := size{l2: row.L2, alm: row.ALM}
+	if c.Status == certificate.Certified {
+		if s.section, err = sections.radius(c, load); err != nil {
+			return err
+		}
+	}
+	a.rows, a.sizes, a.inputs = append(a.rows, row), append(a.sizes, s), append(a.inputs, c.Input.SHA256)
+	a.guarantee = string(c.Guarantee)
+	a.samples += row.N
+	a.seconds += row.Seconds
+	return a.addNoise(c, load)
 }
 
 // addNoise takes the scales of a certificate's noise into account.

@@ -86,8 +86,8 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	}
 	var arms []arm
 	for _, path := range s.isotropic {
-		a, err := readArm("", path, varies)
-		if err != nil {
+		var a arm
+		if a, err = readArm("", path, varies); err != nil {
 			return err
 		}
 		a.name, a.isotropic = fmt.Sprintf("isotropic %.3g", a.meanSigma), true
@@ -98,8 +98,8 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 		if !ok {
 			return fmt.Errorf("%q is not NAME=FILE", text)
 		}
-		a, err := readArm(name, path, varies)
-		if err != nil {
+		var a arm
+		if a, err = readArm(name, path, varies); err != nil {
 			return err
 		}
 		arms = append(arms, a)
@@ -157,7 +157,7 @@ func draw(arms []arm, m measure, out string) error {
 		series = append(series, report.Series{Name: arms[i].name, Rows: rows})
 	}
 	opt := report.DefaultPlotOptions()
-	opt.Width, opt.Height = 1000, 600
+	opt.Width, opt.Height, opt.NoBand = 1000, 600, true
 	return report.SavePlot(out+"-"+m.suffix+".png", series, opt)
 }
 
