@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -49,6 +51,16 @@ func TestNPGCheck(t *testing.T) {
 			t.Errorf("the table lacks %q:\n%s", part, table.stdout)
 		}
 	}
+	// Without a seed it is a random one, which is printed and repeats the check.
+	unseeded := append([]string{"pattern:l2,kappa=0.3,iota=0.2"}, base[:len(base)-2]...)
+	first := checked(t, exitDone, unseeded...)
+	if other := checked(t, exitDone, unseeded...); other.Seed == first.Seed {
+		t.Errorf("two checks without a seed took %d both", first.Seed)
+	}
+	same := checked(t, exitDone, append(unseeded, "--seed", strconv.FormatUint(first.Seed, 10))...)
+	if !reflect.DeepEqual(same, first) {
+		t.Errorf("seed %d gives\n%+v and\n%+v", first.Seed, first, same)
+	}
 	want(t, exitUsage, "npg", "check", "--model", model, "--data", "digits")
 	want(t, exitUsage, "npg", "check", "pattern:l9", "--model", model, "--data", "digits")
 	want(t, exitUsage, "npg", "check", "pattern:l2", "--data", "digits")
@@ -63,7 +75,7 @@ func TestNPGShow(t *testing.T) {
 	} {
 		out := filepath.Join(dir, strings.NewReplacer(":", "-", ",", "-", "=", "").Replace(spec))
 		got := want(t, exitDone, "npg", "show", spec, "--data", "digits", "--max", "3", "--out", out)
-		if !strings.Contains(got.stdout, "index.html") {
+		if !strings.Contains(got.stdout, "index.html") || !strings.Contains(got.stdout, "seed ") {
 			t.Errorf("%s prints\n%s", spec, got.stdout)
 		}
 		for _, name := range files {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +13,7 @@ import (
 	"ucan/internal/pipeline"
 	"ucan/internal/table"
 	"ucan/internal/workbench"
+	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/smooth"
 	"ucan/train/base"
@@ -92,7 +91,7 @@ func runNPGCheck(ctx context.Context, a *app, spec string) error {
 	if c.options.Alpha = r.float("statistics.alpha"); !(c.options.Alpha > 0 && c.options.Alpha < 1) {
 		r.fault("statistics.alpha", "%v is no probability between 0 and 1", c.options.Alpha)
 	}
-	c.seed, _ = seedOf(r) // a check is the same every time unless the user asks for another seed
+	c.seed = seedOrRandom(r)
 	c.options.Seed = c.seed
 	if err = r.err(); err != nil {
 		return err
@@ -118,9 +117,8 @@ func runNPGCheck(ctx context.Context, a *app, spec string) error {
 // checkedModel is the model that the user names, or the one that was trained along with the generator.
 func checkedModel(r *values, spec string) string {
 	if !r.given("model.file") {
-		inside := filepath.Join(spec, "base.onnx")
-		if info, err := os.Stat(inside); err == nil && !info.IsDir() {
-			return inside
+		if joint, ok := bundle.ClassifierFile(spec); ok {
+			return joint
 		}
 	}
 	return base.ModelPath(requireModel(r))
@@ -178,7 +176,7 @@ func (c npgCheck) print(w *bench, r diagnose.Report) error {
 	}
 	out := c.a.stdout
 	fmt.Fprintf(out, "generator  %s, guarantee %s\n", generatorName(c.spec), guaranteeText(r.Guarantee))
-	fmt.Fprintf(out, "inputs     %d of %s, classified by %s\n", r.Inputs, w.Info.Name, w.Model.Name())
+	fmt.Fprintf(out, "inputs     %d of %s, classified by %s, seed %d\n", r.Inputs, w.Info.Name, w.Model.Name(), c.seed)
 	name := "σ"
 	if r.Basis != "" {
 		name = "s, " + r.Basis

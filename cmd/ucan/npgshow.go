@@ -50,7 +50,7 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 	if dir == "" {
 		r.fault("show.out", "no folder given; name one for the sheets and fields")
 	}
-	seed, _ := seedOf(r)
+	seed := seedOrRandom(r)
 	session, err := a.sessionOptions(r)
 	if err != nil {
 		return err
@@ -76,7 +76,7 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 	loop := pipeline.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
 	g := fieldmap.Gallery{
 		Title: generatorName(spec), Shape: b.Info.Shape, Constant: maker.Guarantee() == certificate.Deployed,
-		Note: fmt.Sprintf("data %s; guarantee %s", b.Info.Name, guaranteeText(string(maker.Guarantee()))),
+		Note: fmt.Sprintf("data %s; seed %d; guarantee %s", b.Info.Name, seed, guaranteeText(string(maker.Guarantee()))),
 	}
 	g.Specimens, err = specimens(ctx, a, loop, maker, b.Info, seed)
 	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
@@ -89,7 +89,7 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 	if writeErr != nil {
 		return writeErr
 	}
-	return errors.Join(printGallery(a, dir, files), err)
+	return errors.Join(printGallery(a, dir, files, seed), err)
 }
 
 // specimens makes the noise parameters and one noisy copy of every input.
@@ -130,12 +130,13 @@ func specimens(ctx context.Context, a *app, loop pipeline.Loop, maker *pipeline.
 	return out, err
 }
 
-func printGallery(a *app, dir string, files fieldmap.Files) error {
+func printGallery(a *app, dir string, files fieldmap.Files, seed uint64) error {
 	if a.json() {
 		return writeJSON(a.stdout, struct {
-			Out string `json:"out"`
+			Out  string `json:"out"`
+			Seed uint64 `json:"seed"`
 			fieldmap.Files
-		}{dir, files})
+		}{dir, seed, files})
 	}
 	t := table.New(">input", ">label", ">least σ", ">geometric mean", ">largest σ", ">‖μ‖", ">‖x‖")
 	three := func(v float64) string { return fmt.Sprintf("%.3g", v) }
@@ -149,6 +150,6 @@ func printGallery(a *app, dir string, files fieldmap.Files) error {
 	if _, err := t.WriteTo(a.stdout); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.stdout, "\n%d sheets, fields and a table in %s; open %s\n", len(files.Sheets), dir, files.Index)
+	_, err := fmt.Fprintf(a.stdout, "\n%d sheets, fields and a table in %s, noise of seed %d; open %s\n", len(files.Sheets), dir, seed, files.Index)
 	return err
 }

@@ -49,6 +49,15 @@ const defaultEpochs = 20
 // randomSeed is the seed of a run that was given none.
 func randomSeed() uint64 { return rand.Uint64() }
 
+// seedOrRandom is the seed given, or a new one.
+func seedOrRandom(r *values) uint64 {
+	seed, given := seedOf(r)
+	if !given {
+		seed = randomSeed()
+	}
+	return seed
+}
+
 // trainOptions are the settings that every kind of training has.
 type trainOptions struct {
 	out         string
@@ -56,6 +65,7 @@ type trainOptions struct {
 	seed        uint64
 	seeded      bool // the user gave the seed
 	epochs      int
+	counted     bool // the user gave the number of epochs
 	batch       int
 	rate        float64 // 0: by the optimiser
 	optimizer   string  // "": by the network
@@ -96,7 +106,7 @@ func (a *app) trainOptions(r *values) trainOptions {
 		checkpointEvery: number("train.checkpoint_every", 1), logEvery: number("train.log_every", 0),
 	}
 	o.seed, o.seeded = seedOf(r)
-	if o.epochs == 0 {
+	if o.counted = o.epochs > 0; !o.counted {
 		o.epochs = defaultEpochs
 	}
 	if o.out == "" {

@@ -22,6 +22,7 @@ import (
 	"ucan/train/generator"
 	"ucan/train/generator/fit"
 	"ucan/train/optim"
+	"ucan/train/perinput"
 )
 
 func newTrainNPGCommand(a *app) *cobra.Command {
@@ -70,7 +71,6 @@ type npgTraining struct {
 	session  sessionOptions
 	fit      fit.Config
 	sigma    float64 // of raw noise; 0 where lambda is given
-	epochs   bool    // the user gave their number
 }
 
 // defaultHoldOut is how many inputs are held out for validation unless the user says otherwise.
@@ -106,7 +106,6 @@ func newNPGTraining(a *app) (*npgTraining, error) {
 func (t *npgTraining) readLoop(r *values) {
 	c, o := &t.fit, t.train
 	c.Loop = t.a.loopConfig(o)
-	t.epochs = o.epochs > 0 && r.changed("train.epochs")
 	if !r.changed("train.keep") {
 		c.Loop.KeepBest = o.patience > 0 // the luckiest of many estimates is not the best
 	}
@@ -131,9 +130,6 @@ func (t *npgTraining) readLoop(r *values) {
 		r.fault("train.augment", "%s", err)
 	}
 	c.Threads = trainSession(t.session).IntraOp
-	if c.Seed = o.seed; !o.seeded {
-		c.Seed = randomSeed()
-	}
 }
 
 // readNet reads what the generator is and what it is rewarded for.
@@ -208,6 +204,9 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err = t.settleSeed(); err != nil {
+		return err
+	}
 	rt, err := runtime.Open(ctx, t.session.runtime)
 	if err != nil {
 		return err
@@ -231,7 +230,7 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	if t.fit.Net.Kind == net.Kind(bundle.PerInput) {
 		return t.optimisePerInput(ctx, rt, model, set)
 	}
-	if !t.epochs {
+	if !t.train.counted {
 		t.fit.Loop.Epochs = fit.Epochs(t.fit.Net.Kind, set.Len(), t.fit.Batch)
 	}
 	report, done := a.trainingProgress(t.train.batch)
@@ -242,6 +241,33 @@ func runTrainNPG(ctx context.Context, a *app) error {
 		return trainError(err)
 	}
 	return a.presentGenerator(result, t.train.out)
+}
+
+// settleSeed takes the seed of the run that is resumed, the seed given, or a new one. It draws the held-out inputs too,
+// so it is settled before any is read.
+func (t *npgTraining) settleSeed() error {
+	stored, ok := uint64(0), false
+	if t.train.resume {
+		stored, ok = t.storedSeed()
+	}
+	switch {
+	case ok && t.train.seeded && stored != t.train.seed:
+		return usagef("resume %q: it was begun with the seed %d, not %d; leave --seed out, or name another folder", t.train.out, stored, t.train.seed)
+	case ok:
+		t.train.seed = stored
+	case !t.train.seeded:
+		t.train.seed = randomSeed()
+	}
+	t.fit.Seed = t.train.seed
+	return nil
+}
+
+// storedSeed is that of the run in the bundle's folder; ok is false when there is none.
+func (t *npgTraining) storedSeed() (seed uint64, ok bool) {
+	if t.fit.Net.Kind == net.Kind(bundle.PerInput) {
+		return perinput.StoredSeed(t.train.out)
+	}
+	return fit.StoredSeed(t.train.out)
 }
 
 // settleNoise fixes the family for the dimension and turns a standard deviation into the raw scale.

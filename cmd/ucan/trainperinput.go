@@ -25,7 +25,7 @@ const perInputBatch = 25
 // checkPerInput refuses what the optimisation input by input has no use for.
 func checkPerInput(r *values) {
 	for _, key := range []string{"npg.joint", "npg.volume", "npg.volume_weight", "npg.reg", "npg.start", "npg.target_sigma", "train.val", "train.validation", "train.ema", "train.clip"} {
-		if r.changed(key) {
+		if r.differs(key) {
 			r.fault(key, "it has no effect on fields that are optimised input by input; leave it out")
 		}
 	}
@@ -37,7 +37,7 @@ func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime,
 	c.Family, c.Lambda, c.Norm, c.Seed = t.fit.Family, t.fit.Lambda, t.fit.Norm, t.fit.Seed
 	c.Limits = npg.Limits{Floor: n.Floor, Ceiling: n.Ceiling}
 	r := t.a.values()
-	if r.changed("train.epochs") {
+	if t.train.counted {
 		c.Iterations = t.train.epochs
 	}
 	if r.changed("train.draws") {
@@ -51,9 +51,6 @@ func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime,
 		if c.Basis, err = basis.DCT2(model.InputShape()); err != nil {
 			return usage(err)
 		}
-	}
-	if stored, ok := perinput.StoredSeed(t.train.out); ok && t.train.resume && !t.train.seeded {
-		c.Seed = stored
 	}
 	bar := progress.New(t.a.progressWriter(), t.a.progressOptions(set.Len(), 0))
 	before := 0

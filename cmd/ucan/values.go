@@ -44,6 +44,11 @@ func (r *values) changed(key string) bool {
 	return origin(r.viper, r.flags, r.file, findSetting(key)) != "default"
 }
 
+// differs reports whether the setting is given and is another than its default.
+func (r *values) differs(key string) bool {
+	return r.changed(key) && r.text(key) != text(findSetting(key).value)
+}
+
 func (r *values) text(key string) string { return text(r.viper.Get(key)) }
 
 func (r *values) flag(key string) bool {

@@ -40,6 +40,14 @@ func Exists(dir string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
+// ClassifierFile returns the file of the classifier that was trained along with the generator in dir; false where there
+// is none, or dir is no finished bundle.
+func ClassifierFile(dir string) (string, bool) {
+	path := filepath.Join(dir, fileNames()[string(Base)])
+	info, err := os.Stat(path)
+	return path, err == nil && info.Mode().IsRegular() && Exists(dir)
+}
+
 // Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and npg.yaml last: a
 // folder whose writing was interrupted has none, unless it held the same bundle before. Nothing else in dir is touched.
 func Write(dir string, b *Bundle) error {

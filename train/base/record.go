@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ucan/models"
+	"ucan/npg/bundle"
 	"ucan/runtime/onnx"
 	"ucan/train"
 	"ucan/train/checkpoint"
@@ -157,11 +158,15 @@ func writeModel(m *onnx.Model, dir string) (string, error) {
 	return digest(b), nil
 }
 
-// ModelPath returns the ONNX file that a path stands for: the model of a bundle when it is the folder of one.
+// ModelPath returns the ONNX file that a path stands for: the model of a bundle when it is the folder of one, and the
+// classifier that was trained along with it when it is that of a generator.
 func ModelPath(path string) string {
 	inside := filepath.Join(path, ModelFile)
 	if info, err := os.Stat(inside); err == nil && !info.IsDir() {
 		return inside
+	}
+	if joint, ok := bundle.ClassifierFile(path); ok {
+		return joint
 	}
 	return path
 }

@@ -92,6 +92,16 @@ const (
 	choiceThreads = "threads"
 )
 
+// StoredSeed returns the seed of the run in a bundle's folder; ok is false when there is none.
+func StoredSeed(dir string) (seed uint64, ok bool) {
+	choices, ok := train.Stored(dir)
+	if !ok {
+		return 0, false
+	}
+	seed, err := strconv.ParseUint(choices[choiceSeed], 10, 64)
+	return seed, err == nil
+}
+
 // settle takes over what a run that is resumed has chosen.
 func (r *run) settle() {
 	if !r.config.Loop.Resume {
