@@ -156,8 +156,8 @@ func (d *doubler) plain(n *onnxpb.NodeProto, in []onnx.Value) error {
 	return b.Err()
 }
 
-// conv writes a convolution as a sum of matrix products of the weights at each
-// kernel position with a shifted slice of the padded input.
+// conv writes a convolution as a matrix product of the weights with the slices
+// of the padded input, shifted by each kernel position.
 func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error) {
 	b := d.b
 	wd := d.facts[n.Input[1]].dims
@@ -173,31 +173,46 @@ func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error)
 	c := &Context{Builder: b, Node: n, facts: d.facts}
 	rank := len(v.kernel)
 	xp := v.padded(c, in[0])
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
+	var shifts []onnx.Value
+	for _, t := range v.offsets() {
+		shifts = append(shifts, v.shift(b, xp, t))
 	}
-	// The weights as [k, (G,) O/G, C/G].
-	w := b.Reshape(in[1], v.group, wd[0]/v.group, wd[1], v.count())
-	w = b.Transpose(w, 3, 0, 1, 2)
 	var sum onnx.Value
-	for k, t := range v.offsets() {
-		start, end := make([]int64, rank), make([]int64, rank)
-		for a := range t {
-			start[a] = t[a] * v.dilation[a]
-			end[a] = start[a] + (yd[2+a]-1)*v.stride[a] + 1
+	switch {
+	case wd[1] == 1 && wd[0] == v.group:
+		sum = d.depthwise(v, in[1], shifts)
+	default:
+		// The weights as [G, O/G, k·C/G], one product with all shifts stacked.
+		w := b.Reshape(in[1], v.group, wd[0]/v.group, wd[1], v.count())
+		w = b.Reshape(b.Transpose(w, 0, 1, 3, 2), v.group, wd[0]/v.group, -1)
+		for k, xs := range shifts {
+			shifts[k] = b.Reshape(xs, -1, v.group, wd[1], v.space())
 		}
-		xs := b.Reshape(b.Slice(xp, start, end, axes, v.stride), -1, v.group, wd[1], v.space())
-		p := b.MatMul(b.Gather(w, b.Int64(int64(k)), 0), xs) // [N, G, O/G, P]
-		if sum.IsZero() {
-			sum = p
-		} else {
-			sum = b.Add(sum, p)
+		xs := shifts[0]
+		if len(shifts) > 1 {
+			xs = b.Concat(2, shifts...)
 		}
+		sum = b.MatMul(w, xs) // [N, G, O/G, P]
 	}
 	sum = b.Reshape(sum, append([]int64{-1}, yd[1:]...)...)
 	if len(in) > 2 {
 		sum = b.Add(sum, perChannel(b, in[2], rank+2))
 	}
 	return sum, nil
+}
+
+// depthwise is a convolution of single channels, a sum over shifts.
+func (d *doubler) depthwise(v conv, w onnx.Value, shifts []onnx.Value) onnx.Value {
+	b := d.b
+	w = b.Transpose(b.Reshape(w, v.group, v.count()), 1, 0) // [k, C]
+	var sum onnx.Value
+	for k, xs := range shifts {
+		p := b.Mul(perChannel(b, b.Gather(w, b.Int64(int64(k)), 0), len(v.xd)), xs)
+		if sum.IsZero() {
+			sum = p
+		} else {
+			sum = b.Add(sum, p)
+		}
+	}
+	return sum
 }
