@@ -14,9 +14,17 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 )
 
-// migrations are the store's tables, one step a version; steps are never changed once released. Words in braces differ
-// between the databases. Names sort by their bytes, so that exports are the same everywhere.
-var migrations = []string{`
+// migration is one step of the store's tables.
+type migration struct {
+	// both databases take it; words in braces differ between them.
+	both string
+	// postgres alone takes it.
+	postgres string
+}
+
+// migrations are the store's tables, one step a version; steps are never changed once released. Names sort by their bytes,
+// so that exports are the same everywhere.
+var migrations = []migration{{both: `
 CREATE TABLE zoo_run (
 	number {serial},
 	id {name} NOT NULL UNIQUE,
@@ -78,7 +86,29 @@ CREATE TABLE zoo_failure (
 );
 CREATE INDEX zoo_failure_run ON zoo_failure (run, shard);
 CREATE INDEX zoo_failure_worker ON zoo_failure (worker);
-`}
+`}, {
+	// River's inverted indexes serve searches by arguments and metadata, which neither we nor River's workers do. They were
+	// a third of what inserting a job costs, and every change of a job's state wrote to them.
+	postgres: `
+DROP INDEX IF EXISTS river_job_args_index;
+DROP INDEX IF EXISTS river_job_metadata_index;
+`,
+}}
+
+// statements are the statements of a step for the store's database.
+func (s *Store) statements(m migration) []string {
+	text := m.both
+	if s.pool != nil {
+		text += m.postgres
+	}
+	var list []string
+	for statement := range strings.SplitSeq(text, ";\n") {
+		if strings.TrimSpace(statement) != "" {
+			list = append(list, s.dialect(statement))
+		}
+	}
+	return list
+}
 
 // dialect fills in the words that differ.
 func (s *Store) dialect(text string) string {
@@ -177,11 +207,8 @@ func (s *Store) migrateOwn(ctx context.Context) error {
 	}
 	for ; version < len(migrations); version++ {
 		err = s.InTx(ctx, func(tx *sql.Tx) error {
-			for _, statement := range strings.Split(migrations[version], ";\n") {
-				if strings.TrimSpace(statement) == "" {
-					continue
-				}
-				if _, execErr := tx.ExecContext(ctx, s.dialect(statement)); execErr != nil {
+			for _, statement := range s.statements(migrations[version]) {
+				if _, execErr := tx.ExecContext(ctx, statement); execErr != nil {
 					return execErr
 				}
 			}
