@@ -40,6 +40,7 @@ Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg 
 
 ` + exitCodesHelp,
 		Example: `  ucan certify --model model.onnx --data mnist:mnist --sigma 0.25 --n 10000 --max 500 --out run.tsv --json run.jsonl
+  ucan certify --model model.onnx --data mnist:mnist --sigma 0.25 --adaptive two-stage --out run.tsv --json run.jsonl
   ucan certify --model model.onnx --data folder:images --resize 256 --crop 224 --sigma 0.5 --plot curve.png
   ucan certify --model model.onnx --data digits --npg pattern:l2,kappa=0.25,iota=0.15 --plot curve.svg
   ucan certify --model model.onnx --data cifar10:test_batch.bin --npg pattern:dct,kappa=16,gamma=3,iota=0.25 --out run.tsv
@@ -54,7 +55,7 @@ Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg 
 var (
 	statisticsKeys = []string{"statistics.n0", "statistics.n", "statistics.alpha", "seed"}
 	certifyKeys    = []string{
-		"statistics.adaptive", "statistics.grid", "statistics.label_aware", "statistics.bound", "statistics.joint", "statistics.from_counts",
+		"statistics.adaptive", "statistics.kappa", "statistics.grid", "statistics.label_aware", "statistics.bound", "statistics.joint", "statistics.from_counts",
 	}
 	outputKeys = []string{"output.tsv", "output.jsonl", "output.plot", "output.radii", "output.resume"}
 )

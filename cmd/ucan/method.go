@@ -36,9 +36,13 @@ func (o *statisticsOptions) readProfile(r *values, leastN int64) {
 		o.N = r.int("statistics.n", leastN, 1<<40)
 		return
 	}
+	if name == string(smooth.MethodTwoStage) {
+		o.readTwoStage(r)
+		return
+	}
 	profile, err := sequential.ParseProfile(name)
 	if err != nil {
-		r.fault("statistics.adaptive", "%q is no profile; give off, strict, default or fast", name)
+		r.fault("statistics.adaptive", "%q is no profile; give off, strict, default, fast or two-stage", name)
 		return
 	}
 	o.N = profile.Cap
@@ -47,6 +51,21 @@ func (o *statisticsOptions) readProfile(r *values, leastN int64) {
 		profile = profile.WithCap(o.N)
 	}
 	o.Profile = &profile
+}
+
+// readTwoStage reads the terms of a run whose pilot, the n0 samples that choose the class, decides the number of others.
+func (o *statisticsOptions) readTwoStage(r *values) {
+	usual := sequential.DefaultTwoStage()
+	o.N = usual.Cap
+	if r.changed("statistics.n") {
+		o.N = r.int("statistics.n", 100, 1<<40)
+	}
+	if !r.changed("statistics.n0") {
+		o.N0 = usual.Pilot
+	}
+	if o.Kappa = r.float("statistics.kappa"); !(o.Kappa > 0) || math.IsInf(o.Kappa, 1) {
+		r.fault("statistics.kappa", "%s is out of range; give a positive number, such as %g", r.text("statistics.kappa"), usual.Kappa)
+	}
 }
 
 // checkTogether finds options that contradict each other.
@@ -63,7 +82,10 @@ func (o *statisticsOptions) checkTogether(r *values, leastN int64) {
 	if o.Profile == nil && o.N0 == 0 && leastN > 0 {
 		r.fault("statistics.n0", "at fixed n some samples must choose the class; give at least 1")
 	}
-	if o.Profile != nil && o.Bound != smooth.OneBound {
+	if r.differs("statistics.kappa") && o.Kappa == 0 {
+		r.fault("statistics.kappa", "the number of samples is not decided by a pilot; give --adaptive two-stage as well")
+	}
+	if (o.Profile != nil || o.Kappa > 0) && o.Bound != smooth.OneBound {
 		r.fault("statistics.bound", "adaptive runs bound p_A alone; leave --bound out")
 	}
 	if o.Grid == nil {

@@ -89,7 +89,8 @@ func settings() []setting {
 
 		{"statistics.n0", "n0", "", kindInt, 100, "samples that choose the class"},
 		{"statistics.n", "n", "n", kindInt, 100000, "samples that estimate its probability"},
-		{"statistics.adaptive", "adaptive", "", kindString, "off", "stop sampling early: off, strict, default or fast; --n is then the cap"},
+		{"statistics.adaptive", "adaptive", "", kindString, "off", "stop sampling early: off, strict, default or fast; two-stage lets n0 samples decide how many; --n is then the cap"},
+		{"statistics.kappa", "kappa", "", kindFloat, 5000, "scale of the number of samples of --adaptive two-stage"},
 		{"statistics.grid", "grid", "", kindFloats, nil, "radii that an adaptive run tests (default: the family's, at p = Φ(0), Φ(0.5), … Φ(3.5))"},
 		{"statistics.label_aware", "label-aware", "", kindBool, false, "test the label instead of selecting a class: the same curve for fewer samples"},
 		{"statistics.bound", "bound", "", kindString, "one", "one: p_B ≤ 1 − p_A; two: bound every other class as well, at alpha in all"},

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"ucan/smooth"
-	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
 
@@ -43,7 +42,8 @@ type Result struct {
 	// Ratio is the median of Certified/Bare over neighbouring rounds, Ratios all of them.
 	Ratio  float64   `json:"ratio"`
 	Ratios []float64 `json:"ratios"`
-	// NoiseNanoseconds is the time to make one noise value on one core, the addition to the input included.
+	// NoiseNanoseconds is the time to make one value of a noisy input on one core: drawing, transforming where the noise
+	// is made in a basis, scaling and adding.
 	NoiseNanoseconds float64 `json:"noise_ns_per_value"`
 }
 
@@ -95,7 +95,7 @@ func Overhead(ctx context.Context, c Config) (Result, error) {
 		result.Ratios = append(result.Ratios, took[1].Seconds()/took[0].Seconds())
 	}
 	result.Bare, result.Certified, result.Ratio = median(bares), median(certified), median(result.Ratios)
-	result.NoiseNanoseconds, err = NoiseTime(c.Noise.Noise().Family, c.Dim)
+	result.NoiseNanoseconds, err = NoiseTime(ctx, c.Noise, c.Input)
 	return result, err
 }
 
@@ -125,25 +125,40 @@ func (c Config) bare(ctx context.Context, samples int64) error {
 	return errors.Join(errs...)
 }
 
-// NoiseTime measures the nanoseconds that one noise value takes on one core.
-func NoiseTime(f family.Family, dim int) (float64, error) {
-	sampler, ok := f.(family.Sampler)
-	if !ok {
-		return 0, fmt.Errorf("bench: family %s has no sampler", f.Name())
+// NoiseTime measures the nanoseconds that one value of a noisy input takes on one core: drawing the noise, bringing it to
+// the coordinates of the input where it is made in a basis, scaling it and adding it.
+func NoiseTime(ctx context.Context, noise *smooth.SealedNoise, input []float32) (float64, error) {
+	dim := len(input)
+	const batch = 8
+	idle := &idleClassifier{input: make([]float32, batch*dim), labels: make([]int32, batch)}
+	smoother, err := smooth.New([]smooth.Classifier{idle}, smooth.Config{Dim: dim, Classes: 1, Seed: 1})
+	if err != nil {
+		return 0, fmt.Errorf("bench: %w", err)
 	}
-	key := stream.New(1, [32]byte{}, stream.Audit)
-	noise := make([]float32, dim)
+	id := smooth.InputID(input)
 	var times []float64
 	for round := range 15 {
-		draws := 1 + 200_000/dim
+		draws := uint64((1 + 200_000/dim + batch - 1) / batch * batch)
+		first := uint64(round) * draws
 		begin := time.Now()
-		for i := range draws {
-			source := key.Source(uint64(round*draws + i))
-			sampler.Sample(noise, &source)
+		if _, err := smoother.Sample(ctx, input, id, noise, stream.Audit, first, first+draws); err != nil {
+			return 0, fmt.Errorf("bench: %w", err)
 		}
-		times = append(times, float64(time.Since(begin).Nanoseconds())/float64(draws*dim))
+		times = append(times, float64(time.Since(begin).Nanoseconds())/float64(draws*uint64(dim)))
 	}
 	return median(times), nil
+}
+
+// idleClassifier decides without looking, so that nothing but the noise takes time.
+type idleClassifier struct {
+	input  []float32
+	labels []int32
+}
+
+func (c *idleClassifier) Input() []float32 { return c.input }
+
+func (c *idleClassifier) Classify(_ context.Context, rows int) ([]int32, error) {
+	return c.labels[:rows], nil
 }
 
 func median[T ~int64 | ~float64](values []T) T {

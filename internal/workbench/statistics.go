@@ -12,8 +12,10 @@ import (
 
 // Statistics say how many samples are drawn and what is concluded from them.
 type Statistics struct {
-	// N0 samples choose the class, N estimate its probability; N is the cap under a profile.
+	// N0 samples choose the class, N estimate its probability; N is the cap under a profile and in two stages.
 	N0, N int64
+	// Kappa scales the number of samples of two-stage runs, whose N0 pilot samples decide it; 0 for all others.
+	Kappa float64
 	// Alpha is the probability, 0 to 1, that a certificate is wrong.
 	Alpha float64
 	Bound smooth.Bound
@@ -42,6 +44,9 @@ func (o Statistics) Share(inputs int64) (Statistics, error) {
 
 // Method binds the statistics to a smoothed classifier, and says the largest radius that it can certify with noise.
 func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise) (pipeline.Method, float64, error) {
+	if o.Kappa > 0 {
+		return o.twoStage(smoother, noise)
+	}
 	if o.Profile == nil {
 		fixed := smooth.FixedN{N0: o.N0, N: o.N, Alpha: o.Alpha, Bound: o.Bound}
 		reach, err := noise.MaxRadius(o.N, o.Alpha)
@@ -66,6 +71,19 @@ func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise)
 	}, reach, err
 }
 
+// twoStage is Method for two stages. A pilot without a failure gets the most samples.
+func (o Statistics) twoStage(smoother *smooth.Smoother, noise *smooth.SealedNoise) (pipeline.Method, float64, error) {
+	terms := smooth.TwoStageN{TwoStage: sequential.TwoStage{Pilot: o.N0, Kappa: o.Kappa, Cap: o.N}, Alpha: o.Alpha}
+	most, err := terms.Size(0)
+	if err != nil {
+		return nil, 0, err
+	}
+	reach, err := noise.MaxRadius(most, o.Alpha)
+	return func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, _ int) (smooth.Certification, error) {
+		return smoother.CertifyTwoStage(ctx, x, id, noise, terms)
+	}, reach, err
+}
+
 // Plan makes the adaptive plan for noise; the statistics must have a profile.
 func (o Statistics) Plan(noise *smooth.SealedNoise, tables *sequential.Tables) (*smooth.AdaptivePlan, error) {
 	grid, err := noise.DefaultGrid()
@@ -86,6 +104,9 @@ func (o Statistics) Describe() map[string]any {
 	if o.Profile != nil {
 		d["adaptive"], d["grid"], d["label_aware"] = o.Profile.Name, o.Grid, o.LabelAware
 	}
+	if o.Kappa > 0 {
+		d["adaptive"], d["kappa"] = string(smooth.MethodTwoStage), o.Kappa
+	}
 	return d
 }
 
@@ -93,6 +114,9 @@ func (o Statistics) Describe() map[string]any {
 func (o Statistics) String() string {
 	if o.Profile != nil {
 		return fmt.Sprintf("at most n = %d (adaptive, %s) and alpha = %g", o.N, o.Profile.Name, o.Alpha)
+	}
+	if o.Kappa > 0 {
+		return fmt.Sprintf("at most n = %d (two-stage, kappa %g) and alpha = %g", o.N, o.Kappa, o.Alpha)
 	}
 	return fmt.Sprintf("n = %d and alpha = %g", o.N, o.Alpha)
 }
