@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 )
 
@@ -77,6 +78,42 @@ func TestConfigIsChecked(t *testing.T) {
 		if _, err := Overhead(context.Background(), c); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
+	}
+}
+
+// The time of a noise value is that of the noise as it is made, in a basis as on the lattice, not of the family alone.
+func TestNoiseTime(t *testing.T) {
+	dct, err := basis.DCT2([]int{1, 8, 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	field := make([]float32, 64)
+	for i := range field {
+		field[i] = 1 + float32(i)/64
+	}
+	times := map[string]float64{}
+	for name, noise := range map[string]smooth.Noise{
+		"isotropic": {},
+		"field":     {Sigma: field},
+		"dct":       {Sigma: field, Basis: dct},
+		"lattice":   {Arithmetic: smooth.Lattice},
+	} {
+		noise.Family, noise.Norm, noise.Lambda = family.Gaussian{}, family.L2, 0.25
+		sealed, err := noise.Seal(64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if times[name], err = NoiseTime(t.Context(), sealed, make([]float32, 64)); err != nil || !(times[name] > 0) {
+			t.Errorf("%s: %v ns, %v", name, times[name], err)
+		}
+	}
+	t.Logf("ns a value: %v", times)
+	sealed, err := smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.25}.Seal(64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := NoiseTime(t.Context(), sealed, make([]float32, 63)); err == nil {
+		t.Error("an input of another dimension was timed")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"ucan/smooth"
+	"ucan/smooth/family"
 	"ucan/smooth/sequential"
 )
 
@@ -84,6 +85,9 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	case err != nil:
 		k.add("statistics", "a certificate", err.Error())
 		return k.findings, nil
+	}
+	if f, ferr := c.Noise.family(); ferr == nil {
+		k.slack = family.Slack(f)
 	}
 	k.compare(c, want)
 	k.told(c, want)
@@ -209,7 +213,10 @@ func (s *Statistics) untoldClass(predict int) *int {
 }
 
 // checker collects findings.
-type checker struct{ findings []Finding }
+type checker struct {
+	findings []Finding
+	slack    float64 // what the family's radii may differ by beyond the usual tolerance
+}
 
 func (k *checker) add(field, stored, recomputed string) {
 	k.findings = append(k.findings, Finding{field, stored, recomputed})
@@ -228,15 +235,21 @@ func (k *checker) integer(field string, stored, recomputed int64) {
 }
 
 func (k *checker) number(field string, stored, recomputed Float) {
-	a, b := float64(stored), float64(recomputed)
-	if a == b {
-		return
-	}
+	k.within(field, float64(stored), float64(recomputed), 0)
+}
+
+// within is number with a further absolute tolerance to either side.
+func (k *checker) within(field string, a, b, further float64) {
 	scale := math.Max(math.Abs(b), math.SmallestNonzeroFloat64)
-	if !math.IsInf(scale, 0) && a <= b+tolAbove*scale && a >= b-tolBelow*scale {
+	if a == b || !math.IsInf(scale, 0) && a <= b+tolAbove*scale+further && a >= b-tolBelow*scale-further {
 		return
 	}
 	k.add(field, strconv.FormatFloat(a, 'g', -1, 64), strconv.FormatFloat(b, 'g', -1, 64))
+}
+
+// radius compares numbers that are proportional to the theorem's radius.
+func (k *checker) radius(field string, stored, recomputed Float) {
+	k.within(field, float64(stored), float64(recomputed), k.slack*math.Abs(float64(recomputed)))
 }
 
 func (k *checker) optional(field string, stored, recomputed *Float) {
@@ -269,11 +282,11 @@ func (k *checker) compare(c, w *Certificate) {
 	k.text("correct", boolText(c.Correct), boolText(w.Correct))
 	k.text("converted_from", c.ConvertedFrom, w.ConvertedFrom)
 	k.regions(c.Regions, w.Regions)
-	k.number("radii.l1", c.Radii.L1, w.Radii.L1)
-	k.number("radii.l2", c.Radii.L2, w.Radii.L2)
-	k.number("radii.linf", c.Radii.LInf, w.Radii.LInf)
-	k.number("alm", c.ALM, w.ALM)
-	k.number("log_volume", c.LogVolume, w.LogVolume)
+	k.radius("radii.l1", c.Radii.L1, w.Radii.L1)
+	k.radius("radii.l2", c.Radii.L2, w.Radii.L2)
+	k.radius("radii.linf", c.Radii.LInf, w.Radii.LInf)
+	k.radius("alm", c.ALM, w.ALM)
+	k.within("log_volume", float64(c.LogVolume), float64(w.LogVolume), k.slack*float64(c.Input.Dim()))
 	k.text("upper_estimate", strconv.FormatBool(c.UpperEstimate), strconv.FormatBool(w.UpperEstimate))
 }
 
@@ -291,7 +304,7 @@ func (k *checker) statistics(s, w *Statistics) {
 		return
 	}
 	for j := range min(len(s.Grid), len(w.Grid)) {
-		k.number("statistics.grid."+strconv.Itoa(j), s.Grid[j], w.Grid[j])
+		k.radius("statistics.grid."+strconv.Itoa(j), s.Grid[j], w.Grid[j])
 	}
 }
 
@@ -301,7 +314,7 @@ func (k *checker) regions(stored, want []Region) {
 		path := "regions." + strconv.Itoa(i) + "."
 		a, b := stored[i], want[i]
 		k.text(path+"norm", a.Norm, b.Norm)
-		k.number(path+"R", a.R, b.R)
+		k.radius(path+"R", a.R, b.R)
 		k.text(path+"sigma_field", fieldText(a.SigmaField), fieldText(b.SigmaField))
 		k.text(path+"basis", nameText(a.Basis), nameText(b.Basis))
 	}

@@ -219,13 +219,18 @@ func counts(m map[int]int64, invalid int64, classes int) (smooth.Counts, error) 
 	return c, nil
 }
 
-// sealNoise rebuilds the noise that a certificate describes.
-func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
+// family returns the family with the parameters that a certificate names.
+func (n *Noise) family() (family.Isotropic, error) {
 	params := make(map[string]float64, len(n.Parameters))
 	for name, v := range n.Parameters {
 		params[name] = float64(v)
 	}
-	f, err := family.New(n.Family, params)
+	return family.New(n.Family, params)
+}
+
+// sealNoise rebuilds the noise that a certificate describes.
+func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
+	f, err := n.family()
 	if err != nil {
 		return nil, err
 	}

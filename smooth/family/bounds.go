@@ -66,7 +66,7 @@ func differentialTwoBounds(t interface {
 
 // widestMargin is the largest relative margin that a radius computed by the
 // differential method is lowered by.
-const widestMargin = 1e-11
+const widestMargin = 1.2e-11
 
 // LevelProbability returns the smallest bound on p_A that certifies a radius: the
 // solution p of Radius(n, dim, p) = radius, rounded upward, so that the radius

@@ -20,7 +20,7 @@ import (
 // Sampling loses at most (d+2)·[stream.LostMass].
 type Exp1 struct {
 	k      float64
-	tables tables[expIntegral]
+	tables tables[*expIntegral]
 }
 
 var (
@@ -77,7 +77,7 @@ func (f *Exp1) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if f.k == 1 {
 		return below(logTail(p), 0x1p-51), nil
 	}
-	table, err := f.tables.get(dim, func() (expIntegral, error) { return newExpIntegral(dim, f.k) })
+	table, err := f.tables.get(dim, func() (*expIntegral, error) { return newExpIntegral(dim, f.k) })
 	if err != nil {
 		return 0, beyond(f, dim, err)
 	}

@@ -25,7 +25,7 @@ import (
 // cube [−t, t]ᵈ with t^k from Gamma((d+k)/k). It loses at most 2·[stream.LostMass].
 type ExpInf struct {
 	k      float64
-	tables tables[expIntegral]
+	tables tables[*expIntegral]
 }
 
 var (
@@ -113,9 +113,9 @@ func (f *ExpInf) RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float
 	return differentialTwoBounds(f, n, dim, pLower, pUpper)
 }
 
-func (f *ExpInf) integral(dim int) (expIntegral, error) {
+func (f *ExpInf) integral(dim int) (*expIntegral, error) {
 	if f.k == 1 {
-		return expIntegral{k: 1}, nil
+		return &expIntegral{k: 1}, nil
 	}
-	return f.tables.get(dim, func() (expIntegral, error) { return newExpIntegral(dim, f.k) })
+	return f.tables.get(dim, func() (*expIntegral, error) { return newExpIntegral(dim, f.k) })
 }

@@ -85,23 +85,29 @@ func (l *levelSet) z(r, tau, e float64) float64 {
 	return (e*e - l.gap(r, tau)) / (2 * r * e)
 }
 
-// excess returns H(τ, e) and ½ − H(τ, e), each accurate in relative terms when it
-// is the small one. H needs to be no more accurate than floor.
-func (l *levelSet) excess(tau, e, floor float64) (h, rest float64) {
-	if !l.fixed {
-		h, rest, _, _ = l.adaptive(tau, e, floor)
-		return h, rest
+// excess returns H(τ, e) by one pass of a rule, for the search of the threshold: a few
+// digits short of the accuracy of adaptive.
+func (l *levelSet) excess(tau, e float64) (h float64) {
+	if l.fixed {
+		for i, r := range l.node {
+			h += l.weight[i] * l.at(r, tau, e)
+		}
+		return h
 	}
-	for i, r := range l.node {
-		a, b := l.at(r, tau, e)
-		h += l.weight[i] * a
-		rest += l.weight[i] * b
-	}
-	return h, rest
+	special.GaussPieces(l.lo, l.hi, l.step, l.kinks(tau, e), func(s, w float64) {
+		h += w * l.density(s) * l.at(l.radius(s), tau, e)
+	})
+	return h
 }
 
-// at returns the part of H and of ½ − H that radius r contributes.
-func (l *levelSet) at(r, tau, e float64) (h, rest float64) {
+// at returns the part of H that radius r contributes.
+func (l *levelSet) at(r, tau, e float64) float64 {
+	h, _ := l.both(r, tau, e)
+	return h
+}
+
+// both returns the part of H and of ½ − H that radius r contributes.
+func (l *levelSet) both(r, tau, e float64) (h, rest float64) {
 	z := l.z(r, tau, e)
 	inside, outside := l.cap.Tails(z)
 	if z >= 0 {
@@ -110,91 +116,168 @@ func (l *levelSet) at(r, tau, e float64) (h, rest float64) {
 	return -inside / 2, (1 + inside) / 2
 }
 
-// adaptive is excess by a rule that adapts to the integrand, with the disagreement
-// that is left in both results.
+// adaptive returns H(τ, e) and ½ − H(τ, e), each accurate in relative terms when it
+// is the small one, by a rule that adapts to the integrand, with the disagreement
+// that is left in both. H needs to be no more accurate than floor.
 func (l *levelSet) adaptive(tau, e, floor float64) (h, rest, restH, restRest float64) {
 	return special.GaussPair(func(s float64) (a, b float64) {
 		w := l.density(s)
-		a, b = l.at(l.radius(s), tau, e)
+		a, b = l.both(l.radius(s), tau, e)
 		return w * a, w * b
-	}, l.lo, l.hi, l.step, 3e-12, floor)
+	}, l.lo, l.hi, l.step, 3e-12, floor, l.kinks(tau, e)...)
 }
 
-// verify reports whether e is the radius of h = p_A − ½ and q = 1 − p_A as far as
-// levelSetMargin covers, by the adaptive rule.
-func (l *levelSet) verify(e, h, q float64) bool {
-	const share = levelSetMargin / 4
-	if !(e > 0) || math.IsInf(e, 1) {
-		return false
+// kinks returns, in increasing order, the ln t where |z| passes 1: there the sphere of
+// radius r begins to lie wholly inside or outside, and the cap's measure has a power of
+// the distance, (1−z²)^((d−1)/2). A quadrature does not see a sliver between its nodes,
+// so they are sought between samples too, where |z| turns.
+func (l *levelSet) kinks(tau, e float64) []float64 {
+	beyond := func(s float64) float64 { return math.Abs(l.z(l.radius(s), tau, e)) - 1 }
+	n := int(math.Ceil(4 * (l.hi - l.lo) / l.step))
+	at := func(i int) float64 { return l.lo + (l.hi-l.lo)*float64(i)/float64(n) }
+	var out []float64
+	crossing := func(a, b, fa, fb float64) {
+		if (fa < 0) != (fb < 0) {
+			out = append(out, bisect(beyond, a, b, fa < 0))
+		}
 	}
-	tau := l.threshold(e)
-	zero, _, left, _ := l.adaptive(tau, e, rootTol/10*h)
-	if !(math.Abs(zero)+left <= share*h) {
-		return false
+	a, fa := at(0), beyond(at(0))
+	b, fb := a, fa // the sample before last and the last one
+	for i := 1; i <= n; i++ {
+		c := at(i)
+		fc := beyond(c)
+		switch {
+		case fa > 0 && fb > 0 && fc > 0 && fb <= fa && fb <= fc, fa < 0 && fb < 0 && fc < 0 && fb >= fa && fb >= fc:
+			// The crossings of [a, b] were none; a turn lies in [a, c].
+			m := turn(beyond, a, c, fb > 0)
+			fm := beyond(m)
+			crossing(a, m, fa, fm)
+			crossing(m, c, fm, fc)
+		default:
+			crossing(b, c, fb, fc)
+		}
+		a, fa, b, fb = b, fb, c, fc
 	}
-	gotH, gotQ, leftH, leftQ := l.adaptive(-tau, e, 0)
-	if h < 0.25 {
-		return math.Abs(gotH-h)+leftH <= share*h
-	}
-	return math.Abs(gotQ-q)+leftQ <= share*q
+	return out
 }
 
-// threshold returns τ* > 0 with H(τ*, e) = 0.
+// bisect returns where f passes 0 between a < b, f(a) being negative or not.
+func bisect(f func(float64) float64, a, b float64, negative bool) float64 {
+	for {
+		m := a + (b-a)/2
+		if m <= a || m >= b {
+			return b
+		}
+		if (f(m) < 0) == negative {
+			a = m
+		} else {
+			b = m
+		}
+	}
+}
+
+// turn returns the least (else the largest) point of f, which has one in [a, b], or one
+// beyond 0 on its way there.
+func turn(f func(float64) float64, a, b float64, least bool) float64 {
+	sign := 1.0
+	if !least {
+		sign = -1
+	}
+	const golden = 0.6180339887498949
+	x, y := b-golden*(b-a), a+golden*(b-a)
+	fx, fy := sign*f(x), sign*f(y)
+	for range 60 {
+		switch {
+		case fx < 0:
+			return x
+		case fy < 0:
+			return y
+		case fx < fy:
+			b, y, fy = y, x, fx
+			x = b - golden*(b-a)
+			fx = sign * f(x)
+		default:
+			a, x, fx = x, y, fy
+			y = a + golden*(b-a)
+			fy = sign * f(y)
+		}
+	}
+	return x
+}
+
+// threshold returns τ > 0 with H(τ, e) ≈ 0.
 func (l *levelSet) threshold(e float64) float64 {
 	// At the median radius, the threshold at which z = 0.
 	guess := l.rise(l.median, e*e)
 	// H(0, e) is the size of what H(−τ*, e) will be: it sets the accuracy.
-	scale, _ := l.excess(0, e, 0)
-	return math.Exp(findRoot(func(u float64) float64 {
-		h, _ := l.excess(math.Exp(u), e, rootTol/10*scale)
-		return -h / scale
-	}, math.Log(guess), 0.1))
+	scale := l.excess(0, e)
+	return math.Exp(findRoot(func(u float64) float64 { return -l.excess(math.Exp(u), e) / scale }, math.Log(guess), 0.1, thresholdTol))
 }
 
-// probability returns p_A − ½ and 1 − p_A for which e is the radius.
-func (l *levelSet) probability(e float64) (h, q float64) {
-	return l.excess(-l.threshold(e), e, 0)
+// thresholdTol is how well a threshold must solve H(τ, e) = 0, relative to H(−τ, e):
+// probability corrects it to its square.
+const thresholdTol = 1e-8
+
+// probability returns h = p_A − ½ and q = 1 − p_A for which e is the radius, and the
+// relative error, by what the quadratures disagree, of the smaller one.
+//
+// A threshold that misses H = 0 by ζ is corrected for: on the boundary of the worst set
+// the likelihood ratio is e^τ (Neyman and Pearson), so what H(τ) loses to reach 0,
+// H(−τ) gains e^(−τ) times.
+func (l *levelSet) probability(e float64) (h, q, err float64) {
+	tau := l.threshold(e)
+	h, q, errH, errQ := l.adaptive(-tau, e, 0)
+	ratio := math.Exp(-tau)
+	zeta, _, errZero, _ := l.adaptive(tau, e, quadratureShare*h)
+	h += ratio * zeta
+	q -= ratio * zeta
+	if h < 0.25 {
+		return h, q, (errH + ratio*errZero) / h
+	}
+	return h, q, (errQ + ratio*errZero) / q
 }
 
-// solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A; NaN when the
-// parameters are too extreme for double precision to give it within levelSetMargin.
+// quadratureShare is what the integral for H(τ*) may contribute to the error of h.
+const quadratureShare = 1e-13
+
+// solve returns the e for p_A, given h = p_A − ½ > 0 and q = 1 − p_A, by a search of its
+// own; NaN when the parameters are too extreme for double precision to give it within
+// levelSetMargin.
 func (l *levelSet) solve(h, q, guess float64) float64 {
 	if l.median == 0 {
 		return math.NaN()
 	}
+	const share = levelSetMargin / 4
+	var miss, left float64
 	e := math.Exp(findRoot(func(u float64) float64 {
-		gotH, gotQ := l.probability(math.Exp(u))
-		if h < 0.25 {
-			return math.Log(gotH / h)
+		gotH, gotQ, err := l.probability(math.Exp(u))
+		left = err
+		if miss = math.Log(gotH / h); h >= 0.25 {
+			miss = math.Log(q / gotQ)
 		}
-		return math.Log(q / gotQ)
-	}, math.Log(guess), 0.1))
-	if l.verify(e, h, q) {
-		return e
+		return miss
+	}, math.Log(guess), 0.1, rootTol))
+	if !(e > 0) || math.IsInf(e, 1) || !(math.Abs(miss) <= share) || !(left <= share) {
+		return math.NaN()
 	}
-	if l.fixed { // far out, where caps are cut sharply
-		slow := *l
-		slow.fixed = false
-		return slow.solve(h, q, e)
-	}
-	return math.NaN()
+	return e
 }
 
-// rootTol is the size of f that findRoot takes for zero, f being of order one: a
-// tenth of levelSetMargin.
+// rootTol is the size of the relative error of a probability that solve takes for zero:
+// a tenth of levelSetMargin.
 const rootTol = 1e-10
 
-// findRoot returns a root of the increasing function f near start, where |f| falls
-// below rootTol: it brackets by growing steps, then closes in by regula falsi that
+// findRoot returns a root of the increasing function f near start, the point where f was
+// evaluated last, where |f| falls below tol: it brackets by growing steps, then closes in by regula falsi that
 // halves the value of an end kept twice (the Illinois method). A NaN ends it.
-func findRoot(f func(float64) float64, start, step float64) float64 {
+func findRoot(f func(float64) float64, start, step, tol float64) float64 {
 	a, fa := start, f(start)
 	b, fb := a, fa
 	for range 60 {
 		if math.IsNaN(fb) {
 			return fb
 		}
-		if (fa < 0) != (fb < 0) || math.Abs(fb) < rootTol {
+		if (fa < 0) != (fb < 0) || math.Abs(fb) < tol {
 			break
 		}
 		a, fa = b, fb
@@ -203,7 +286,7 @@ func findRoot(f func(float64) float64, start, step float64) float64 {
 		step *= 2
 	}
 	for range 100 {
-		if !(math.Abs(fb) >= rootTol) || math.Abs(b-a) <= 1e-13*(1+math.Abs(b)) {
+		if !(math.Abs(fb) >= tol) || math.Abs(b-a) <= 1e-13*(1+math.Abs(b)) {
 			break
 		}
 		c := b - fb*(b-a)/(fb-fa)

@@ -67,3 +67,56 @@ func TestLevelSetOfTheGaussian(t *testing.T) {
 		}
 	}
 }
+
+// Far out the worst set of e^(−√‖x‖) is a ball's neighbourhood that only radii in a
+// narrow band meet. Where the band's end fell between the nodes of a quadrature, two
+// rules agreed on too little: 1 − p_A came out 8e-7 too small, and the radius too large.
+// The value is interpolated between neighbouring radii.
+func TestLevelSetSeesSlivers(t *testing.T) {
+	f, err := NewExp2(0.5, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, err := f.shape(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const e, want = 692.9904323438196, 6.1768815618e-09
+	_, q, left := newLevelSet(5, f.radial(5, shape)).probability(e)
+	if math.Abs(q/want-1) > 1e-9 || left > 1e-9 {
+		t.Errorf("1 − p = %v (rules differ by %.1g), want %v", q, left, want)
+	}
+}
+
+// Crossings that lie closer together than the samples are found where |z| turns.
+func TestKinksBetweenSamples(t *testing.T) {
+	f, err := NewExp2(0.5, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shape, err := f.shape(5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := newLevelSet(5, f.radial(5, shape))
+	for _, e := range []float64{3, 30, 300, 693, 3000} {
+		tau := l.threshold(e)
+		kinks := l.kinks(-tau, e)
+		for i, s := range kinks {
+			if z := math.Abs(l.z(l.radius(s), -tau, e)); math.Abs(z-1) > 1e-9 || i > 0 && s < kinks[i-1] {
+				t.Errorf("e = %v: at kink %d of %v |z| is %v", e, i, kinks, z)
+			}
+		}
+		passes := 0
+		last := math.Abs(l.z(l.radius(l.lo), -tau, e)) < 1
+		for i := range 100_000 {
+			inside := math.Abs(l.z(l.radius(l.lo+(l.hi-l.lo)*float64(i)/100_000), -tau, e)) < 1
+			if inside != last {
+				passes, last = passes+1, inside
+			}
+		}
+		if passes != len(kinks) {
+			t.Errorf("e = %v: kinks %v where |z| passes 1 %d times", e, kinks, passes)
+		}
+	}
+}

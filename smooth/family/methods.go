@@ -2,7 +2,6 @@ package family
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"sync"
 
@@ -36,6 +35,23 @@ func RadiusBy(t Theorem, method string, n Norm, dim int, pLower float64) (float6
 		}
 	}
 	return t.Radius(n, dim, pLower)
+}
+
+// Slack returns by how much, relative, a radius of f that another version or platform
+// computed may exceed the one of this version without exceeding the exact value: half of
+// the margin that numerically computed radii are lowered by, 0 for closed forms.
+func Slack(f Family) float64 {
+	switch f := f.(type) {
+	case *Exp2:
+		if !f.gaussian() {
+			return levelSetMargin / 2
+		}
+	case *Pow2:
+		return levelSetMargin / 2
+	case *PowInf, *ExpInf, *Exp1:
+		return quadratureMargin / 2
+	}
+	return 0
 }
 
 // Inverter is implemented by theorems that know p_A from the radius more cheaply
@@ -76,9 +92,9 @@ func ForDim(f Isotropic, dim int) (Isotropic, error) {
 // levelSets keeps the tables and answers of a family by the level-set method. The
 // zero value is ready; it is safe for concurrent use.
 type levelSets struct {
-	tables tables[*levelSet]
+	tables tables[*levelCurve]
 	mu     sync.Mutex
-	radii  map[question]float64
+	radii  map[question]float64 // those that the tables could not answer
 }
 
 type question struct {
@@ -89,12 +105,16 @@ type question struct {
 // maxRadii bounds the remembered answers: bounds on p_A recur, because counts do.
 const maxRadii = 1 << 14
 
-// levelSetMargin covers the quadrature and the two root searches, which agree with
-// references to 1e-11.
+// levelSetMargin covers the quadrature, the interpolation and the root searches, which
+// agree with references to 1e-11.
 const levelSetMargin = 1e-9
 
 // radius returns the radius of p in (½, 1), lowered by levelSetMargin.
 func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
+	c := s.table(dim, describe)
+	if r := c.radius(p-0.5, 1-p); r > 0 {
+		return below(r, levelSetMargin)
+	}
 	key := question{dim, p}
 	s.mu.Lock()
 	r, ok := s.radii[key]
@@ -102,10 +122,8 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 	if ok {
 		return r
 	}
-	l := s.table(dim, describe)
 	// Start from the Gaussian with the same median radius.
-	guess := l.median / math.Sqrt(float64(dim)) * stats.NormalQuantile(p)
-	r = below(l.solve(p-0.5, 1-p, guess), levelSetMargin)
+	r = below(c.set.solve(p-0.5, 1-p, c.unit*stats.NormalQuantile(p)), levelSetMargin)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.radii == nil || len(s.radii) >= maxRadii {
@@ -116,15 +134,14 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 }
 
 // table returns the table of a dimension.
-func (s *levelSets) table(dim int, describe func() radial) *levelSet {
-	l, _ := s.tables.get(dim, func() (*levelSet, error) { return newLevelSet(dim, describe()), nil })
-	return l
+func (s *levelSets) table(dim int, describe func() radial) *levelCurve {
+	c, _ := s.tables.get(dim, func() (*levelCurve, error) { return newLevelCurve(newLevelSet(dim, describe()), dim), nil })
+	return c
 }
 
 // probability returns the p whose radius is just above e > 0.
 func (s *levelSets) probability(dim int, e float64, describe func() radial) float64 {
-	l := s.table(dim, describe)
-	h, q := l.probability(e * (1 + 2*levelSetMargin))
+	h, q, _ := s.table(dim, describe).set.probability(e * (1 + 2*levelSetMargin))
 	if h < 0.25 {
 		return 0.5 + h
 	}

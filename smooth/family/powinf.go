@@ -28,7 +28,7 @@ import (
 // at most 3·[stream.LostMass].
 type PowInf struct {
 	a      float64 // NaN: 2d + 4
-	tables tables[powIntegral]
+	tables tables[*powIntegral]
 }
 
 var (
@@ -133,7 +133,7 @@ func (f *PowInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 		tail = 2 * d * q
 		w = 1 - tail
 	}
-	integral, err := f.tables.get(dim, func() (powIntegral, error) { return newPowIntegral(d, m) })
+	integral, err := f.tables.get(dim, func() (*powIntegral, error) { return newPowIntegral(d, m) })
 	if err != nil {
 		return 0, beyond(f, dim, err)
 	}
@@ -150,9 +150,10 @@ func (f *PowInf) RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float
 type powIntegral struct {
 	d, m  float64
 	table *special.Cumulative
+	curve *special.Smooth
 }
 
-func newPowIntegral(d, m float64) (powIntegral, error) {
+func newPowIntegral(d, m float64) (*powIntegral, error) {
 	logit := func(x, y float64) float64 { return math.Log(x / y) }
 	hi := logit(special.BetaQuantile(d, m, 1, negligible))
 	lo := logit(special.BetaQuantile(d, m, leastTail/2, 1))
@@ -167,15 +168,22 @@ func newPowIntegral(d, m float64) (powIntegral, error) {
 	}
 	step := 3 * math.Sqrt(1/d+1/m)
 	table, err := special.NewCumulative(f, -hi, -lo, step, quadratureTol)
-	return powIntegral{d, m, table}, err
+	t := &powIntegral{d: d, m: m, table: table}
+	t.curve = tailCurve(t.exact)
+	return t, err
 }
 
 // at returns J for q and w = 1 − q, both accurate; NaN where the table is not
 // accurate enough.
-func (t powIntegral) at(w, q float64) float64 {
+func (t *powIntegral) at(w, q float64) float64 {
 	if !(w > 0) {
 		return 0
 	}
+	return onCurve(t.curve, w, q, t.exact)
+}
+
+// exact is at by the table of the integral.
+func (t *powIntegral) exact(w, q float64) float64 {
 	x, y := special.BetaQuantile(t.d, t.m, q, w)
 	return integralAt(t.table, math.Log(y/x))
 }

@@ -46,8 +46,8 @@ const negligible = 1e-30
 
 // quadratureTol is the relative agreement asked of two quadrature rules, and
 // quadratureMargin covers it together with the rounding of the integrands. What the
-// rules still differ by is taken off the integral, up to maxResidual of it; both
-// together stay below widestMargin.
+// rules still differ by is taken off the integral, up to maxResidual of it, and
+// what interpolates the integral tailTol; together they stay below widestMargin.
 const (
 	quadratureTol    = 2e-14
 	quadratureMargin = 4e-12
@@ -62,6 +62,28 @@ func integralAt(c *special.Cumulative, s float64) float64 {
 		return math.NaN()
 	}
 	return value - residual
+}
+
+// A tailCurve stands in for an integral J of the differential method, given as a function
+// of w = 1 − q and q, which costs a quantile and a few integrands. In c = ln (1+w)/q J/c is
+// smooth and even about 0, where both are linear, and c grows like the logarithm of 1/q.
+func tailCurve(j func(w, q float64) float64) *special.Smooth {
+	return special.NewSmooth(func(c float64) float64 { return j(math.Tanh(c/2), 2/(1+math.Exp(c))) / c }, 1, tailTol)
+}
+
+// tailTol is what a tailCurve may miss where it is checked, at the extremes of the
+// interpolation error, and is lowered by.
+const tailTol = 1e-12
+
+// onCurve is j(w, q) by its tailCurve, which never answers more; by itself where the
+// curve has no answer.
+func onCurve(curve *special.Smooth, w, q float64, j func(w, q float64) float64) float64 {
+	c := math.Log1p(2 * w / q)
+	v, _, _, ok := curve.At(c)
+	if !ok {
+		return j(w, q)
+	}
+	return v * c * (1 - tailTol)
 }
 
 // settle is below for a radius that is positive in exact arithmetic: where x is not
@@ -102,9 +124,10 @@ func beyond(f Family, dim int, cause error) error {
 type expIntegral struct {
 	k, shape float64
 	table    *special.Cumulative
+	curve    *special.Smooth
 }
 
-func newExpIntegral(dim int, k float64) (expIntegral, error) {
+func newExpIntegral(dim int, k float64) (*expIntegral, error) {
 	d := float64(dim)
 	shape, upper := d/k, (d+k-1)/k
 	lo := special.LogGammaQuantile(shape, negligible, 1) / k
@@ -120,12 +143,14 @@ func newExpIntegral(dim int, k float64) (expIntegral, error) {
 		return math.Exp((1-k)*s) / special.UpperGammaRatio(upper, x)
 	}
 	table, err := special.NewCumulative(f, lo, hi, 3/math.Sqrt(d*k), quadratureTol)
-	return expIntegral{k, shape, table}, err
+	e := &expIntegral{k: k, shape: shape, table: table}
+	e.curve = tailCurve(e.exact)
+	return e, err
 }
 
 // at returns J for q and w = 1 − q, both accurate; NaN where the table is not
 // accurate enough.
-func (e expIntegral) at(w, q float64) float64 {
+func (e *expIntegral) at(w, q float64) float64 {
 	if !(w > 0) {
 		return 0
 	}
@@ -135,5 +160,10 @@ func (e expIntegral) at(w, q float64) float64 {
 		}
 		return -math.Log(q)
 	}
+	return onCurve(e.curve, w, q, e.exact)
+}
+
+// exact is at by the table of the integral, for k ≠ 1: a quantile and a few integrands.
+func (e *expIntegral) exact(w, q float64) float64 {
 	return integralAt(e.table, special.LogGammaQuantile(e.shape, w, q)/e.k)
 }

@@ -1,0 +1,84 @@
+package family
+
+import (
+	"math"
+
+	"ucan/smooth/internal/special"
+	"ucan/smooth/stats"
+)
+
+// levelCurve answers the level-set method in microseconds, by interpolating the
+// log-odds of p_A as a function of the radius, ℓ(e) = ln p_A/(1−p_A), and inverting the
+// interpolant.
+//
+// The coordinate is x = arsinh(e/e₀), e₀ the radius of one standard deviation of the
+// Gaussian with the same median radius: both are linear near 0, where F(x) = ℓ/x is
+// even, and far out x grows like the logarithm of e, so that power laws are tame.
+//
+// Soundness. Every value of ℓ comes from quadratures that tell their disagreement, and
+// no panel of the interpolant is used that misses the quadrature by more than curveTol
+// at points of its own, where the interpolation error has its extremes. Both are
+// estimates, not bounds: levelSetMargin is taken off for them, at least four times what
+// they come to for the radius at hand. Where they come to more, nothing is answered.
+type levelCurve struct {
+	set    *levelSet
+	unit   float64 // e₀
+	smooth *special.Smooth
+}
+
+const (
+	curveTol   = 2e-11
+	curveWidth = 0.5
+)
+
+func newLevelCurve(l *levelSet, dim int) *levelCurve {
+	c := &levelCurve{set: l, unit: l.median / math.Sqrt(float64(dim))}
+	c.smooth = special.NewSmooth(func(x float64) float64 {
+		h, q, err := l.probability(c.unit * math.Sinh(x))
+		if !(err <= levelSetMargin/10) || !(h > 0) || !(q > 0) {
+			return math.NaN()
+		}
+		return logOdds(h, q) / x
+	}, curveWidth, curveTol)
+	return c
+}
+
+// logOdds returns ln p/q for p = ½ + h, q = 1 − p, both accurate.
+func logOdds(h, q float64) float64 { return math.Log1p(2 * h / q) }
+
+// radius returns the radius of p = ½ + h, q = 1 − p, within levelSetMargin; NaN where
+// the interpolant is not that good.
+func (c *levelCurve) radius(h, q float64) float64 {
+	if !(c.unit > 0) || math.IsInf(c.unit, 1) {
+		return math.NaN()
+	}
+	y := logOdds(h, q)
+	x := math.Asinh(math.Max(0, stats.NormalQuantile(1-q))) // what the Gaussian has
+	lo, hi := 0.0, math.Inf(1)
+	for range 100 {
+		f, df, residual, ok := c.smooth.At(x)
+		if !ok {
+			return math.NaN()
+		}
+		miss, slope := x*f-y, f+x*df
+		if miss <= 0 {
+			lo = x
+		} else {
+			hi = x
+		}
+		// Newton's method, no farther than a unit at a time: a panel costs milliseconds.
+		next := x - math.Max(-1, math.Min(1, miss/slope))
+		if !(next >= lo && next <= hi) {
+			next = lo + math.Min(hi-lo, 2)/2
+		}
+		if math.Abs(next-x) <= 4e-16*next {
+			// An error of ℓ moves x by it over the slope, and e = e₀ sinh x by coth x as much.
+			if amplified := residual * y / slope / math.Tanh(next); !(slope > 0) || !(amplified <= levelSetMargin/4) {
+				return math.NaN()
+			}
+			return c.unit * math.Sinh(next)
+		}
+		x = next
+	}
+	return math.NaN()
+}
