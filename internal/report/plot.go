@@ -2,6 +2,7 @@ package report
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"image/color"
@@ -41,6 +42,8 @@ type PlotOptions struct {
 	Confidence float64
 	// NoBand leaves the bands out, where many curves would hide each other.
 	NoBand bool
+	// NoLegend leaves the legend out, where something beside the plot names the colours of [SeriesColor].
+	NoLegend bool
 	// Width and Height are in pixels at 96 to the inch; a PNG has twice as many,
 	// for sharp screens.
 	Width, Height int
@@ -104,13 +107,25 @@ func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) err
 	if format == "svg" {
 		c := vgsvg.New(width, height)
 		p.Draw(margin(draw.New(c)))
-		_, err = c.WriteTo(w)
+		_, err = c.WriteTo(fontWriter{w})
 		return err
 	}
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
 	p.Draw(margin(draw.New(c)))
 	_, err = c.WriteTo(w)
 	return err
+}
+
+// fontWriter names fonts of the same widths for viewers without ours, so that texts keep clear of what stands beside them.
+type fontWriter struct{ w io.Writer }
+
+func (f fontWriter) Write(p []byte) (int, error) {
+	// The canvas writes attribute by attribute: a name is never split.
+	named := bytes.ReplaceAll(p, []byte("font-family:Liberation Sans;"), []byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
+	if _, err := f.w.Write(named); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 func margin(c draw.Canvas) draw.Canvas {
@@ -145,7 +160,9 @@ func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
 		return nil, err
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = 0, right, 0, 1
-	if share := legendShare(len(series), opt); crowded(1 - share) {
+	if opt.NoLegend {
+		p.Legend = plot.NewLegend()
+	} else if share := legendShare(len(series), opt); crowded(1 - share) {
 		p.Y.Max = 1 / (1 - share)
 	}
 	p.Y.Label.Text = "certified accuracy"
@@ -302,6 +319,13 @@ func palette() []color.NRGBA {
 func seriesColor(i int) color.NRGBA {
 	p := palette()
 	return p[i%len(p)]
+}
+
+// SeriesColor is the colour of the i-th curve, from 0, as HTML writes it, such as #0072b2. After the seventh the colours
+// come again, for dashed curves.
+func SeriesColor(i int) string {
+	c := seriesColor(i)
+	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 }
 
 func style(p *plot.Plot, opt PlotOptions) {

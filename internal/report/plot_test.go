@@ -78,6 +78,29 @@ func pixels(w, h int) [][2]int {
 	return out
 }
 
+// Pictures name fonts that any viewer has; without a legend, something else names the curves by their colours.
+func TestPlotBesideText(t *testing.T) {
+	series := []Series{{Name: "wide", Rows: spread(50, 1, "deployed")}}
+	opt := DefaultPlotOptions()
+	var with, without bytes.Buffer
+	if err := WritePlot(&with, "svg", series, opt); err != nil {
+		t.Fatal(err)
+	}
+	opt.NoLegend = true
+	if err := WritePlot(&without, "svg", series, opt); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(with.String(), "wide: ACR") || strings.Contains(without.String(), "wide") {
+		t.Error("the legend is not where it was asked for")
+	}
+	if named := strings.Count(without.String(), "font-family:"); named == 0 || strings.Count(without.String(), "sans-serif;") != named {
+		t.Error("a text depends on a font that the viewer may lack")
+	}
+	if first := SeriesColor(0); !strings.Contains(strings.ToLower(without.String()), first) || SeriesColor(7) != first || SeriesColor(1) == first {
+		t.Errorf("the first curve is not %s", first)
+	}
+}
+
 // The outline says what Curve says: constant up to each radius, then lower.
 func TestSteps(t *testing.T) {
 	rows := five() // right at 0.5 and at 0

@@ -1,4 +1,5 @@
-// Package zootest helps tests of zoo runs: a throw-away Postgres server, where one is installed.
+// Package zootest helps tests of zoo runs: a throw-away Postgres server, where one is installed, a network that can be
+// cut, and small or read-only file systems, where they may be mounted.
 package zootest
 
 import (
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -25,8 +27,11 @@ var ErrNoPostgres = errors.New("no Postgres server is installed (Debian: apt-get
 // Postgres is a throw-away server of its own data folder and port. Tests never install one.
 type Postgres struct {
 	// URL connects to its database as its superuser.
-	URL    string
-	Port   int
+	URL  string
+	Port int
+	// Addresses are those it listens at, beside 127.0.0.1, from its next start on.
+	Addresses []string
+
 	folder string
 	bin    string
 	as     *syscall.SysProcAttr
@@ -64,7 +69,16 @@ func (p *Postgres) initialise(ctx context.Context) error {
 	if err := os.WriteFile(password, []byte("secret\n"), 0o644); err != nil { //nolint:gosec // of a throw-away server
 		return err
 	}
-	return p.run(ctx, "initdb", "-D", p.data(), "-U", "ucan", "--auth=scram-sha-256", "--pwfile="+password, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
+	if err := p.run(ctx, "initdb", "-D", p.data(), "-U", "ucan", "--auth=scram-sha-256", "--pwfile="+password, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"); err != nil {
+		return err
+	}
+	// Other network namespaces may connect, with the password.
+	access, err := os.OpenFile(filepath.Join(p.data(), "pg_hba.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	_, err = access.WriteString("host all all 10.0.0.0/8 scram-sha-256\n")
+	return errors.Join(err, access.Close())
 }
 
 func (p *Postgres) data() string { return filepath.Join(p.folder, "data") }
@@ -128,7 +142,8 @@ func (p *Postgres) run(ctx context.Context, program string, args ...string) erro
 
 // Start starts the server and waits until it answers. Its data are not synced to the disk.
 func (p *Postgres) Start(ctx context.Context) error {
-	options := fmt.Sprintf("-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s -c fsync=off -c max_connections=200", p.Port, p.folder)
+	addresses := strings.Join(append([]string{"127.0.0.1"}, p.Addresses...), ",")
+	options := fmt.Sprintf("-p %d -c listen_addresses=%s -c unix_socket_directories=%s -c fsync=off -c max_connections=200", p.Port, addresses, p.folder)
 	return p.run(ctx, "pg_ctl", "start", "-w", "-t", "60", "-D", p.data(), "-l", filepath.Join(p.folder, "server.log"), "-o", options)
 }
 

@@ -22,8 +22,15 @@ type page struct {
 // pageBoard is a board with its plot.
 type pageBoard struct {
 	*Board
-	Plot  template.HTML
-	Shown int // curves in the plot
+	Entries []pageEntry
+	Plot    template.HTML
+	Shown   int // curves in the plot
+}
+
+// pageEntry is an entry with the colour of its curve, "" for one that the plot leaves out.
+type pageEntry struct {
+	*Entry
+	Color template.CSS
 }
 
 // card is one model's own section.
@@ -42,12 +49,11 @@ type cardEntry struct {
 func (r *Report) WriteHTML(w io.Writer) error {
 	p := page{Report: r}
 	for i := range r.Boards {
-		b := &r.Boards[i]
-		plot, shown, err := b.svg(r.Confidence)
+		board, err := r.Boards[i].page(r.Confidence)
 		if err != nil {
 			return err
 		}
-		p.Boards = append(p.Boards, pageBoard{Board: b, Plot: plot, Shown: shown})
+		p.Boards = append(p.Boards, board)
 	}
 	for _, name := range r.Models() {
 		c := card{Model: name}
@@ -72,6 +78,22 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return t.Execute(w, p)
 }
 
+func (b *Board) page(confidence float64) (pageBoard, error) {
+	plot, shown, err := b.svg(confidence)
+	if err != nil {
+		return pageBoard{}, err
+	}
+	p := pageBoard{Board: b, Plot: plot, Shown: shown}
+	for i := range b.Entries {
+		e := pageEntry{Entry: &b.Entries[i]}
+		if i < shown {
+			e.Color = template.CSS(report.SeriesColor(i))
+		}
+		p.Entries = append(p.Entries, e)
+	}
+	return p, nil
+}
+
 // svg draws the first entries of a board.
 func (b *Board) svg(confidence float64) (template.HTML, int, error) {
 	var series []report.Series
@@ -79,7 +101,7 @@ func (b *Board) svg(confidence float64) (template.HTML, int, error) {
 		series = append(series, report.Series{Name: b.Entries[i].Model + ", " + b.Entries[i].Noise, Rows: b.Entries[i].rows})
 	}
 	o := report.DefaultPlotOptions()
-	o.Confidence = confidence
+	o.Confidence, o.NoLegend = confidence, true
 	var buffer bytes.Buffer
 	if err := report.WritePlot(&buffer, "svg", series, o); err != nil {
 		return "", 0, fmt.Errorf("plot %s: %w", b.Title(), err)
@@ -104,6 +126,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .6rem; text-align: right; border-bottom: 1px solid #e4e4e4; white-space: nowrap; }
 th { background: #f6f6f6; font-weight: 600; } td.text, th.text { text-align: left; } td.reason { text-align: left; white-space: normal; }
 small { color: #666; display: block; } .scroll { overflow-x: auto; } svg { max-width: 100%; height: auto; }
+.chip { display: inline-block; width: .7rem; height: .7rem; border-radius: 2px; margin-right: .5rem; } tr.model th { background: none; padding-top: 1rem; }
 </style>
 </head>
 <body>
@@ -114,26 +137,25 @@ accuracies and in the average certified radius (ACR). Boards of different data, 
 {{range .Boards}}
 <h2>{{.Title}}</h2>
 <div class="scroll"><table>
-<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>ACR</th><th>accuracy</th>{{range .Radii}}<th>{{number .}}</th>{{end}}</tr>
-{{range .Entries}}<tr><td>{{.Rank}}</td><td class="text">{{.Model}}</td><td class="text">{{.Noise}}</td><td>{{.Summary.Inputs}}{{if .Partial}}/{{.Want}}{{end}}</td>
+<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>ACR</th><th>accuracy</th>{{range .Radii}}{{if .}}<th>at {{number .}}</th>{{end}}{{end}}</tr>
+{{range .Entries}}<tr><td>{{.Rank}}</td><td class="text">{{if .Color}}<span class="chip" style="background:{{.Color}}"></span>{{end}}{{.Model}}</td><td class="text">{{.Noise}}</td><td>{{.Summary.Inputs}}{{if .Partial}}/{{.Want}}{{end}}</td>
 <td>{{radius .Summary.ACR}}<small>{{radii .Summary.ACRInterval}}</small></td><td>{{percent .Summary.Accuracy}}<small>{{percents .Summary.AccuracyInterval}}</small></td>
-{{range .Summary.Curve}}<td>{{percent .CertifiedAccuracy}}<small>{{percents .Interval}}</small></td>{{end}}</tr>
+{{range .Summary.Curve}}{{if .Radius}}<td>{{percent .CertifiedAccuracy}}<small>{{percents .Interval}}</small></td>{{end}}{{end}}</tr>
 {{end}}</table></div>
-{{.Plot}}{{if lt .Shown (len .Entries)}}<p>The plot shows the first {{.Shown}} of {{len .Entries}}.</p>{{end}}
+{{.Plot}}{{if lt .Shown (len .Entries)}}<p>The plot shows the first {{.Shown}} of {{len .Entries}}, in the colours of the table.</p>{{end}}
 {{end}}
 <h2>By model</h2>
-{{range .Cards}}<h3>{{.Model}}</h3>
 <div class="scroll"><table>
 <tr><th class="text">dataset</th><th class="text">noise</th><th class="text">guarantee</th><th>place</th><th>certified</th><th>abstained</th><th>failed</th><th>samples an input</th><th>seconds an input</th><th>alpha</th></tr>
+{{range .Cards}}<tr class="model"><th class="text" colspan="10">{{.Model}}</th></tr>
 {{range .Entries}}<tr><td class="text">{{.Board.Dataset}}</td><td class="text">{{.Entry.Noise}}</td><td class="text">{{.Board.Guarantee}}, {{.Board.Norm}}</td><td>{{.Entry.Rank}} of {{len .Board.Entries}}</td>
 <td>{{.Entry.Summary.Certified}}</td><td>{{.Entry.Summary.Abstained}}</td><td>{{.Entry.Summary.Failed}}</td><td>{{printf "%.0f" .Entry.SamplesPerInput}}</td><td>{{each .Entry.Summary.Seconds .Entry.Summary.Inputs}}</td><td>{{.Entry.Alpha}}</td></tr>
-{{end}}</table></div>
-{{end}}
+{{end}}{{end}}</table></div>
 {{if .Refusals}}<h2>Refused</h2>
 <p>These made no certificates.</p>
-<table><tr><th class="text">model</th><th class="text">dataset</th><th class="text">noise</th><th class="text">reason</th></tr>
+<div class="scroll"><table><tr><th class="text">model</th><th class="text">dataset</th><th class="text">noise</th><th class="text">reason</th></tr>
 {{range .Refusals}}<tr><td class="text">{{.Model}}</td><td class="text">{{orAll .Dataset}}</td><td class="text">{{orAll .Noise}}</td><td class="reason">{{.Reason}}</td></tr>
-{{end}}</table>{{end}}
+{{end}}</table></div>{{end}}
 </body>
 </html>
 `

@@ -133,6 +133,13 @@ func TestFormats(t *testing.T) {
 	if html := page.String(); strings.Contains(html, "<script") || strings.Count(html, "<svg") != 4 || !strings.Contains(html, "b&lt;script&gt;") || !strings.Contains(html, "no tensor of scores") || strings.Contains(html, "<?xml") {
 		t.Errorf("page of %d bytes with %d plots", len(html), strings.Count(html, "<svg"))
 	}
+	// Every entry is named in the colour of its curve; the accuracy, which is that at radius 0, is shown once.
+	if html := page.String(); strings.Count(html, `class="chip" style="background:#`) != 6 || !strings.Contains(html, `<th>at 0.`) || strings.Contains(html, "<th>at 0<") {
+		t.Error("the page lacks colours, or shows the accuracy twice")
+	}
+	if strings.Contains(text.String(), "at 0 ") {
+		t.Errorf("the text shows the accuracy twice:\n%s", text.String())
+	}
 	if _, err := json.Marshal(r); err != nil {
 		t.Error(err)
 	}

@@ -74,19 +74,20 @@ func (b *Board) writeText(w io.Writer) error {
 	return err
 }
 
-// shownRadii picks about five of the radii, the first and the last among them.
+// shownRadii picks about five of the radii, the first and the last among them, but for 0, where the certified accuracy is
+// the accuracy.
 func shownRadii(radii []float64) []int {
-	n := len(radii)
-	if n <= maxColumns {
-		out := make([]int, n)
-		for i := range out {
-			out[i] = i
+	var all, out []int
+	for i, r := range radii {
+		if r > 0 {
+			all = append(all, i)
 		}
-		return out
 	}
-	var out []int
+	if len(all) <= maxColumns {
+		return all
+	}
 	for i := range maxColumns {
-		out = append(out, i*(n-1)/(maxColumns-1))
+		out = append(out, all[i*(len(all)-1)/(maxColumns-1)])
 	}
 	return out
 }

@@ -1,0 +1,62 @@
+package zootest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// Network is a network namespace with one cable to this machine: as good as another machine.
+type Network struct {
+	// Name is the namespace's, Host this machine's address at the other end of the cable.
+	Name, Host string
+
+	t     testing.TB
+	cable string
+}
+
+// NewNetwork makes the i-th namespace of a test, which ends with it. It skips the test where that is not permitted.
+func NewNetwork(t testing.TB, i int) *Network {
+	t.Helper()
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("network namespaces are made by root on Linux only")
+	}
+	// Names and addresses (four for each cable) that other test processes do not use.
+	process := os.Getpid() % (64 * 256)
+	address := func(host int) string { return fmt.Sprintf("10.%d.%d.%d", 200+i, process/64, process%64*4+host) }
+	n := &Network{t: t, Name: fmt.Sprintf("ucan%d-%d", os.Getpid(), i), cable: fmt.Sprintf("uc%d-%d", os.Getpid(), i), Host: address(1)}
+	if out, err := exec.CommandContext(t.Context(), "ip", "netns", "add", n.Name).CombinedOutput(); err != nil {
+		t.Skipf("no network namespace can be made here: %v %s", err, strings.TrimSpace(string(out)))
+	}
+	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.Name).Run() }) //nolint:noctx // after the test's context has ended
+	for _, line := range []string{
+		"link add " + n.cable + " type veth peer name eth0 netns " + n.Name,
+		"address add " + n.Host + "/30 dev " + n.cable,
+		"link set " + n.cable + " up",
+		"-n " + n.Name + " address add " + address(2) + "/30 dev eth0",
+		"-n " + n.Name + " link set eth0 up",
+		"-n " + n.Name + " link set lo up",
+	} {
+		n.ip(line)
+	}
+	return n
+}
+
+func (n *Network) ip(line string) {
+	n.t.Helper()
+	if out, err := exec.CommandContext(n.t.Context(), "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
+		n.t.Fatalf("ip %s: %v %s", line, err, out)
+	}
+}
+
+// Unplug takes the cable out: what is sent is lost, without a word to either side.
+func (n *Network) Unplug() { n.ip("link set " + n.cable + " down") }
+
+// Plug puts the cable in again.
+func (n *Network) Plug() { n.ip("link set " + n.cable + " up") }
+
+// Prefix is what stands before a command that is to run inside.
+func (n *Network) Prefix() []string { return []string{"ip", "netns", "exec", n.Name} }
