@@ -31,7 +31,7 @@ func TestWriteGraphs(t *testing.T) {
 		}
 		weights := autodiff.Trainable(m)
 		for kind, o := range map[string]autodiff.Options{
-			"input": {CPU: true}, "training": {Wrt: weights, CPU: true}, "training-inputs": {Wrt: weights, Promote: true},
+			"input": {CPU: true}, "training": {Wrt: weights, CPU: true}, "training-inputs": {Wrt: weights, Promote: true, CPU: true},
 		} {
 			o.Losses = []autodiff.Loss{autodiff.DefaultCrossEntropy()}
 			o.Sizes = map[string]int64{"N": 128}

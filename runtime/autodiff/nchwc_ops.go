@@ -240,13 +240,18 @@ func (l *layout) reduce(n *onnxpb.NodeProto) bool {
 	return false
 }
 
-// channelsLast is ReorderOutput's other form.
+// channelsLast is ReorderOutput's other form. What fills one block is in that
+// order already.
 func (l *layout) channelsLast(n *onnxpb.NodeProto) bool {
 	x, out := n.GetInput()[0], n.GetOutput()[0]
-	if !l.held(x) || l.plain[x] || !slices.Equal(onnx.AttrInts(n, "perm"), []int64{0, 2, 3, 1}) {
+	if !l.held(x) || !slices.Equal(onnx.AttrInts(n, "perm"), []int64{0, 2, 3, 1}) {
 		return false
 	}
-	l.emit(nchwcDomain, "ReorderOutput", out, []string{l.blocks[x]}, intAttr("channels", l.facts[x].dims[1]), intAttr("channels_last", 1))
+	if d := l.facts[x].dims; d[1] == l.block {
+		l.emit("", "Reshape", out, []string{l.blocks[x], constant(l, out+"/shape", []int64{4}, d[0], d[2], d[3], d[1])})
+	} else {
+		l.emit(nchwcDomain, "ReorderOutput", out, []string{l.blocks[x]}, intAttr("channels", d[1]), intAttr("channels_last", 1))
+	}
 	l.plain[out] = true
 	return true
 }
