@@ -1,17 +1,12 @@
 package queue
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,103 +14,6 @@ import (
 	"ucan/internal/zootest"
 	"ucan/models/zoo/store"
 )
-
-// crew is a set of worker processes of which every one that dies is replaced at once.
-type crew struct {
-	t        *testing.T
-	url      string
-	env      []string
-	mutex    sync.Mutex
-	members  []*member
-	codes    map[int]int // exits by code; −1 stands for a signal
-	stopping bool
-	wait     sync.WaitGroup
-	log      syncBuffer
-}
-
-type member struct {
-	id      string
-	process *exec.Cmd
-}
-
-type syncBuffer struct {
-	mutex sync.Mutex
-	bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.Buffer.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mutex.Lock()
-	defer b.mutex.Unlock()
-	return b.Buffer.String()
-}
-
-func hire(t *testing.T, url string, n int, env ...string) *crew {
-	c := &crew{t: t, url: url, env: env, members: make([]*member, n), codes: map[int]int{}}
-	for i := range c.members {
-		c.spawn(i)
-	}
-	t.Cleanup(c.dismiss)
-	return c
-}
-
-// spawn starts the i-th process; it is called with the mutex held, or before anything else runs.
-func (c *crew) spawn(i int) {
-	m := &member{id: NewID()}
-	m.process = exec.Command(os.Args[0], "-test.run=^$")
-	m.process.Env = append(os.Environ(), append(c.env, workerVariable+"="+c.url, idVariable+"="+m.id)...)
-	m.process.Stdout, m.process.Stderr = io.Discard, &c.log
-	if err := m.process.Start(); err != nil {
-		c.t.Error(err)
-		return
-	}
-	c.members[i] = m
-	c.wait.Add(1)
-	go func() {
-		defer c.wait.Done()
-		_ = m.process.Wait() // the code says it all
-		c.mutex.Lock()
-		defer c.mutex.Unlock()
-		c.codes[m.process.ProcessState.ExitCode()]++
-		if !c.stopping {
-			c.spawn(i)
-		}
-	}()
-}
-
-// signal sends a signal to the i-th process and returns its name.
-func (c *crew) signal(i int, s syscall.Signal) string {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	_ = c.members[i].process.Process.Signal(s) // it may have just ended
-	return c.members[i].id
-}
-
-// find is the place of the process of that name, −1 when it is gone.
-func (c *crew) find(id string) int {
-	c.mutex.Lock()
-	defer c.mutex.Unlock()
-	return slices.IndexFunc(c.members, func(m *member) bool { return m.id == id })
-}
-
-func (c *crew) dismiss() {
-	c.mutex.Lock()
-	c.stopping = true
-	for _, m := range c.members {
-		_ = m.process.Process.Signal(syscall.SIGCONT)
-		_ = m.process.Process.Kill()
-	}
-	c.mutex.Unlock()
-	c.wait.Wait()
-	if c.t.Failed() {
-		c.t.Logf("the workers wrote:\n%s", c.log.String())
-	}
-}
 
 // undisturbed is what the run must hold in the end, made by one process that nothing happens to.
 func undisturbed(t *testing.T, run *store.Run) []string {
@@ -319,7 +217,7 @@ func TestPause(t *testing.T) {
 		taken := pauses(t, q, c, n)
 		counts := finish(t, q, run, time.Minute)
 		lost, extra := differences(undisturbed(t, run), contents(t, q.store, run.Number))
-		t.Logf("%d pauses, %d shards taken over, exits by code %v", n, taken, c.codes)
+		t.Logf("%d pauses, %d shards taken over, exits by code %v", n, taken, c.exits())
 		if lost != 0 || extra != 0 || counts.Done != run.Shards {
 			t.Errorf("lost %d rows, %d too many; %+v", lost, extra, counts)
 		}
@@ -384,33 +282,22 @@ func settle(t *testing.T, q *Queue, run *store.Run) {
 func TestServerRestart(t *testing.T) {
 	short(t)
 	t.Parallel()
-	postgres, err := zootest.StartPostgres(t.Context())
-	if errors.Is(err, zootest.ErrNoPostgres) {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if closeErr := postgres.Close(); closeErr != nil {
-			t.Error(closeErr)
-		}
-	})
+	postgres := zootest.Start(t)
 	url := postgres.URL
 	q := testQueue(open(t, url), quiet())
 	run := submit(t, q, matrix(t, 40, 0, "cpu"), 5)
 	c := hire(t, url, 3, shardVariable+"=150")
 	time.Sleep(time.Second)
-	if err = postgres.Stop(t.Context()); err != nil {
+	if err := postgres.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	time.Sleep(500 * time.Millisecond)
-	if err = postgres.Start(t.Context()); err != nil {
+	if err := postgres.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	counts := finishPatiently(t, q, run)
 	lost, extra := differences(undisturbed(t, run), contents(t, q.store, run.Number))
-	t.Logf("exits by code %v; %+v", c.codes, counts)
+	t.Logf("exits by code %v; %+v", c.exits(), counts)
 	if lost != 0 || extra != 0 || counts.Done != run.Shards {
 		t.Errorf("lost %d rows, %d too many; %+v", lost, extra, counts)
 	}

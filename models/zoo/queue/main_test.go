@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -33,24 +32,14 @@ const (
 	codeStore      = 6
 )
 
-// server is the throw-away server of this package's tests, started when the first test needs it.
-var server struct {
-	mutex     sync.Mutex
-	postgres  *zootest.Postgres
-	databases int
-}
+// server is the Postgres of this package's tests.
+var server zootest.Shared
 
 func TestMain(m *testing.M) {
 	if url := os.Getenv(workerVariable); url != "" {
 		os.Exit(workProcess(url))
 	}
-	code := m.Run()
-	if server.postgres != nil {
-		if err := server.postgres.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}
-	os.Exit(code)
+	os.Exit(server.Main(m))
 }
 
 // workProcess is a whole worker with a synthetic executor.
@@ -148,31 +137,8 @@ func backends(t *testing.T, f func(t *testing.T, url string)) {
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		f(t, database(t))
+		f(t, server.Database(t))
 	})
-}
-
-// database is an empty database on the package's server.
-func database(t testing.TB) string {
-	t.Helper()
-	server.mutex.Lock()
-	defer server.mutex.Unlock()
-	if server.postgres == nil {
-		p, err := zootest.StartPostgres(context.Background()) // it outlives the test
-		if errors.Is(err, zootest.ErrNoPostgres) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.postgres = p
-	}
-	server.databases++
-	url, err := server.postgres.Database(t.Context(), fmt.Sprintf("test%d", server.databases))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return url
 }
 
 func open(t testing.TB, url string) *store.Store {

@@ -33,7 +33,7 @@ func TestMeasureEnqueue(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			url := "sqlite:" + t.TempDir() + "/zoo.db"
 			if backend == "postgres" {
-				url = database(t)
+				url = server.Database(t)
 			}
 			q := New(open(t, url), quiet())
 			run, err := q.store.CreateRun(t.Context(), matrix(t, shards, 0, "cpu"))
@@ -72,7 +72,7 @@ func TestMeasureThroughput(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/processes=%d", backend, processes), func(t *testing.T) {
 				url := "sqlite:" + t.TempDir() + "/zoo.db"
 				if backend == "postgres" {
-					url = database(t)
+					url = server.Database(t)
 				}
 				q := testQueue(open(t, url), quiet())
 				const shards = 1500
@@ -99,7 +99,7 @@ func TestMeasureOverhead(t *testing.T) {
 		t.Run(backend, func(t *testing.T) {
 			url := "sqlite:" + t.TempDir() + "/zoo.db"
 			if backend == "postgres" {
-				url = database(t)
+				url = server.Database(t)
 			}
 			q := New(open(t, url), quiet())
 			const shards = 20

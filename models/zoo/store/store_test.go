@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -16,49 +15,15 @@ import (
 	"ucan/models/zoo/spec"
 )
 
-// server is the throw-away Postgres of this package's tests.
-var server struct {
-	mutex     sync.Mutex
-	postgres  *zootest.Postgres
-	databases int
-}
+// server is the Postgres of this package's tests.
+var server zootest.Shared
 
-func TestMain(m *testing.M) {
-	code := m.Run()
-	if server.postgres != nil {
-		if err := server.postgres.Close(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-		}
-	}
-	os.Exit(code)
-}
-
-func postgres(t *testing.T) string {
-	t.Helper()
-	server.mutex.Lock()
-	defer server.mutex.Unlock()
-	if server.postgres == nil {
-		p, err := zootest.StartPostgres(context.Background()) // it outlives the test
-		if errors.Is(err, zootest.ErrNoPostgres) {
-			t.Skip(err)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		server.postgres = p
-	}
-	server.databases++
-	url, err := server.postgres.Database(t.Context(), fmt.Sprintf("store%d", server.databases))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return url
-}
+func TestMain(m *testing.M) { os.Exit(server.Main(m)) }
 
 func backends(t *testing.T, f func(t *testing.T, name Name)) {
 	for backend, url := range map[string]func(*testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "a folder", "50%?#.db") },
-		"postgres": postgres,
+		"postgres": func(t *testing.T) string { return server.Database(t) },
 	} {
 		t.Run(backend, func(t *testing.T) {
 			name, err := ParseName(url(t))
@@ -257,9 +222,9 @@ func TestFaults(t *testing.T) {
 		check("a read-only file", attempt(file), "cannot be written")
 	})
 	t.Run("postgres", func(t *testing.T) {
-		url := postgres(t)
+		url := server.Database(t)
 		check("a wrong password", attempt(strings.Replace(url, ":secret@", ":wrong-secret@", 1)), "password")
-		check("no such database", attempt(strings.Replace(url, "/store", "/none", 1)), "createdb")
+		check("no such database", attempt(strings.Replace(url, "/test", "/none", 1)), "createdb")
 		name, err := ParseName(url)
 		if err != nil {
 			t.Fatal(err)
