@@ -40,7 +40,7 @@ func ClopperPearsonLower(k, n int64, alpha float64) (float64, error) {
 	// Step down from the root until the tail is at most alpha with certainty.
 	root := tailRoot(k, n, alpha)
 	p := math.Min(root.p, math.Nextafter(1, 0))
-	for step := p * eps / 2; p > 0 && !accept(p); step *= 2 {
+	for step := leastStep(p); p > 0 && !accept(p); step *= 2 {
 		p -= step
 	}
 	return math.Max(p, 0), nil
@@ -64,11 +64,14 @@ func ClopperPearsonUpper(k, n int64, alpha float64) (float64, error) {
 		return t.log+t.bound <= target-2*eps*(1+math.Abs(target))
 	}
 	p := tailRoot(n-k, n, alpha).q
-	for step := p * eps / 2; p < 1 && !accept(p); step *= 2 {
+	for step := leastStep(p); p < 1 && !accept(p); step *= 2 {
 		p += step
 	}
 	return math.Min(p, 1), nil
 }
+
+// leastStep is half an ulp of p, and something even where p is so small that this is 0.
+func leastStep(p float64) float64 { return math.Max(p*eps/2, math.SmallestNonzeroFloat64) }
 
 // odds is a probability kept as a pair, so that neither side loses digits.
 type odds struct{ p, q float64 }
