@@ -86,7 +86,11 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 	var h Head
 	for _, l := range opts.Losses {
 		if _, ok := l.(Existing); !ok && h.Logits.IsZero() {
-			fs, perr := probe(ctx, eng, m, nil)
+			names := []string{output}
+			for _, in := range m.Inputs() {
+				names = append(names, in.Name)
+			}
+			fs, perr := probeValues(ctx, eng, m, names, nil)
 			if perr != nil {
 				return nil, nil, nil, perr
 			}

@@ -78,7 +78,11 @@ type facts map[string]fact
 // dimensions get the sizes given for their symbols in the two rounds, or 2
 // and 3.
 func probe(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string][2]int64) (facts, error) {
-	names := m.Values()
+	return probeValues(ctx, eng, m, m.Values(), sizes)
+}
+
+// probeValues is probe for the named values only.
+func probeValues(ctx context.Context, eng Engine, m *onnx.Model, names []string, sizes map[string][2]int64) (facts, error) {
 	for _, in := range m.Inputs() {
 		if in.Kind != "tensor" || !in.HasShape {
 			return nil, fmt.Errorf("autodiff: input %v has no declared shape; declare it first", in)
@@ -146,6 +150,11 @@ func valueTypes(ctx context.Context, eng Engine, m *onnx.Model, names []string) 
 	}
 	for _, in := range m.Inputs() {
 		types[in.Name] = in.Type
+	}
+	for _, o := range m.Outputs() {
+		if o.Kind == "tensor" && o.Type != onnx.Undefined {
+			types[o.Name] = o.Type
+		}
 	}
 	var rest []string
 	for _, n := range names {
