@@ -41,25 +41,37 @@ func (n *Net) everywhere(b *onnx.Builder, field, x onnx.Value) onnx.Value {
 // dense is the dense-block network without its last activation; bias is that of the last convolution.
 func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32) onnx.Value {
 	channels := int64(n.config.Shape[0])
-	conv := func(x onnx.Value, layer string, in, out int64, scale float64, bias float32) onnx.Value {
-		base := name + "." + layer
-		w := n.weight(b, base+".weight", true, n.normal(base+".weight", scale*gain(9*in), out*in*9), out, in, 3, 3)
-		c := n.weight(b, base+".bias", false, constant(bias, out), out)
-		return b.Conv(x, w, c, onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}})
-	}
-	maps := []onnx.Value{conv(x, "first", channels, growth, 1, 0)}
-	all := func() onnx.Value {
-		if len(maps) == 1 {
-			return maps[0]
-		}
-		return b.Concat(1, maps...)
-	}
-	for i := range int64(blockConvolutions) {
-		y := conv(all(), "block"+strconv.FormatInt(i+1, 10), growth*(i+1), growth, 1, 0)
+	maps := []onnx.Value{n.conv(b, name+".first", []onnx.Value{x}, channels, growth, 1, 0)}
+	for i := range blockConvolutions {
+		y := n.conv(b, name+".block"+strconv.Itoa(i+1), maps, growth, growth, 1, 0)
 		maps = append(maps, b.LeakyRelu(y, slope))
 	}
-	y := conv(all(), "join", growth*(blockConvolutions+1), growth, 1, 0)
-	return conv(y, "last", growth, channels, lastGain, bias)
+	y := n.conv(b, name+".join", maps, growth, growth, 1, 0)
+	return n.conv(b, name+".last", []onnx.Value{y}, growth, channels, lastGain, bias)
+}
+
+// conv is a 3×3 convolution of several maps of equal width, as if they stood one behind the other in one. It is written
+// as the sum of a convolution of each with its part of the weights: runtimes add within the convolutions, whereas
+// putting maps together, and taking gradients apart again, moves every map of the block through memory once a layer.
+func (n *Net) conv(b *onnx.Builder, base string, maps []onnx.Value, width, out int64, scale float64, bias float32) onnx.Value {
+	in := width * int64(len(maps))
+	w := n.weight(b, base+".weight", true, n.normal(base+".weight", scale*gain(9*in), out*in*9), out, in, 3, 3)
+	c := n.weight(b, base+".bias", false, constant(bias, out), out)
+	window := onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}}
+	if len(maps) == 1 {
+		return b.Conv(maps[0], w, c, window)
+	}
+	var sum onnx.Value
+	for i, m := range maps {
+		from := int64(i) * width
+		part := b.Slice(w, []int64{from}, []int64{from + width}, []int64{1}, nil)
+		if i == 0 {
+			sum = b.Conv(m, part, c, window)
+			continue
+		}
+		sum = b.Add(sum, b.Conv(m, part, onnx.Value{}, window))
+	}
+	return sum
 }
 
 // perceptron maps the constant 1 to a field [1, shape…], without its last activation.
