@@ -62,7 +62,7 @@ func waitForText(t *testing.T, log *syncBuffer, text string) {
 // TestZooMismatch replaces the model's file while a worker has it open: nothing is computed from then on, the reason is
 // kept, and the run goes on when the file is back.
 func TestZooMismatch(t *testing.T) {
-	const n, inputs = 2000, 24
+	const n, inputs = 1000, 24
 	dir := zooFolder(t, n, inputs)
 	want(t, exitDone, "zoo", "submit", "zoo.yaml", "--attempts", "1")
 	w, log := startWorker(t)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/internal/zootest"
 	"ucan/models/zoo/queue"
 	"ucan/models/zoo/spec"
 	"ucan/models/zoo/store"
@@ -82,7 +83,13 @@ func (e executor) Execute(ctx context.Context, _ *store.Run, task queue.Task) (*
 // setting makes a store with a run of the given number of shards, all enqueued.
 func setting(t *testing.T, mode string, shards int) (*queue.Queue, *store.Run, Config) {
 	t.Helper()
-	name, err := store.ParseName(t.TempDir() + "/zoo.db")
+	return settingOn(t, t.TempDir()+"/zoo.db", mode, shards)
+}
+
+// settingOn is setting on a store of that name.
+func settingOn(t *testing.T, storeName, mode string, shards int) (*queue.Queue, *store.Run, Config) {
+	t.Helper()
+	name, err := store.ParseName(storeName)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,6 +212,38 @@ func TestInterrupted(t *testing.T) {
 	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
 	if err != nil || len(failures) != 0 {
 		t.Errorf("stopping in order counts as failures %+v, %v", failures, err)
+	}
+}
+
+// TestDatabaseRestart restarts the database under a supervised run: supervisor and workers wait for it, and all is done.
+func TestDatabaseRestart(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a server is restarted in a full run only")
+	}
+	t.Parallel()
+	p := zootest.Start(t)
+	q, run, c := settingOn(t, p.URL, "", 150)
+	restarted := make(chan error, 1)
+	var once sync.Once
+	c.Progress = func(counts queue.Counts, _ store.Progress) {
+		if counts.Done > 0 {
+			once.Do(func() {
+				go func() { restarted <- errors.Join(p.Stop(t.Context()), p.Start(t.Context())) }()
+			})
+		}
+	}
+	counts, err := Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler))
+	if err != nil || counts.Done != 150 {
+		t.Errorf("%+v, %v", counts, err)
+	}
+	if err = <-restarted; err != nil {
+		t.Error(err)
+	}
+	if n, err := q.Audit(t.Context(), run); n != 0 || err != nil {
+		t.Errorf("audit: %d shards without results, %v", n, err)
+	}
+	if got, err := q.Store().Progress(t.Context(), run.Number); err != nil || got.Rows != 150 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
