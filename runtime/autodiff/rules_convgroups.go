@@ -34,8 +34,7 @@ func convWeightGroups(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	xs := b.Transpose(c.inBlocks(x, ch), 0, 2, 3, 1) // [N, H, W, C]
 	size, end := make([]int64, 2), make([]int64, 2)
 	for a := range end {
-		reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
-		size[a], end[a] = v.xd[2+a], reach-v.begin[a]-v.xd[2+a]
+		size[a], end[a] = v.xd[2+a], v.after(a)
 		if end[a] < 0 { // no kernel reaches there, and padding cannot be negative
 			size[a] += end[a]
 			end[a] = 0

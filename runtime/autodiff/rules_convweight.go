@@ -57,8 +57,8 @@ func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64) onnx.Value {
 		axes[a] = int64(2 + a)
 		start[a] = t[a] * v.dilation[a]
 		end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
-		reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
-		whole = whole && start[a] == 0 && end[a] == reach && v.stride[a] == 1
+		size := v.begin[a] + v.xd[2+a] + max(v.after(a), 0)
+		whole = whole && start[a] == 0 && end[a] == size && v.stride[a] == 1
 	}
 	if whole {
 		return xp
@@ -124,16 +124,32 @@ func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Transpose(dw, 0, 2, 1, 3)
 }
 
-// padded surrounds x by the window's padding, less what no kernel reaches.
+// after is by how much kernels reach over the end of x along a spatial axis;
+// negative where they leave something out.
+func (v conv) after(axis int) int64 {
+	return (v.yd[2+axis]-1)*v.stride[axis] + v.extent(axis) - v.begin[axis] - v.xd[2+axis]
+}
+
+// padded surrounds x by zeros as far as kernels reach. What they leave out
+// stays: those who slice have no need of another copy.
 func (v conv) padded(c *Context, x onnx.Value) onnx.Value {
 	rank := len(v.kernel)
 	pads := make([]int64, 2*(rank+2))
 	for a := range rank {
-		pads[2+a] = v.begin[a]
-		reach := (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
-		pads[rank+4+a] = reach - v.begin[a] - v.xd[2+a]
+		pads[2+a], pads[rank+4+a] = v.begin[a], max(v.after(a), 0)
 	}
 	return zeroPad(c, x, pads)
+}
+
+// reached is padded without what kernels leave out.
+func (v conv) reached(c *Context, x onnx.Value) onnx.Value {
+	b, xp := c.Builder, v.padded(c, x)
+	for a := range v.kernel {
+		if over := v.after(a); over < 0 {
+			xp = b.Slice(xp, []int64{0}, []int64{v.begin[a] + v.xd[2+a] + over}, []int64{int64(2 + a)}, nil)
+		}
+	}
+	return xp
 }
 
 // space returns the number of output positions.
@@ -219,7 +235,7 @@ func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
 		axes[a] = int64(2 + a)
 	}
 	swap = append(swap, axes...)
-	xp := v.padded(c, x)
+	xp := v.reached(c, x)
 	var xs onnx.Value
 	if v.group == 1 {
 		xs = b.Transpose(xp, swap...) // [C, N, …]
