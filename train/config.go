@@ -12,6 +12,9 @@ import (
 type Config struct {
 	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there.
 	Dir string
+	// Locked says that the caller holds the lock of the folder of checkpoints (checkpoint.Lock), since it goes on writing
+	// after the run.
+	Locked bool
 	// Resume goes on from the newest whole checkpoint in Dir, from the beginning where there is none. Without it the run
 	// begins anew over whatever lies there.
 	Resume bool

@@ -50,6 +50,7 @@ func ClassifierFile(dir string) (string, bool) {
 
 // Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and npg.yaml last: a
 // folder whose writing was interrupted has none, unless it held the same bundle before. Nothing else in dir is touched.
+// Only one writer of a folder may run at a time.
 func Write(dir string, b *Bundle) error {
 	contents, err := b.encode()
 	if err != nil {
@@ -148,9 +149,10 @@ func digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// writeFile writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder.
+// writeFile writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder. The temporary name is
+// always the same, so that the next writer writes over what a killed one left.
 func writeFile(dir, name string, data []byte) (err error) {
-	tmp, err := os.CreateTemp(dir, ".bundle-*")
+	tmp, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -164,9 +166,6 @@ func writeFile(dir, name string, data []byte) (err error) {
 		}
 	}()
 	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
 		return err
 	}
 	if err = tmp.Sync(); err != nil {

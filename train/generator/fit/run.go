@@ -18,6 +18,7 @@ import (
 	"ucan/npg/net"
 	"ucan/runtime"
 	"ucan/train"
+	"ucan/train/checkpoint"
 	"ucan/train/data"
 	"ucan/train/generator"
 	"ucan/train/optim"
@@ -65,6 +66,13 @@ func Run(ctx context.Context, rt *runtime.Runtime, model *models.Model, set, hel
 		return Result{}, err
 	}
 	defer func() { err = errors.Join(err, r.objective.Close()) }()
+	// Held until the bundle is written, not only while steps are taken.
+	release, err := checkpoint.Lock(filepath.Join(c.Loop.Dir, train.CheckpointDir))
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
+	r.config.Loop.Locked = true
 	trained, err := r.train(ctx)
 	if err != nil {
 		return Result{}, err
