@@ -215,5 +215,8 @@ func (g *gradientReport) writeText(a *app) {
 	if c := g.Check; c != nil {
 		fmt.Fprintf(a.stdout, "  checked along %d directions at batch %d against %s differences: relative error median %.1e, largest %.1e\n",
 			c.Directions, c.Batch, c.Reference, c.MedianRelativeError, c.MaxRelativeError)
+		if c.Undecided > 0 {
+			fmt.Fprintf(a.stdout, "  at the inputs drawn, rounding to float32 decides the side of a kink for %d activations: expect larger errors\n", c.Undecided)
+		}
 	}
 }

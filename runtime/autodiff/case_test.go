@@ -70,6 +70,7 @@ func TestJacobians(t *testing.T) {
 	eng := autodiff.OnRuntime(rt)
 	for _, c := range allCases() {
 		t.Run(strings.ReplaceAll(c.op+"/"+c.name, " ", "_"), func(t *testing.T) {
+			t.Parallel()
 			dt := onnx.Double
 			if c.ref != nil {
 				dt = onnx.Float

@@ -80,6 +80,7 @@ func TestCPUConvolutions(t *testing.T) {
 	)
 	for i, s := range shapes {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			leaky := i%2 == 1
 			b := onnx.NewBuilder("conv", 17)
 			k := &maker{b: b, t: t, r: rng(uint64(40 + i))}

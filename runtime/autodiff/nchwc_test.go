@@ -72,6 +72,7 @@ func TestInputBlocks(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for i, s := range convShapes() {
 		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
 			b := onnx.NewBuilder("conv", 17)
 			k := &maker{b: b, t: t, r: rng(uint64(60 + i))}
 			in, out := 16*s.group, 32*s.group
