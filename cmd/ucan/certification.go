@@ -138,7 +138,7 @@ func (c *certification) openOutputs(ctx context.Context) error {
 	if o.jsonl != "" {
 		c.fields = certificate.NewFolder(filepath.Dir(o.jsonl))
 	}
-	return nil
+	return c.checkEarlier(ctx)
 }
 
 // execute certifies what is left to do and sums up all rows.

@@ -229,6 +229,13 @@ func TestFromCounts(t *testing.T) {
 		t.Error("certificates from counts differ from those of a run at that alpha")
 	}
 	want(t, exitUsage, "certify", "--from-counts", jsonl, "--alpha", "2")
+	// What the votes cannot follow is refused, not left unheard.
+	for _, more := range [][]string{{"--sigma", "5"}, {"--joint"}, {"--n", "100000"}, {"--adaptive", "default"}, {"--noise", "laplace"}, {"--arithmetic", "lattice"}} {
+		args := append([]string{"certify", "--from-counts", jsonl, "--out", filepath.Join(dir, "none.tsv")}, more...)
+		if got := want(t, exitUsage, args...); !strings.Contains(got.stderr, "only --alpha") {
+			t.Errorf("%v: %s", more, got.stderr)
+		}
+	}
 }
 
 func TestAdaptiveRun(t *testing.T) {

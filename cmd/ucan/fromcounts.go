@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"ucan/internal/pipeline"
 	"ucan/internal/report"
@@ -22,6 +23,7 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	r := a.values()
 	output := a.outputOptions(r)
 	terms := countTerms(r)
+	refuseForeign(r)
 	if err := r.err(); err != nil {
 		return err
 	}
@@ -100,6 +102,17 @@ func countTerms(r *values) certificate.Terms {
 		terms.Bound = &bound
 	}
 	return terms
+}
+
+// refuseForeign refuses flags that stored votes cannot follow: left unheard, they would make a certificate seem to hold for
+// other noise, another number of samples or all inputs together.
+func refuseForeign(r *values) {
+	heard := []string{"noise.norm", "statistics.alpha", "statistics.bound", "statistics.from_counts", "seed"}
+	for _, key := range slices.Concat(noiseKeys, statisticsKeys, certifyKeys) {
+		if f := r.flags.Lookup(findSetting(key).flag); f != nil && f.Changed && !slices.Contains(heard, key) {
+			r.fault(key, "stored votes are those of their own noise and samples; with --from-counts only --alpha, --norm and --bound change, leave it out")
+		}
+	}
 }
 
 // writeDerived writes derived certificates where the options say, and returns their rows.

@@ -98,6 +98,17 @@ func (o Statistics) Plan(noise *smooth.SealedNoise, tables *sequential.Tables) (
 	}, tables)
 }
 
+// MethodName is the method as certificates name it.
+func (o Statistics) MethodName() smooth.Method {
+	switch {
+	case o.Kappa > 0:
+		return smooth.MethodTwoStage
+	case o.Profile != nil:
+		return smooth.MethodAdaptive
+	}
+	return smooth.MethodFixed
+}
+
 // Describe is the statistics as runs record and compare them.
 func (o Statistics) Describe() map[string]any {
 	d := map[string]any{"n0": o.N0, "n": o.N, "alpha": o.Alpha, "bound": o.Bound.String(), "together": o.Together}
