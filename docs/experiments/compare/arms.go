@@ -26,8 +26,6 @@ type arm struct {
 	inputs    []string // digests of the inputs
 	// meanSigma and largest describe the noise, over all coordinates of all inputs.
 	meanSigma, largest float64
-	samples            int64
-	seconds            float64
 }
 
 // size is how large one certified region is: the radius of its ℓ2 ball, its ALM radius, and the ALM radius of its
@@ -42,6 +40,18 @@ func (a *arm) measured(of func(size) float64) []results.Row {
 		rows[i].Radius = of(a.sizes[i])
 	}
 	return rows
+}
+
+// keep drops the inputs that are not wanted.
+func (a *arm) keep(want func(input string) bool) {
+	n := 0
+	for i, in := range a.inputs {
+		if want(in) {
+			a.rows[n], a.sizes[n], a.inputs[n] = a.rows[i], a.sizes[i], in
+			n++
+		}
+	}
+	a.rows, a.sizes, a.inputs = a.rows[:n], a.sizes[:n], a.inputs[:n]
 }
 
 // readArm reads a certificate file; varies tells which inputs vary, nil for all.
@@ -88,8 +98,6 @@ func (a *arm) add(line []byte, load certificate.Loader, sections *sections) erro
 	}
 	a.rows, a.sizes, a.inputs = append(a.rows, row), append(a.sizes, s), append(a.inputs, c.Input.SHA256)
 	a.guarantee = string(c.Guarantee)
-	a.samples += row.N
-	a.seconds += row.Seconds
 	return a.addNoise(c, load)
 }
 

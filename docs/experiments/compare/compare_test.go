@@ -101,6 +101,29 @@ func TestRatiosAreTakenWhereTheEnvelopeCertifies(t *testing.T) {
 	}
 }
 
+func TestCommonInputs(t *testing.T) {
+	of := func(inputs ...string) arm {
+		a := arm{inputs: inputs}
+		for i := range inputs {
+			a.rows, a.sizes = append(a.rows, results.Row{Index: i}), append(a.sizes, size{l2: float64(len(inputs[i]))})
+		}
+		return a
+	}
+	arms := []arm{of("a", "bb", "ccc"), of("bb", "ccc", "dddd")}
+	if err := sameInputs(arms); err == nil {
+		t.Error("other inputs were taken for the same")
+	}
+	keepCommon(arms)
+	if err := sameInputs(arms); err != nil || len(arms[0].rows) != 2 || arms[0].sizes[1].l2 != 3 || arms[1].rows[0].Index != 0 {
+		t.Errorf("%+v %v", arms, err)
+	}
+	arms = []arm{of("a"), of("b")}
+	keepCommon(arms)
+	if err := sameInputs(arms); err == nil {
+		t.Error("nothing in common passed")
+	}
+}
+
 func TestUsage(t *testing.T) {
 	for _, args := range [][]string{{}, {"-radii", "x", "a=b"}, {"-radii", "-1", "a=b"}, {"nofile"}, {"a=" + filepath.Join(t.TempDir(), "none")}} {
 		if err := run(t.Context(), args, &bytes.Buffer{}); err == nil {

@@ -43,6 +43,7 @@ type settings struct {
 	arms      []string
 	training  string // data whose variance tells which inputs vary; empty for none
 	max       int
+	common    bool    // keep the inputs that all arms hold
 	share     float64 // least share of the envelope at which ratios are taken
 }
 
@@ -53,6 +54,7 @@ func parse(args []string) (s settings, err error) {
 	flags.StringVar(&s.out, "out", "", "beginning of the names of the plots (none: no plots)")
 	flags.StringVar(&s.training, "training", "", "training data, such as mnist:DIR: a third table leaves out what never varies there")
 	flags.IntVar(&s.max, "max", 0, "first N inputs of it (0: all)")
+	flags.BoolVar(&s.common, "common", false, "compare on the inputs that all files hold, instead of refusing files with other inputs")
 	flags.Float64Var(&s.share, "least", 0.1, "compare only where the envelope certifies this share")
 	if err = flags.Parse(args); err != nil {
 		return s, err
@@ -103,6 +105,9 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 			return err
 		}
 		arms = append(arms, a)
+	}
+	if s.common {
+		keepCommon(arms)
 	}
 	if err = sameInputs(arms); err != nil {
 		return err
@@ -161,8 +166,24 @@ func draw(arms []arm, m measure, out string) error {
 	return report.SavePlot(out+"-"+m.suffix+".png", series, opt)
 }
 
+// keepCommon leaves every arm the inputs that all hold.
+func keepCommon(arms []arm) {
+	count := map[string]int{}
+	for i := range arms {
+		for _, in := range arms[i].inputs {
+			count[in]++
+		}
+	}
+	for i := range arms {
+		arms[i].keep(func(in string) bool { return count[in] == len(arms) })
+	}
+}
+
 // sameInputs refuses arms that were not certified on the same inputs.
 func sameInputs(arms []arm) error {
+	if len(arms[0].inputs) == 0 {
+		return errors.New("the files hold no input in common; certify the same selection")
+	}
 	for i := range arms {
 		if !slices.Equal(arms[i].inputs, arms[0].inputs) {
 			return fmt.Errorf("%s and %s hold other inputs (%d and %d); certify the same selection", arms[0].name, arms[i].name, len(arms[0].inputs), len(arms[i].inputs))

@@ -14,14 +14,16 @@ func summary(w io.Writer, arms []arm) {
 	_, _ = fmt.Fprintf(w, "%d inputs.\n\n| noise | guarantee | mean σ | largest σ | accuracy | ACR (ℓ2) | mean ALM radius | samples | seconds |\n|---|---|---|---|---|---|---|---|---|\n", len(arms[0].rows))
 	for i := range arms {
 		a := &arms[i]
-		var right, acr, alm float64
+		var right, acr, alm, seconds float64
+		var samples int64
 		for j, r := range a.rows {
+			samples, seconds = samples+r.N, seconds+r.Seconds
 			if r.Correct {
 				right, acr, alm = right+1, acr+a.sizes[j].l2, alm+a.sizes[j].alm
 			}
 		}
 		n := float64(len(a.rows))
-		_, _ = fmt.Fprintf(w, "| %s | %s | %.3f | %.3f | %.1f | %.3f | %.3f | %d | %.0f |\n", a.name, a.guarantee, a.meanSigma, a.largest, 100*right/n, acr/n, alm/n, a.samples, a.seconds)
+		_, _ = fmt.Fprintf(w, "| %s | %s | %.3f | %.3f | %.1f | %.3f | %.3f | %d | %.0f |\n", a.name, a.guarantee, a.meanSigma, a.largest, 100*right/n, acr/n, alm/n, samples, seconds)
 	}
 }
 
