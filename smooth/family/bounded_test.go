@@ -14,6 +14,7 @@ import (
 // parameters, and every family answers with a radius or an ErrDomain, never with a
 // silent 0. Dimension 1 to 50 and 784.
 func TestIntegralsAreBounded(t *testing.T) {
+	t.Parallel()
 	const limit = 450_000 // 8192 panels of 48 evaluations, and the first rule of each
 	rng := rand.New(rand.NewPCG(5, 7))
 	cases := []struct {

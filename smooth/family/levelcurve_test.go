@@ -11,6 +11,7 @@ import (
 // The interpolated radius is that of the direct search within what the margin is for,
 // at random bounds on p_A from one ulp above ½ to one ulp below 1, and it is there.
 func TestLevelCurveAgreesWithTheSearch(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(5, 17))
 	answered, asked := 0, 0
 	check := func(name string, dim int, r radial) {
@@ -78,6 +79,7 @@ func TestLevelCurveAgreesWithTheSearch(t *testing.T) {
 
 // Interpolated integrals never exceed, and nearly reach, the integral itself.
 func TestTailCurves(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(6, 18))
 	check := func(name string, at, exact func(w, q float64) float64) {
 		for range 60 {
