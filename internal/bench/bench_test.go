@@ -99,9 +99,9 @@ func TestNoiseTime(t *testing.T) {
 		"lattice":   {Arithmetic: smooth.Lattice},
 	} {
 		noise.Family, noise.Norm, noise.Lambda = family.Gaussian{}, family.L2, 0.25
-		sealed, err := noise.Seal(64)
-		if err != nil {
-			t.Fatal(err)
+		sealed, sealErr := noise.Seal(64)
+		if sealErr != nil {
+			t.Fatal(sealErr)
 		}
 		if times[name], err = NoiseTime(t.Context(), sealed, make([]float32, 64)); err != nil || !(times[name] > 0) {
 			t.Errorf("%s: %v ns, %v", name, times[name], err)

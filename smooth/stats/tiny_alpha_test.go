@@ -16,8 +16,8 @@ func TestTinyAlpha(t *testing.T) {
 				t.Fatalf("lower bound of %d in %d at %v: %v, %v", k, n, alpha, lower, err)
 			}
 			if lower > 0 && k > 0 {
-				if tail, err := LogBinomialSurvival(k, n, lower); err != nil || tail > math.Log(alpha) {
-					t.Errorf("lower bound of %d in %d at %v: tail %v, %v", k, n, alpha, tail, err)
+				if tail, tailErr := LogBinomialSurvival(k, n, lower); tailErr != nil || tail > math.Log(alpha) {
+					t.Errorf("lower bound of %d in %d at %v: tail %v, %v", k, n, alpha, tail, tailErr)
 				}
 			}
 			upper, err := ClopperPearsonUpper(k, n, alpha)

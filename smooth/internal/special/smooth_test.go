@@ -14,7 +14,10 @@ func TestSmooth(t *testing.T) {
 		"exponential": {math.Exp, math.Exp},
 		"pole close by": {
 			func(x float64) float64 { return 1 / (0.01 + (x-1)*(x-1)) },
-			func(x float64) float64 { return -2 * (x - 1) / math.Pow(0.01+(x-1)*(x-1), 2) },
+			func(x float64) float64 {
+				d := 0.01 + (x-1)*(x-1)
+				return -2 * (x - 1) / d / d
+			},
 		},
 	} {
 		s := NewSmooth(c.f, 0.5, 1e-12)
