@@ -6,77 +6,91 @@ import (
 	"ucan/npg"
 )
 
+// rule is one row of the table of diagnoses: a figure beside its threshold.
+type rule struct {
+	applies          bool // the figure was measured, and means something for this generator
+	name             string
+	found            bool
+	value, threshold float64
+	text, knob       string
+}
+
 // judge compares the figures with the thresholds, the gravest faults first.
 func judge(r Report, o Options) []Diagnosis {
-	t := o.Thresholds
 	var out []Diagnosis
-	add := func(d Diagnosis) {
-		if !d.Found {
-			d.Knob = ""
-		}
-		out = append(out, d)
-	}
 	if r.Leak != nil {
-		add(judgeLeak(r.Leak, t))
+		out = append(out, judgeLeak(r.Leak, o.Thresholds))
 	}
-	if a := r.Abstention; a != nil {
-		add(Diagnosis{
-			Name: Abstains, Found: a.Share >= t.Abstention, Value: a.Share, Threshold: t.Abstention,
-			Text: fmt.Sprintf("the smoothed classifier abstains on %d of %d inputs at n = %d", a.Abstained, a.Inputs, a.N),
-			Knob: "less noise (--sigma, --ceiling, --volume-weight), or a base classifier trained under this noise (--joint)",
-		})
+	for _, row := range rules(r, o.Thresholds) {
+		if row.applies {
+			out = append(out, Diagnosis{Name: row.name, Found: row.found, Value: row.value, Threshold: row.threshold, Text: row.text, Knob: row.knob})
+		}
 	}
-	add(judgeFloor(r.Sigma, t))
-	if s := r.Sigma; s.Ceiling > 0 {
-		add(Diagnosis{
-			Name: SigmaCap, Found: s.AtCeiling >= t.AtCeiling, Value: s.AtCeiling, Threshold: t.AtCeiling,
-			Text: fmt.Sprintf("%.1f %% of the coordinates of σ are at the ceiling %.3g", 100*s.AtCeiling, s.Ceiling),
-			Knob: "a higher --ceiling, or a lighter volume term (--volume-weight, --reg): now the ceiling makes the field, not training",
-		})
-	}
-	add(Diagnosis{
-		Name: Collapse, Found: r.Sigma.SpreadCoordinates < t.Collapse, Value: r.Sigma.SpreadCoordinates, Threshold: t.Collapse,
-		Text: fmt.Sprintf("σ has a relative spread of %.2g over the coordinates; below %.2g the region is a ball, as with isotropic noise", r.Sigma.SpreadCoordinates, t.Collapse),
-		Knob: "a higher --ceiling, a lighter --volume-weight, --volume logmean, or plain --sigma and no generator",
-	})
-	if r.Guarantee == string(npg.Deployed) {
-		return out // a constant field cannot tell inputs apart, whatever its size
-	}
-	if r.Inputs > 1 {
-		add(Diagnosis{
-			Name: CollapseInputs, Found: r.Sigma.SpreadInputs < t.CollapseInputs, Value: r.Sigma.SpreadInputs, Threshold: t.CollapseInputs,
-			Text: fmt.Sprintf("σ has a relative spread of %.2g over the inputs; below %.2g all of them get one field", r.Sigma.SpreadInputs, t.CollapseInputs),
-			Knob: "--kind dataset, whose constant field keeps the guarantee \"deployed\"",
-		})
-		add(Diagnosis{
-			Name: MuLarge, Found: r.Mu.Varying >= t.MuLarge, Value: r.Mu.Varying, Threshold: t.MuLarge,
-			Text: fmt.Sprintf("what differs in μ from input to input is %.2g times the size of the inputs", r.Mu.Varying),
-			Knob: "a smaller --mu-scale, or --fixed-mean",
-		})
-	}
-	if r.Mu.Cap > 0 {
-		add(Diagnosis{
-			Name: MuCap, Found: r.Mu.OfCap >= t.MuCap, Value: r.Mu.OfCap, Threshold: t.MuCap,
-			Text: fmt.Sprintf("‖μ‖ = %.3g is %.0f %% of the largest that the generator can make", r.Mu.Norm, 100*r.Mu.OfCap),
-			Knob: "a smaller --mu-scale, or --fixed-mean",
-		})
+	for i := range out {
+		if !out[i].Found {
+			out[i].Knob = ""
+		}
 	}
 	return out
 }
 
-// judgeFloor tells the two ways apart in which the ℓ2 radius is lost.
-func judgeFloor(s Scale, t Thresholds) Diagnosis {
+// rules is the table of all diagnoses but the leak. A constant field cannot tell inputs apart, whatever its size, so what
+// compares inputs, and the size of the offset, concern generators that read them.
+func rules(r Report, t Thresholds) []rule {
+	s, mu := r.Sigma, r.Mu
+	var votes Abstention
+	if r.Abstention != nil {
+		votes = *r.Abstention
+	}
+	pinned := r.Guarantee != string(npg.Deployed)
+	return []rule{
+		{
+			r.Abstention != nil, Abstains, votes.Share >= t.Abstention, votes.Share, t.Abstention,
+			fmt.Sprintf("the smoothed classifier abstains on %d of %d inputs at n = %d", votes.Abstained, votes.Inputs, votes.N),
+			"less noise (--sigma, --ceiling, --volume-weight), or a base classifier trained under this noise (--joint)",
+		},
+		floorRule(s, t),
+		{
+			s.Ceiling > 0, SigmaCap, s.AtCeiling >= t.AtCeiling, s.AtCeiling, t.AtCeiling,
+			fmt.Sprintf("%.1f %% of the coordinates of σ are at the ceiling %.3g", 100*s.AtCeiling, s.Ceiling),
+			"a higher --ceiling, or a lighter volume term (--volume-weight, --reg): now the ceiling makes the field, not training",
+		},
+		{
+			true, Collapse, s.SpreadCoordinates < t.Collapse, s.SpreadCoordinates, t.Collapse,
+			fmt.Sprintf("σ has a relative spread of %.2g over the coordinates; below %.2g the region is a ball, as with isotropic noise", s.SpreadCoordinates, t.Collapse),
+			"a higher --ceiling, a lighter --volume-weight, --volume logmean, or plain --sigma and no generator",
+		},
+		{
+			pinned && r.Inputs > 1, CollapseInputs, s.SpreadInputs < t.CollapseInputs, s.SpreadInputs, t.CollapseInputs,
+			fmt.Sprintf("σ has a relative spread of %.2g over the inputs; below %.2g all of them get one field", s.SpreadInputs, t.CollapseInputs),
+			"--kind dataset, whose constant field keeps the guarantee \"deployed\"",
+		},
+		{
+			pinned && r.Inputs > 1, MuLarge, mu.Varying >= t.MuLarge, mu.Varying, t.MuLarge,
+			fmt.Sprintf("what differs in μ from input to input is %.2g times the size of the inputs", mu.Varying),
+			"a smaller --mu-scale, or --fixed-mean",
+		},
+		{
+			pinned && mu.Cap > 0, MuCap, mu.OfCap >= t.MuCap, mu.OfCap, t.MuCap,
+			fmt.Sprintf("‖μ‖ = %.3g is %.0f %% of the largest that the generator can make", mu.Norm, 100*mu.OfCap),
+			"a smaller --mu-scale, or --fixed-mean",
+		},
+	}
+}
+
+// floorRule tells the two ways apart in which the ℓ2 radius is lost.
+func floorRule(s Scale, t Thresholds) rule {
 	if s.AtFloor >= t.AtFloor || s.Floor > 0 && s.VolumeGain < t.VolumeGain {
-		return Diagnosis{
-			Name: ZeroRadius, Found: s.AtFloor >= t.AtFloor, Value: s.AtFloor, Threshold: t.AtFloor,
-			Text: fmt.Sprintf("%.1f %% of the coordinates of σ are at the floor %.3g, below which the ℓ2 radius cannot fall", 100*s.AtFloor, s.Floor),
-			Knob: "a higher --floor, or a volume term that looks at the least σ (--volume min) or weighs more (--volume-weight)",
+		return rule{
+			true, ZeroRadius, s.AtFloor >= t.AtFloor, s.AtFloor, t.AtFloor,
+			fmt.Sprintf("%.1f %% of the coordinates of σ are at the floor %.3g, below which the ℓ2 radius cannot fall", 100*s.AtFloor, s.Floor),
+			"a higher --floor, or a volume term that looks at the least σ (--volume min) or weighs more (--volume-weight)",
 		}
 	}
-	return Diagnosis{
-		Name: ZeroRadius, Found: s.VolumeGain >= t.VolumeGain, Value: s.VolumeGain, Threshold: t.VolumeGain,
-		Text: fmt.Sprintf("the least σ of an input is %.3g times below its geometric mean, and the ℓ2 radius as far below the ALM", s.VolumeGain),
-		Knob: "a higher --floor, or a volume term that looks at the least σ (--volume min)",
+	return rule{
+		true, ZeroRadius, s.VolumeGain >= t.VolumeGain, s.VolumeGain, t.VolumeGain,
+		fmt.Sprintf("the least σ of an input is %.3g times below its geometric mean, and the ℓ2 radius as far below the ALM", s.VolumeGain),
+		"a higher --floor, or a volume term that looks at the least σ (--volume min)",
 	}
 }
 
