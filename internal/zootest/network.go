@@ -28,11 +28,9 @@ func NewNetwork(t testing.TB, i int) *Network {
 	process := os.Getpid() % (64 * 256)
 	address := func(host int) string { return fmt.Sprintf("10.%d.%d.%d", 200+i, process/64, process%64*4+host) }
 	n := &Network{t: t, Name: fmt.Sprintf("ucan%d-%d", os.Getpid(), i), cable: fmt.Sprintf("uc%d-%d", os.Getpid(), i), Host: address(1)}
-	if out, err := exec.CommandContext(t.Context(), "ip", "netns", "add", n.Name).CombinedOutput(); err != nil {
-		t.Skipf("no network namespace can be made here: %v %s", err, strings.TrimSpace(string(out)))
-	}
 	t.Cleanup(func() { _ = exec.Command("ip", "netns", "del", n.Name).Run() }) //nolint:noctx // after the test's context has ended
 	for _, line := range []string{
+		"netns add " + n.Name,
 		"link add " + n.cable + " type veth peer name eth0 netns " + n.Name,
 		"address add " + n.Host + "/30 dev " + n.cable,
 		"link set " + n.cable + " up",
@@ -40,23 +38,33 @@ func NewNetwork(t testing.TB, i int) *Network {
 		"-n " + n.Name + " link set eth0 up",
 		"-n " + n.Name + " link set lo up",
 	} {
-		n.ip(line)
+		if err := n.ip(line); err != nil {
+			t.Skipf("no network namespace with a cable can be made here: %v", err)
+		}
 	}
 	return n
 }
 
-func (n *Network) ip(line string) {
-	n.t.Helper()
-	if out, err := exec.CommandContext(n.t.Context(), "ip", strings.Fields(line)...).CombinedOutput(); err != nil {
-		n.t.Fatalf("ip %s: %v %s", line, err, out)
+func (n *Network) ip(line string) error {
+	out, err := exec.CommandContext(n.t.Context(), "ip", strings.Fields(line)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ip %s: %w: %s", line, err, strings.TrimSpace(string(out)))
 	}
+	return nil
 }
 
 // Unplug takes the cable out: what is sent is lost, without a word to either side.
-func (n *Network) Unplug() { n.ip("link set " + n.cable + " down") }
+func (n *Network) Unplug() { n.set("down") }
 
 // Plug puts the cable in again.
-func (n *Network) Plug() { n.ip("link set " + n.cable + " up") }
+func (n *Network) Plug() { n.set("up") }
+
+func (n *Network) set(state string) {
+	n.t.Helper()
+	if err := n.ip("link set " + n.cable + " " + state); err != nil {
+		n.t.Fatal(err)
+	}
+}
 
 // Prefix is what stands before a command that is to run inside.
 func (n *Network) Prefix() []string { return []string{"ip", "netns", "exec", n.Name} }
