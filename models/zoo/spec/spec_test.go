@@ -234,3 +234,19 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestPublishedZoo keeps the zoo of the documentation readable.
+func TestPublishedZoo(t *testing.T) {
+	const path = "../../../docs/experiments/zoo-all-models.yaml"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := Parse(path, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z.Models) != 13 || len(z.Datasets) != 2 || len(z.Noise) != 2 || z.ShardSize != 10 || z.Seed == nil {
+		t.Errorf("%d models and globs, %d data sources, %d scales", len(z.Models), len(z.Datasets), len(z.Noise))
+	}
+}
