@@ -91,7 +91,11 @@ func (a *arm) add(line []byte, load certificate.Loader, sections *sections) erro
 		return err
 	}
 	s := size{l2: row.L2, alm: row.ALM}
-	if c.Status == certificate.Certified {
+	switch {
+	case c.Status != certificate.Certified:
+	case c.Noise.SigmaField == nil && len(c.Regions) == 1: // a ball: R itself, where the stored ALM is rounded down
+		s.alm, s.section = float64(c.Regions[0].R), float64(c.Regions[0].R)
+	default:
 		if s.section, err = sections.radius(c, load); err != nil {
 			return err
 		}

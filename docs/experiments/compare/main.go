@@ -96,10 +96,11 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 		arms = append(arms, a)
 	}
 	for _, text := range s.arms {
-		name, path, ok := strings.Cut(text, "=")
-		if !ok {
+		at := strings.LastIndex(text, "=") // a name may say "μ = 0"
+		if at < 0 {
 			return fmt.Errorf("%q is not NAME=FILE", text)
 		}
+		name, path := text[:at], text[at+1:]
 		var a arm
 		if a, err = readArm(name, path, varies); err != nil {
 			return err
