@@ -97,6 +97,8 @@ func product(t *testing.T, out string) map[string]string {
 		switch {
 		case name == "train.jsonl":
 			files[name] = trainLog(t, out)
+		case slices.Contains([]string{"latest.ckpt", "previous.ckpt", "fresh.ckpt"}, filepath.Base(name)):
+			files["checkpoint/*.ckpt"] = "" // killed while the last one takes its name, it is read under the one it has
 		case name == "train.yaml", strings.HasPrefix(name, "checkpoint"):
 			files[name] = ""
 		default:
@@ -215,7 +217,7 @@ func TestKilledTrainingsEndWithTheSameBytes(t *testing.T) {
 			}
 			span := time.Since(begun)
 			wanted := product(t, whole)
-			if len(wanted) < 4 {
+			if len(wanted) < 3 {
 				t.Fatalf("an uninterrupted run leaves %q", slices.Sorted(maps.Keys(wanted)))
 			}
 			moments := k.moments()
