@@ -18,8 +18,9 @@ import (
 // Soundness. Every value of ℓ comes from quadratures that tell their disagreement, and
 // no panel of the interpolant is used that misses the quadrature by more than curveTol
 // at points of its own, where the interpolation error has its extremes. Both are
-// estimates, not bounds: levelSetMargin is taken off for them, at least four times what
-// they come to for the radius at hand. Where they come to more, nothing is answered.
+// estimates, not bounds: levelSetMargin is taken off for them. It is at least four times
+// what the interpolation comes to for the radius at hand, else nothing is answered, and ten
+// times what the quadratures may disagree in a probability.
 type levelCurve struct {
 	set    *levelSet
 	unit   float64 // e₀

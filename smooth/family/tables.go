@@ -75,8 +75,8 @@ func tailCurve(j func(w, q float64) float64) *special.Smooth {
 // interpolation error, and is lowered by.
 const tailTol = 1e-12
 
-// onCurve is j(w, q) by its tailCurve, which never answers more; by itself where the
-// curve has no answer.
+// onCurve is j(w, q) by its tailCurve, lowered by what that may miss where it was checked;
+// by itself where the curve has no answer.
 func onCurve(curve *special.Smooth, w, q float64, j func(w, q float64) float64) float64 {
 	c := math.Log1p(2 * w / q)
 	v, _, _, ok := curve.At(c)
