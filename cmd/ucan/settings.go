@@ -128,6 +128,7 @@ func settings() []setting {
 
 		{"train.arch", "arch", "", kindString, "", "architecture to train from new weights: mnist-cnn, resnet20, resnet110, vit-tiny or mlp"},
 		{"train.init", "init", "", kindString, "", "ONNX file or bundle to begin with instead: fine-tune its weights"},
+		{"train.batch_norm", "batch-norm", "", kindBool, false, "with --init, train with batch normalisations behind the convolutions, folded away at the end: for noise unlike that which the model knows"},
 		{"train.out", "out", "o", kindString, "", "bundle to write: a folder with the model, its record, log and checkpoints"},
 		{"train.resume", "resume", "", kindBool, false, "go on with the training in the bundle; begins it where there is none"},
 		{"train.epochs", "epochs", "", kindInt, 0, "passes over the data (0: 20 for a base classifier)"},

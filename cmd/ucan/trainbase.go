@@ -46,7 +46,7 @@ not there begins it; on a finished one it does nothing.
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), a) },
 	}
 	addSettings(cmd.Flags(), slices.Concat(baseTrainKeys, []string{
-		"train.arch", "train.init", "model.mean", "model.std",
+		"train.arch", "train.init", "train.batch_norm", "model.mean", "model.std",
 		"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
 		"noise.family", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg",
 	})...)
@@ -61,6 +61,7 @@ type baseTraining struct {
 	noise     workbench.Noise
 	arch      string
 	init      string
+	batchNorm bool
 	mean, std []float64
 	session   sessionOptions
 
@@ -96,7 +97,8 @@ func newBaseTraining(a *app) (*baseTraining, error) {
 	}
 	t := &baseTraining{
 		a: a, session: session, train: a.trainOptions(r), data: a.dataOptions(r), noise: a.noiseOptions(r),
-		arch: r.text("train.arch"), init: r.text("train.init"), mean: r.floats("model.mean"), std: r.floats("model.std"),
+		arch: r.text("train.arch"), init: r.text("train.init"), batchNorm: r.flag("train.batch_norm"),
+		mean: r.floats("model.mean"), std: r.floats("model.std"),
 	}
 	switch {
 	case t.arch == "" && t.init == "":
@@ -105,6 +107,9 @@ func newBaseTraining(a *app) (*baseTraining, error) {
 		r.fault("train.arch", "both --arch and --init are given; give one")
 	case t.arch != "" && !slices.Contains(arch.Names(), t.arch):
 		r.fault("train.arch", "%q is unknown; use %s", t.arch, strings.Join(arch.Names(), ", "))
+	}
+	if t.batchNorm && t.init == "" {
+		r.fault("train.batch_norm", "only --init has use for it; the networks of --arch say themselves what they normalise")
 	}
 	if (len(t.mean) == 0) != (len(t.std) == 0) {
 		r.fault("model.mean", "give --mean and --std together")
@@ -227,7 +232,27 @@ func (t *baseTraining) initial(ctx context.Context) (*base.Net, map[string]any, 
 	if errors.Is(err, autodiff.ErrNotDifferentiable) {
 		return nil, nil, refusedError{err}
 	}
-	return net, map[string]any{"init": m.SHA256(), "classes": m.Classes()}, err
+	description := map[string]any{"init": m.SHA256(), "classes": m.Classes()}
+	if err == nil && t.batchNorm {
+		description["batch_norm"] = true
+		err = t.renormalise(ctx, net)
+	}
+	return net, description, err
+}
+
+// renormalise puts batch normalisations into the classifier, by the moments of images of the training set, as many as
+// make a million values, 256 at most.
+func (t *baseTraining) renormalise(ctx context.Context, net *base.Net) error {
+	some := t.set.Spread(min(256, max(8, 1<<20/t.set.Dim())))
+	images := make([]float32, some.Len()*some.Dim())
+	for i := range some.Len() {
+		some.Read(i, images[i*some.Dim():(i+1)*some.Dim()])
+	}
+	err := net.Renormalise(ctx, autodiff.OnRuntime(t.rt), images, some.Len())
+	if errors.Is(err, arch.ErrNoRenormalisation) {
+		return refusef("fine-tune %s with --batch-norm: %w; train without", t.init, err)
+	}
+	return err
 }
 
 // run trains and writes the model.

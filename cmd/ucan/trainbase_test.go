@@ -7,6 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	demomodel "ucan/models/demo"
+	"ucan/runtime/onnx"
 )
 
 // trainArgs trains a small network on few digits: 4 epochs of 6 steps.
@@ -130,6 +133,44 @@ func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 	})
 }
 
+// TestTrainBaseBatchNorm fine-tunes with batch normalisations behind the convolutions, stops and goes on, and ends with a
+// plain file of as many nodes; a network without convolutions is refused.
+func TestTrainBaseBatchNorm(t *testing.T) {
+	dir := t.TempDir()
+	demo, whole, parts := filepath.Join(dir, "demo.onnx"), filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
+	if err := os.WriteFile(demo, demomodel.Model(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	args := func(out string, more ...string) []string {
+		return append([]string{"train", "base", "--init", demo, "--batch-norm", "--data", "digits?n=192", "--sigma", "1", "--batch", "32", "--epochs", "2",
+			"--seed", "1", "--threads", "2", "--out", out}, more...)
+	}
+	want(t, exitDone, args(whole)...)
+	want(t, exitDone, "predict", "--model", whole, "--data", "digits?n=20", "--n", "0")
+	m, err := onnx.Read(filepath.Join(whole, "model.onnx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ops := m.Operators(); ops["BatchNormalization"] > 0 {
+		t.Errorf("operators %v", ops)
+	}
+	want(t, exitUsage, args(whole, "--resume", "--batch-norm=false")...)
+	want(t, exitDone, args(parts, "--checkpoint-every", "1")...)
+	if err := os.Remove(filepath.Join(parts, "model.onnx")); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitDone, args(parts, "--checkpoint-every", "1", "--resume")...)
+	if read(t, filepath.Join(whole, "model.onnx")) != read(t, filepath.Join(parts, "model.onnx")) {
+		t.Error("the bytes differ")
+	}
+	mlp := filepath.Join(dir, "mlp")
+	want(t, exitDone, "train", "base", "--arch", "mlp", "--data", "digits?n=32", "--sigma", "1", "--batch", "32", "--epochs", "1", "--seed", "1", "--out", mlp)
+	o := want(t, exitRefused, "train", "base", "--init", mlp, "--batch-norm", "--data", "digits?n=32", "--sigma", "1", "--batch", "32", "--epochs", "1", "--out", filepath.Join(dir, "refused"))
+	if !strings.Contains(o.stderr, "train without") {
+		t.Errorf("stderr %q", o.stderr)
+	}
+}
+
 // TestTrainBaseBundle certifies, predicts and inspects by the bundle, and fine-tunes it.
 func TestTrainBaseBundle(t *testing.T) {
 	dir := t.TempDir()
@@ -171,6 +212,7 @@ func TestTrainBaseFaults(t *testing.T) {
 		"hold-out and val": args("--arch", "mlp", "--hold-out", "3", "--val", "digits"),
 		"hold out all":     args("--arch", "mlp", "--hold-out", "64"),
 		"one of mean, std": args("--arch", "mlp", "--mean", "0.5"),
+		"normalise anew":   args("--arch", "mlp", "--batch-norm"),
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := want(t, exitUsage, a...)

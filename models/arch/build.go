@@ -46,20 +46,28 @@ func New(c Config) (*Network, error) {
 // that are missing, of the wrong number or not finite, and for variances below
 // 0.
 func (n *Network) Export(weights map[string][]float32, running Running) (*onnx.Model, error) {
-	for _, values := range []map[string][]float32{weights, running} {
-		for name, v := range values {
-			for i, x := range v {
-				if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
-					return nil, fmt.Errorf("arch: value %d of %q is %v; training has diverged, try a lower learning rate", i, name, x)
-				}
-			}
-		}
+	if err := allFinite(weights, running); err != nil {
+		return nil, err
 	}
 	if weights == nil {
 		weights = map[string][]float32{}
 	}
 	g := &graph{b: onnx.NewBuilder(graphName(n.config), opset), trained: weights, running: running}
 	return g.build(n.config)
+}
+
+// allFinite fails for values that are not finite.
+func allFinite(weights map[string][]float32, running Running) error {
+	for _, values := range []map[string][]float32{weights, running} {
+		for name, v := range values {
+			for i, x := range v {
+				if f := float64(x); math.IsNaN(f) || math.IsInf(f, 0) {
+					return fmt.Errorf("arch: value %d of %q is %v; training has diverged, try a lower learning rate", i, name, x)
+				}
+			}
+		}
+	}
+	return nil
 }
 
 func graphName(c Config) string { return strings.ReplaceAll(c.Name, "-", "_") }

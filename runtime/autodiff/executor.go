@@ -143,13 +143,19 @@ func openExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts 
 	}
 	session := opts.Session
 	session.Outputs = x.outputs
+	// A nil pointer in backend would not be a nil backend.
 	if opts.Mode == WeightsAsInputs {
-		x.backend, err = newInputWeights(ctx, x, session)
+		w, err := newInputWeights(ctx, x, session)
+		if err != nil {
+			return nil, err
+		}
+		x.backend = w
 	} else {
-		x.backend, err = newConstantWeights(x, session)
-	}
-	if err != nil {
-		return nil, err
+		w, err := newConstantWeights(x, session)
+		if err != nil {
+			return nil, err
+		}
+		x.backend = w
 	}
 	return x, nil
 }

@@ -11,6 +11,7 @@
 package base
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
@@ -20,6 +21,7 @@ import (
 	"ucan/models/arch"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 )
 
 // Net is a classifier to train: a graph whose named initialisers are the weights.
@@ -83,18 +85,50 @@ func FromModel(m *models.Model) (*Net, error) {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
 	}
 	net := &Net{graph: graph, input: names[preparedInput], logits: names[logits]}
-	for _, name := range autodiff.Trainable(graph) {
-		if t := graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
-			net.weights = append(net.weights, weight{name, len(t.GetDims()) >= 2})
-		}
-	}
-	if len(net.weights) == 0 {
-		return nil, fmt.Errorf("fine-tune %s: %w: it has no float32 weights that a gradient can move", m.Name(), autodiff.ErrNotDifferentiable)
+	if err = net.takeWeights(m.Name()); err != nil {
+		return nil, err
 	}
 	net.export = func(weights map[string][]float32, _ arch.Running) (*onnx.Model, error) {
 		return withWeights(graph, weights)
 	}
 	return net, nil
+}
+
+// takeWeights lists the weights of the graph.
+func (n *Net) takeWeights(name string) error {
+	n.weights = nil
+	for _, w := range autodiff.Trainable(n.graph) {
+		if t := n.graph.Initializer(w); onnx.TensorType(t) == onnx.Float {
+			n.weights = append(n.weights, weight{w, len(t.GetDims()) >= 2})
+		}
+	}
+	if len(n.weights) == 0 {
+		return fmt.Errorf("fine-tune %s: %w: it has no float32 weights that a gradient can move", name, autodiff.ErrNotDifferentiable)
+	}
+	return nil
+}
+
+// Renormalise puts batch normalisations, trained on the statistics of each batch, behind the convolutions of a classifier
+// that is fine-tuned; they are folded away at export. They begin by the moments of rows images, one after another in
+// images, which the classifier is used to. It returns arch.ErrNoRenormalisation, wrapped, where that cannot be done.
+func (n *Net) Renormalise(ctx context.Context, eng autodiff.Engine, images []float32, rows int) error {
+	in, _ := n.graph.Input(n.input)
+	dims := []int64{int64(rows)}
+	for _, d := range in.Shape[1:] {
+		dims = append(dims, d.Size)
+	}
+	x, err := onnx.NewTensor(n.input, dims, images)
+	if err != nil {
+		return fmt.Errorf("normalise the convolutions: %w", err)
+	}
+	r, err := arch.Renormalise(n.graph, func(m *onnx.Model) (map[string]*onnxpb.TensorProto, error) {
+		return eng.Eval(ctx, m, []*onnxpb.TensorProto{x})
+	})
+	if err != nil {
+		return fmt.Errorf("normalise the convolutions: %w", err)
+	}
+	n.graph, n.statistics, n.running, n.rules, n.export = r.Training(), r.Statistics(), r.NewRunning(), r.Rules(), r.Export
+	return n.takeWeights(n.graph.Name())
 }
 
 // freeNames makes wanted names, from present ones to new ones, free of those that other values of the graph have.
