@@ -42,8 +42,8 @@ func (c *Context) blocks(v onnx.Value) onnx.Value {
 
 // inBlocks returns v, of the given channels, as a value held in blocks.
 func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
-	if c.shared.blocked[v.Name()] {
-		return v
+	if c.shared.blocked[v.Name()] || c.shared.layout {
+		return v // inBlockLayout sees to it
 	}
 	return c.unitConv(v, channels)
 }
@@ -53,6 +53,14 @@ func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
 func (c *Context) unitConv(v onnx.Value, channels int64, attrs ...onnx.Attr) onnx.Value {
 	attrs = append(attrs, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1))
 	return c.blocks(c.Builder.Op("Conv", []onnx.Value{v, c.units(channels)}, attrs...))
+}
+
+// enlarged repeats every row and column of v.
+func (c *Context) enlarged(v onnx.Value, rows, columns int64) onnx.Value {
+	b := c.Builder
+	scales := onnx.Tensor(b, "scales", []int64{4}, []float32{1, 1, float32(rows), float32(columns)})
+	return c.blocks(b.Op("Resize", []onnx.Value{v, {}, scales}, onnx.Str("mode", "nearest"),
+		onnx.Str("coordinate_transformation_mode", "asymmetric"), onnx.Str("nearest_mode", "floor")))
 }
 
 // plain reports whether v is used best where it is: it cannot be blocked, or
@@ -98,11 +106,15 @@ type shared struct {
 	readers map[string]int  // of the values of the forward graph, outputs counted
 	relus   map[string]bool // outputs of Relu
 	masked  map[string]bool // outputs of Relu whose gradient is masked already
+	layout  bool            // inBlockLayout will name the provider's operators
+	// phases are what interleave made a gradient of.
+	phases map[string]interleaved
 }
 
 func newShared() *shared {
 	return &shared{blocked: make(map[string]bool), ones: make(map[int64]onnx.Value),
-		fixed: make(map[string]bool), readers: make(map[string]int), relus: make(map[string]bool), masked: make(map[string]bool)}
+		fixed: make(map[string]bool), readers: make(map[string]int), relus: make(map[string]bool), masked: make(map[string]bool),
+		phases: make(map[string]interleaved)}
 }
 
 func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {

@@ -55,12 +55,14 @@ type layout struct {
 	block   int64
 	facts   facts
 	readers map[string]int
+	left    map[string]int // of the readers, those to come that are no masks
 	out     *onnxpb.GraphProto
 	nodes   []*onnxpb.NodeProto
-	blocks  map[string]string // values held in blocks, by their plain names
-	plain   map[string]bool   // values that exist in the plain layout
-	made    map[string]int    // names in blocks: the node that makes them
-	known   map[string]string // weights brought to blocks, and constants
+	blocks  map[string]string   // values held in blocks, by their plain names
+	plain   map[string]bool     // values that exist in the plain layout
+	made    map[string]int      // names in blocks: the node that makes them
+	known   map[string]string   // weights brought to blocks, and constants
+	parts   map[string][]string // by what a Concat would make: the parts that its one reader, a DepthToSpace, interleaves
 }
 
 // inBlockLayout returns m, all of whose sizes are fixed, with what convolutions
@@ -69,18 +71,29 @@ func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.GetGraph()
 		l := &layout{
-			block: block, facts: fs, out: g, readers: make(map[string]int), blocks: make(map[string]string),
+			block: block, facts: fs, out: g, readers: make(map[string]int), left: make(map[string]int), blocks: make(map[string]string),
 			plain: make(map[string]bool), made: make(map[string]int), known: make(map[string]string),
+			parts: make(map[string][]string),
 		}
 		for _, n := range g.GetNode() {
 			for _, u := range onnx.Uses(n) {
 				l.readers[u]++
+				if n.GetOpType() != "HardSigmoid" {
+					l.left[u]++
+				}
 			}
 		}
 		for _, o := range g.GetOutput() {
 			l.readers[o.GetName()]++
+			l.left[o.GetName()]++
 		}
+		l.findInterleaved(g.GetNode())
 		for _, n := range g.GetNode() {
+			for _, u := range onnx.Uses(n) {
+				if n.GetOpType() != "HardSigmoid" {
+					l.left[u]--
+				}
+			}
 			if l.convert(n) {
 				continue
 			}
@@ -178,7 +191,9 @@ func (l *layout) convert(n *onnxpb.NodeProto) bool {
 		return l.batchNorm(n)
 	case "Relu":
 		return l.relu(n)
-	case "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Neg", "Abs", "Sqrt", "Clip":
+	case "HardSigmoid":
+		return l.hardSigmoid(n)
+	case "LeakyRelu", "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt", "Clip":
 		return l.unary(n)
 	case "Add":
 		return l.fusedAdd(n) || l.elementwise(n)
@@ -192,6 +207,10 @@ func (l *layout) convert(n *onnxpb.NodeProto) bool {
 		return l.reduce(n)
 	case "Transpose":
 		return l.channelsLast(n)
+	case "Concat":
+		return l.parts[n.GetOutput()[0]] != nil
+	case "DepthToSpace":
+		return l.interleave(n)
 	}
 	return false
 }

@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -13,11 +14,16 @@ import (
 func (l *layout) conv(n *onnxpb.NodeProto) bool {
 	x, w := n.GetInput()[0], n.GetInput()[1]
 	xd, wd := l.facts[x].dims, l.facts[w].dims
-	_, ok := l.dims(n.GetOutput()[0])
-	if !ok || len(xd) != 4 || len(wd) != 4 || !fixed(wd) {
+	group := onnx.AttrInt(n, "group", 1)
+	if len(xd) != 4 || len(wd) != 4 || !fixed(wd) || !fixed(xd) {
 		return false
 	}
-	group := onnx.AttrInt(n, "group", 1)
+	if wd[0]%l.block != 0 {
+		return group == 1 && len(n.GetInput()) == 2 && l.fewFilters(n)
+	}
+	if _, ok := l.dims(n.GetOutput()[0]); !ok {
+		return false
+	}
 	single := wd[1] == 1 && wd[0] == group // so that x has as many channels
 	var in, filter string
 	switch {
@@ -37,6 +43,30 @@ func (l *layout) conv(n *onnxpb.NodeProto) bool {
 		inputs = append(inputs, n.GetInput()[2])
 	}
 	l.copyOf(n, nchwcDomain, inputs)
+	return true
+}
+
+// fewFilters is a convolution of what is held in blocks to channels that do not
+// fill them: zeros are added to its weights, and left out of the result.
+func (l *layout) fewFilters(n *onnxpb.NodeProto) bool {
+	x, w, out := n.GetInput()[0], n.GetInput()[1], n.GetOutput()[0]
+	wd := slices.Clone(l.facts[w].dims)
+	if !l.held(x) || l.facts[w].dtype != onnx.Float {
+		return false
+	}
+	l.toPlain(w)
+	full := (wd[0] + l.block - 1) / l.block * l.block
+	rest := []int64{full - wd[0], wd[1], wd[2], wd[3]}
+	count, _ := onnx.Elements(rest)
+	padded := w + "/full"
+	if l.known[padded] == "" {
+		l.emit("", "Concat", padded, []string{w, constant(l, padded+"/zeros", rest, make([]float32, count)...)}, intAttr("axis", 0))
+		l.known[padded], l.plain[padded] = padded, true
+	}
+	wd[0] = full
+	in := l.emit(nchwcDomain, "Conv", out+inBlocksTag, []string{l.blocks[x], l.filter(padded, wd, true)}, n.GetAttribute()...)
+	l.emit(nchwcDomain, "ReorderOutput", out, []string{in}, intAttr("channels", l.facts[w].dims[0]))
+	l.plain[out] = true
 	return true
 }
 
@@ -98,16 +128,30 @@ func (l *layout) maker(v string) *onnxpb.NodeProto {
 // relu becomes part of the convolution before it where that has no other
 // reader.
 func (l *layout) relu(n *onnxpb.NodeProto) bool {
-	x := n.GetInput()[0]
-	if !l.held(x) {
+	return l.activation(n) || l.unary(n)
+}
+
+// hardSigmoid is relu with two parameters.
+func (l *layout) hardSigmoid(n *onnxpb.NodeProto) bool {
+	return l.activation(n, onnx.AttrFloat(n, "alpha", 0.2), onnx.AttrFloat(n, "beta", 0.5)) || l.unary(n)
+}
+
+// activation makes n, with these parameters, part of the convolution before
+// it, if it can be.
+func (l *layout) activation(n *onnxpb.NodeProto, params ...float32) bool {
+	c := l.maker(n.GetInput()[0])
+	if c == nil {
 		return false
 	}
-	c := l.maker(x)
-	if c == nil {
-		return l.unary(n)
+	c.Attribute = append(slices.Clone(c.Attribute), &onnxpb.AttributeProto{
+		Name: proto.String("activation"), Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte(n.GetOpType()),
+	})
+	if len(params) > 0 {
+		c.Attribute = append(c.Attribute, &onnxpb.AttributeProto{
+			Name: proto.String("activation_params"), Type: onnxpb.AttributeProto_FLOATS.Enum(), Floats: params,
+		})
 	}
-	c.Attribute = append(slices.Clone(c.Attribute), &onnxpb.AttributeProto{Name: proto.String("activation"), Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte("Relu")})
-	l.hold(n.GetOutput()[0], l.blocks[x])
+	l.hold(n.GetOutput()[0], l.blocks[n.GetInput()[0]])
 	return true
 }
 
@@ -131,11 +175,22 @@ func (l *layout) fusedAdd(n *onnxpb.NodeProto) bool {
 		for len(c.Input) < 3 {
 			c.Input = append(c.Input, "")
 		}
-		c.Input = append(c.Input, l.blocks[other])
+		c.Input = append(c.Input, l.ownCopy(other))
 		l.hold(out, l.blocks[v])
 		return true
 	}
 	return false
+}
+
+// ownCopy returns the name of v in blocks for a convolution that adds to it in
+// place. What others read later the convolution would copy, in one thread; of
+// what a Relu has made, another Relu makes the copy in all.
+func (l *layout) ownCopy(v string) string {
+	in := l.blocks[v]
+	if made := l.nodes[l.made[in]]; l.left[v] > 0 && onnx.AttrString(made, "activation", made.GetOpType()) == "Relu" {
+		return l.emit("", "Relu", fmt.Sprintf("%s/copy%d", in, len(l.nodes)), []string{in})
+	}
+	return in
 }
 
 func (l *layout) unary(n *onnxpb.NodeProto) bool {
@@ -183,7 +238,7 @@ func (l *layout) pool(n *onnxpb.NodeProto) bool {
 // enlarge covers Resize that repeats rows and columns.
 func (l *layout) enlarge(n *onnxpb.NodeProto) bool {
 	in := n.GetInput()
-	if !l.held(in[0]) || len(in) != 3 || onnx.AttrString(n, "mode", "nearest") != "nearest" ||
+	if _, ok := l.dims(n.GetOutput()[0]); !ok || len(in) != 3 || onnx.AttrString(n, "mode", "nearest") != "nearest" ||
 		onnx.AttrString(n, "coordinate_transformation_mode", "half_pixel") != "asymmetric" ||
 		onnx.AttrString(n, "nearest_mode", "round_prefer_floor") != "floor" {
 		return false
@@ -199,7 +254,7 @@ func (l *layout) enlarge(n *onnxpb.NodeProto) bool {
 		}
 	}
 	out := n.GetOutput()[0]
-	l.emit(nchwcDomain, "Upsample", out+inBlocksTag, []string{l.blocks[in[0]]}, intsAttr("scales", whole...))
+	l.emit(nchwcDomain, "Upsample", out+inBlocksTag, []string{l.toBlocks(in[0])}, intsAttr("scales", whole...))
 	l.hold(out, out+inBlocksTag)
 	return true
 }
@@ -253,5 +308,60 @@ func (l *layout) channelsLast(n *onnxpb.NodeProto) bool {
 		l.emit(nchwcDomain, "ReorderOutput", out, []string{l.blocks[x]}, intAttr("channels", d[1]), intAttr("channels_last", 1))
 	}
 	l.plain[out] = true
+	return true
+}
+
+// findInterleaved lists the concatenations along the channels whose one reader
+// is a DepthToSpace that interleave can do without them.
+func (l *layout) findInterleaved(nodes []*onnxpb.NodeProto) {
+	concats := make(map[string][]string)
+	for _, n := range nodes {
+		switch n.GetOpType() {
+		case "Concat":
+			if out := n.GetOutput()[0]; onnx.AttrInt(n, "axis", 0) == 1 && l.readers[out] == 1 {
+				concats[out] = n.GetInput()
+			}
+		case "DepthToSpace":
+			s := onnx.AttrInt(n, "blocksize", 0)
+			parts := concats[n.GetInput()[0]]
+			if onnx.AttrString(n, "mode", "DCR") != "DCR" || int64(len(parts)) != s*s {
+				continue
+			}
+			first, ok := l.dims(parts[0])
+			for _, p := range parts {
+				ok = ok && slices.Equal(l.facts[p].dims, first)
+			}
+			if ok {
+				l.parts[n.GetInput()[0]] = parts
+			}
+		}
+	}
+}
+
+// interleave puts parts [N, C, h, w] between each other: those of one row side
+// by side, a block of channels at a time, then whole rows.
+func (l *layout) interleave(n *onnxpb.NodeProto) bool {
+	parts, out := l.parts[n.GetInput()[0]], n.GetOutput()[0]
+	if parts == nil {
+		return false
+	}
+	s := onnx.AttrInt(n, "blocksize", 0)
+	d := l.facts[parts[0]].dims
+	places := d[0] * d[1] / l.block * d[2]
+	each := constant(l, out+"/each", []int64{2}, places*d[3], l.block)
+	row := constant(l, out+"/row", []int64{2}, places, d[3]*s*l.block)
+	var rows []string
+	for a := range s {
+		var columns []string
+		for e := range s {
+			name := fmt.Sprintf("%s/part%d.%d", out, a, e)
+			columns = append(columns, l.emit("", "Reshape", name, []string{l.toBlocks(parts[a*s+e]), each}))
+		}
+		joined := l.emit("", "Concat", fmt.Sprintf("%s/columns%d", out, a), columns, intAttr("axis", 1))
+		rows = append(rows, l.emit("", "Reshape", fmt.Sprintf("%s/row%d", out, a), []string{joined, row}))
+	}
+	joined := l.emit("", "Concat", out+"/rows", rows, intAttr("axis", 1))
+	shape := constant(l, out+"/shape", []int64{4}, d[0], d[1], d[2]*s, d[3]*s)
+	l.hold(out, l.emit("", "Reshape", out+inBlocksTag, []string{joined, shape}))
 	return true
 }

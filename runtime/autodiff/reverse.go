@@ -40,7 +40,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
 		cpu: opts.CPU}
 	block := int64(1)
-	if opts.CPU && len(promoted) > 0 && allFixed(m) {
+	if opts.CPU && allFixed(m) {
 		if block, err = providerBlock(ctx, eng); err != nil {
 			return nil, err
 		}
@@ -72,6 +72,9 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		return nil, err
 	}
 	if g.Model, err = inBlockLayout(g.Model, fs, block); err != nil {
+		return nil, err
+	}
+	if g.Model, err = scheduled(g.Model, inForward(d.facts)); err != nil {
 		return nil, err
 	}
 	g.Nodes = len(g.Model.Nodes())
@@ -280,6 +283,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	}
 	parts := map[string][]onnx.Value{l.output: {seed}}
 	sh := newShared()
+	sh.layout = d.inputBlocks
 	d.markBlocked(m, sh)
 	total := func(v string) onnx.Value {
 		p := parts[v]
@@ -330,6 +334,9 @@ func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.
 		return b.Add(p, q)
 	}
 	c := &Context{Builder: b, cpu: d.cpu, shared: sh}
+	if sum, ok := c.addPhases(p, q); ok {
+		return sum
+	}
 	return c.blocks(b.Add(c.inBlocks(p, f.dims[1]), c.inBlocks(q, f.dims[1])))
 }
 

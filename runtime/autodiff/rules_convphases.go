@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"math"
 	"slices"
 
 	"ucan/runtime/onnx"
@@ -25,6 +26,9 @@ func (c *Context) phasesPay(v conv, wi int) bool {
 // against ConvTranspose, 3×3, stride 2, batch 128: half the time.
 func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 	b := c.Builder
+	if v.interleaves(c) {
+		return convInputInterleaved(c, v, g, wi)
+	}
 	sh, sw, ch := v.stride[0], v.stride[1], v.xd[1]
 	across := v.phases(1, 0, sw)
 	q := (v.xd[2] + sh - 1) / sh
@@ -51,9 +55,84 @@ func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 	return b.Transpose(d, 0, 3, 1, 2)
 }
 
+// interleaves says whether the phases are put together by interleave: where
+// they are all of one size, the same number of rows and columns, and the
+// provider's layout is named in the graph.
+func (v conv) interleaves(c *Context) bool {
+	return c.shared.layout && v.stride[0] == v.stride[1] && v.xd[2]%v.stride[0] == 0 && v.xd[3]%v.stride[1] == 0
+}
+
+// convInputInterleaved makes every phase of rows and columns by a convolution
+// of its own, which multiplies nothing by zeros, and interleaves them.
+func convInputInterleaved(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
+	b, s := c.Builder, v.stride[0]
+	parts := make([]onnx.Value, s*s)
+	for a := range s {
+		for e := range s {
+			down, across := v.phases(0, a, 1), v.phases(1, e, 1)
+			if len(down.taps) == 0 || len(across.taps) == 0 {
+				continue
+			}
+			win := window{
+				kernel: []int64{down.width(), across.width()}, stride: []int64{1, 1}, dilation: []int64{1, 1},
+				begin: []int64{-down.low, -across.low}, end: []int64{down.after, across.after},
+			}
+			parts[a*s+e] = c.blocks(b.Op("Conv", []onnx.Value{g, v.phaseWeights(c, wi, down, across)}, win.attrs(1)...))
+		}
+	}
+	return c.interleave(parts, v.xd)
+}
+
+// interleaved is a gradient that interleave has made.
+type interleaved struct {
+	parts []onnx.Value
+	dims  []int64
+}
+
+// interleave returns the picture of the given dimensions whose row s·i + a and
+// column s·j + e are row i and column j of part s·a + e, the zero Value standing
+// for zeros. Their sum with other parts is better taken before ([Context.addPhases]).
+func (c *Context) interleave(parts []onnx.Value, dims []int64) onnx.Value {
+	b := c.Builder
+	s := int64(math.Round(math.Sqrt(float64(len(parts)))))
+	whole := slices.Clone(parts)
+	var zeros onnx.Value
+	for i := range whole {
+		if !whole[i].IsZero() {
+			continue
+		}
+		if zeros.IsZero() {
+			zeros = c.blocks(b.Expand(c.Scalar(0), b.Ints(dims[0], dims[1], dims[2]/s, dims[3]/s)))
+		}
+		whole[i] = zeros
+	}
+	v := c.blocks(b.Op("DepthToSpace", []onnx.Value{b.Concat(1, whole...)}, onnx.Int("blocksize", s), onnx.Str("mode", "DCR")))
+	c.shared.phases[v.Name()] = interleaved{parts, dims}
+	return v
+}
+
+// addPhases adds two gradients that interleave has made, phase by phase.
+func (c *Context) addPhases(p, q onnx.Value) (onnx.Value, bool) {
+	a, b := c.shared.phases[p.Name()], c.shared.phases[q.Name()]
+	if len(a.parts) == 0 || len(a.parts) != len(b.parts) {
+		return onnx.Value{}, false
+	}
+	sum := slices.Clone(a.parts)
+	for i, v := range b.parts {
+		switch {
+		case sum[i].IsZero():
+			sum[i] = v
+		case !v.IsZero():
+			sum[i] = c.blocks(c.Builder.Add(sum[i], v))
+		}
+	}
+	return c.interleave(sum, a.dims), true
+}
+
 // phases tells which rows of the kernel make some phases along an axis, and
 // where their convolution reads g.
 type phases struct {
+	count     int64 // of phases
 	size      int64 // positions of each phase
 	low, high int64 // offsets into g of the first and the last tap, low ≤ 0
 	after     int64 // what g is padded by at its end
@@ -69,7 +148,7 @@ func (p phases) width() int64 { return p.high - p.low + 1 }
 // kernel row r at g's position (s·q + a + begin − r)/s, where that is whole.
 func (v conv) phases(axis int, first, count int64) phases {
 	s, in, out := v.stride[axis], v.xd[2+axis], v.yd[2+axis]
-	p := phases{size: (in + s - 1) / s}
+	p := phases{count: count, size: (in + s - 1) / s}
 	p.high = max(0, out-p.size) // no negative padding
 	for a := first; a < first+count; a++ {
 		for r := range v.kernel[axis] {
@@ -92,7 +171,7 @@ func (v conv) phaseWeights(c *Context, wi int, down, across phases) onnx.Value {
 	b := c.Builder
 	o, ch := v.wd[0], v.wd[1]
 	kh, kw := v.kernel[0], v.kernel[1]
-	height, width, count := down.width(), across.width(), v.stride[1]
+	height, width, count := down.width(), across.width(), across.count
 	index := slices.Repeat([]int64{kh * kw}, int(count*height*width)) // that of a zero
 	for _, d := range down.taps {
 		for _, a := range across.taps {

@@ -174,6 +174,11 @@ func convWeightShifts(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	channels := v.wd[1] * v.group
 	gm := v.grouped(c, g, v.wd[0])
+	if v.count() == 1 && !all(v.stride, 1) && all(v.begin, 0) && all(v.end, 0) && c.shared.layout && c.pictures(v.xd) {
+		// Means of single elements are a slice that the provider takes in blocks.
+		x = c.blocks(b.AveragePool(x, onnx.Window{Kernel: v.kernel, Strides: v.stride}))
+		v.xd, v.stride = append(slices.Clone(v.xd[:2]), v.yd[2:]...), []int64{1, 1}
+	}
 	xp := v.padded(c, x)
 	mrank := 3
 	if v.group > 1 {

@@ -56,23 +56,22 @@ func maxPoolTiles(c *Context, w window, g onnx.Value) onnx.Value {
 	return b.Reshape(b.Mul(mask, share), append([]int64{0, 0}, c.InDims(0)[2:]...)...)
 }
 
-// maxPoolBlocked is maxPoolTiles in the CPU provider's blocks: x less its
-// window's maximum, enlarged by Resize, is 0 at the maxima alone, and
-// HardSigmoid makes 1 of that and 0 of every number below −10⁻³⁸.
+// maxPoolBlocked is maxPoolTiles in the CPU provider's blocks. The window's
+// maximum, enlarged by Resize, less x is 0 at the maxima alone, and HardSigmoid
+// makes 1 of that and 0 of every number above 10⁻³⁸. With the provider's
+// operators named, the convolution that turns x's sign takes in the sum and the
+// HardSigmoid.
 func maxPoolBlocked(c *Context, w window, g onnx.Value) onnx.Value {
 	b := c.Builder
 	ch := c.InDims(0)[1]
-	scales := onnx.Tensor(b, "scales", []int64{4}, []float32{1, 1, float32(w.kernel[0]), float32(w.kernel[1])})
-	enlarged := func(v onnx.Value) onnx.Value {
-		return c.blocks(b.Op("Resize", []onnx.Value{v, {}, scales}, onnx.Str("mode", "nearest"),
-			onnx.Str("coordinate_transformation_mode", "asymmetric"), onnx.Str("nearest_mode", "floor")))
-	}
+	enlarged := c.enlarged(c.Out(0), w.kernel[0], w.kernel[1])
 	minus := onnx.Tensor(b, "minus", []int64{ch, 1, 1, 1}, repeat(ch, float32(-1)))
-	low := b.Op("Conv", []onnx.Value{c.Out(0), minus}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
-	mask := c.positive(c.blocks(b.Add(c.In(0), enlarged(low))), 1)
-	mean := b.AveragePool(mask, onnx.Window{Kernel: w.kernel, Strides: w.stride})
-	share := b.Div(g, b.Mul(mean, c.Scalar(float64(w.count()))))
-	return c.blocks(b.Mul(mask, enlarged(c.inBlocks(share, ch))))
+	below := b.Op("Conv", []onnx.Value{c.In(0), minus}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
+	mask := c.blocks(b.Op("HardSigmoid", []onnx.Value{b.Add(c.blocks(below), enlarged)}, onnx.FloatAttr("alpha", -steep), onnx.FloatAttr("beta", 1)))
+	ones := onnx.Tensor(b, "ones", append([]int64{ch, 1}, w.kernel...), repeat(ch*w.count(), float32(1)))
+	count := b.Op("Conv", []onnx.Value{mask, ones}, onnx.Int("group", ch), onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...))
+	share := b.Div(g, c.blocks(count))
+	return c.blocks(b.Mul(mask, c.enlarged(c.inBlocks(share, ch), w.kernel[0], w.kernel[1])))
 }
 
 // maxPoolIndices adds each element of g to the first maximum of its

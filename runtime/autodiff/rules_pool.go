@@ -121,7 +121,11 @@ func globalAveragePoolRule(c *Context) ([]onnx.Value, error) {
 		}
 		n *= d
 	}
-	return one(c.BroadcastLike(perElement(c, c.Grad(0), n), 0))
+	g := perElement(c, c.Grad(0), n)
+	if d := c.InDims(0); c.shared.layout && c.pictures(d) && fixed(d) {
+		return one(c.enlarged(g, d[2], d[3]))
+	}
+	return one(c.BroadcastLike(g, 0))
 }
 
 // y = max over space: ∂x = g where x = y, shared evenly among equals.
