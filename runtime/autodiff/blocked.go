@@ -66,7 +66,7 @@ func (c *Context) enlarged(v onnx.Value, rows, columns int64) onnx.Value {
 // plain reports whether v is used best where it is: it cannot be blocked, or
 // neither it nor its gradient g is.
 func (c *Context) plain(g, v onnx.Value, dims []int64) bool {
-	return !c.pictures(dims) || (!c.shared.blocked[g.Name()] && !c.shared.blocked[v.Name()])
+	return !c.pictures(dims) || (!c.shared.layout && !c.shared.blocked[g.Name()] && !c.shared.blocked[v.Name()])
 }
 
 // maskPositive returns g where y > 0 and 0 elsewhere, for y ≥ 0 of g's shape.
@@ -109,12 +109,16 @@ type shared struct {
 	layout  bool            // inBlockLayout will name the provider's operators
 	// phases are what interleave made a gradient of.
 	phases map[string]interleaved
+	// stacks are the weight gradients that wait for others by the same input,
+	// by stackKey and in the order of the graph.
+	stacks     map[string]*weightStack
+	stackOrder []*weightStack
 }
 
 func newShared() *shared {
 	return &shared{blocked: make(map[string]bool), ones: make(map[int64]onnx.Value),
 		fixed: make(map[string]bool), readers: make(map[string]int), relus: make(map[string]bool), masked: make(map[string]bool),
-		phases: make(map[string]interleaved)}
+		phases: make(map[string]interleaved), stacks: make(map[string]*weightStack)}
 }
 
 func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {

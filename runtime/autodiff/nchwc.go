@@ -193,7 +193,9 @@ func (l *layout) convert(n *onnxpb.NodeProto) bool {
 		return l.relu(n)
 	case "HardSigmoid":
 		return l.hardSigmoid(n)
-	case "LeakyRelu", "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt", "Clip":
+	case "Clip":
+		return l.clip(n)
+	case "LeakyRelu", "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt":
 		return l.unary(n)
 	case "Add":
 		return l.fusedAdd(n) || l.elementwise(n)

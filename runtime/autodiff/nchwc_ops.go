@@ -136,6 +136,19 @@ func (l *layout) hardSigmoid(n *onnxpb.NodeProto) bool {
 	return l.activation(n, onnx.AttrFloat(n, "alpha", 0.2), onnx.AttrFloat(n, "beta", 0.5)) || l.unary(n)
 }
 
+// clip is relu with two limits, where both are constants.
+func (l *layout) clip(n *onnxpb.NodeProto) bool {
+	var limits []float32
+	for _, in := range n.GetInput()[1:] {
+		v, err := onnx.Float32s(l.facts[in].value)
+		if in == "" || err != nil || len(v) != 1 {
+			return l.unary(n)
+		}
+		limits = append(limits, v[0])
+	}
+	return len(limits) == 2 && l.activation(n, limits...) || l.unary(n)
+}
+
 // activation makes n, with these parameters, part of the convolution before
 // it, if it can be.
 func (l *layout) activation(n *onnxpb.NodeProto, params ...float32) bool {

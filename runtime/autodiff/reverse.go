@@ -285,6 +285,14 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	sh := newShared()
 	sh.layout = d.inputBlocks
 	d.markBlocked(m, sh)
+	nodes, ofWeights, made := weightsFirst(m, sh.fixed)
+	d.findStacks(m, sh, reach, made)
+	settle := func(all bool) {
+		c := &Context{Builder: b, cpu: d.cpu, shared: sh}
+		for w, g := range c.unstack(all) {
+			parts[w] = append(parts[w], g)
+		}
+	}
 	total := func(v string) onnx.Value {
 		p := parts[v]
 		if len(p) == 0 {
@@ -297,9 +305,9 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 		parts[v] = []onnx.Value{sum}
 		return sum
 	}
-	nodes := m.Nodes()
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
+		settle(i < ofWeights)
 		c := &Context{Builder: b, Node: n, ctx: d.ctx, eng: d.eng, facts: d.facts, cpu: d.cpu, shared: sh}
 		some := false
 		for _, o := range n.GetOutput() {
@@ -320,6 +328,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 			return nil, &RuleError{Node: onnx.Describe(n), Err: err}
 		}
 	}
+	settle(true)
 	grads := make(map[string]onnx.Value)
 	for _, w := range d.wrt {
 		grads[w] = total(w)

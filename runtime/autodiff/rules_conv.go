@@ -35,7 +35,7 @@ func convRule(c *Context) ([]onnx.Value, error) {
 			return nil, err
 		}
 	}
-	if c.Needs(1) {
+	if c.Needs(1) && !c.stacks(v) {
 		if out[1], err = convWeight(c, v, c.In(0), c.Grad(0)); err != nil {
 			return nil, err
 		}

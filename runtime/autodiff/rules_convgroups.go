@@ -1,7 +1,11 @@
 package autodiff
 
 import (
+	"fmt"
+	"slices"
+
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 )
 
 // groupedPays says whether ∂w is computed by convWeightGroups: on the CPU
@@ -29,7 +33,7 @@ func (c *Context) groupedPays(v conv) bool {
 // kernel of g stacked with itself for the shifts by rows: 0.7–1 of the time,
 // least for small pictures. That took 0.7 of one product per column of the
 // kernel with copies of x̄.
-func convWeightGroups(c *Context, v conv, x, g onnx.Value) onnx.Value {
+func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
 	b := c.Builder
 	n, o, ch := v.xd[0], v.wd[0], v.wd[1]
 	xs := b.Transpose(c.inBlocks(x, ch), 0, 2, 3, 1) // [N, H, W, C]
@@ -46,12 +50,126 @@ func convWeightGroups(c *Context, v conv, x, g onnx.Value) onnx.Value {
 		kernel: v.yd[2:], stride: []int64{v.dilation[0], 1}, dilation: []int64{v.stride[0], v.stride[1] * ch},
 		begin: []int64{v.begin[0], v.begin[1] * ch}, end: []int64{end[0], end[1] * ch},
 	}
-	gs := b.Reshape(g, n*o, 1, v.yd[2], v.yd[3])
-	p := b.Op("Conv", []onnx.Value{b.Reshape(xs, 1, n, size[0], size[1]*ch), gs}, win.attrs(n)...)
-	shape := []int64{o, v.kernel[0], v.extent(1), ch}
+	g := gs[0]
+	if len(gs) > 1 {
+		g = b.Concat(1, gs...)
+	}
+	total := o * int64(len(gs))
+	g = b.Reshape(g, n*total, 1, v.yd[2], v.yd[3])
+	p := b.Op("Conv", []onnx.Value{b.Reshape(xs, 1, n, size[0], size[1]*ch), g}, win.attrs(n)...)
+	shape := []int64{total, v.kernel[0], v.extent(1), ch}
 	dw := b.Reshape(b.Sum(b.Reshape(p, n, shape[0]*shape[1]*shape[2]*shape[3]), false, 0), shape...)
 	if v.dilation[1] > 1 {
 		dw = b.Slice(dw, []int64{0}, []int64{shape[2]}, []int64{2}, []int64{v.dilation[1]})
 	}
-	return b.Transpose(dw, 0, 3, 1, 2)
+	dw = b.Transpose(dw, 0, 3, 1, 2)
+	if len(gs) == 1 {
+		return []onnx.Value{dw}
+	}
+	out := make([]onnx.Value, len(gs))
+	for i := range out {
+		out[i] = b.Slice(dw, []int64{int64(i) * o}, []int64{int64(i+1) * o}, []int64{0}, nil)
+	}
+	return out
+}
+
+// weightStack collects the gradients of convolutions of one input that differ
+// in nothing but their weights, as those of a dense block do: their ∂w is one
+// convolution with the gradients stacked, and what it gathers of the input it
+// gathers once.
+type weightStack struct {
+	conv    conv
+	x       onnx.Value
+	left    int // convolutions that have not been seen
+	weights []string
+	grads   []onnx.Value
+}
+
+// stackKey is equal for convolutions that differ in their weights alone.
+func stackKey(n *onnxpb.NodeProto, wd []int64) string {
+	key := fmt.Sprintf("%q %v", n.GetInput()[0], wd)
+	for _, name := range []string{"strides", "dilations", "pads"} {
+		key += fmt.Sprint(" ", onnx.AttrInts(n, name))
+	}
+	return key + onnx.AttrString(n, "auto_pad", "")
+}
+
+// findStacks lists the convolutions whose ∂w are better computed together: of
+// one group, by weights (ofWeights, and initialisers) that are wanted and that
+// nothing else reads.
+func (d *differ) findStacks(m *onnx.Model, sh *shared, reach, ofWeights map[string]bool) {
+	if !sh.layout {
+		return
+	}
+	for _, n := range m.Nodes() {
+		if opKey(n) != "Conv" || onnx.AttrInt(n, "group", 1) != 1 {
+			continue
+		}
+		if w := n.Input[1]; !reach[w] || sh.readers[w] != 1 || (!ofWeights[w] && !slices.Contains(d.wrt, w)) {
+			continue
+		}
+		key := stackKey(n, d.facts[n.Input[1]].dims)
+		if sh.stacks[key] == nil {
+			sh.stacks[key] = &weightStack{}
+			sh.stackOrder = append(sh.stackOrder, sh.stacks[key])
+		}
+		sh.stacks[key].left++
+	}
+	for key, s := range sh.stacks {
+		if s.left < 2 {
+			delete(sh.stacks, key)
+		}
+	}
+}
+
+// weightsFirst moves the nodes that read nothing but initialisers, and what
+// such nodes make, to the front, so that in reverse they come after all others.
+// It returns how many they are, and what they make.
+func weightsFirst(m *onnx.Model, fixed map[string]bool) (nodes []*onnxpb.NodeProto, count int, made map[string]bool) {
+	made = make(map[string]bool)
+	var rest []*onnxpb.NodeProto
+	for _, n := range m.Nodes() {
+		if slices.ContainsFunc(onnx.Uses(n), func(u string) bool { return !fixed[u] && !made[u] }) {
+			rest = append(rest, n)
+			continue
+		}
+		nodes = append(nodes, n)
+		for _, o := range n.GetOutput() {
+			made[o] = true
+		}
+	}
+	return append(nodes, rest...), len(nodes), made
+}
+
+// stacks puts ∂w of the node off until the gradients of all convolutions like
+// it have been seen, and reports whether it did.
+func (c *Context) stacks(v conv) bool {
+	if !c.groupedPays(v) {
+		return false
+	}
+	s := c.shared.stacks[stackKey(c.Node, v.wd)]
+	if s == nil {
+		return false
+	}
+	s.conv, s.x = v, c.In(0)
+	s.weights = append(s.weights, c.Node.Input[1])
+	s.grads = append(s.grads, c.Grad(0))
+	s.left--
+	return true
+}
+
+// unstack returns the gradients of the stacks that wait for nothing more, or of
+// all.
+func (c *Context) unstack(all bool) map[string]onnx.Value {
+	out := make(map[string]onnx.Value)
+	for _, s := range c.shared.stackOrder {
+		if len(s.grads) == 0 || (s.left > 0 && !all) {
+			continue
+		}
+		for i, dw := range convWeightGroups(c, s.conv, s.x, s.grads...) {
+			out[s.weights[i]] = dw
+		}
+		s.grads = nil
+	}
+	return out
 }

@@ -36,7 +36,7 @@ func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
 		return convWeightColumns(c, v, x, g), nil
 	}
 	if c.groupedPays(v) {
-		return convWeightGroups(c, v, x, g), nil
+		return convWeightGroups(c, v, x, g)[0], nil
 	}
 	if v.group == 1 && len(v.kernel) == 2 && v.kernel[0] > 1 && all(v.stride, 1) {
 		return convWeightRows(c, v, x, g), nil
