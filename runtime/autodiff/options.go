@@ -30,9 +30,9 @@ type Options struct {
 	// made for those sizes only, which lets more be computed in advance.
 	Sizes map[string]int64
 	// CPU makes the graph for onnxruntime's CPU provider: some operators are
-	// chosen that are fast there and not elsewhere. It stays ordinary ONNX,
-	// except with Promote and fixed sizes, when it names the provider's
-	// operators for its blocked layout, for this machine's size of a block.
+	// chosen that are fast there and not elsewhere. It stays ordinary ONNX
+	// unless all sizes are fixed: then it names the provider's operators for
+	// its blocked layout, for this machine's size of a block.
 	CPU bool
 	// Rules adds rules, or replaces those of this package, under names such
 	// as "Conv" or "com.microsoft.FusedMatMul". A nil rule passes no gradient.
