@@ -51,6 +51,15 @@ func TestTrainNPG(t *testing.T) {
 	if !strings.Contains(certified.stdout, `"inputs": 4`) {
 		t.Errorf("certified with the bundle: %s", certified.stdout)
 	}
+	if strings.Contains(certified.stderr, "trained under") {
+		t.Errorf("warned of the noise that it was trained under: %q", certified.stderr)
+	}
+	for _, noise := range [][]string{{"--sigma", "0.5"}, {"--noise", "laplace"}} {
+		o := want(t, exitDone, append([]string{"predict", "--model", model, "--data", "digits?n=1", "--npg", out, "--n", "50", "--seed", "1"}, noise...)...)
+		if !strings.Contains(o.stderr, "trained under gaussian") {
+			t.Errorf("%v: no warning that it was trained under other noise: %q", noise, o.stderr)
+		}
+	}
 }
 
 func TestTrainNPGNamesFaults(t *testing.T) {

@@ -17,6 +17,8 @@ type NoiseMaker struct {
 	Generator npg.Generator
 	// NPG is what certificates say of the generator; nil without one.
 	NPG *certificate.NPG
+	// Trained is a bundle's own record of its training; nil without one.
+	Trained map[string]any
 	// Family, Norm and Lambda are those of smooth.Noise.
 	Family family.Family
 	Norm   family.Norm

@@ -20,41 +20,44 @@ import (
 const specForms = "pattern:l1|l2|linf,kappa=…,iota=…, pattern:dct,kappa=…,gamma=…,iota=…, a bundle's folder, a .npy field, one .onnx file, or MU.onnx,SIGMA.onnx"
 
 // generator opens the generator that o names, for inputs of the bench, and says what certificates record of it: names
-// without any folder, and hashes.
-func (b *Bench) generator(ctx context.Context, o Noise) (npg.Generator, *certificate.NPG, error) {
+// without any folder, and hashes. trained is what a bundle records of its training.
+func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record *certificate.NPG, trained map[string]any, err error) {
 	spec := o.NPG
 	limited := o.Limits != npg.Limits{}
 	switch parts := strings.Split(spec, ","); {
 	case strings.HasPrefix(spec, "pattern:"):
 		if limited || o.FixedMean {
-			return nil, nil, optionf("read --npg: a pattern names its floor and ceiling itself, as in %q, and has no offset; leave the flags out", "pattern:l2,floor=0.1,ceiling=2")
+			return nil, nil, nil, optionf("read --npg: a pattern names its floor and ceiling itself, as in %q, and has no offset; leave the flags out", "pattern:l2,floor=0.1,ceiling=2")
 		}
-		return formula(spec, b.Info.Shape)
+		g, record, err = formula(spec, b.Info.Shape)
+		return g, record, nil, err
 	case strings.HasSuffix(spec, ".npy"):
 		if o.FixedMean {
-			return nil, nil, optionf("read --npg: a field has no offset; leave --fixed-mean out")
+			return nil, nil, nil, optionf("read --npg: a field has no offset; leave --fixed-mean out")
 		}
-		return field(ctx, spec, o.limits(), b.Info.Shape)
+		g, record, err = field(ctx, spec, o.limits(), b.Info.Shape)
+		return g, record, nil, err
 	case len(parts) <= 2 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, ".onnx") }):
-		return b.networks(ctx, o, parts)
+		g, record, err = b.networks(ctx, o, parts)
+		return g, record, nil, err
 	}
 	info, err := os.Stat(spec)
 	if err != nil || !info.IsDir() {
-		return nil, nil, optionf("read --npg: %q is no generator; give %s", spec, specForms)
+		return nil, nil, nil, optionf("read --npg: %q is no generator; give %s", spec, specForms)
 	}
 	if limited || o.FixedMean {
-		return nil, nil, optionf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")
+		return nil, nil, nil, optionf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")
 	}
 	made, err := bundle.Read(spec)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	name := filepath.Base(filepath.Clean(spec))
-	record := &certificate.NPG{
+	record = &certificate.NPG{
 		Kind: string(made.Kind), Spec: name, Files: []certificate.File{{Name: bundle.ManifestName, SHA256: made.Hash()}},
 	}
-	generator, err := b.open(ctx, made, name)
-	return generator, record, err
+	g, err = b.open(ctx, made, name)
+	return g, record, made.Training, err
 }
 
 func (o Noise) limits() npg.Limits {

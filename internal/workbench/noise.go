@@ -47,7 +47,7 @@ func (b *Bench) NoiseMaker(ctx context.Context, o Noise) (*pipeline.NoiseMaker, 
 	maker := &pipeline.NoiseMaker{Family: noise, Norm: o.Norm, Lambda: lambda, Arithmetic: o.Arithmetic, Dim: dim}
 	switch {
 	case o.NPG != "":
-		if maker.Generator, maker.NPG, err = b.generator(ctx, o); err != nil {
+		if maker.Generator, maker.NPG, maker.Trained, err = b.generator(ctx, o); err != nil {
 			return nil, err
 		}
 	case o.SigmaField != "" || o.MuField != "":
