@@ -55,7 +55,7 @@ func TestRenormalise(t *testing.T) {
 		}
 		defer x.Close()
 		copy(x.Floats(arch.Images), images)
-		if err := x.Step(context.Background()); err != nil {
+		if err = x.Step(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		if d := distance(x.Result(arch.Logits), want); !(d < 1e-3) {

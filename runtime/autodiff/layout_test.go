@@ -182,3 +182,32 @@ func sharedMaxima(x, g []float64, relu bool) []float64 {
 	}
 	return out
 }
+
+// TestCPUDenseBlock compares weight gradients of convolutions that share an input, which are computed together: by
+// weights of their own, by a slice of larger weights, of another geometry, and with one that the loss does not depend on.
+func TestCPUDenseBlock(t *testing.T) {
+	rt := runtimetest.Open(t)
+	b := onnx.NewBuilder("dense", 17)
+	k := &maker{b: b, t: t, r: rng(77)}
+	x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(2), onnx.Fixed(6), onnx.Fixed(7))
+	pads := onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}}
+	y := b.Relu(b.Conv(x, k.weight(0.5, 16, 2, 3, 3), onnx.Value{}, pads))
+	first := b.Conv(y, k.weight(0.2, 16, 16, 3, 3), onnx.Value{}, pads)
+	wide := k.weight(0.2, 16, 32, 3, 3)
+	second := b.Conv(b.LeakyRelu(first, 0.2), b.Slice(wide, []int64{16}, []int64{32}, []int64{1}, nil), onnx.Value{}, pads)
+	second = b.Add(second, b.Conv(y, b.Slice(wide, []int64{0}, []int64{16}, []int64{1}, nil), onnx.Value{}, pads))
+	small := b.Conv(y, k.weight(0.2, 16, 16, 1, 1), onnx.Value{}, onnx.Window{Kernel: []int64{1, 1}})
+	idle := b.Conv(y, k.weight(0.2, 16, 16, 3, 3), onnx.Value{}, pads)
+	z := b.Sum(b.Relu(b.Add(b.Add(first, second), small)), false, 2, 3)
+	b.OutputUntyped("y", b.MatMul(z, k.weight(0.3, 16, 5)))
+	b.OutputUntyped("idle", idle)
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	wrt := []string{"x", "w1", "w2", "w3", "w4", "w6"}
+	r := rng(5)
+	feeds := map[string]value{"x": {dims: []int64{3, 2, 6, 7}, data: normals(r, 3*2*6*7)}, "weights": {dims: []int64{3, 5}, data: normals(r, 15)}}
+	plain, cpu := layoutGradients(t, rt, m, feeds, wrt, autodiff.DefaultLinear(), 3)
+	sameGradients(t, wrt, plain, cpu)
+}
