@@ -19,8 +19,8 @@ import (
 // no panel of the interpolant is used that misses the quadrature by more than curveTol
 // at points of its own, where the interpolation error has its extremes. Both are
 // estimates, not bounds: levelSetMargin is taken off for them. It is at least four times
-// what the interpolation comes to for the radius at hand, else nothing is answered, and ten
-// times what the quadratures may disagree in a probability.
+// what the interpolation and a disagreement of the quadratures of curveQuadrature come to
+// for the radius at hand, else nothing is answered.
 type levelCurve struct {
 	set    *levelSet
 	unit   float64 // e₀
@@ -30,19 +30,27 @@ type levelCurve struct {
 const (
 	curveTol   = 2e-11
 	curveWidth = 0.5
+	// curveQuadrature is what the quadratures may disagree in a probability, relative
+	// to the smaller one. They do by 5e-12 at most where they have been looked at.
+	curveQuadrature = 1e-11
 )
 
 func newLevelCurve(l *levelSet, dim int) *levelCurve {
 	c := &levelCurve{set: l, unit: l.median / math.Sqrt(float64(dim))}
 	c.smooth = special.NewSmooth(func(x float64) float64 {
 		h, q, err := l.probability(c.unit * math.Sinh(x))
-		if !(err <= levelSetMargin/10) || !(h > 0) || !(q > 0) {
+		if !(err <= curveQuadrature) || !(h > 0) || !(q > 0) {
 			return math.NaN()
 		}
 		return logOdds(h, q) / x
 	}, curveWidth, curveTol)
 	return c
 }
+
+// logOddsPerProbability bounds what a relative error of the smaller of h and q, h below
+// ¼ and q from there on, does to the log-odds, over the smaller of 1 and those: dℓ is
+// dh/(¼ − h²) and ℓ ≥ 4h for the one, dq/(q(1 − q)) with ℓ ≥ ln 3 for the other.
+const logOddsPerProbability = 4. / 3
 
 // logOdds returns ln p/q for p = ½ + h, q = 1 − p, both accurate.
 func logOdds(h, q float64) float64 { return math.Log1p(2 * h / q) }
@@ -74,7 +82,8 @@ func (c *levelCurve) radius(h, q float64) float64 {
 		}
 		if math.Abs(next-x) <= 4e-16*next {
 			// An error of ℓ moves x by it over the slope, and e = e₀ sinh x by coth x as much.
-			if amplified := residual * y / slope / math.Tanh(next); !(slope > 0) || !(amplified <= levelSetMargin/4) {
+			amplified := (residual*y + curveQuadrature*logOddsPerProbability*math.Min(1, y)) / slope / math.Tanh(next)
+			if !(slope > 0) || !(amplified <= levelSetMargin/4) {
 				return math.NaN()
 			}
 			return c.unit * math.Sinh(next)

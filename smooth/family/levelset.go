@@ -247,17 +247,24 @@ func (l *levelSet) solve(h, q, guess float64) float64 {
 	if l.median == 0 {
 		return math.NaN()
 	}
-	const share = levelSetMargin / 4
 	var miss, left float64
-	e := math.Exp(findRoot(func(u float64) float64 {
+	relative := func(u float64) float64 {
 		gotH, gotQ, err := l.probability(math.Exp(u))
 		left = err
 		if miss = math.Log(gotH / h); h >= 0.25 {
 			miss = math.Log(q / gotQ)
 		}
 		return miss
-	}, math.Log(guess), 0.1, rootTol))
-	if !(e > 0) || math.IsInf(e, 1) || !(math.Abs(miss) <= share) || !(left <= share) {
+	}
+	e := math.Exp(findRoot(relative, math.Log(guess), 0.1, rootTol))
+	if !(e > 0) || math.IsInf(e, 1) {
+		return math.NaN()
+	}
+	// What a probability misses, the radius misses over the slope of their logarithms.
+	const step = 1e-3
+	missed, disagree := miss, left
+	slope := (relative(math.Log(e)+step) - missed) / step
+	if !(slope > 0) || !((math.Abs(missed)+disagree)/slope <= levelSetMargin/2) {
 		return math.NaN()
 	}
 	return e
