@@ -184,7 +184,8 @@ func sharedMaxima(x, g []float64, relu bool) []float64 {
 }
 
 // TestCPUDenseBlock compares weight gradients of convolutions that share an input, which are computed together: by
-// weights of their own, by a slice of larger weights, of another geometry, and with one that the loss does not depend on.
+// weights of their own, by a slice of larger weights, by weights made from the input, of another geometry, and with one that the loss does not
+// depend on.
 func TestCPUDenseBlock(t *testing.T) {
 	rt := runtimetest.Open(t)
 	b := onnx.NewBuilder("dense", 17)
@@ -197,6 +198,9 @@ func TestCPUDenseBlock(t *testing.T) {
 	second := b.Conv(b.LeakyRelu(first, 0.2), b.Slice(wide, []int64{16}, []int64{32}, []int64{1}, nil), onnx.Value{}, pads)
 	second = b.Add(second, b.Conv(y, b.Slice(wide, []int64{0}, []int64{16}, []int64{1}, nil), onnx.Value{}, pads))
 	small := b.Conv(y, k.weight(0.2, 16, 16, 1, 1), onnx.Value{}, onnx.Window{Kernel: []int64{1, 1}})
+	// Weights made from the input, which has to get its gradient before anything that waits.
+	made := b.Mul(k.weight(0.2, 16, 16, 3, 3), b.Reduce("ReduceMean", x, false, 0, 1, 2, 3))
+	small = b.Add(small, b.Conv(y, made, onnx.Value{}, pads))
 	idle := b.Conv(y, k.weight(0.2, 16, 16, 3, 3), onnx.Value{}, pads)
 	z := b.Sum(b.Relu(b.Add(b.Add(first, second), small)), false, 2, 3)
 	b.OutputUntyped("y", b.MatMul(z, k.weight(0.3, 16, 5)))
@@ -205,7 +209,7 @@ func TestCPUDenseBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrt := []string{"x", "w1", "w2", "w3", "w4", "w6"}
+	wrt := []string{"x", "w1", "w2", "w3", "w4", "w5", "w7"}
 	r := rng(5)
 	feeds := map[string]value{"x": {dims: []int64{3, 2, 6, 7}, data: normals(r, 3*2*6*7)}, "weights": {dims: []int64{3, 5}, data: normals(r, 15)}}
 	plain, cpu := layoutGradients(t, rt, m, feeds, wrt, autodiff.DefaultLinear(), 3)

@@ -80,8 +80,9 @@ func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx
 type weightStack struct {
 	conv    conv
 	x       onnx.Value
-	left    int // convolutions that have not been seen
-	weights []string
+	members map[string]bool // the weights of those convolutions
+	left    int             // of them, those that have not been seen
+	weights []string        // of those that have
 	grads   []onnx.Value
 }
 
@@ -110,9 +111,10 @@ func (d *differ) findStacks(m *onnx.Model, sh *shared, reach, ofWeights map[stri
 		}
 		key := stackKey(n, d.facts[n.Input[1]].dims)
 		if sh.stacks[key] == nil {
-			sh.stacks[key] = &weightStack{}
+			sh.stacks[key] = &weightStack{members: make(map[string]bool)}
 			sh.stackOrder = append(sh.stackOrder, sh.stacks[key])
 		}
+		sh.stacks[key].members[n.Input[1]] = true
 		sh.stacks[key].left++
 	}
 	for key, s := range sh.stacks {
@@ -148,7 +150,7 @@ func (c *Context) stacks(v conv) bool {
 		return false
 	}
 	s := c.shared.stacks[stackKey(c.Node, v.wd)]
-	if s == nil {
+	if s == nil || !s.members[c.Node.Input[1]] {
 		return false
 	}
 	s.conv, s.x = v, c.In(0)

@@ -59,7 +59,7 @@ func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 // they are all of one size, the same number of rows and columns, and the
 // provider's layout is named in the graph.
 func (v conv) interleaves(c *Context) bool {
-	return c.shared.layout && v.stride[0] == v.stride[1] && v.xd[2]%v.stride[0] == 0 && v.xd[3]%v.stride[1] == 0
+	return c.shared.layout && fixed(v.xd) && v.stride[0] == v.stride[1] && v.xd[2]%v.stride[0] == 0 && v.xd[3]%v.stride[1] == 0
 }
 
 // convInputInterleaved makes every phase of rows and columns by a convolution
