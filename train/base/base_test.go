@@ -7,12 +7,15 @@ import (
 	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/models/demo"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/runtimetest"
 	"ucan/train"
 	"ucan/train/base"
@@ -335,6 +338,41 @@ func TestFineTune(t *testing.T) {
 	}
 	if in, ok := after.Input(arch.Images); !ok || in.Shape[0].IsFixed() {
 		t.Errorf("input %v", in)
+	}
+}
+
+// TestFineTuneOldOpset takes a file of an opset older than what graphs are built in.
+func TestFineTuneOldOpset(t *testing.T) {
+	rt := runtimetest.Open(t)
+	m, err := onnx.Parse(demo.Model())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err = m.Edit(func(p *onnxpb.ModelProto) error {
+		version := int64(11)
+		p.IrVersion = proto.Int64(6)
+		p.OpsetImport = []*onnxpb.OperatorSetIdProto{{Version: &version}}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bytes, err := m.Marshal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	model, err := models.OpenBytes(context.Background(), rt, "old", bytes, models.Options{SourceShape: []int{1, 28, 28}, SkipLoadTrial: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer model.Close()
+	net, err := base.FromModel(model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := objective(t, rt, net, config(4, 1))
+	if _, err := o.Step(context.Background(), batch(4, 1, 784, 1)); err != nil {
+		t.Error(err)
 	}
 }
 

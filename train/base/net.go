@@ -53,6 +53,9 @@ func FromArch(n *arch.Network) *Net {
 	return net
 }
 
+// opset is the oldest version of the operators that what is trained is written in; older files are converted.
+const opset = 17
+
 // Names of what package models prepares.
 const (
 	preparedInput  = "ucan.x"
@@ -69,11 +72,14 @@ func FromModel(m *models.Model) (*Net, error) {
 		return nil, fmt.Errorf("fine-tune %s: it returns labels and no scores; take a model that returns logits", m.Name())
 	}
 	logits := source(graph, preparedScores)
+	graph, err := graph.WithOpset(max(opset, graph.Opset("")))
+	if err != nil {
+		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
+	}
 	b := onnx.Extend(graph)
 	b.ClearOutputs()
 	b.Output(logits, b.Value(logits), onnx.Float, scores.Shape...)
-	graph, err := b.Build()
-	if err == nil {
+	if graph, err = b.Build(); err == nil {
 		graph, err = graph.WithoutDead()
 	}
 	var names map[string]string
