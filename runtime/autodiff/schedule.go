@@ -35,19 +35,23 @@ func scheduled(m *onnx.Model, forward func(*onnxpb.NodeProto) bool) (*onnx.Model
 	})
 }
 
-// hoistMasks moves the masks of values that else only the forward graph reads
-// right behind what makes those.
+// hoistMasks moves the masks of values that convolutions add to, and that else
+// only the forward graph reads, right behind what makes those. Other masks are
+// made late, in the place of what they are made of.
 func hoistMasks(nodes []*onnxpb.NodeProto, forward func(*onnxpb.NodeProto) bool) []*onnxpb.NodeProto {
 	mask := func(n *onnxpb.NodeProto) bool { return n.GetOpType() == "HardSigmoid" && !forward(n) }
-	stays := make(map[string]bool)
+	stays, added := make(map[string]bool), make(map[string]bool)
 	for _, n := range nodes {
 		for _, u := range onnx.Uses(n) {
 			stays[u] = stays[u] || !mask(n) && !forward(n)
 		}
+		if n.GetDomain() == nchwcDomain && len(n.GetInput()) == 4 {
+			added[n.Input[3]] = true
+		}
 	}
 	moved := make(map[string][]*onnxpb.NodeProto)
 	rest := slices.DeleteFunc(slices.Clone(nodes), func(n *onnxpb.NodeProto) bool {
-		if !mask(n) || stays[n.Input[0]] {
+		if !mask(n) || stays[n.Input[0]] || !added[n.Input[0]] {
 			return false
 		}
 		moved[n.Input[0]] = append(moved[n.Input[0]], n)
