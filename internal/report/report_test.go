@@ -198,3 +198,26 @@ func TestCoverage(t *testing.T) {
 		t.Errorf("the interval missed the truth %d times of %d", miss, trials)
 	}
 }
+
+// TestOneClassIsNoted checks that a run over inputs of one class says so: a stride that goes with the order of the
+// classes makes one, and looks like any other.
+func TestOneClassIsNoted(t *testing.T) {
+	rows := make([]results.Row, 40)
+	for i := range rows {
+		rows[i] = results.Row{Index: 10 * i, Label: 3, Predict: 3, Correct: true, Radius: 0.1, Norm: "l2", Guarantee: "deployed", Status: results.Certified}
+	}
+	noted := func() bool {
+		s, err := Summarise(rows, DefaultOptions())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return strings.Contains(strings.Join(s.Notes, " "), "all 40 inputs are of class 3")
+	}
+	if !noted() {
+		t.Error("40 inputs of class 3 are not noted")
+	}
+	rows[7].Label, rows[7].Correct = 4, false
+	if noted() {
+		t.Error("inputs of two classes are noted as of one")
+	}
+}

@@ -231,12 +231,30 @@ func (s *Summary) notes(rows []results.Row, opt Options) {
 	if s.Inputs > 1 && s.Inputs < 30 {
 		note("%d inputs are few: the interval of ACR is rough", s.Inputs)
 	}
+	if label, ok := onlyClass(rows); ok && s.Labelled >= 10 {
+		note("all %d inputs are of class %d: the figures say nothing of others (data in an order of classes, cut by --max or in step with --stride?)", s.Labelled, label)
+	}
 	if opt.LabelAware {
 		note("label-aware: accuracy counts inputs whose true label is certified, abstentions are unknown")
 	}
 	if s.Guarantee == "pinned" {
 		note("pinned: no guarantee for a service that recomputes the noise from each request")
 	}
+}
+
+// onlyClass is the label of all labelled rows, if they have one only.
+func onlyClass(rows []results.Row) (label int, ok bool) {
+	label = results.NoClass
+	for _, r := range rows {
+		if r.Label == results.NoClass || r.Label == label {
+			continue
+		}
+		if label != results.NoClass {
+			return label, false
+		}
+		label = r.Label
+	}
+	return label, label != results.NoClass
 }
 
 // unlabelled counts usable rows without a label.
