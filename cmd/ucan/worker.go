@@ -87,9 +87,16 @@ func runWorker(ctx context.Context, a *app) error {
 			stop()
 		}()
 	}
+	// A worker that is stopped before it took a shard ends in order, as it does later.
+	starting := func(err error) error {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
 	q, err := a.openQueue(ctx, r, true)
 	if err != nil {
-		return err
+		return starting(err)
 	}
 	artifacts, err := a.artifacts(r)
 	if err != nil {
@@ -102,7 +109,7 @@ func runWorker(ctx context.Context, a *app) error {
 	config.GPU = c.Queue.Queue != "cpu"
 	rt, err := runtime.Open(ctx, config)
 	if err != nil {
-		return err
+		return starting(err)
 	}
 	a.onClose(rt.Close)
 	executor, err := worker.NewExecutor(&cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildVersion()}, keep)

@@ -112,6 +112,20 @@ func TestZooRun(t *testing.T) {
 	want(t, exitDone, "verify", filepath.Join("results", "certificates.jsonl"))
 }
 
+// TestWorkerStoppedAtOnce stops workers while they start, by the end of their standard input: they end in order, with
+// nothing to say, as a supervisor with nothing left to do ends them.
+func TestWorkerStoppedAtOnce(t *testing.T) {
+	store := "sqlite:" + filepath.Join(t.TempDir(), "zoo.db")
+	for range 4 {
+		var log bytes.Buffer
+		c := command(t, "worker", "--store", store, "--follow-stdin") // its standard input is empty
+		c.Stdout, c.Stderr = &log, &log
+		if err := c.Run(); err != nil || strings.Contains(log.String(), "interrupted") {
+			t.Errorf("a worker that was stopped at once: %v: %s", err, log.String())
+		}
+	}
+}
+
 // waitForShards waits until the store's only run has so many finished shards.
 func waitForShards(t *testing.T, n int64) int64 {
 	t.Helper()
