@@ -90,7 +90,7 @@ func runWorker(ctx context.Context, a *app) error {
 	// A worker that is stopped before it took a shard ends in order, as it does later.
 	starting := func(err error) error {
 		if ctx.Err() != nil {
-			return nil
+			return nil //nolint:nilerr // whatever the stop surfaced as
 		}
 		return err
 	}
