@@ -1,7 +1,6 @@
 package autodiff
 
 import (
-	"math"
 	"slices"
 
 	"ucan/runtime/onnx"
@@ -80,21 +79,21 @@ func convInputInterleaved(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 			parts[a*s+e] = c.blocks(b.Op("Conv", []onnx.Value{g, v.phaseWeights(c, wi, down, across)}, win.attrs(1)...))
 		}
 	}
-	return c.interleave(parts, v.xd)
+	return c.interleave(parts, s, v.xd)
 }
 
 // interleaved is a gradient that interleave has made.
 type interleaved struct {
-	parts []onnx.Value
-	dims  []int64
+	parts  []onnx.Value
+	stride int64
+	dims   []int64
 }
 
 // interleave returns the picture of the given dimensions whose row s·i + a and
 // column s·j + e are row i and column j of part s·a + e, the zero Value standing
 // for zeros. Their sum with other parts is better taken before ([Context.addPhases]).
-func (c *Context) interleave(parts []onnx.Value, dims []int64) onnx.Value {
+func (c *Context) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Value {
 	b := c.Builder
-	s := int64(math.Round(math.Sqrt(float64(len(parts)))))
 	whole := slices.Clone(parts)
 	var zeros onnx.Value
 	for i := range whole {
@@ -107,7 +106,7 @@ func (c *Context) interleave(parts []onnx.Value, dims []int64) onnx.Value {
 		whole[i] = zeros
 	}
 	v := c.blocks(b.Op("DepthToSpace", []onnx.Value{b.Concat(1, whole...)}, onnx.Int("blocksize", s), onnx.Str("mode", "DCR")))
-	c.shared.phases[v.Name()] = interleaved{parts, dims}
+	c.shared.phases[v.Name()] = interleaved{parts, s, dims}
 	return v
 }
 
@@ -126,7 +125,7 @@ func (c *Context) addPhases(p, q onnx.Value) (onnx.Value, bool) {
 			sum[i] = c.blocks(c.Builder.Add(sum[i], v))
 		}
 	}
-	return c.interleave(sum, a.dims), true
+	return c.interleave(sum, a.stride, a.dims), true
 }
 
 // phases tells which rows of the kernel make some phases along an axis, and

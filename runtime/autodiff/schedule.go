@@ -20,10 +20,10 @@ import (
 // scheduled gives the nodes an order in the file from which the search makes
 // the order that is wanted here: the one they have, but for masks, which come
 // where they free what they are made of (hoistMasks), and results of the forward
-// graph (resultsLast). It is made from the end:
-// of all nodes whose readers are placed, the one wanted first stands last. So
-// the search takes it first, be it one of the final nodes or one of those that
-// a node reads. forward tells the nodes of the forward graph.
+// graph (resultsLast). It is made from the end: of all nodes whose readers are
+// placed, the one wanted first stands last. So the search takes it first, be it
+// one of the final nodes or one of those that a node reads. forward tells the
+// nodes of the forward graph.
 func scheduled(m *onnx.Model, forward func(*onnxpb.NodeProto) bool) (*onnx.Model, error) {
 	m, err := m.Sorted()
 	if err != nil {
@@ -63,11 +63,6 @@ func hoistMasks(nodes []*onnxpb.NodeProto, forward func(*onnxpb.NodeProto) bool)
 		for _, o := range n.GetOutput() {
 			out = append(out, moved[o]...)
 			delete(moved, o)
-		}
-	}
-	for _, n := range nodes { // masks of inputs
-		if mask(n) && len(moved[n.Input[0]]) > 0 {
-			out = append([]*onnxpb.NodeProto{n}, out...)
 		}
 	}
 	return out
