@@ -292,19 +292,9 @@ func (r *Renormalised) Export(weights map[string][]float32, running Running) (*o
 		delete(rest, c.shift)
 		rest[c.weight()], rest[c.bias()] = folded, bias
 	}
-	m := r.plain
-	for _, name := range slices.Sorted(maps.Keys(rest)) {
-		old := m.Initializer(name)
-		if old == nil {
-			return nil, fmt.Errorf("arch: there is no weight %q", name)
-		}
-		t, err := onnx.NewTensor(name, old.GetDims(), rest[name])
-		if err != nil {
-			return nil, err
-		}
-		if m, err = m.WithInitializers(t); err != nil {
-			return nil, err
-		}
+	m, err := r.plain.WithFloats(rest)
+	if err != nil {
+		return nil, fmt.Errorf("arch: %w", err)
 	}
 	return m, nil
 }

@@ -252,7 +252,7 @@ func (x *Executor) Grad(loss, wrt string) []float32 {
 // Model returns m, the model that was differentiated or one like it, with the
 // present weights as its initialisers.
 func (x *Executor) Model(m *onnx.Model) (*onnx.Model, error) {
-	return withWeights(m, x.order, x.weights)
+	return m.WithFloats(x.weights)
 }
 
 // Close releases sessions and tensors. Further calls do nothing.

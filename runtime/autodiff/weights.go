@@ -3,12 +3,10 @@ package autodiff
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/onnxpb"
 )
 
 // inputWeights keeps one session, which reads the weights where the caller
@@ -81,7 +79,7 @@ func newConstantWeights(x *Executor, opts runtime.SessionOptions) (*constantWeig
 }
 
 func (w *constantWeights) update(ctx context.Context) error {
-	m, err := withWeights(w.x.grad.Model, w.x.order, w.x.weights)
+	m, err := w.x.grad.Model.WithFloats(w.x.weights)
 	if err != nil {
 		return err
 	}
@@ -113,23 +111,6 @@ func (w *constantWeights) run(ctx context.Context) error {
 }
 
 func (w *constantWeights) close() error { return w.sess.Close() }
-
-// withWeights returns m with the named initialisers replaced.
-func withWeights(m *onnx.Model, order []string, weights map[string][]float32) (*onnx.Model, error) {
-	ts := make([]*onnxpb.TensorProto, 0, len(order))
-	for _, name := range order {
-		old := m.Initializer(name)
-		if old == nil {
-			return nil, fmt.Errorf("autodiff: the model has no initialiser %q", name)
-		}
-		t, err := onnx.NewTensor(name, old.GetDims(), weights[name])
-		if err != nil {
-			return nil, err
-		}
-		ts = append(ts, t)
-	}
-	return m.WithInitializers(ts...)
-}
 
 // measureSteps is how many steps a mode is timed for; the best counts.
 const measureSteps = 3

@@ -2,6 +2,8 @@ package onnx
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 
@@ -245,6 +247,24 @@ func (m *Model) WithInitializers(ts ...*onnxpb.TensorProto) (*Model, error) {
 		}
 		return nil
 	})
+}
+
+// WithFloats returns a copy in which float32 initialisers, by name, have the
+// given values. It fails for names of none, and for another number of values.
+func (m *Model) WithFloats(values map[string][]float32) (*Model, error) {
+	ts := make([]*onnxpb.TensorProto, 0, len(values))
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		old := m.Initializer(name)
+		if old == nil {
+			return nil, fmt.Errorf("onnx: the graph has no initialiser %q", name)
+		}
+		t, err := NewTensor(name, old.GetDims(), values[name])
+		if err != nil {
+			return nil, err
+		}
+		ts = append(ts, t)
+	}
+	return m.WithInitializers(ts...)
 }
 
 // WithMetadata returns a copy with the given free properties set; an empty

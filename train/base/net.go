@@ -12,9 +12,7 @@ package base
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"ucan/models"
@@ -95,7 +93,7 @@ func FromModel(m *models.Model) (*Net, error) {
 		return nil, err
 	}
 	net.export = func(weights map[string][]float32, _ arch.Running) (*onnx.Model, error) {
-		return withWeights(graph, weights)
+		return graph.WithFloats(weights)
 	}
 	return net, nil
 }
@@ -165,24 +163,6 @@ func source(m *onnx.Model, name string) string {
 		name = from
 	}
 	return name
-}
-
-// withWeights returns m with new initialisers.
-func withWeights(m *onnx.Model, weights map[string][]float32) (*onnx.Model, error) {
-	for _, name := range slices.Sorted(maps.Keys(weights)) {
-		old := m.Initializer(name)
-		if old == nil {
-			return nil, errors.New("there is no weight " + name)
-		}
-		t, err := onnx.NewTensor(name, old.GetDims(), weights[name])
-		if err != nil {
-			return nil, err
-		}
-		if m, err = m.WithInitializers(t); err != nil {
-			return nil, err
-		}
-	}
-	return m, nil
 }
 
 // Normalises reports whether the net has batch normalisations that are trained on batch statistics.
