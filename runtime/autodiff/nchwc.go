@@ -63,6 +63,7 @@ type layout struct {
 	made    map[string]int      // names in blocks: the node that makes them
 	known   map[string]string   // weights brought to blocks, and constants
 	parts   map[string][]string // by what a Concat would make: the parts that its one reader, a DepthToSpace, interleaves
+	kernels map[string]bool     // the weights of convolutions that groupFilters names
 }
 
 // inBlockLayout returns m, all of whose sizes are fixed, with what convolutions
@@ -73,7 +74,7 @@ func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
 		l := &layout{
 			block: block, facts: fs, out: g, readers: make(map[string]int), left: make(map[string]int), blocks: make(map[string]string),
 			plain: make(map[string]bool), made: make(map[string]int), known: make(map[string]string),
-			parts: make(map[string][]string),
+			parts: make(map[string][]string), kernels: make(map[string]bool),
 		}
 		for _, n := range g.GetNode() {
 			for _, u := range onnx.Uses(n) {
@@ -88,6 +89,7 @@ func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
 			l.left[o.GetName()]++
 		}
 		l.findInterleaved(g.GetNode())
+		l.findKernels(g.GetNode())
 		for _, n := range g.GetNode() {
 			for _, u := range onnx.Uses(n) {
 				if n.GetOpType() != "HardSigmoid" {
@@ -210,7 +212,9 @@ func (l *layout) convert(n *onnxpb.NodeProto) bool {
 	case "Transpose":
 		return l.channelsLast(n)
 	case "Concat":
-		return l.parts[n.GetOutput()[0]] != nil
+		return l.parts[n.GetOutput()[0]] != nil || l.concat(n)
+	case "Reshape":
+		return l.kernel(n) || l.regroup(n)
 	case "DepthToSpace":
 		return l.interleave(n)
 	}

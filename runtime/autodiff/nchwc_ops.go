@@ -19,10 +19,13 @@ func (l *layout) conv(n *onnxpb.NodeProto) bool {
 		return false
 	}
 	if wd[0]%l.block != 0 {
-		return group == 1 && len(n.GetInput()) == 2 && l.fewFilters(n)
+		return group == 1 && l.fewFilters(n)
 	}
 	if _, ok := l.dims(n.GetOutput()[0]); !ok {
 		return false
+	}
+	if l.kernels[w] {
+		return l.groups(n)
 	}
 	single := wd[1] == 1 && wd[0] == group // so that x has as many channels
 	var in, filter string
@@ -64,7 +67,14 @@ func (l *layout) fewFilters(n *onnxpb.NodeProto) bool {
 		l.known[padded], l.plain[padded] = padded, true
 	}
 	wd[0] = full
-	in := l.emit(nchwcDomain, "Conv", out+inBlocksTag, []string{l.blocks[x], l.filter(padded, wd, true)}, n.GetAttribute()...)
+	inputs := []string{l.blocks[x], l.filter(padded, wd, true)}
+	if len(n.GetInput()) > 2 && n.GetInput()[2] != "" {
+		bias := n.GetInput()[2]
+		l.toPlain(bias)
+		zeros := constant(l, bias+"/zeros", rest[:1], make([]float32, rest[0])...)
+		inputs = append(inputs, l.emit("", "Concat", out+"/bias", []string{bias, zeros}, intAttr("axis", 0)))
+	}
+	in := l.emit(nchwcDomain, "Conv", out+inBlocksTag, inputs, n.GetAttribute()...)
 	l.emit(nchwcDomain, "ReorderOutput", out, []string{in}, intAttr("channels", l.facts[w].dims[0]))
 	l.plain[out] = true
 	return true

@@ -175,24 +175,39 @@ func flipped(c *Context, v conv, wi int) (onnx.Value, error) {
 		return onnx.Tensor(c.Builder, "flipped", dims, flipFloats(w, v)), nil
 	}
 	b := c.Builder
-	w := c.In(wi)
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
-	}
-	if v.count() > 1 {
-		w = b.Slice(w, slices.Repeat([]int64{-1}, rank), slices.Repeat([]int64{-1 << 62}, rank), axes, slices.Repeat([]int64{-1}, rank))
-	}
 	if v.group == 1 {
-		return b.Transpose(w, append([]int64{1, 0}, axes...)...), nil
+		return turned(b, c.In(wi), v), nil
 	}
+	w := reversed(b, c.In(wi), v)
 	w = b.Reshape(w, append([]int64{v.group, og, cg}, v.kernel...)...)
 	perm := []int64{0, 2, 1}
-	for a := range axes {
+	for a := range rank {
 		perm = append(perm, int64(3+a))
 	}
 	w = b.Transpose(w, perm...)
 	return b.Reshape(w, append([]int64{v.group * cg, og}, v.kernel...)...), nil
+}
+
+// reversed returns weights reversed along every kernel axis.
+func reversed(b *onnx.Builder, w onnx.Value, v conv) onnx.Value {
+	rank := len(v.kernel)
+	if v.count() == 1 {
+		return w
+	}
+	axes := make([]int64, rank)
+	for a := range axes {
+		axes[a] = int64(2 + a)
+	}
+	return b.Slice(w, slices.Repeat([]int64{-1}, rank), slices.Repeat([]int64{-1 << 62}, rank), axes, slices.Repeat([]int64{-1}, rank))
+}
+
+// turned returns weights of one group reversed, their channels exchanged.
+func turned(b *onnx.Builder, w onnx.Value, v conv) onnx.Value {
+	perm := []int64{1, 0}
+	for a := range v.kernel {
+		perm = append(perm, int64(2+a))
+	}
+	return b.Transpose(reversed(b, w, v), perm...)
 }
 
 func flipFloats(w []float32, v conv) []float32 {

@@ -15,6 +15,13 @@ func (c *Context) groupedPays(v conv) bool {
 	return c.pictures(v.xd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd)
 }
 
+// kernelPays says whether convWeightGroups is for pictures of few channels too:
+// where the provider takes g as a kernel as it is (findKernels).
+func (c *Context) kernelPays(v conv) bool {
+	return c.shared.layout && c.pictures(v.yd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) &&
+		v.wd[0]*v.space() <= maxKernel && (v.xd[0] <= 8 || v.xd[0]%blockSize == 0)
+}
+
 // convWeightGroups is ∂w as one convolution with a group for every sample of
 // the batch. Within a sample
 //
@@ -36,7 +43,10 @@ func (c *Context) groupedPays(v conv) bool {
 func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
 	b := c.Builder
 	n, o, ch := v.xd[0], v.wd[0], v.wd[1]
-	xs := b.Transpose(c.inBlocks(x, ch), 0, 2, 3, 1) // [N, H, W, C]
+	if ch%blockSize == 0 {
+		x = c.inBlocks(x, ch)
+	}
+	xs := b.Transpose(x, 0, 2, 3, 1) // [N, H, W, C]
 	size, end := make([]int64, 2), make([]int64, 2)
 	for a := range end {
 		size[a], end[a] = v.xd[2+a], v.after(a)
@@ -57,10 +67,11 @@ func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx
 	total := o * int64(len(gs))
 	g = b.Reshape(g, n*total, 1, v.yd[2], v.yd[3])
 	p := b.Op("Conv", []onnx.Value{b.Reshape(xs, 1, n, size[0], size[1]*ch), g}, win.attrs(n)...)
-	shape := []int64{total, v.kernel[0], v.extent(1), ch}
-	dw := b.Reshape(b.Sum(b.Reshape(p, n, shape[0]*shape[1]*shape[2]*shape[3]), false, 0), shape...)
+	rows, columns := v.kernel[0], v.extent(1)
+	dw := b.Sum(b.Reshape(p, n, total, rows, columns*ch), true, 0)
+	dw = b.Reshape(dw, total, rows, columns, ch)
 	if v.dilation[1] > 1 {
-		dw = b.Slice(dw, []int64{0}, []int64{shape[2]}, []int64{2}, []int64{v.dilation[1]})
+		dw = b.Slice(dw, []int64{0}, []int64{columns}, []int64{2}, []int64{v.dilation[1]})
 	}
 	dw = b.Transpose(dw, 0, 3, 1, 2)
 	if len(gs) == 1 {
@@ -71,6 +82,26 @@ func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx
 		out[i] = b.Slice(dw, []int64{int64(i) * o}, []int64{int64(i+1) * o}, []int64{0}, nil)
 	}
 	return out
+}
+
+// exchanged returns the convolution of y's gradient, with x as its kernel, that
+// has the same ∂w, its channels exchanged and reversed in space, and reports
+// whether that is the better one for convWeightGroups: where y has few channels,
+// and so would fill few of a block.
+func (c *Context) exchanged(v conv) (conv, bool) {
+	if !c.shared.layout || v.wd[0] >= blockSize || !all(v.stride, 1) {
+		return v, false
+	}
+	e := conv{group: 1, wd: []int64{v.wd[1], v.wd[0], v.wd[2], v.wd[3]}, xd: v.yd, yd: v.xd}
+	e.window = window{kernel: v.kernel, stride: v.stride, dilation: v.dilation}
+	for a := range v.kernel {
+		e.begin = append(e.begin, v.extent(a)-1-v.begin[a])
+		e.end = append(e.end, v.extent(a)-1-v.end[a])
+		if e.begin[a] < 0 {
+			return v, false
+		}
+	}
+	return e, true
 }
 
 // weightStack collects the gradients of convolutions of one input that differ

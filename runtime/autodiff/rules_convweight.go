@@ -32,10 +32,13 @@ func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
 	if v.count() > maxShifts {
 		return convWeightSwapped(c, v, x, g), nil
 	}
-	if v.group == 1 && v.wd[1] <= fewChannels && v.count() > 1 {
+	if v.group == 1 && v.wd[1] <= fewChannels && v.count() > 1 && !c.kernelPays(v) {
 		return convWeightColumns(c, v, x, g), nil
 	}
-	if c.groupedPays(v) {
+	if c.groupedPays(v) || c.kernelPays(v) {
+		if e, ok := c.exchanged(v); ok {
+			return turned(c.Builder, convWeightGroups(c, e, g, x)[0], v), nil
+		}
 		return convWeightGroups(c, v, x, g)[0], nil
 	}
 	if v.group == 1 && len(v.kernel) == 2 && v.kernel[0] > 1 && all(v.stride, 1) {
