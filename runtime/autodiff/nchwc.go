@@ -63,7 +63,7 @@ type layout struct {
 	made    map[string]int      // names in blocks: the node that makes them
 	known   map[string]string   // weights brought to blocks, and constants
 	parts   map[string][]string // by what a Concat would make: the parts that its one reader, a DepthToSpace, interleaves
-	kernels map[string]bool     // the weights of convolutions that groupFilters names
+	kernels map[string]bool     // the weights of convolutions that findKernels has found
 }
 
 // inBlockLayout returns m, all of whose sizes are fixed, with what convolutions

@@ -30,6 +30,9 @@ func (l *layout) findKernels(nodes []*onnxpb.NodeProto) {
 			if from == nil || len(n.GetInput()) > 2 || len(xd) != 4 || !fixed(xd) || (from[0] > l.block && from[0]%l.block != 0) {
 				continue
 			}
+			if _, ok := l.dims(n.GetOutput()[0]); !ok {
+				continue
+			}
 			l.kernels[w] = onnx.AttrInt(n, "group", 1) == from[0] && xd[1] == from[0] && from[1]*from[2]*from[3] <= maxKernel &&
 				slices.Equal(to, []int64{from[0] * from[1], 1, from[2], from[3]})
 		}
