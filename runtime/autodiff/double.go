@@ -175,7 +175,7 @@ func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error)
 	xp := v.padded(c, in[0])
 	var shifts []onnx.Value
 	for _, t := range v.offsets() {
-		shifts = append(shifts, v.shift(b, xp, t))
+		shifts = append(shifts, v.shift(b, xp, t, 2))
 	}
 	var sum onnx.Value
 	switch {

@@ -84,6 +84,12 @@ func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
 				}
 			}
 		}
+		for _, in := range g.GetInput() {
+			l.plain[in.GetName()] = true
+		}
+		for _, t := range g.GetInitializer() {
+			l.plain[t.GetName()] = true
+		}
 		for _, o := range g.GetOutput() {
 			l.readers[o.GetName()]++
 			l.left[o.GetName()]++

@@ -50,3 +50,27 @@ func TestKernelBlocks(t *testing.T) {
 		}
 	}
 }
+
+// TestSmallPictures takes ∂w of convolutions of small pictures with many channels, from an input whose channels fill
+// blocks, which both a convolution in blocks and a product of plain values read.
+func TestSmallPictures(t *testing.T) {
+	rt := runtimetest.Open(t)
+	b := onnx.NewBuilder("small", 17)
+	k := &maker{b: b, t: t, r: rng(31)}
+	x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(32), onnx.Fixed(2), onnx.Fixed(3))
+	three := onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}}
+	y := b.Tanh(b.Conv(x, k.weight(0.1, 64, 32, 3, 3), k.weight(0.1, 64), three))
+	y = b.Tanh(b.Conv(y, k.weight(0.1, 64, 64, 3, 3), onnx.Value{}, onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}, Strides: []int64{2, 2}}))
+	y = b.Tanh(b.Conv(y, k.weight(0.1, 48, 64, 1, 1), onnx.Value{}, onnx.Window{Kernel: []int64{1, 1}}))
+	b.OutputUntyped("y", b.Mean(y, false, 2, 3))
+	m, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, batch := range []int64{1, 5, 16} {
+		in := map[string]value{"x": {dims: []int64{batch, 32, 2, 3}, data: normals(rng(4), batch*32*6)},
+			"weights": {dims: []int64{batch, 48}, data: normals(rng(5), batch*48)}}
+		wrt := append([]string{"x"}, autodiff.Trainable(m)...)
+		sameInputGradients(t, rt, m, in, wrt, autodiff.DefaultLinear(), batch)
+	}
+}

@@ -12,7 +12,7 @@ import (
 // provider, for pictures in a batch of fixed size whose channels can be held in
 // blocks.
 func (c *Context) groupedPays(v conv) bool {
-	return c.pictures(v.xd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd)
+	return c.pictures(v.xd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) && !v.productPays()
 }
 
 // kernelPays says whether convWeightGroups is for pictures of few channels too:
