@@ -2,7 +2,7 @@
 
 package basis
 
-import "ucan/smooth/internal/cpu"
+import "ucan/smooth/cpu"
 
 // vector tells whether the vector kernels may be used.
 var vector = cpu.HasAVX2()

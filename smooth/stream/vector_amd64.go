@@ -2,7 +2,7 @@
 
 package stream
 
-import "ucan/smooth/internal/cpu"
+import "ucan/smooth/cpu"
 
 // vector tells whether the processor and the operating system do AVX2. Without it,
 // and under the build tag purego, plain Go computes the same bits.

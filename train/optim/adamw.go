@@ -49,14 +49,26 @@ func (a *adamW) Update(u Update) {
 	})
 }
 
-// adamStep holds a step's numbers for one parameter.
+// adamStep holds a step's numbers for one parameter. applyVector reads its fields
+// by their places.
 type adamStep struct {
 	scale, keep1, take1, keep2, take2, unbias, eps, size, shrink float32
 }
 
-// apply updates slices of equal length. Products are rounded before sums (the conversions forbid fused arithmetic), so
-// that all processors agree.
-func (s adamStep) apply(w, g, m, v []float32) {
+// apply updates slices of equal length.
+func (s *adamStep) apply(w, g, m, v []float32) {
+	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
+	done := 0
+	if vector && len(w) >= 8 {
+		done = len(w) &^ 7
+		applyVector(s, &w[0], &g[0], &m[0], &v[0], done)
+	}
+	s.scalar(w[done:], g[done:], m[done:], v[done:])
+}
+
+// scalar is apply, value by value. Products are rounded before sums (the conversions forbid fused arithmetic), so that
+// all processors agree.
+func (s *adamStep) scalar(w, g, m, v []float32) {
 	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
 	for i := range w {
 		gi := s.scale * g[i]
