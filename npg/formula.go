@@ -29,10 +29,12 @@ func presets() map[string]Formula {
 	}
 	dct32 := DefaultFrequency()
 	dct32.Kappa, dct32.Gamma = 32, 2
+	dct256 := DefaultFrequency()
+	dct256.Kappa, dct256.Gamma, dct256.Iota = 256, 4, 0.0625
 	return map[string]Formula{
 		// The numbers and the coordinates of the authors' certification_pattern_noise.py.
 		"ucan-l1": reference("l1"), "ucan-l2": reference("l2"), "ucan-linf": reference("linf"),
-		"dct16": DefaultFrequency(), "dct32": dct32,
+		"dct16": DefaultFrequency(), "dct32": dct32, "dct256": dct256,
 	}
 }
 

@@ -59,6 +59,7 @@ func TestParseFormula(t *testing.T) {
 	for spec, want := range map[string]string{
 		"pattern:dct,kappa=32,gamma=2,iota=.5":        "pattern:dct,kappa=32,gamma=2,iota=0.5,floor=0.001",
 		"pattern:dct32":                               "pattern:dct,kappa=32,gamma=2,iota=0.25,floor=0.001",
+		"pattern:dct256":                              "pattern:dct,kappa=256,gamma=4,iota=0.0625,floor=0.001",
 		"pattern:dct16,iota=1,ceiling=4":              "pattern:dct,kappa=16,gamma=3,iota=1,floor=0.001,ceiling=4",
 		"pattern:ucan-linf":                           "pattern:linf,kappa=0.2,iota=0.8,span=0.25,floor=0.001",
 		"pattern:l1":                                  "pattern:l1,kappa=1,iota=0.5,span=1,floor=0.001",
