@@ -147,13 +147,12 @@ func (v conv) productPays() bool {
 // last, of g with all shifts of x̄ side by side.
 func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
-	rank := len(v.kernel)
-	last := []int64{0}
-	for a := range rank {
-		last = append(last, int64(2+a))
+	var space, kernel []int64 // the axes of positions, behind channels and before them
+	for a := range v.kernel {
+		space = append(space, int64(2+a))
+		kernel = append(kernel, int64(1+a))
 	}
-	last = append(last, 1)
-	xs := b.Transpose(v.padded(c, x), last...) // [N, …, C]
+	xs := b.Transpose(v.padded(c, x), slices.Concat([]int64{0}, space, []int64{1})...) // [N, …, C]
 	var shifts []onnx.Value
 	for _, t := range v.offsets() {
 		shifts = append(shifts, v.shift(b, xs, t, 1))
@@ -162,20 +161,10 @@ func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	if len(shifts) > 1 {
 		cols = b.Concat(-1, shifts...)
 	}
-	cols = b.Reshape(cols, -1, v.count()*v.wd[1]) // [N·P, k·C]
-	swap := []int64{1, 0}
-	for a := range rank {
-		swap = append(swap, int64(2+a))
-	}
-	gs := b.Reshape(b.Transpose(g, swap...), v.wd[0], -1) // [O, N·P]
-	dw := b.MatMul(gs, cols)
-	dims := append([]int64{v.wd[0]}, v.kernel...)
-	dims = append(dims, v.wd[1])
-	perm := []int64{0, int64(1 + rank)}
-	for a := range rank {
-		perm = append(perm, int64(1+a))
-	}
-	return b.Transpose(b.Reshape(dw, dims...), perm...)
+	cols = b.Reshape(cols, -1, v.count()*v.wd[1])                                        // [N·P, k·C]
+	gs := b.Reshape(b.Transpose(g, slices.Concat([]int64{1, 0}, space)...), v.wd[0], -1) // [O, N·P]
+	dw := b.Reshape(b.MatMul(gs, cols), slices.Concat(v.wd[:1], v.kernel, v.wd[1:2])...)
+	return b.Transpose(dw, slices.Concat([]int64{0, int64(1 + len(v.kernel))}, kernel)...)
 }
 
 // after is by how much kernels reach over the end of x along a spatial axis;
