@@ -104,9 +104,10 @@ func (c *child) read(reader io.ReadCloser, line func(id, line string)) {
 	<-waited
 }
 
-// stop asks the process to finish or release its shard, and kills it when it does not.
+// stop asks the process to finish or release its shard, and kills it when it does not. Only the end of its standard input
+// asks: a process that does not catch signals yet, or no longer, would die of one with a shard in its hands, and one that a
+// service manager has signalled already may take a second signal for an order to die at once.
 func (c *child) stop(patience time.Duration) {
-	_ = c.command.Process.Signal(syscall.SIGTERM)
 	_ = c.stdin.Close()
 	select {
 	case <-c.ended:

@@ -109,7 +109,9 @@ func (s *supervisor) slot(ctx context.Context, name string) error {
 		}
 		select {
 		case <-ctx.Done():
-			c.stop(s.config.Stop)
+			if c.stop(s.config.Stop); c.err != nil {
+				s.bury(ctx, id, c.cause())
+			}
 			return nil
 		case <-c.ended:
 			_ = c.stdin.Close()

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"os/signal"
 	"strings"
 	"sync"
 	"syscall"
@@ -49,7 +48,7 @@ func work(mode string) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	ctx, stop := context.WithCancel(context.Background()) // a signal would kill it: only the end of its input may stop it
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		stop()
@@ -71,6 +70,11 @@ func (e executor) Execute(ctx context.Context, _ *store.Run, task queue.Task) (*
 		fmt.Fprintln(os.Stderr, "onnxruntime: shape mismatch in node 17")
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
+	}
+	if e.mode == "clumsy" {
+		<-ctx.Done()
+		fmt.Fprintln(os.Stderr, "no time to put this down")
+		os.Exit(3)
 	}
 	select {
 	case <-ctx.Done():
@@ -212,6 +216,34 @@ func TestInterrupted(t *testing.T) {
 	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
 	if err != nil || len(failures) != 0 {
 		t.Errorf("stopping in order counts as failures %+v, %v", failures, err)
+	}
+}
+
+// TestClumsyStop has workers that fail while they stop: their shards are freed, and what they said is kept.
+func TestClumsyStop(t *testing.T) {
+	t.Parallel()
+	q, run, c := setting(t, "clumsy", 3)
+	ctx, stop := context.WithCancel(t.Context())
+	c.Progress = func(counts queue.Counts, _ store.Progress) {
+		if counts.Running == 2 {
+			stop()
+		}
+	}
+	if counts, err := Run(ctx, q, run, c, slog.New(slog.DiscardHandler)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("%+v, %v", counts, err)
+	}
+	now, err := q.Counts(t.Context(), run)
+	if err != nil || now.Running != 0 || now.Done != 0 {
+		t.Errorf("after the end %+v, %v", now, err)
+	}
+	failures, err := q.Store().Failures(t.Context(), run.Number, 10)
+	if err != nil || len(failures) != 2 {
+		t.Fatalf("%+v, %v", failures, err)
+	}
+	for _, f := range failures {
+		if f.Kind != "exit" || !strings.Contains(f.Message, "code 3") || !strings.Contains(f.LogTail, "no time") {
+			t.Errorf("failure %+v", f)
+		}
 	}
 }
 
