@@ -15,14 +15,14 @@ const blockConvolutions = 4
 // hidden are the widths of the perceptron.
 func hidden() []int64 { return []int64{128, 256, 512, 1024} }
 
-// certification is G₁ and G₂.
-func (n *Net) certification(b *onnx.Builder, x onnx.Value) (mu, sigma onnx.Value) {
-	seen := x
-	if n.config.MuScale > 0 {
-		mu = b.Tanh(n.dense(b, "mu", x, 0))
-		seen = b.Add(x, b.Mul(mu, b.Scalar(onnx.Float, n.config.MuScale)))
+// certification is G₁ and G₂. With lift, gradients by x may be left out.
+func (n *Net) certification(b *onnx.Builder, x onnx.Value, lift bool) (mu, sigma onnx.Value) {
+	if n.config.MuScale == 0 {
+		return mu, n.head(b, n.dense(b, "sigma", x, n.startBias(), lift))
 	}
-	return mu, n.head(b, n.dense(b, "sigma", seen, n.startBias()))
+	mu = b.Tanh(n.dense(b, "mu", x, 0, lift))
+	seen := b.Add(x, b.Mul(mu, b.Scalar(onnx.Float, n.config.MuScale)))
+	return mu, n.head(b, n.dense(b, "sigma", seen, n.startBias(), false)) // μ gets a gradient through it
 }
 
 // dataset is one perceptron for each field.
@@ -38,40 +38,79 @@ func (n *Net) everywhere(b *onnx.Builder, field, x onnx.Value) onnx.Value {
 	return b.Expand(field, b.Shape(x))
 }
 
-// dense is the dense-block network without its last activation; bias is that of the last convolution.
-func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32) onnx.Value {
+// dense is the dense-block network without its last activation; bias is that of the last convolution. lift says that the
+// gradient by x is not wanted, and may be ignored: see lifted.
+func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32, lift bool) onnx.Value {
 	channels := int64(n.config.Shape[0])
-	maps := []onnx.Value{n.conv(b, name+".first", []onnx.Value{x}, channels, growth, 1, 0)}
-	for i := range blockConvolutions {
-		y := n.conv(b, name+".block"+strconv.Itoa(i+1), maps, growth, growth, 1, 0)
-		maps = append(maps, b.LeakyRelu(y, slope))
+	first := n.kernel(b, name+".first", channels, growth, 1, 0)
+	var block []onnx.Value
+	var linear onnx.Value
+	if lift = lift && taps*channels+1 <= growth; lift {
+		block = append(block, lifted(b, name, x, channels))
+		linear = b.Concat(1, b.Reshape(first.weight, growth, taps*channels), b.Reshape(first.bias, growth, 1))
+	} else {
+		block = append(block, b.Conv(x, first.weight, first.bias, same()))
 	}
-	y := n.conv(b, name+".join", maps, growth, growth, 1, 0)
-	return n.conv(b, name+".last", []onnx.Value{y}, growth, channels, lastGain, bias)
+	// conv is a convolution of all maps of the block so far, as if they stood one behind the other in one. It is written as
+	// the sum of a convolution of each with its part of the weights: runtimes add within the convolutions, whereas putting
+	// maps together, and taking gradients apart again, moves every map of the block through memory once a layer.
+	conv := func(label string) onnx.Value {
+		k := n.kernel(b, name+"."+label, growth*int64(len(block)), growth, 1, 0)
+		var sum onnx.Value
+		for i, m := range block {
+			part := k.weight
+			if len(block) > 1 {
+				from := int64(i) * growth
+				part = b.Slice(k.weight, []int64{from}, []int64{from + growth}, []int64{1}, nil)
+			}
+			if i == 0 {
+				if lift {
+					part = b.Transpose(b.MatMul(b.Transpose(part, 0, 2, 3, 1), linear), 0, 3, 1, 2)
+				}
+				sum = b.Conv(m, part, k.bias, same())
+				continue
+			}
+			sum = b.Add(sum, b.Conv(m, part, onnx.Value{}, same()))
+		}
+		return sum
+	}
+	for i := range blockConvolutions {
+		block = append(block, b.LeakyRelu(conv("block"+strconv.Itoa(i+1)), slope))
+	}
+	join := conv("join")
+	last := n.kernel(b, name+".last", growth, channels, lastGain, bias)
+	return b.Conv(join, last.weight, last.bias, same())
 }
 
-// conv is a 3×3 convolution of several maps of equal width, as if they stood one behind the other in one. It is written
-// as the sum of a convolution of each with its part of the weights: runtimes add within the convolutions, whereas
-// putting maps together, and taking gradients apart again, moves every map of the block through memory once a layer.
-func (n *Net) conv(b *onnx.Builder, base string, maps []onnx.Value, width, out int64, scale float64, bias float32) onnx.Value {
-	in := width * int64(len(maps))
-	w := n.weight(b, base+".weight", true, n.normal(base+".weight", scale*gain(9*in), out*in*9), out, in, 3, 3)
-	c := n.weight(b, base+".bias", false, constant(bias, out), out)
-	window := onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}}
-	if len(maps) == 1 {
-		return b.Conv(maps[0], w, c, window)
+// taps is the number of positions of a 3×3 kernel.
+const taps = 9
+
+// same is the window of all convolutions: 3×3, and zeros around.
+func same() onnx.Window { return onnx.Window{Kernel: []int64{3, 3}, Pads: []int64{1, 1, 1, 1}} }
+
+// kernel is what a convolution multiplies by and adds.
+type kernel struct{ weight, bias onnx.Value }
+
+func (n *Net) kernel(b *onnx.Builder, base string, in, out int64, scale float64, bias float32) kernel {
+	return kernel{
+		weight: n.weight(b, base+".weight", true, n.normal(base+".weight", scale*gain(taps*in), out*in*taps), out, in, 3, 3),
+		bias:   n.weight(b, base+".bias", false, constant(bias, out), out),
 	}
-	var sum onnx.Value
-	for i, m := range maps {
-		from := int64(i) * width
-		part := b.Slice(w, []int64{from}, []int64{from + width}, []int64{1}, nil)
-		if i == 0 {
-			sum = b.Conv(m, part, c, window)
-			continue
-		}
-		sum = b.Add(sum, b.Conv(m, part, onnx.Value{}, window))
+}
+
+// lifted is what stands in for the first map of a dense block where x has few channels: all shifts of x within a 3×3
+// kernel, zero outside the picture, and a channel of ones. The first map is linear in them, position by position, and no
+// activation follows it: weights and bias, [16, shifts+1], can be multiplied into the kernels that read the map. These then
+// have fewer channels to read, and no gradient by their input is needed.
+func lifted(b *onnx.Builder, name string, x onnx.Value, channels int64) onnx.Value {
+	shifts := taps * channels
+	weight, bias := make([]float32, (shifts+1)*shifts), make([]float32, shifts+1)
+	for i := range shifts {
+		weight[i*shifts+i] = 1
 	}
-	return sum
+	bias[shifts] = 1
+	return b.Conv(x, onnx.Tensor(b, name+".shifts", []int64{shifts + 1, channels, 3, 3}, weight),
+		onnx.Tensor(b, name+".ones", []int64{shifts + 1}, bias), same())
 }
 
 // perceptron maps the constant 1 to a field [1, shape…], without its last activation.

@@ -37,9 +37,10 @@ type Weight struct {
 
 // Net is a generator with its first weights. It does not change.
 type Net struct {
-	config  Config
-	weights []Weight
-	model   *onnx.Model
+	config   Config
+	weights  []Weight
+	model    *onnx.Model
+	training *onnx.Model
 }
 
 // New makes the generator that c describes, with weights drawn from its seed: He's normal initialisation for LeakyReLU,
@@ -51,8 +52,14 @@ func New(c Config) (*Net, error) {
 	c.Shape = slices.Clone(c.Shape)
 	n := &Net{config: c}
 	var err error
-	if n.model, err = n.build(); err != nil {
+	if n.model, err = n.build(false); err != nil {
 		return nil, fmt.Errorf("build the %s generator: %w", c.Kind, err)
+	}
+	n.training = n.model
+	if c.Kind == Certification {
+		if n.training, err = (&Net{config: c}).build(true); err != nil {
+			return nil, fmt.Errorf("build the %s generator for training: %w", c.Kind, err)
+		}
 	}
 	return n, nil
 }
@@ -77,7 +84,11 @@ func (n *Net) Weights() []Weight {
 // which is μ/c within [−1, 1], and "sigma", float [N, shape…].
 func (n *Net) Model() *onnx.Model { return n.model }
 
-// Export returns the graph with the given weights in place of the first, all of them by name. The same values give the
+// Training returns Model in the form that is quickest to train: the same function of the same weights, but for rounding,
+// whose gradients by weights take fewer products. Gradients by x are not to be taken from it.
+func (n *Net) Training() *onnx.Model { return n.training }
+
+// Export returns Model with the given weights in place of the first, all of them by name. The same values give the
 // same bytes.
 func (n *Net) Export(values map[string][]float32) (*onnx.Model, error) {
 	m := n.model
@@ -97,7 +108,7 @@ func (n *Net) Export(values map[string][]float32) (*onnx.Model, error) {
 	return m, nil
 }
 
-func (n *Net) build() (*onnx.Model, error) {
+func (n *Net) build(training bool) (*onnx.Model, error) {
 	c := n.config
 	b := onnx.NewBuilder("ucan."+string(c.Kind), opset)
 	dims := []onnx.Dim{onnx.Sym("N")}
@@ -108,7 +119,7 @@ func (n *Net) build() (*onnx.Model, error) {
 	var mu, sigma onnx.Value
 	switch c.Kind {
 	case Certification:
-		mu, sigma = n.certification(b, x)
+		mu, sigma = n.certification(b, x, training)
 	case Dataset:
 		mu, sigma = n.dataset(b, x)
 	case Pattern:

@@ -11,6 +11,7 @@ import (
 	"ucan/npg/net"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/runtimetest"
 	"ucan/smooth/stream"
 )
@@ -142,6 +143,49 @@ func TestSameSeedSameBytes(t *testing.T) {
 		c.Seed++
 		if c.Kind != net.Pattern && bytes.Equal(a, marshal(t, newNet(t, c).Model())) {
 			t.Errorf("%s in %s: another seed gives the same bytes", c.Kind, c.Basis)
+		}
+	}
+}
+
+// TestTrainingIsTheSameFunction compares the form for training with the one that is exported, at weights far from the first.
+func TestTrainingIsTheSameFunction(t *testing.T) {
+	for _, shape := range [][]int{{1, 7, 5}, {1, 28, 28}, {3, 6, 8}} {
+		for _, muScale := range []float64{0, 0.5} {
+			c := config(net.Certification, net.Pixel, net.HoldNothing, muScale)
+			c.Shape = shape
+			n := newNet(t, c)
+			source := stream.New(2, [32]byte{}, stream.NPG).Source(0)
+			var weights []*onnxpb.TensorProto
+			for _, w := range n.Weights() {
+				source.NormalInto(w.Values)
+				for i := range w.Values {
+					w.Values[i] /= 12 // of 16 maps by 9 positions, the root
+				}
+				tensor, err := onnx.NewTensor(w.Name, w.Shape, w.Values)
+				if err != nil {
+					t.Fatal(err)
+				}
+				weights = append(weights, tensor)
+			}
+			x := images(3, c.Dim())
+			var outs [2]map[string][]float32
+			for i, form := range []*onnx.Model{n.Model(), n.Training()} {
+				m, err := form.WithInitializers(weights...)
+				if err != nil {
+					t.Fatal(err)
+				}
+				outs[i] = run(t, m, c, x)
+			}
+			for name, want := range outs[0] {
+				if constant(want) {
+					t.Errorf("%s of %v does not depend on anything", name, shape)
+				}
+				for i, v := range want {
+					if got := outs[1][name][i]; math.Abs(float64(got-v)) > 1e-5*(math.Abs(float64(v))+0.1) {
+						t.Fatalf("%s of %v at %d: %v in training, %v exported", name, shape, i, got, v)
+					}
+				}
+			}
 		}
 	}
 }

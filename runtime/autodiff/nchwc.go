@@ -203,7 +203,9 @@ func (l *layout) convert(n *onnxpb.NodeProto) bool {
 		return l.hardSigmoid(n)
 	case "Clip":
 		return l.clip(n)
-	case "LeakyRelu", "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt":
+	case "LeakyRelu":
+		return l.leakyRelu(n)
+	case "Sigmoid", "Tanh", "Neg", "Abs", "Sqrt":
 		return l.unary(n)
 	case "Add":
 		return l.fusedAdd(n) || l.elementwise(n)

@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"fmt"
 	"slices"
 
 	"ucan/runtime/onnx"
@@ -61,8 +62,7 @@ func (l *layout) groups(n *onnxpb.NodeProto) bool {
 	l.toPlain(x)
 	pads := onnx.AttrInts(n, "pads")
 	if len(pads) == 4 && (pads[1] > 0 || pads[3] > 0) {
-		wide := constant(l, out+"/pads", []int64{8}, 0, 0, 0, pads[1], 0, 0, 0, pads[3])
-		x = l.emit("", "Pad", out+"/padded", []string{x, wide})
+		x = l.widened(x, out+"/padded", pads[1], pads[3])
 		pads = []int64{pads[0], 0, pads[2], 0}
 	}
 	attrs := slices.DeleteFunc(slices.Clone(n.GetAttribute()), func(a *onnxpb.AttributeProto) bool { return a.GetName() == "pads" })
@@ -72,6 +72,20 @@ func (l *layout) groups(n *onnxpb.NodeProto) bool {
 	l.emit(nchwcDomain, "Conv", out+inBlocksTag, []string{x, l.filter(w, l.facts[w].dims, false)}, attrs...)
 	l.hold(out, out+inBlocksTag)
 	return true
+}
+
+// widened puts columns of zeros before and behind x: side by side, which the
+// provider does in half the time of its Pad.
+func (l *layout) widened(x, out string, before, after int64) string {
+	zeros := func(columns int64) []string {
+		if columns == 0 {
+			return nil
+		}
+		d := append(slices.Clone(l.facts[x].dims[:3]), columns)
+		count, _ := onnx.Elements(d)
+		return []string{constant(l, fmt.Sprintf("zeros/%v", d), d, make([]float32, count)...)}
+	}
+	return l.emit("", "Concat", out, slices.Concat(zeros(before), []string{x}, zeros(after)), intAttr("axis", 3))
 }
 
 // regroup is a Reshape of what is held in blocks that leaves rows and columns

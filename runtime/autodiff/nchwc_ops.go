@@ -141,6 +141,11 @@ func (l *layout) relu(n *onnxpb.NodeProto) bool {
 	return l.activation(n) || l.unary(n)
 }
 
+// leakyRelu is relu with a slope.
+func (l *layout) leakyRelu(n *onnxpb.NodeProto) bool {
+	return l.activation(n, onnx.AttrFloat(n, "alpha", 0.01)) || l.unary(n)
+}
+
 // hardSigmoid is relu with two parameters.
 func (l *layout) hardSigmoid(n *onnxpb.NodeProto) bool {
 	return l.activation(n, onnx.AttrFloat(n, "alpha", 0.2), onnx.AttrFloat(n, "beta", 0.5)) || l.unary(n)

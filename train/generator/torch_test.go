@@ -37,7 +37,16 @@ func torchCases() map[string]torchCase {
 			Kind: kind, Basis: basis, Shape: []int{2, 6, 8}, Floor: 0.05, Ceiling: 1.5, Start: 0.3, Hold: hold, MuScale: muScale, Seed: 5,
 		}
 	}
+	picture := func(hold net.Hold, muScale float64) net.Config { // of one channel, where the form for training is another
+		c := small(net.Certification, net.Pixel, hold, muScale)
+		c.Shape = []int{1, 7, 9}
+		return c
+	}
 	return map[string]torchCase{
+		"certification of one channel": {picture(net.HoldNothing, 0), generator.Loss{
+			Volume: generator.Volume{LogMean: 0.3}, Reg: 0.2}, 3, 2, false},
+		"certification of one channel with mu": {picture(net.HoldNothing, 0.3), generator.Loss{
+			Volume: generator.Volume{Area: 0.4}}, 3, 1, false},
 		"certification": {small(net.Certification, net.Pixel, net.HoldNothing, 0.4), generator.Loss{
 			Volume: generator.Volume{LogMean: 0.3}, Reg: 0.2, Smoothing: 0.1, Consistency: 0.5}, 3, 3, false},
 		"certification held": {small(net.Certification, net.Pixel, net.HoldLogMean, 0), generator.Loss{
@@ -137,7 +146,7 @@ func newNet(t testing.TB, c net.Config) (*onnx.Model, []generator.Weight) {
 	for _, w := range n.Weights() {
 		weights = append(weights, generator.Weight{Name: w.Name, Decay: w.Decay, Rate: 1})
 	}
-	return n.Model(), weights
+	return n.Training(), weights
 }
 
 // newBatch is a batch of random images, noise and labels.
@@ -192,7 +201,7 @@ func TestWriteSteps(t *testing.T) {
 				"volume":      map[string]float64{"min": v.Min, "mean": v.Mean, "logmean": v.LogMean, "area": v.Area},
 			},
 		}
-		if err := smoothNet(t, c.net.Shape).Write(filepath.Join(dir, "base.onnx")); err != nil {
+		if err := smoothNet(t, c.net.Shape).Write(filepath.Join(dir, name+".onnx")); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -181,7 +181,7 @@ def values(folder):
     out = {}
     for name, case in json.load(open(f"{folder}/cases.json")).items():
         c = case["config"]
-        f = Graph(f"{folder}/base.onnx", torch.float64)
+        f = Graph(f"{folder}/{name}.onnx", torch.float64)
         tensor = lambda v, shape: torch.tensor(np.array(v, dtype=np.float32), dtype=torch.float64).reshape(shape)
         w = {k: tensor(v["values"], v["shape"]).requires_grad_(True) for k, v in case["weights"].items() if not k.startswith("f.")}
         for k in case["weights"]:

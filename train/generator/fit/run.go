@@ -141,7 +141,7 @@ func (r *run) newObjective(ctx context.Context) (*generator.Objective, error) {
 		weights = append(weights, generator.Weight{Name: w.Name, Decay: w.Decay, Rate: 1})
 	}
 	return generator.New(ctx, r.rt, generator.Config{
-		Generator: r.net.Model(), Weights: weights, Base: base, MuScale: c.Net.MuScale, Shape: c.Net.Shape, Basis: c.Net.Basis,
+		Generator: r.net.Training(), Weights: weights, Base: base, MuScale: c.Net.MuScale, Shape: c.Net.Shape, Basis: c.Net.Basis,
 		Rows: c.Batch, Draws: c.Draws, Loss: c.Loss, Threads: c.Threads, Mode: r.mode,
 	})
 }
