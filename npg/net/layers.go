@@ -15,7 +15,7 @@ const blockConvolutions = 4
 // hidden are the widths of the perceptron.
 func hidden() []int64 { return []int64{128, 256, 512, 1024} }
 
-// certification is G₁ and G₂. With lift, gradients by x may be left out.
+// certification is G₁ and G₂; lift says that no gradient by x will be taken.
 func (n *Net) certification(b *onnx.Builder, x onnx.Value, lift bool) (mu, sigma onnx.Value) {
 	if n.config.MuScale == 0 {
 		return mu, n.head(b, n.dense(b, "sigma", x, n.startBias(), lift))
@@ -38,8 +38,8 @@ func (n *Net) everywhere(b *onnx.Builder, field, x onnx.Value) onnx.Value {
 	return b.Expand(field, b.Shape(x))
 }
 
-// dense is the dense-block network without its last activation; bias is that of the last convolution. lift says that the
-// gradient by x is not wanted, and may be ignored: see lifted.
+// dense is the dense-block network without its last activation; bias is that of the last convolution. lift says that no
+// gradient by x will be taken, for which lifted would be the longer way.
 func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32, lift bool) onnx.Value {
 	channels := int64(n.config.Shape[0])
 	first := n.kernel(b, name+".first", channels, growth, 1, 0)

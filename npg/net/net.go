@@ -85,7 +85,7 @@ func (n *Net) Weights() []Weight {
 func (n *Net) Model() *onnx.Model { return n.model }
 
 // Training returns Model in the form that is quickest to train: the same function of the same weights, but for rounding,
-// whose gradients by weights take fewer products. Gradients by x are not to be taken from it.
+// whose gradients by the weights take fewer products.
 func (n *Net) Training() *onnx.Model { return n.training }
 
 // Export returns Model with the given weights in place of the first, all of them by name. The same values give the
