@@ -57,6 +57,7 @@ type child struct {
 	started time.Time
 	ended   chan struct{} // closed when the process is gone and its log is read
 	err     error         // of Wait
+	overdue time.Duration // how long it was waited for before we killed it, or 0
 }
 
 // spawn starts a worker. Its standard input is a pipe that ends with this process, however that dies; a worker stops
@@ -112,6 +113,7 @@ func (c *child) stop(patience time.Duration) {
 	select {
 	case <-c.ended:
 	case <-time.After(patience):
+		c.overdue = patience
 		_ = c.command.Process.Kill()
 		<-c.ended
 	}
@@ -123,6 +125,10 @@ func (c *child) cause() queue.Cause {
 	cause := queue.Cause{Kind: "exit", LogTail: c.log.String()}
 	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		cause.Kind = "killed"
+		if c.overdue > 0 {
+			cause.Message = fmt.Sprintf("its worker was asked to stop and killed when it had not done so within %v", c.overdue)
+			return cause
+		}
 		cause.Message = fmt.Sprintf("its worker was ended by the signal %q", status.Signal())
 		if status.Signal() == syscall.SIGKILL {
 			cause.Message += " (by a person, or by the system for want of memory)"

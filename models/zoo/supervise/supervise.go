@@ -36,9 +36,10 @@ type Config struct {
 	Hopeless int
 }
 
-// DefaultConfig allows workers half a minute to stop and the store two minutes to come back.
+// DefaultConfig allows workers 45 s to stop, which is what a shard (10 s), the queue (20 s) and a slow store may take
+// together, and the store two minutes to come back.
 func DefaultConfig() Config {
-	return Config{Stop: 30 * time.Second, Patience: 2 * time.Minute, Hopeless: 5}
+	return Config{Stop: 45 * time.Second, Patience: 2 * time.Minute, Hopeless: 5}
 }
 
 // Run keeps workers at work until every shard of the run is done, poisoned or cancelled, or until ctx ends. What is left

@@ -71,6 +71,9 @@ func (e executor) Execute(ctx context.Context, _ *store.Run, task queue.Task) (*
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
+	if e.mode == "deaf" {
+		select {}
+	}
 	if e.mode == "clumsy" {
 		<-ctx.Done()
 		fmt.Fprintln(os.Stderr, "no time to put this down")
@@ -222,7 +225,20 @@ func TestInterrupted(t *testing.T) {
 // TestClumsyStop has workers that fail while they stop: their shards are freed, and what they said is kept.
 func TestClumsyStop(t *testing.T) {
 	t.Parallel()
-	q, run, c := setting(t, "clumsy", 3)
+	stopWith(t, "clumsy", 30*time.Second, "exit", "code 3", "no time")
+}
+
+// TestDeafWorkers has workers that do not stop: they are killed, and it is said who did.
+func TestDeafWorkers(t *testing.T) {
+	t.Parallel()
+	stopWith(t, "deaf", 200*time.Millisecond, "killed", "had not done so within 200ms", "")
+}
+
+// stopWith stops a run while two workers of a mode hold shards, and looks at what is kept of their end.
+func stopWith(t *testing.T, mode string, patience time.Duration, kind, message, log string) {
+	t.Helper()
+	q, run, c := setting(t, mode, 3)
+	c.Stop = patience
 	ctx, stop := context.WithCancel(t.Context())
 	c.Progress = func(counts queue.Counts, _ store.Progress) {
 		if counts.Running == 2 {
@@ -241,7 +257,7 @@ func TestClumsyStop(t *testing.T) {
 		t.Fatalf("%+v, %v", failures, err)
 	}
 	for _, f := range failures {
-		if f.Kind != "exit" || !strings.Contains(f.Message, "code 3") || !strings.Contains(f.LogTail, "no time") {
+		if f.Kind != kind || !strings.Contains(f.Message, message) || !strings.Contains(f.LogTail, log) {
 			t.Errorf("failure %+v", f)
 		}
 	}
