@@ -111,6 +111,21 @@ func (s *SealedNoise) NewGrid(radii []float64) (Grid, error) {
 	return g, nil
 }
 
+// ReachableGrid is NewGrid of those radii that some bound below 1 certifies. They
+// depend on the noise alone, so noise that is made for each input may be tested
+// at the radii that it can reach.
+func (s *SealedNoise) ReachableGrid(radii []float64) (Grid, error) {
+	top, err := s.Radius(math.Nextafter(1, 0))
+	if err != nil {
+		return Grid{}, err
+	}
+	n := len(radii)
+	for n > 1 && radii[n-1] > top {
+		n--
+	}
+	return s.NewGrid(radii[:n])
+}
+
 // level returns the smallest bound on p_A whose Radius is at least r.
 func (s *SealedNoise) level(r float64) (float64, error) {
 	if r == 0 {

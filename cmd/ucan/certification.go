@@ -97,15 +97,15 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 // record is what a resumed run must have in common with this one.
 func (c *certification) record(ctx context.Context) results.Run {
 	o := c.options
+	configuration := map[string]any{
+		"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
+		"noise": describeNoise(c.certifier.Noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
+		"seed": seedNumber(o.seed), "force": o.data.force,
+		"provider": c.bench.Model.Provider(), "onnxruntime": c.bench.Runtime.Version(), "batch": c.bench.Setting.Batch, "intra_op": c.bench.Setting.IntraOp,
+	}
+	c.bench.describeData(configuration)
 	return results.Run{
-		Command: "certify",
-		Configuration: map[string]any{
-			"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
-			"source": c.bench.Info.Name, "shape": c.bench.Info.Shape,
-			"noise": describeNoise(c.certifier.Noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
-			"seed": seedNumber(o.seed), "force": o.data.force,
-			"provider": c.bench.Model.Provider(), "onnxruntime": c.bench.Runtime.Version(), "batch": c.bench.Setting.Batch, "intra_op": c.bench.Setting.IntraOp,
-		},
+		Command: "certify", Configuration: configuration,
 		Hashes:      c.bench.hashes(ctx, c.certifier.Noise),
 		Environment: c.bench.environment(),
 	}

@@ -78,6 +78,7 @@ func (c *certification) terms(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	sample.Noise.NPG = c.certifier.Noise.NPG
 	return termsOf(sample, c.fixedNoise()), nil
 }
 
@@ -85,8 +86,8 @@ func (c *certification) fixedNoise() bool {
 	return c.certifier.Noise.Guarantee() == certificate.Deployed
 }
 
-// termsOf lists the terms of a certificate: the model, the noise but for the fields, which may be made for each input, and
-// the statistics but for what was counted. Noise made for each input may be quantised for it: only fixed noise has one
+// termsOf lists the terms of a certificate: the model, the noise but for the fields, which may be made for each input, their
+// generator, and the statistics but for what was counted. Noise made for each input may be quantised for it: only fixed noise has one
 // scale.
 func termsOf(c *certificate.Certificate, fixed bool) string {
 	scale := ""
@@ -101,7 +102,14 @@ func termsOf(c *certificate.Certificate, fixed bool) string {
 	if bound == "" {
 		bound = smooth.OneBound.String()
 	}
-	return fmt.Sprintf("model %.12s, %s, seed %d, %s %s in %s%s, %s, %s bound at alpha %v",
-		c.Model.SHA256, c.Model.Decision, uint64(c.Run.Seed), c.Noise.Family, parameters, c.Noise.Norm, scale,
+	generator := ""
+	if g := c.Noise.NPG; g != nil {
+		generator = ", " + g.Kind + " generator " + g.Spec
+		for _, f := range g.Files {
+			generator += fmt.Sprintf(" %.12s", f.SHA256)
+		}
+	}
+	return fmt.Sprintf("model %.12s, %s, seed %d, %s %s in %s%s%s, %s, %s bound at alpha %v",
+		c.Model.SHA256, c.Model.Decision, uint64(c.Run.Seed), c.Noise.Family, parameters, c.Noise.Norm, scale, generator,
 		c.Noise.Arithmetic, c.Statistics.Method+" "+bound, float64(c.Statistics.Alpha))
 }

@@ -213,10 +213,11 @@ func (p *predictor) emptyRow(item dataset.Item) results.Row {
 func (p *predictor) record(ctx context.Context) results.Run {
 	o := p.options
 	configuration := map[string]any{
-		"labels": o.data.labels(), "source": p.bench.Info.Name, "shape": p.bench.Info.Shape, "n": o.statistics.N,
+		"labels": o.data.labels(), "n": o.statistics.N,
 		"preprocessing": p.bench.Model.Preprocessing(), "decision": p.bench.Model.Decision().String(),
 		"provider": p.bench.Model.Provider(), "onnxruntime": p.bench.Runtime.Version(), "batch": p.bench.Setting.Batch, "intra_op": p.bench.Setting.IntraOp,
 	}
+	p.bench.describeData(configuration)
 	if p.noise != nil {
 		configuration["noise"] = describeNoise(p.noise)
 		configuration["alpha"], configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)

@@ -178,6 +178,18 @@ func (w *bench) environment() map[string]any {
 	}
 }
 
+// describeData is the data as runs record and compare them, beside their fingerprint: what images are resized to is no
+// property of the files, and does not show in the shape where they are cropped too.
+func (w *bench) describeData(configuration map[string]any) {
+	configuration["source"], configuration["shape"] = w.Info.Name, w.Info.Shape
+	if w.Info.Resize > 0 {
+		configuration["resize"] = w.Info.Resize
+	}
+	if w.Info.Crop > 0 {
+		configuration["crop"] = w.Info.Crop
+	}
+}
+
 // describeNoise is the noise as runs record and compare it: the generator by what certificates say of it, without any
 // path.
 func describeNoise(maker *pipeline.NoiseMaker) map[string]any {
@@ -195,8 +207,12 @@ func describeNoise(maker *pipeline.NoiseMaker) map[string]any {
 func (w *bench) hashes(ctx context.Context, maker *pipeline.NoiseMaker) map[string]string {
 	hashes := map[string]string{"model": w.Model.SHA256(), "source": w.Info.Fingerprint}
 	if maker != nil && maker.NPG != nil {
-		for _, f := range maker.NPG.Files {
-			hashes["npg:"+f.Name] = f.SHA256
+		for i, f := range maker.NPG.Files {
+			name := "npg:" + f.Name
+			if _, taken := hashes[name]; taken { // a file of μ and one of σ may bear one name, in two folders
+				name = fmt.Sprintf("npg:%d:%s", i, f.Name)
+			}
+			hashes[name] = f.SHA256
 		}
 	}
 	if maker == nil || maker.Guarantee() != certificate.Deployed {

@@ -21,8 +21,9 @@ func newVerifyCommand(a *app) *cobra.Command {
 		Use:   "verify FILE.jsonl",
 		Short: "Recompute every certificate from its counts, and with --resample from fresh noise",
 		Long: `Verify recomputes the id, the bound on p_A, the radius, the region, the ℓ1, ℓ2 and ℓ∞ radii and the volume of every
-certificate from its counts and parameters. It names each line and field that is false or altered, with the stored and
-the recomputed value, and then exits with 4.
+certificate from its counts and parameters, and the scales of patterns from their formula. It names each line and field that
+is false or altered, with the stored and the recomputed value, and then exits with 4. Certificates called deployed must have
+the same noise on all lines that name the same generator.
 
 With --resample N it also draws N fresh noisy copies of every input (give --model and --data) and rejects a certificate
 whose p_lower the new votes contradict beyond doubt.
@@ -71,7 +72,8 @@ func runVerify(ctx context.Context, a *app, path string) error {
 		bad[line] = true
 		out.Findings = append(out.Findings, falsehood{line, index, f.Field, f.Stored, f.Recomputed})
 	}
-	checker := certificate.NewChecker(certificate.NewFolder(filepath.Dir(path)))
+	folder := certificate.NewFolder(filepath.Dir(path))
+	checker, fixed := certificate.NewChecker(folder), newFixedNoise(folder)
 	var all []*certificate.Certificate
 	var lines []int
 	err := eachLine(ctx, path, func(line int, text []byte) error {
@@ -84,6 +86,11 @@ func runVerify(ctx context.Context, a *app, path string) error {
 		findings, err := checker.Check(c)
 		if err != nil {
 			return fmt.Errorf("verify %q: line %d: %w", path, line, err)
+		}
+		if len(findings) == 0 {
+			if findings, err = fixed.check(line, c); err != nil {
+				return fmt.Errorf("verify %q: line %d: %w", path, line, err)
+			}
 		}
 		for _, f := range findings {
 			note(line, c.Input.Index, f)

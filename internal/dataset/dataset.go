@@ -34,6 +34,8 @@ type Info struct {
 	// Shape is the shape of one input in the source's layout, for images
 	// (channels, height, width) after resizing and cropping.
 	Shape []int
+	// Resize and Crop are those of [Options].
+	Resize, Crop int
 	// Classes is the number of classes of the labels given out, 0 when unknown.
 	Classes int
 	// Labels are the names of the classes, where the source knows them.
@@ -167,6 +169,7 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 		return err
 	}
 	s.info.Fingerprint = f.String()
+	s.info.Resize, s.info.Crop = s.opt.Resize, s.opt.Crop
 	if !s.info.Image {
 		if s.opt.Resize > 0 || s.opt.Crop > 0 {
 			return specErrorf("resize and crop apply to images, and this source holds arrays; drop them, or store images")

@@ -63,7 +63,7 @@ func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise)
 	return func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, label int) (smooth.Certification, error) {
 		if plan.Noise() != noise {
 			var planErr error
-			if plan, planErr = o.Plan(noise, tables); planErr != nil {
+			if plan, planErr = o.plan(noise, noise.ReachableGrid, tables); planErr != nil {
 				return smooth.Certification{}, planErr
 			}
 		}
@@ -86,9 +86,14 @@ func (o Statistics) twoStage(smoother *smooth.Smoother, noise *smooth.SealedNois
 
 // Plan makes the adaptive plan for noise; the statistics must have a profile.
 func (o Statistics) Plan(noise *smooth.SealedNoise, tables *sequential.Tables) (*smooth.AdaptivePlan, error) {
+	return o.plan(noise, noise.NewGrid, tables)
+}
+
+// plan is Plan with what makes a grid of the given radii.
+func (o Statistics) plan(noise *smooth.SealedNoise, gridOf func([]float64) (smooth.Grid, error), tables *sequential.Tables) (*smooth.AdaptivePlan, error) {
 	grid, err := noise.DefaultGrid()
 	if o.Grid != nil {
-		grid, err = noise.NewGrid(o.Grid)
+		grid, err = gridOf(o.Grid)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("make the grid of radii: %w", err)

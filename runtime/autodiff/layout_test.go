@@ -2,6 +2,7 @@ package autodiff_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 
@@ -214,4 +215,36 @@ func TestCPUDenseBlock(t *testing.T) {
 	feeds := map[string]value{"x": {dims: []int64{3, 2, 6, 7}, data: normals(r, 3*2*6*7)}, "weights": {dims: []int64{3, 5}, data: normals(r, 15)}}
 	plain, cpu := layoutGradients(t, rt, m, feeds, wrt, autodiff.DefaultLinear(), 3)
 	sameGradients(t, wrt, plain, cpu)
+}
+
+// TestLeakyReluInBlocks takes slopes on all sides of 0 and 1, whose masks are made in different ways, behind convolutions
+// that are read once, so that the activation becomes part of them, or twice, and are padded alike or not.
+func TestLeakyReluInBlocks(t *testing.T) {
+	rt := runtimetest.Open(t)
+	for i, alpha := range []float32{-0.5, 0, 0.2, 1, 1.5} {
+		for _, twice := range []bool{false, true} {
+			for _, pads := range [][]int64{{1, 1, 1, 1}, {1, 2, 1, 0}, {0, 0, 2, 2}} {
+				t.Run(fmt.Sprintf("%v %v %v", alpha, twice, pads), func(t *testing.T) {
+					b := onnx.NewBuilder("conv", 17)
+					k := &maker{b: b, t: t, r: rng(uint64(60 + i))}
+					x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(2), onnx.Fixed(7), onnx.Fixed(6))
+					h := b.Conv(x, k.weight(0.5, 16, 2, 3, 3), k.weight(0.3, 16), onnx.Window{Pads: []int64{1, 1, 1, 1}})
+					z := b.Conv(b.LeakyRelu(h, alpha), k.weight(0.2, 16, 16, 3, 3), k.weight(0.3, 16), onnx.Window{Pads: pads})
+					y := b.LeakyRelu(z, alpha)
+					if twice {
+						y = b.Add(y, b.Mul(z, z))
+					}
+					y = b.Conv(y, k.weight(0.2, 32, 16, 3, 3), onnx.Value{}, onnx.Window{Pads: pads})
+					b.OutputUntyped("y", b.Flatten(b.GlobalAveragePool(b.Tanh(y)), 1))
+					m, err := b.Build()
+					if err != nil {
+						t.Fatal(err)
+					}
+					r := rng(uint64(i))
+					in := map[string]value{"x": {dims: []int64{4, 2, 7, 6}, data: normals(r, 4*2*42)}, "weights": {dims: []int64{4, 32}, data: normals(r, 4*32)}}
+					sameInputGradients(t, rt, m, in, append([]string{"x"}, autodiff.Trainable(m)...), autodiff.DefaultLinear(), 4)
+				})
+			}
+		}
+	}
 }

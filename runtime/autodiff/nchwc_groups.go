@@ -75,7 +75,7 @@ func (l *layout) groups(n *onnxpb.NodeProto) bool {
 }
 
 // widened puts columns of zeros before and behind x: side by side, which the
-// provider does in half the time of its Pad.
+// provider does in 0.7 of the time of its Pad.
 func (l *layout) widened(x, out string, before, after int64) string {
 	zeros := func(columns int64) []string {
 		if columns == 0 {

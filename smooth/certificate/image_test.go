@@ -13,9 +13,9 @@ import (
 // onLattice certifies the image x in lattice arithmetic with a radius of about the given size.
 func onLattice(t *testing.T, x []float32, radius float64) *certificate.Certificate {
 	t.Helper()
-	g, err := family.New("gaussian", nil)
-	if err != nil {
-		t.Fatal(err)
+	g, familyErr := family.New("gaussian", nil)
+	if familyErr != nil {
+		t.Fatal(familyErr)
 	}
 	conclude := func(lambda float64) (*smooth.SealedNoise, smooth.Certification) {
 		noise, err := smooth.Noise{Family: g, Norm: family.L2, Lambda: lambda, Arithmetic: smooth.Lattice}.Seal(len(x))
