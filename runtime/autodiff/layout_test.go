@@ -248,3 +248,41 @@ func TestLeakyReluInBlocks(t *testing.T) {
 		}
 	}
 }
+
+// TestFiltersByTaps has convolutions of so few filters that their taps fit into one block.
+func TestFiltersByTaps(t *testing.T) {
+	rt := runtimetest.Open(t)
+	for i, c := range []struct {
+		filters, kernel int64
+		window          onnx.Window
+		bias            bool
+	}{
+		{1, 3, onnx.Window{Pads: []int64{1, 1, 1, 1}}, true},
+		{1, 3, onnx.Window{Pads: []int64{0, 2, 1, 1}}, false},
+		{1, 3, onnx.Window{Pads: []int64{2, 2, 2, 2}, Dilations: []int64{2, 2}}, true},
+		{1, 3, onnx.Window{Pads: []int64{1, 1, 1, 1}, Strides: []int64{2, 2}}, true},
+		{1, 4, onnx.Window{}, true},
+		{3, 2, onnx.Window{Pads: []int64{1, 0, 0, 1}}, false}, // too few
+		{2, 3, onnx.Window{Pads: []int64{1, 1, 1, 1}}, true},  // too many
+	} {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			b := onnx.NewBuilder("conv", 17)
+			k := &maker{b: b, t: t, r: rng(uint64(80 + i))}
+			x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(2), onnx.Fixed(7), onnx.Fixed(6))
+			h := b.LeakyRelu(b.Conv(x, k.weight(0.5, 32, 2, 3, 3), k.weight(0.3, 32), onnx.Window{Pads: []int64{1, 1, 1, 1}}), 0.2)
+			var bias onnx.Value
+			if c.bias {
+				bias = k.weight(0.3, c.filters)
+			}
+			y := b.Tanh(b.Conv(h, k.weight(0.2, c.filters, 32, c.kernel, c.kernel), bias, c.window))
+			b.OutputUntyped("y", b.Flatten(b.GlobalAveragePool(b.Mul(y, y)), 1))
+			m, err := b.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := rng(uint64(i))
+			in := map[string]value{"x": {dims: []int64{4, 2, 7, 6}, data: normals(r, 4*2*42)}, "weights": {dims: []int64{4, c.filters}, data: normals(r, 4*c.filters)}}
+			sameInputGradients(t, rt, m, in, append([]string{"x"}, autodiff.Trainable(m)...), autodiff.DefaultLinear(), 4)
+		})
+	}
+}
