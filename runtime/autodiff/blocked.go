@@ -92,19 +92,8 @@ func (c *Context) maskLeaky(g, y onnx.Value, dims []int64, alpha float64) onnx.V
 		return b.Mul(g, b.Where(b.Greater(y, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha)))
 	}
 	ch := dims[1]
-	// The channels of one block are cheaper to mix, by a diagonal matrix, than to
-	// take one by one: 0.65 instead of 1.25 ms for 16 of 28×28, batch 128.
-	group, dims4 := ch, []int64{ch, 1, 1, 1}
-	weights := repeat(ch, float32(steep))
-	if ch == blockSize {
-		group, dims4 = 1, []int64{ch, ch, 1, 1}
-		weights = make([]float32, ch*ch)
-		for i := range ch {
-			weights[i*ch+i] = steep
-		}
-	}
-	w := onnx.Tensor(b, "steep", dims4, weights)
-	m := b.Op("Conv", []onnx.Value{y, w}, onnx.Int("group", group), onnx.Ints("kernel_shape", 1, 1))
+	w := onnx.Tensor(b, "steep", []int64{ch, 1, 1, 1}, repeat(ch, float32(steep)))
+	m := b.Op("Conv", []onnx.Value{y, w}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
 	m = c.blocks(b.Clip(m, c.Scalar(alpha), c.Scalar(1)))
 	return c.blocks(b.Mul(c.inBlocks(g, ch), m))
 }

@@ -90,7 +90,7 @@ const manyTaps = 9
 // byTaps is fewFilters where all taps of all filters fit into one block: the
 // taps apart, as a product of channels; then each shifted to its place and all
 // added up, by convolutions of ones. For one filter of 3×3 on 16 channels of
-// 28×28, batch 128, that takes 2.1 instead of 3.5 ms.
+// 28×28, batch 128, that takes 2.5 instead of 4.0 ms.
 func (l *layout) byTaps(n *onnxpb.NodeProto, wd []int64) bool {
 	out, b, taps := n.GetOutput()[0], l.block, wd[2]*wd[3]
 	reshaped := func(v, name string, d ...int64) string {
