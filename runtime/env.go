@@ -52,14 +52,17 @@ func (e *environment) load(path string) error {
 	if ort.IsInitialized() {
 		return errors.New("onnxruntime was already initialised by other code in this process; open it through ucan/runtime only")
 	}
+	if err := disableTelemetry(); err != nil {
+		return err
+	}
 	ort.SetSharedLibraryPath(abs)
 	// Errors come back as values; onnxruntime's own copies of them on stderr
 	// would break the one-line rule of the command.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
 		return fmt.Errorf("load onnxruntime library %q: %w", abs, err)
 	}
-	// Telemetry exists on Windows only; failing to switch off what is not
-	// there is no error.
+	// Windows has another kind of telemetry, which only a call ends; failing to
+	// switch off what is not there is no error.
 	_ = ort.DisableTelemetry()
 	e.path, e.version = abs, ort.GetVersion()
 	return nil

@@ -62,7 +62,7 @@ func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 // Library tells which library runs.
 func (rt *Runtime) Library() library.Library { return rt.lib }
 
-// Version is the version of the loaded library, such as "1.27.0".
+// Version is the version of the loaded library, such as "1.32.0".
 func (rt *Runtime) Version() string { return rt.lib.Version }
 
 // Close ends the use of the runtime; its sessions and tensors stay valid

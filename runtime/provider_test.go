@@ -206,7 +206,7 @@ func TestProfileOfAGPU(t *testing.T) {
 }
 
 func TestCUDAErrorsAreTidied(t *testing.T) {
-	// As onnxruntime 1.27.0 reports a driver without a device.
+	// As onnxruntime 1.27.0 reported a driver without a device.
 	long := errors.New("Error creating C session: /onnxruntime_src/cuda_call.cc:122 std::conditional_t<THRW> CudaCall(…) [with ERRTYPE = cudaError] " +
 		"CUDA failure 100: no CUDA-capable device is detected ; GPU=-1 ; hostname=vm ; file=/onnxruntime_src/x.cc ; line=337 ; expr=cudaSetDevice(info_.device_id);")
 	if got := runtime.Tidy(long).Error(); got != "CUDA failure 100: no CUDA-capable device is detected" {

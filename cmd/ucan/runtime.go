@@ -47,7 +47,7 @@ instead: for machines without a network. With --gpu it takes the build with the 
 ` + exitCodesHelp,
 		Example: `  ucan runtime install
   ucan runtime install --gpu
-  ucan runtime install --from onnxruntime-` + library.Pinned + `-cp312-cp312-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl`,
+  ucan runtime install --from onnxruntime-` + library.Pinned + `-cp312-cp312-manylinux_2_28_x86_64.whl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRuntimeInstall(cmd.Context(), a) },
 	}

@@ -26,14 +26,14 @@ func fetchByClient(ctx context.Context, p pin, dir string, o Options) (string, e
 		args := []string{
 			"download", "--quiet", "--only-binary=:all:", "--no-deps", "--no-cache-dir", "--no-input",
 			"--disable-pip-version-check", "--python-version", "3.12", "--implementation", "cp", "--abi", "cp312",
-			"--platform", p.Platform, "--dest", dir, p.Package + "==" + Pinned,
+			"--platform", p.Platform, "--dest", dir, p.Package + "==" + p.Version,
 		}
 		for _, c := range [][]string{{"python3", "-m", "pip"}, {"python", "-m", "pip"}, {"py", "-m", "pip"}, {"pip3"}, {"pip"}} {
 			commands = append(commands, append(c, args...))
 		}
 	case "npm":
 		commands = [][]string{{
-			"npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", dir, p.Package + "@" + Pinned,
+			"npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", dir, p.Package + "@" + p.Version,
 		}}
 	}
 	err := fmt.Errorf("%s: %w", p.Client, errNoClient)
@@ -42,7 +42,7 @@ func fetchByClient(ctx context.Context, p pin, dir string, o Options) (string, e
 		if lerr != nil {
 			continue
 		}
-		o.say("fetching %s %s (%.0f MB) by %s", p.Package, Pinned, float64(p.Bytes)/1e6, p.Client)
+		o.say("fetching %s %s (%.0f MB) by %s", p.Package, p.Version, float64(p.Bytes)/1e6, p.Client)
 		err = download(ctx, exe, c[1:], dir, p, o)
 		if !errors.Is(err, errNoClient) {
 			break

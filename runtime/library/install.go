@@ -22,7 +22,7 @@ type InstallOptions struct {
 	// From is a wheel, .tgz, .tar.gz or .zip archive, or a library on disk;
 	// "" fetches the pinned package by pip or npm.
 	From string
-	// GPU fetches the build with the CUDA provider (220 MB packed).
+	// GPU fetches the build with the CUDA provider (256 MB packed).
 	GPU bool
 	// Force installs anew what is already there.
 	Force bool
@@ -70,9 +70,11 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 	}
 	if !in.Force {
 		// Another process may have installed it while this one waited.
-		if lib, ok := installed(cache, Pinned, in.GPU); ok {
-			o.say("onnxruntime %s is installed in %s", lib.Version, filepath.Dir(lib.Path))
-			return lib, nil
+		for _, p := range list {
+			if lib, ok := installed(cache, p.Version, in.GPU); ok {
+				o.say("onnxruntime %s is installed in %s", lib.Version, filepath.Dir(lib.Path))
+				return lib, nil
+			}
 		}
 	}
 	return installPinned(ctx, in, o, cache, list)
@@ -123,7 +125,7 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 			err = verify(file, p)
 		}
 		if err == nil {
-			return installFile(o, cache, file, fmt.Sprintf("%s %s by %s", p.Package, Pinned, p.Client))
+			return installFile(o, cache, file, fmt.Sprintf("%s %s by %s", p.Package, p.Version, p.Client))
 		}
 		if ctx.Err() != nil {
 			return Library{}, fmt.Errorf("install onnxruntime: %w", context.Cause(ctx))
@@ -132,7 +134,7 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 		errs = append(errs, fmt.Errorf("%s: %w", p.Client, err))
 	}
 	return Library{}, fmt.Errorf("install onnxruntime %s: %s; fetch %s on a connected machine and run `ucan runtime install --from FILE`",
-		Pinned, joinLine(errs), list[0].File)
+		list[0].Version, joinLine(errs), list[0].File)
 }
 
 func joinLine(errs []error) string {

@@ -20,17 +20,17 @@ func TestInstallFromFiles(t *testing.T) {
 	shared := native(t, "0.0.0")
 	const provider = "libonnxruntime_providers_shared.so"
 	for name, from := range map[string]string{
-		"wheel": zipFile(t, filepath.Join(dir, "onnxruntime-1.26.0-cp312-cp312-linux.whl"),
-			entry{"onnxruntime/capi/libonnxruntime.so.1.26.0", native(t, "1.26.0")},
+		"wheel": zipFile(t, filepath.Join(dir, "onnxruntime-1.29.0-cp312-cp312-linux.whl"),
+			entry{"onnxruntime/capi/libonnxruntime.so.1.29.0", native(t, "1.29.0")},
 			entry{"onnxruntime/capi/" + provider, shared}, entry{"onnxruntime/__init__.py", []byte("x")}),
 		"archive": tgzFile(t, filepath.Join(dir, "onnxruntime-linux.tgz"),
 			entry{"pkg/lib/libonnxruntime.so", nil}, // a link: not followed
-			entry{"pkg/lib/libonnxruntime.so.1.26.0", native(t, "1.26.0")}, entry{"../../" + provider, shared}),
+			entry{"pkg/lib/libonnxruntime.so.1.29.0", native(t, "1.29.0")}, entry{"../../" + provider, shared}),
 		"npm": tgzFile(t, filepath.Join(dir, "node.tgz"),
-			entry{"package/bin/arm/libonnxruntime.so.1", foreign(t, "1.26.0")},
-			entry{"package/bin/this/libonnxruntime.so.1", native(t, "1.26.0")},
+			entry{"package/bin/arm/libonnxruntime.so.1", foreign(t, "1.29.0")},
+			entry{"package/bin/this/libonnxruntime.so.1", native(t, "1.29.0")},
 			entry{"package/bin/win/onnxruntime.dll", []byte("MZ")}, entry{"package/" + provider, shared}),
-		"library": write(t, filepath.Join(dir, "lib", "libonnxruntime.so.1"), native(t, "1.26.0")),
+		"library": write(t, filepath.Join(dir, "lib", "libonnxruntime.so.1"), native(t, "1.29.0")),
 	} {
 		t.Run(name, func(t *testing.T) {
 			if name == "library" {
@@ -42,16 +42,16 @@ func TestInstallFromFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if lib.Version != "1.26.0" || lib.Source != FromCache || lib.CUDA {
+			if lib.Version != "1.29.0" || lib.Source != FromCache || lib.CUDA {
 				t.Errorf("installed %+v", lib)
 			}
-			if data, rerr := os.ReadFile(lib.Path); rerr != nil || !bytes.Equal(data, native(t, "1.26.0")) {
+			if data, rerr := os.ReadFile(lib.Path); rerr != nil || !bytes.Equal(data, native(t, "1.29.0")) {
 				t.Errorf("the library's bytes are not those of the package: %v", rerr)
 			}
 			if _, serr := os.Stat(filepath.Join(filepath.Dir(lib.Path), provider)); serr != nil {
 				t.Error(serr)
 			}
-			if len(lines) != 1 || !strings.HasPrefix(lines[0], "installed onnxruntime 1.26.0") || strings.Contains(lines[0], "\n") {
+			if len(lines) != 1 || !strings.HasPrefix(lines[0], "installed onnxruntime 1.29.0") || strings.Contains(lines[0], "\n") {
 				t.Errorf("it said %q", lines)
 			}
 			entries, err := os.ReadDir(cache)
@@ -78,9 +78,9 @@ func TestInstallRefuses(t *testing.T) {
 		"torn wheel":      write(t, filepath.Join(dir, "torn.whl"), []byte("PK\x03\x04")),
 		"torn archive":    write(t, filepath.Join(dir, "torn.tgz"), []byte("\x1f\x8b")),
 		"no library":      zipFile(t, filepath.Join(dir, "empty.whl"), entry{"readme", []byte("x")}),
-		"other processor": zipFile(t, filepath.Join(dir, "arm.whl"), entry{"libonnxruntime.so.1.27.0", foreign(t, "1.27.0")}),
+		"other processor": zipFile(t, filepath.Join(dir, "arm.whl"), entry{"libonnxruntime.so." + Pinned, foreign(t, Pinned)}),
 		"too old":         zipFile(t, filepath.Join(dir, "old.whl"), entry{"libonnxruntime.so.1.21.0", native(t, "1.21.0")}),
-		"altered pin":     zipFile(t, filepath.Join(dir, list[0].File), entry{"libonnxruntime.so.1.27.0", native(t, "1.27.0")}),
+		"altered pin":     zipFile(t, filepath.Join(dir, list[0].File), entry{"libonnxruntime.so." + Pinned, native(t, Pinned)}),
 	} {
 		cache := filepath.Join(dir, "cache", name)
 		lib, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: from})
@@ -124,7 +124,7 @@ func TestInstallVerifiesThePin(t *testing.T) {
 
 func TestConcurrentInstallsDoTheWorkOnce(t *testing.T) {
 	dir := isolate(t)
-	wheel := zipFile(t, filepath.Join(dir, "w.whl"), entry{"libonnxruntime.so.1.27.0", native(t, Pinned)})
+	wheel := zipFile(t, filepath.Join(dir, "w.whl"), entry{"libonnxruntime.so." + Pinned, native(t, Pinned)})
 	data, err := os.ReadFile(wheel)
 	if err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func TestConcurrentInstallsDoTheWorkOnce(t *testing.T) {
 	}
 	calls := 0
 	fetch := pinnedByTest(data, &calls)
-	p := pin{Package: "onnxruntime", Client: "pip", File: "w.whl", Bytes: int64(len(data)), SHA256: sum}
+	p := pin{Package: "onnxruntime", Version: Pinned, Client: "pip", File: "w.whl", Bytes: int64(len(data)), SHA256: sum}
 	cache := filepath.Join(dir, "cache")
 	var wg sync.WaitGroup
 	for range 8 {
@@ -156,11 +156,11 @@ func TestLeftOversOfAKilledInstallationAreSwept(t *testing.T) {
 	dir := isolate(t)
 	cache := filepath.Join(dir, "cache")
 	write(t, filepath.Join(cache, ".download-1", "half.whl"), []byte("PK"))
-	write(t, filepath.Join(cache, ".install-2", "libonnxruntime.so"), native(t, "1.27.0"))
+	write(t, filepath.Join(cache, ".install-2", "libonnxruntime.so"), native(t, Pinned))
 	if c := inCache(cache); len(c) != 0 {
 		t.Errorf("an unfinished installation is used: %v", c)
 	}
-	from := write(t, filepath.Join(dir, "libonnxruntime.so"), native(t, "1.27.0"))
+	from := write(t, filepath.Join(dir, "libonnxruntime.so"), native(t, Pinned))
 	if _, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: from}); err != nil {
 		t.Fatal(err)
 	}
@@ -190,7 +190,7 @@ func TestLockIsCancelled(t *testing.T) {
 func TestADamagedInstallationIsNotUsed(t *testing.T) {
 	dir := isolate(t)
 	cache := filepath.Join(dir, "cache")
-	lib, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: write(t, filepath.Join(dir, "libonnxruntime.so"), native(t, "1.27.0"))})
+	lib, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: write(t, filepath.Join(dir, "libonnxruntime.so"), native(t, Pinned))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestADamagedInstallationIsNotUsed(t *testing.T) {
 	}
 	// A manifest may not lead out of its folder.
 	write(t, filepath.Join(filepath.Dir(lib.Path), manifestName), fmt.Appendf(nil,
-		`{"version":"1.27.0","platform":%q,"library":"../x","files":[{"name":"../x","bytes":1}]}`, platform()))
+		`{"version":%q,"platform":%q,"library":"../x","files":[{"name":"../x","bytes":1}]}`, Pinned, platform()))
 	write(t, filepath.Join(cache, "x"), []byte("x"))
 	if c := inCache(cache); len(c) != 0 {
 		t.Errorf("a library outside is used: %v", c)
@@ -213,13 +213,13 @@ func TestADamagedInstallationIsNotUsed(t *testing.T) {
 }
 
 func TestPinsAreComplete(t *testing.T) {
-	for _, p := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
+	for _, p := range platforms() {
 		list, err := pins(p, false)
 		if err != nil {
 			t.Error(err)
 		}
 		for _, x := range list {
-			if len(x.SHA256) != 64 || x.Bytes < 1e6 || !strings.Contains(x.File, Pinned) {
+			if len(x.SHA256) != 64 || x.Bytes < 1e6 || !strings.Contains(x.File, x.Version) || CheckVersion(x.Version) != nil {
 				t.Errorf("%s: %+v", p, x)
 			}
 			if got, ok := pinnedFile(x.File); !ok || got.SHA256 != x.SHA256 {
@@ -237,7 +237,7 @@ func TestPinsAreComplete(t *testing.T) {
 
 func TestClientFailuresAreOneLine(t *testing.T) {
 	dir := isolate(t)
-	p := pin{Package: "onnxruntime", Client: "pip", Platform: "x", File: "w.whl", Bytes: 1}
+	p := pin{Package: "onnxruntime", Version: Pinned, Client: "pip", Platform: "x", File: "w.whl", Bytes: 1}
 	if _, err := fetchByClient(t.Context(), p, dir, Options{}); !errors.Is(err, errNoClient) {
 		t.Errorf("without a client: %v", err)
 	}
@@ -253,8 +253,8 @@ func TestClientFailuresAreOneLine(t *testing.T) {
 	}
 	_ = sh
 	t.Setenv("PATH", filepath.Join(dir, "bin"))
-	script("echo 'noise' >&2; echo 'ERROR: No matching distribution found for onnxruntime==1.27.0' >&2; exit 1")
-	if _, err := fetchByClient(t.Context(), p, dir, Options{}); err == nil || err.Error() != "No matching distribution found for onnxruntime==1.27.0" {
+	script("echo 'noise' >&2; echo 'ERROR: No matching distribution found for onnxruntime==1.32.0' >&2; exit 1")
+	if _, err := fetchByClient(t.Context(), p, dir, Options{}); err == nil || err.Error() != "No matching distribution found for onnxruntime==1.32.0" {
 		t.Errorf("pip's complaint became %v", err)
 	}
 	script("echo '/usr/bin/python3: No module named pip' >&2; exit 1")

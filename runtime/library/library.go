@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// Versions that the pinned binding works with. Its headers ask for API 24,
-// which libraries from 1.24 on provide; onnxruntime keeps older APIs within a
+// Versions that the pinned binding works with. Its headers ask for API 29,
+// which libraries from 1.29 on provide; onnxruntime keeps older APIs within a
 // major version.
 const (
-	// Pinned is the version that Install fetches.
-	Pinned = "1.27.0"
+	// Pinned is the version that Install fetches where a package of it exists.
+	Pinned = "1.32.0"
 	// Oldest is the first version with the API of the binding's headers.
-	Oldest = "1.24.0"
+	Oldest = "1.29.0"
 	// Below is the first version that is not expected to keep that API.
 	Below = "2.0.0"
 	// API is the version of the C API in the binding's headers.
-	API = 24
+	API = 29
 )
 
 // Environment is the variable that names a library; the command reads it and

@@ -47,7 +47,7 @@ func TestReadVersion(t *testing.T) {
 
 func FuzzReadVersion(f *testing.F) {
 	if runtime.GOOS == "linux" && runtime.GOARCH == "amd64" {
-		f.Add(fakeELF("1.27.0", elf.EM_X86_64))
+		f.Add(fakeELF(Pinned, elf.EM_X86_64))
 	}
 	f.Add([]byte("\x7fELF"))
 	dir := f.TempDir()
@@ -69,8 +69,8 @@ func FuzzReadVersion(f *testing.F) {
 
 func TestCheckVersion(t *testing.T) {
 	for v, want := range map[string]bool{
-		"1.23.2": false, "1.24.0": true, "1.27.0": true, "1.32.0": true, "1.99.9": true, "2.0.0": false, "0.9.9": false,
-		"1.27.0-rc1": true,
+		"1.23.2": false, "1.28.9": false, "1.29.0": true, "1.32.0": true, "1.99.9": true, "2.0.0": false, "0.9.9": false,
+		"1.29.0-rc1": true,
 	} {
 		err := CheckVersion(v)
 		if (err == nil) != want {
@@ -82,7 +82,7 @@ func TestCheckVersion(t *testing.T) {
 		}
 	}
 	text := (&VersionError{"1.21.0"}).Error()
-	for _, part := range []string{"1.21.0", "API 24", Oldest, Below, "ucan runtime install"} {
+	for _, part := range []string{"1.21.0", "API 29", Oldest, Below, "ucan runtime install"} {
 		if !strings.Contains(text, part) {
 			t.Errorf("%q is missing in %q", part, text)
 		}
@@ -96,7 +96,7 @@ func TestCheckVersion(t *testing.T) {
 
 func TestLocateOrder(t *testing.T) {
 	dir := isolate(t)
-	lib := native(t, "1.27.0")
+	lib := native(t, Pinned)
 	// The loader's path and a virtual environment; no cache yet.
 	loader := write(t, filepath.Join(dir, "ld", "libonnxruntime.so.1"), lib)
 	t.Setenv("LD_LIBRARY_PATH", filepath.Dir(loader)+":")
@@ -112,18 +112,18 @@ func TestLocateOrder(t *testing.T) {
 		}
 		return l
 	}
-	if l := locate(); l.Source != FromLoader || l.Path != loader || l.Version != "1.27.0" {
+	if l := locate(); l.Source != FromLoader || l.Path != loader || l.Version != Pinned {
 		t.Errorf("found %+v", l)
 	}
-	wheel := write(t, filepath.Join(dir, "venv/lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so.1.27.0"), lib)
+	wheel := write(t, filepath.Join(dir, "venv/lib/python3.12/site-packages/onnxruntime/capi/libonnxruntime.so."+Pinned), lib)
 	t.Setenv("VIRTUAL_ENV", filepath.Join(dir, "venv"))
 	if l := locate(); l.Source != FromPython || l.Path != wheel {
 		t.Errorf("found %+v", l)
 	}
-	if _, err := Install(t.Context(), InstallOptions{CacheDir: o.CacheDir, From: write(t, filepath.Join(dir, "x/libonnxruntime.so"), native(t, "1.30.0"))}); err != nil {
+	if _, err := Install(t.Context(), InstallOptions{CacheDir: o.CacheDir, From: write(t, filepath.Join(dir, "x/libonnxruntime.so"), native(t, "1.99.0"))}); err != nil {
 		t.Fatal(err)
 	}
-	if l := locate(); l.Source != FromCache || l.Version != "1.30.0" {
+	if l := locate(); l.Source != FromCache || l.Version != "1.99.0" {
 		t.Errorf("found %+v", l)
 	}
 	// The pinned version goes before a newer one.
@@ -160,7 +160,7 @@ func TestLocateNeedsNoHome(t *testing.T) {
 	if _, err := Ensure(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "HOME") {
 		t.Errorf("without a home: %v", err)
 	}
-	loader := write(t, filepath.Join(dir, "ld", "libonnxruntime.so"), native(t, "1.27.0"))
+	loader := write(t, filepath.Join(dir, "ld", "libonnxruntime.so"), native(t, Pinned))
 	t.Setenv("LD_LIBRARY_PATH", filepath.Dir(loader))
 	if l, _, err := Locate(t.Context(), Options{}); err != nil || l.Path != loader {
 		t.Errorf("found %+v, %v", l, err)
@@ -170,7 +170,7 @@ func TestLocateNeedsNoHome(t *testing.T) {
 func TestLocatePassesOverUnfitLibraries(t *testing.T) {
 	dir := isolate(t)
 	write(t, filepath.Join(dir, "ld1", "libonnxruntime.so.1.21.0"), native(t, "1.21.0"))
-	write(t, filepath.Join(dir, "ld2", "libonnxruntime.so"), foreign(t, "1.27.0"))
+	write(t, filepath.Join(dir, "ld2", "libonnxruntime.so"), foreign(t, Pinned))
 	t.Setenv("LD_LIBRARY_PATH", filepath.Join(dir, "ld1")+":"+filepath.Join(dir, "ld2"))
 	o := Options{CacheDir: filepath.Join(dir, "cache"), NoInstall: true}
 	if len(inSystem(t.Context())) > 0 {
@@ -187,11 +187,11 @@ func TestLocatePassesOverUnfitLibraries(t *testing.T) {
 		}
 	}
 	// A build with CUDA is preferred on request only.
-	write(t, filepath.Join(dir, "a", "libonnxruntime.so"), native(t, "1.27.0"))
-	cuda := write(t, filepath.Join(dir, "b", "libonnxruntime.so"), native(t, "1.26.0"))
+	write(t, filepath.Join(dir, "a", "libonnxruntime.so"), native(t, Pinned))
+	cuda := write(t, filepath.Join(dir, "b", "libonnxruntime.so"), native(t, "1.29.0"))
 	write(t, filepath.Join(dir, "b", cudaProviderName()), native(t, "0.0.0"))
 	t.Setenv("LD_LIBRARY_PATH", filepath.Join(dir, "a")+":"+filepath.Join(dir, "b"))
-	for gpu, want := range map[bool]string{false: "1.27.0", true: "1.26.0"} {
+	for gpu, want := range map[bool]string{false: Pinned, true: "1.29.0"} {
 		o.GPU = gpu
 		if l, _, err := Locate(t.Context(), o); err != nil || l.Version != want || l.CUDA != gpu {
 			t.Errorf("gpu %v: %+v, %v; the CUDA build is %s", gpu, l, err, cuda)

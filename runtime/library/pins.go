@@ -6,9 +6,11 @@ import (
 )
 
 // pin is one official package: what to ask the package client for, and the
-// only bytes that are accepted for it.
+// only bytes that are accepted for it. Not every package is released for every
+// version, so each pin has a version of its own.
 type pin struct {
 	Package  string // name at the package index
+	Version  string
 	Client   string // "pip" or "npm"
 	Platform string // pip's --platform
 	File     string // name of the downloaded file
@@ -19,9 +21,14 @@ type pin struct {
 // platform is "linux/amd64" and the like.
 func platform() string { return runtime.GOOS + "/" + runtime.GOARCH }
 
-// pins lists the packages of version Pinned for a platform, in order of
-// preference. One wheel is named per platform: the one for CPython 3.12, of
-// which only the shared library is used, whatever Python there is.
+// platforms lists those that official packages exist for.
+func platforms() []string {
+	return []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "windows/arm64"}
+}
+
+// pins lists the packages for a platform, in order of preference. One wheel is
+// named per platform: the one for CPython 3.12, of which only the shared
+// library is used, whatever Python there is.
 //
 // The hashes were read from the packages as the official index serves them
 // (pip download, npm pack) when the version was pinned.
@@ -37,68 +44,58 @@ func pins(platform string, gpu bool) ([]pin, error) {
 		if gpu {
 			kind = " with CUDA"
 		}
-		return nil, fmt.Errorf("there is no official onnxruntime %s build%s for %s; build one and give its path by %s or `ucan runtime install --from FILE`",
-			Pinned, kind, platform, Environment)
+		return nil, fmt.Errorf("there is no official onnxruntime build%s for %s; build one of version %s to below %s and give its path by %s or `ucan runtime install --from FILE`",
+			kind, platform, Oldest, Below, Environment)
 	}
 	return list, nil
 }
 
 func cpuPins(platform string) []pin {
-	const name = "onnxruntime"
+	wheel := func(tag string, bytes int64, sha256 string) []pin {
+		return []pin{{
+			Package: "onnxruntime", Version: Pinned, Client: "pip", Platform: tag,
+			File: "onnxruntime-" + Pinned + "-cp312-cp312-" + tag + ".whl", Bytes: bytes, SHA256: sha256,
+		}}
+	}
 	node := pin{
-		Package: "onnxruntime-node", Client: "npm", File: "onnxruntime-node-1.27.0.tgz",
-		Bytes: 100893124, SHA256: "c3779c01c59832f8c03e2c392ac3af10bf08579f1822e8b1c63cc451edb302a2",
+		Package: "onnxruntime-node", Version: "1.30.0", Client: "npm", File: "onnxruntime-node-1.30.0.tgz",
+		Bytes: 113507888, SHA256: "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
 	}
 	switch platform {
 	case "linux/amd64":
-		return []pin{{
-			name, "pip", "manylinux_2_28_x86_64",
-			"onnxruntime-1.27.0-cp312-cp312-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
-			18658316, "7c65a7438632d55dfbc8a02ee60bd6cf7dd9d1ba05a43d4b851452f32338e194",
-		}, node}
+		return append(wheel("manylinux_2_28_x86_64",
+			27780211, "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8"), node)
 	case "linux/arm64":
-		return []pin{{
-			name, "pip", "manylinux_2_28_aarch64",
-			"onnxruntime-1.27.0-cp312-cp312-manylinux_2_27_aarch64.manylinux_2_28_aarch64.whl",
-			16438140, "c6fddce0539a4898c7bef35b052ffd37935b2190e35488eab99ce91887743ea1",
-		}, node}
+		return append(wheel("manylinux_2_28_aarch64",
+			23196724, "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054"), node)
 	case "darwin/arm64":
-		return []pin{{
-			name, "pip", "macosx_14_0_arm64",
-			"onnxruntime-1.27.0-cp312-cp312-macosx_14_0_arm64.whl",
-			18433506, "a14c2ce45312def86b77aea651f46565e45960cf5f0721bfdff449165086ab76",
-		}, node}
+		return append(wheel("macosx_14_0_arm64",
+			22519308, "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e"), node)
 	case "windows/amd64":
-		return []pin{{
-			name, "pip", "win_amd64",
-			"onnxruntime-1.27.0-cp312-cp312-win_amd64.whl",
-			13358769, "20c321cf187ba496e648acf6b4cf90b4d398b0d17c2a77fdaeba365b908cc1c1",
-		}, node}
+		return append(wheel("win_amd64",
+			16698767, "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40"), node)
 	case "windows/arm64":
-		return []pin{{
-			name, "pip", "win_arm64",
-			"onnxruntime-1.27.0-cp312-cp312-win_arm64.whl",
-			13104440, "d0d1f68868e2ef30ef70998ba9bbbc5c305e9b17041e3936751c1b8aa6aade06",
-		}, node}
+		return append(wheel("win_arm64",
+			16030610, "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8"), node)
 	}
 	return nil
 }
 
 func gpuPins(platform string) []pin {
-	const name = "onnxruntime-gpu"
+	const version = "1.31.1"
+	wheel := func(tag string, bytes int64, sha256 string) []pin {
+		return []pin{{
+			Package: "onnxruntime-gpu", Version: version, Client: "pip", Platform: tag,
+			File: "onnxruntime_gpu-" + version + "-cp312-cp312-" + tag + ".whl", Bytes: bytes, SHA256: sha256,
+		}}
+	}
 	switch platform {
 	case "linux/amd64":
-		return []pin{{
-			name, "pip", "manylinux_2_28_x86_64",
-			"onnxruntime_gpu-1.27.0-cp312-cp312-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl",
-			220305746, "b2b8d6afabf3c23c2c698639a16388816dc7298f388a9ddddf504b283990ea01",
-		}}
+		return wheel("manylinux_2_28_x86_64",
+			255569273, "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7")
 	case "windows/amd64":
-		return []pin{{
-			name, "pip", "win_amd64",
-			"onnxruntime_gpu-1.27.0-cp312-cp312-win_amd64.whl",
-			213631079, "9f92c12578433cffa6017ec843f4b4c500b9ebaf65f6c4497ddec01af5cd5396",
-		}}
+		return wheel("win_amd64",
+			168098228, "2bb1e9373baba88f6415257f5b6a589d23e23c16004f7d89adf4344eada5749e")
 	}
 	return nil
 }
@@ -106,7 +103,7 @@ func gpuPins(platform string) []pin {
 // pinnedFile returns the pin of a package file by its name, for files that
 // users bring themselves.
 func pinnedFile(name string) (pin, bool) {
-	for _, p := range []string{"linux/amd64", "linux/arm64", "darwin/arm64", "windows/amd64", "windows/arm64"} {
+	for _, p := range platforms() {
 		for _, x := range append(cpuPins(p), gpuPins(p)...) {
 			if x.File == name {
 				return x, true

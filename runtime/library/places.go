@@ -52,7 +52,7 @@ func cudaProviderName() string {
 }
 
 // librariesIn lists the main libraries in a folder, the most specific name
-// (libonnxruntime.so.1.27.0 before libonnxruntime.so) first.
+// (libonnxruntime.so.1.32.0 before libonnxruntime.so) first.
 func librariesIn(dir string) []string {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
