@@ -35,15 +35,28 @@ func newEngine(rt *runtime.Runtime, o Options) *engine {
 
 // survive loads a graph and runs it once in a process of its own, where that is
 // possible: onnxruntime can abort on a damaged one.
-func (e *engine) survive(ctx context.Context, m *onnx.Model) error {
-	if e.skip {
+func (e *engine) survive(ctx context.Context, m *onnx.Model) error { return e.try(ctx, m, e.trial) }
+
+// accepts loads a file as it stands, before anything is removed from it or changed: a
+// certificate names the file, so onnxruntime must take all of it. It runs nothing.
+func (e *engine) accepts(ctx context.Context, m *onnx.Model) error {
+	o := e.trial
+	o.LoadOnly = true
+	return e.try(ctx, m, o)
+}
+
+func (e *engine) try(ctx context.Context, m *onnx.Model, o runtime.ProbeOptions) error {
+	if e.skip && !o.LoadOnly {
 		return nil
 	}
 	b, err := m.Marshal()
 	if err != nil {
 		return err
 	}
-	return e.rt.ProbeLoad(ctx, b, e.trial)
+	if e.skip {
+		return e.rt.Accepts(ctx, b, o.Session)
+	}
+	return e.rt.ProbeLoad(ctx, b, o)
 }
 
 func (e *engine) session(ctx context.Context, m *onnx.Model) (*runtime.Session, error) {

@@ -51,8 +51,13 @@ func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path str
 // the result.
 func (m *Model) prepare(ctx context.Context, p *plan) error {
 	e := newEngine(m.rt, m.opts)
-	if err := e.survive(ctx, p.m); err != nil {
+	if err := e.accepts(ctx, p.file.m); err != nil {
 		return err
+	}
+	if p.denoiser != nil {
+		if err := e.accepts(ctx, p.denoiser.file.m); err != nil {
+			return fmt.Errorf("the denoiser: %w", err)
+		}
 	}
 	var (
 		res ProbeResult
@@ -164,6 +169,9 @@ func (m *Model) tryFixed(ctx context.Context, e *engine, p *plan, why error) (Pr
 	}
 	g, _, err := p.build(false, int64(size))
 	if err != nil {
+		return ProbeResult{}, err
+	}
+	if err = e.survive(ctx, g); err != nil {
 		return ProbeResult{}, err
 	}
 	rows := sampleRows(size, product(p.source))

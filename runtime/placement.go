@@ -83,7 +83,7 @@ func (p Placement) listOnCPU() string {
 // is reported as a fallback. The answer is kept for further sessions of the
 // same graph.
 func (s *Session) settle(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
-	key := s.rt.probeKey(model, opts)
+	key := s.rt.probeKey(model, opts, false)
 	var p Placement
 	if known, ok := s.rt.placements.Load(key); ok {
 		p, _ = known.(Placement)

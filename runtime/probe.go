@@ -42,6 +42,10 @@ type ProbeOptions struct {
 	// Known is a file of models that are known to load, "" for one in the
 	// user's cache folder, "-" for none.
 	Known string
+	// LoadOnly asks whether onnxruntime accepts the file as it stands, and no
+	// more: nothing is run, inputs and outputs may be other things than
+	// tensors, and nodes may land on the CPU whatever the providers.
+	LoadOnly bool
 }
 
 // ProbeLoad loads a model, and runs it once on zeros where its shapes allow,
@@ -63,7 +67,7 @@ func (rt *Runtime) ProbeLoad(ctx context.Context, model []byte, o ProbeOptions) 
 		return err
 	}
 	known := openKnown(o.Known)
-	key := rt.probeKey(model, o.Session)
+	key := rt.probeKey(model, o.Session, o.LoadOnly)
 	if known.has(key) {
 		return nil
 	}
@@ -71,7 +75,7 @@ func (rt *Runtime) ProbeLoad(ctx context.Context, model []byte, o ProbeOptions) 
 	if Probed() {
 		err = rt.probeInChild(ctx, model, o)
 	} else {
-		err = rt.probeHere(ctx, model, o.Session)
+		err = rt.probeHere(ctx, model, o.Session, o.LoadOnly)
 	}
 	if err != nil {
 		return err
@@ -87,7 +91,7 @@ func Probed() bool {
 }
 
 // probeKey identifies what was found to load.
-func (rt *Runtime) probeKey(model []byte, o SessionOptions) string {
+func (rt *Runtime) probeKey(model []byte, o SessionOptions, loadOnly bool) string {
 	h := sha256.New()
 	sum := sha256.Sum256(model)
 	fmt.Fprintf(h, "%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
@@ -98,11 +102,17 @@ func (rt *Runtime) probeKey(model []byte, o SessionOptions) string {
 		}
 		fmt.Fprintln(h)
 	}
+	if loadOnly {
+		fmt.Fprintln(h, "load only")
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 
 // probeHere loads the model without protection.
-func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions) error {
+func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions, loadOnly bool) error {
+	if loadOnly {
+		return rt.Accepts(ctx, model, o)
+	}
 	s, err := rt.NewSession(ctx, model, o)
 	if err != nil {
 		return err
@@ -114,6 +124,29 @@ func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions
 		return s.Close()
 	}
 	return errors.Join(fmt.Errorf("%w: a run needs more memory than there is: %w", ErrModel, err), s.Close())
+}
+
+// Accepts loads a model in this process as ProbeOptions.LoadOnly says and
+// closes it again. Nothing is optimised, which costs less; what makes a file
+// invalid is found all the same.
+func (rt *Runtime) Accepts(ctx context.Context, model []byte, o SessionOptions) error {
+	if err := rt.check(); err != nil {
+		return err
+	}
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	inputs, outputs, err := graphIO(model)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
+	o.reading, o.Optimization, o.Outputs = true, OptimizeNone, nil
+	s := &Session{rt: rt, inputs: inputs, outputs: outputs, intraOp: o.IntraOp}
+	if err := s.open(ctx, model, o); err != nil {
+		return err
+	}
+	env.sessions.Add(1)
+	return s.Close()
 }
 
 // outOfMemory recognises onnxruntime's two ways to say so; its status code
@@ -128,6 +161,8 @@ type probeRequest struct {
 	Library string         `json:"library"`
 	Session SessionOptions `json:"session"`
 	Memory  int64          `json:"memory"`
+	// LoadOnly is that of ProbeOptions.
+	LoadOnly bool `json:"load_only,omitempty"`
 }
 
 // probeReply is the child's answer.
@@ -150,7 +185,7 @@ func (rt *Runtime) probeInChild(ctx context.Context, model []byte, o ProbeOption
 	if memory <= 0 {
 		memory = 4<<30 + 8*int64(len(model))
 	}
-	request, err := json.Marshal(probeRequest{Library: rt.lib.Path, Session: o.Session, Memory: memory})
+	request, err := json.Marshal(probeRequest{Library: rt.lib.Path, Session: o.Session, Memory: memory, LoadOnly: o.LoadOnly})
 	if err != nil {
 		return fmt.Errorf("probe the model: %w", err)
 	}
@@ -264,7 +299,7 @@ func probeChild(request string, stdin io.Reader) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(rt.probeHere(ctx, model, r.Session), rt.Close())
+	return errors.Join(rt.probeHere(ctx, model, r.Session, r.LoadOnly), rt.Close())
 }
 
 // tail keeps the first and the last few thousand bytes of a child's output.

@@ -58,8 +58,9 @@ type Model struct {
 	p *onnxpb.ModelProto
 }
 
-// Parse reads a model from bytes under [DefaultLimits]. Tensors kept in other
-// files stay references ([Model.ExternalTensors]); [Read] loads them.
+// Parse reads a model from bytes under [DefaultLimits] and checks its structure
+// ([Model.CheckStructure]). Tensors kept in other files stay references
+// ([Model.ExternalTensors]); [Read] loads them.
 func Parse(b []byte) (*Model, error) { return ParseLimited(b, DefaultLimits()) }
 
 // ParseLimited is [Parse] under the given limits.
@@ -78,6 +79,9 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if err := check(p); err != nil {
+		return nil, err
+	}
+	if err := checkStructure(p); err != nil {
 		return nil, err
 	}
 	return &Model{p: p}, nil
