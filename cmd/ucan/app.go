@@ -117,6 +117,7 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	a.config = file
+	a.sayConfig()
 	for _, name := range unknownVariables(os.Environ()) {
 		a.warn("the variable %s is set, but no setting has that name; run \"ucan config\" to see those there are", name)
 	}

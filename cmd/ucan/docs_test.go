@@ -10,6 +10,17 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the generated documentation")
 
+// consentKeys lists the settings that a file nobody named may not have.
+func consentKeys() string {
+	var keys []string
+	for _, s := range settings() {
+		if needsConsent(s) {
+			keys = append(keys, "`"+s.key+"`")
+		}
+	}
+	return strings.Join(keys, ", ")
+}
+
 // configurationPage is docs/configuration.md as the settings give it.
 func configurationPage() string {
 	var b strings.Builder
@@ -18,6 +29,10 @@ func configurationPage() string {
 Every setting has a key in the configuration file (` + "`--config FILE`, `./ucan.yaml`, or `ucan/ucan.yaml`" + ` in the user's configuration folder),
 a flag and a variable. A flag wins over the variable, that over the file, that over the default. Unknown keys are errors
 that name their line. ` + "`ucan config`" + ` prints the values in force and where each came from.
+
+A ` + "`./ucan.yaml`" + ` that nobody named may have come with the folder, so the command says when it is in force, and it may not set
+` + consentKeys() + `, write outside the folder, or give providers options that name files or services. Give these by flag or
+variable, in a file named by ` + "`--config`" + `, or in your configuration folder, whose file is read for them even where ` + "`./ucan.yaml`" + ` is in force.
 
 This page is generated from the settings: ` + "`go test ./cmd/ucan -run TestConfigurationPage -update`." + `
 

@@ -11,11 +11,14 @@ import (
 	"github.com/spf13/viper"
 )
 
-// kind is the type of a setting's value.
+// kind is the type of a setting's value, and with it what a file in the current folder may do: see trust.go.
 type kind int
 
 const (
-	kindString kind = iota
+	kindString  kind = iota // a word, a name, or a file that is read
+	kindCode                // a file whose code is loaded or executed
+	kindAddress             // a place that data or credentials are sent to, or where connections are taken
+	kindOutput              // a file or folder that is written
 	kindStrings
 	kindInt
 	kindFloat
@@ -40,7 +43,7 @@ func (s setting) variable() string {
 // settings returns every setting of the command, in the order in which "ucan config" prints them.
 func settings() []setting {
 	return []setting{
-		{"config", "config", "", kindString, "", "configuration file (default ./ucan.yaml, then ucan/ucan.yaml in the user's configuration folder)"},
+		{"config", "config", "", kindString, "", "configuration file (default ./ucan.yaml, which may not load code or name services, then ucan/ucan.yaml in the user's configuration folder)"},
 		{"format", "format", "", kindString, "table", "output on stdout: table or json"},
 		{"quiet", "quiet", "q", kindBool, false, "print results and warnings only"},
 		{"log_level", "log-level", "", kindString, "warn", "log level on stderr: debug, info, warn or error"},
@@ -48,7 +51,7 @@ func settings() []setting {
 		{"runtime.providers", "provider", "", kindTree, []string{"cpu"}, "execution providers, in order of preference (cpu, cuda, …)"},
 		{"runtime.fallback", "fallback", "", kindBool, false, "fall back to the CPU where the provider cannot be used, and say so (a list of providers falls back in its order)"},
 		{"runtime.threads", "threads", "", kindInt, 0, "CPU threads in all: workers × threads of a session (0: the processors this process may use)"},
-		{"runtime.library", "library", "", kindString, "", "onnxruntime's shared library (default: found or installed)"},
+		{"runtime.library", "library", "", kindCode, "", "onnxruntime's shared library (default: found or installed)"},
 		{"runtime.workers", "workers", "w", kindInt, 0, "sessions that run side by side (0: measured)"},
 		{"runtime.batch", "batch", "", kindInt, 0, "samples a session classifies at once (0: measured)"},
 
@@ -103,7 +106,7 @@ func settings() []setting {
 		{"predict.pin", "pin", "", kindString, "", "answer with exactly the noise that the certificates of this file store, input by input"},
 		{"predict.pin_data", "pin-data", "", kindString, "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions"},
 
-		{"install.from", "from", "", kindString, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
+		{"install.from", "from", "", kindCode, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
 		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (220 MB to fetch)"},
 		{"install.force", "reinstall", "", kindBool, false, "install anew what is already there"},
 		{"compare.against", "against", "", kindTree, []string{"cpu"}, "providers of the second setting"},
@@ -111,7 +114,7 @@ func settings() []setting {
 		{"compare.rows", "inputs", "", kindInt, 256, "inputs to compare"},
 
 		{"bench.rounds", "rounds", "", kindInt, 9, "rounds to measure"},
-		{"demo.out", "out", "o", kindString, "", "folder for the demonstration's files (default: a fresh temporary one)"},
+		{"demo.out", "out", "o", kindOutput, "", "folder for the demonstration's files (default: a fresh temporary one)"},
 
 		{"radius.dim", "dim", "", kindInt, 0, "number of input coordinates"},
 		{"radius.p_lower", "p-lower", "", kindFloat, nil, "lower bound on the top class's probability"},
@@ -120,7 +123,7 @@ func settings() []setting {
 		{"radius.rows", "rows", "", kindString, "", "answer a table of questions: a file of JSON lines, or - for standard input"},
 		{"radius.list", "list", "", kindBool, false, "list the families with their parameters, defaults and norms"},
 
-		{"grad.out", "out", "o", kindString, "", "write the gradient graph to this ONNX file"},
+		{"grad.out", "out", "o", kindOutput, "", "write the gradient graph to this ONNX file"},
 		{"grad.wrt", "wrt", "", kindStrings, []string{"input"}, "inputs or initialisers to differentiate by; input stands for every real-valued input"},
 		{"grad.loss", "loss", "", kindString, "cross-entropy", "what to differentiate: cross-entropy, logit:K or linear"},
 		{"inspect.gradients", "gradients", "", kindBool, false, "say whether the model can be differentiated, what is in the way, and how large the gradient graph is"},
@@ -129,7 +132,7 @@ func settings() []setting {
 		{"train.arch", "arch", "", kindString, "", "architecture to train from new weights: mnist-cnn, resnet20, resnet110, vit-tiny or mlp"},
 		{"train.init", "init", "", kindString, "", "ONNX file or bundle to begin with instead: fine-tune its weights"},
 		{"train.batch_norm", "batch-norm", "", kindBool, false, "with --init, train with batch normalisations behind the convolutions, folded away at the end: for noise unlike that which the model knows"},
-		{"train.out", "out", "o", kindString, "", "bundle to write: a folder with the model, its record, log and checkpoints"},
+		{"train.out", "out", "o", kindOutput, "", "bundle to write: a folder with the model, its record, log and checkpoints"},
 		{"train.resume", "resume", "", kindBool, false, "go on with the training in the bundle; begins it where there is none"},
 		{"train.epochs", "epochs", "", kindInt, 0, "passes over the data (0: 20 for a base classifier)"},
 		{"train.batch", "batch", "b", kindInt, 128, "images a step"},
@@ -174,38 +177,38 @@ func settings() []setting {
 		{"npg.mu_scale", "mu-scale", "", kindFloat, 0.25, "bound on the offset of every coordinate"},
 		{"npg.target_norm", "target-norm", "", kindString, "", "norm that estimates are made in: l1, l2 or linf (default: the family's own)"},
 
-		{"zoo.store", "store", "", kindString, "", "store of zoo runs: sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE (default: ucan/zoo.db in the user's data folder)"},
+		{"zoo.store", "store", "", kindAddress, "", "store of zoo runs: sqlite:FILE or postgres://USER:PASSWORD@HOST/DATABASE (default: ucan/zoo.db in the user's data folder)"},
 		{"zoo.run", "run", "", kindString, "", "run to look at: its ID or the beginning of it (default: the only one)"},
-		{"zoo.out", "out", "o", kindString, "", "folder for certificates.tsv, certificates.jsonl and refused.tsv"},
+		{"zoo.out", "out", "o", kindOutput, "", "folder for certificates.tsv, certificates.jsonl and refused.tsv"},
 		{"zoo.workers", "workers", "w", kindInt, 0, "worker processes a queue (0: cpu: as many as have a processor for each of their threads; cuda: one)"},
 		{"zoo.strict", "strict", "", kindBool, false, "exit 3 when a model, or a pair of model and data, was refused"},
 		{"zoo.attempts", "attempts", "", kindInt, 5, "how often a shard is tried before it is given up"},
 		{"zoo.watch", "watch", "", kindBool, false, "show the status again and again until the run has ended"},
 		{"zoo.failures", "failures", "", kindInt, 5, "how many of the newest failures to show"},
-		{"zoo.listen", "listen", "", kindString, "127.0.0.1:8811", "address of the user interface; a port alone is reached from this machine only"},
-		{"zoo.artifacts", "artifacts", "", kindString, "", "folder, or s3://BUCKET[/PREFIX][?endpoint=URL], in which all machines find models and data by their content"},
-		{"zoo.cache", "artifact-cache", "", kindString, "", "folder of what was fetched from there (default: in the user's cache folder)"},
+		{"zoo.listen", "listen", "", kindAddress, "127.0.0.1:8811", "address of the user interface; a port alone is reached from this machine only"},
+		{"zoo.artifacts", "artifacts", "", kindAddress, "", "folder, or s3://BUCKET[/PREFIX][?endpoint=URL], in which all machines find models and data by their content"},
+		{"zoo.cache", "artifact-cache", "", kindOutput, "", "folder of what was fetched from there (default: in the user's cache folder)"},
 		{"zoo.cache_size", "artifact-cache-size", "", kindInt, 20480, "most MiB of that folder (0: no limit)"},
 		{"zoo.simulate", "simulate", "", kindString, "", "simulate the run on failing workers: workers=1/100/10000,mtbf=24h,detect=2s,restart=10s,rate=385"},
-		{"zoo.plot", "plot", "", kindString, "", "draw the simulation into this .png or .svg file"},
+		{"zoo.plot", "plot", "", kindOutput, "", "draw the simulation into this .png or .svg file"},
 		{"zoo.parquet", "parquet", "", kindBool, false, "write certificates.parquet as well"},
-		{"zoo.html", "html", "", kindString, "", "write the report with its curves to this .html file"},
+		{"zoo.html", "html", "", kindOutput, "", "write the report with its curves to this .html file"},
 
 		{"worker.queue", "queue", "", kindString, "cpu", "queue to take shards from: cpu or cuda"},
 		{"worker.exit_when_idle", "exit-when-idle", "", kindBool, false, "end when nothing is left to run, shards of dead workers included"},
-		{"worker.metrics", "metrics", "", kindString, "", "show Prometheus metrics at this address, such as 9464 (from this machine only) or 0.0.0.0:9464"},
+		{"worker.metrics", "metrics", "", kindAddress, "", "show Prometheus metrics at this address, such as 9464 (from this machine only) or 0.0.0.0:9464"},
 		{"worker.memory", "memory", "", kindInt, 0, "most MiB that a worker process may hold (0: what the control group or the model's settings allow)"},
 		{"worker.keep_open", "keep-open", "", kindInt, 2, "prepared models that stay open between shards"},
 		{"worker.soft_stop", "soft-stop", "", kindFloat, 10.0, "seconds that a shard may go on after the worker was asked to stop; then it is released"},
 		{"worker.id", "worker-id", "", kindString, "", "name of the process in the store; unique for ever (default: machine, process and a random part)"},
 		{"worker.follow", "follow-stdin", "", kindBool, false, "stop when standard input ends, as that of a supervisor's child does"},
 
-		{"show.out", "out", "o", kindString, "", "folder for the sheets, the fields and the index"},
+		{"show.out", "out", "o", kindOutput, "", "folder for the sheets, the fields and the index"},
 		{"check.samples", "samples", "", kindInt, 100, "noisy copies of an input that abstention is judged on"},
 
-		{"output.tsv", "out", "o", kindString, "", "write one row an input to this file"},
-		{"output.jsonl", "json", "", kindString, "", "write one certificate a line to this file"},
-		{"output.plot", "plot", "", kindString, "", "draw the certified-accuracy curve into this .png or .svg file"},
+		{"output.tsv", "out", "o", kindOutput, "", "write one row an input to this file"},
+		{"output.jsonl", "json", "", kindOutput, "", "write one certificate a line to this file"},
+		{"output.plot", "plot", "", kindOutput, "", "draw the certified-accuracy curve into this .png or .svg file"},
 		{"output.radii", "radii", "", kindFloats, nil, "radii at which the summary gives certified accuracy (default: eight, spread over what is reachable)"},
 		{"output.resume", "resume", "", kindBool, false, "continue the run whose outputs these are"},
 	}
@@ -228,7 +231,7 @@ func addSettings(flags *pflag.FlagSet, keys ...string) {
 	for _, key := range keys {
 		s := findSetting(key)
 		switch s.kind {
-		case kindString:
+		case kindString, kindCode, kindAddress, kindOutput:
 			flags.StringP(s.flag, s.short, text(s.value), s.usage)
 		case kindStrings, kindTree:
 			list, _ := s.value.([]string)
@@ -314,8 +317,8 @@ func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) st
 	if os.Getenv(s.variable()) != "" {
 		return "variable " + s.variable()
 	}
-	if file.has(s.key) {
-		return "file " + file.path
+	if path := file.of(s.key); path != "" {
+		return "file " + path
 	}
 	return "default"
 }
