@@ -69,6 +69,9 @@ func (rt *Runtime) preload(ctx context.Context, name string) error {
 		}
 		return fmt.Errorf("the library in %q has no %s provider (%s is missing); %s", filepath.Dir(rt.lib.Path), name, file, remedy)
 	}
+	if err := library.Unchanged(path); err != nil {
+		return err
+	}
 	if !dl.Supported {
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -88,9 +89,8 @@ func inCache(dir string) []candidate {
 	return out
 }
 
-// readManifest reads and checks an installation: every file must be there in
-// its size. (Hashes were checked when it was installed; reading 25 MB for
-// every start would not find more than that.)
+// readManifest reads a complete installation's manifest. Whether its files
+// are still those that were installed, unchanged tells.
 func readManifest(dir string) (manifest, error) {
 	var m manifest
 	data, err := os.ReadFile(filepath.Join(dir, manifestName))
@@ -105,12 +105,8 @@ func readManifest(dir string) (manifest, error) {
 		if f.Name != filepath.Base(f.Name) {
 			return m, fmt.Errorf("%s names a file outside its folder", manifestName)
 		}
-		info, err := os.Stat(filepath.Join(dir, f.Name))
-		if err != nil {
+		if _, err := os.Lstat(filepath.Join(dir, f.Name)); err != nil {
 			return m, err
-		}
-		if info.Size() != f.Bytes {
-			return m, fmt.Errorf("%s has %d bytes instead of %d", f.Name, info.Size(), f.Bytes)
 		}
 		known = known || f.Name == m.Library
 	}
@@ -118,4 +114,71 @@ func readManifest(dir string) (manifest, error) {
 		return m, errors.New("the manifest does not list its library")
 	}
 	return m, nil
+}
+
+// ErrChanged: a file of an installation is not what was installed, or
+// somebody else could make it so.
+var ErrChanged = errors.New("the installed onnxruntime was changed")
+
+// largeFile bounds what is hashed whenever a library is located. The CUDA
+// providers are larger; they are hashed when they are loaded.
+const largeFile = 128 << 20
+
+// unchanged compares the files of an installation that want selects with the
+// sizes and digests that were noted when it was installed, and makes sure that
+// nobody but this user and the system's administrator may alter them.
+func unchanged(dir string, m manifest, want func(manifestEntry) bool) error {
+	changed := func(name, why string) error {
+		install := "ucan runtime install"
+		if m.CUDA {
+			install += " --gpu"
+		}
+		return fmt.Errorf("%w: %q %s; run \"%s\" to install it anew", ErrChanged, filepath.Join(dir, name), why, install)
+	}
+	for _, folder := range []string{filepath.Dir(dir), dir} {
+		if why := alterable(folder); why != "" {
+			return fmt.Errorf("%w: the folder %q %s, who could replace the library; make it yours alone, or choose another cache folder by XDG_CACHE_HOME", ErrChanged, folder, why)
+		}
+	}
+	for _, f := range m.Files {
+		if !want(f) {
+			continue
+		}
+		path := filepath.Join(dir, f.Name)
+		info, err := os.Lstat(path)
+		switch {
+		case err != nil:
+			return changed(f.Name, "cannot be read")
+		case !info.Mode().IsRegular():
+			return changed(f.Name, "is not a regular file")
+		case info.Size() != f.Bytes:
+			return changed(f.Name, fmt.Sprintf("has %d bytes instead of %d", info.Size(), f.Bytes))
+		}
+		if why := alterable(path); why != "" {
+			return changed(f.Name, why)
+		}
+		sum, err := hashFile(path)
+		if err != nil {
+			return err
+		}
+		if sum != f.SHA256 {
+			return changed(f.Name, fmt.Sprintf("has SHA-256 %.12s… instead of %.12s…", sum, f.SHA256))
+		}
+	}
+	return nil
+}
+
+// Unchanged checks one file of an installation, such as a provider's library,
+// against its digest before it is loaded. It returns nil for a file that Install
+// did not put there.
+func Unchanged(path string) error {
+	dir, name := filepath.Split(path)
+	m, err := readManifest(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w; run \"ucan runtime install\" to install it anew", ErrChanged, err)
+	}
+	return unchanged(filepath.Clean(dir), m, func(f manifestEntry) bool { return f.Name == name })
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -28,17 +27,25 @@ func fetchByClient(ctx context.Context, p pin, dir string, o Options) (string, e
 			"--disable-pip-version-check", "--python-version", "3.12", "--implementation", "cp", "--abi", "cp312",
 			"--platform", p.Platform, "--dest", dir, p.Package + "==" + p.Version,
 		}
-		for _, c := range [][]string{{"python3", "-m", "pip"}, {"python", "-m", "pip"}, {"py", "-m", "pip"}, {"pip3"}, {"pip"}} {
+		// -I keeps the current folder, the user's packages and PYTHON* variables
+		// out of what Python imports. pip as a program of its own has no such
+		// option; it comes last, for a pip among the user's packages.
+		for _, c := range [][]string{{"python3", "-I", "-m", "pip"}, {"python", "-I", "-m", "pip"}, {"py", "-I", "-m", "pip"}, {"pip3"}, {"pip"}} {
 			commands = append(commands, append(c, args...))
 		}
 	case "npm":
+		// npm looks for a project's settings in the folders above, up to the
+		// first that has a package.json.
+		if err := os.WriteFile(filepath.Join(dir, "package.json"), []byte("{}\n"), 0o600); err != nil {
+			return "", err
+		}
 		commands = [][]string{{
 			"npm", "pack", "--silent", "--ignore-scripts", "--pack-destination", dir, p.Package + "@" + p.Version,
 		}}
 	}
 	err := fmt.Errorf("%s: %w", p.Client, errNoClient)
 	for _, c := range commands {
-		exe, lerr := exec.LookPath(c[0])
+		exe, lerr := program(c[0])
 		if lerr != nil {
 			continue
 		}
@@ -61,8 +68,8 @@ func fetchByClient(ctx context.Context, p pin, dir string, o Options) (string, e
 // download runs a package client and reports how far it is by the size of
 // what lies in dir, where it is made to keep its temporary files too.
 func download(ctx context.Context, exe string, args []string, dir string, p pin, o Options) error {
-	cmd := exec.CommandContext(ctx, exe, args...)
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "TMP="+dir, "TEMP="+dir)
+	cmd := isolated(ctx, exe, args, dir)
+	cmd.Env = append(cmd.Env, "TMPDIR="+dir, "TMP="+dir, "TEMP="+dir)
 	cmd.WaitDelay = 5 * time.Second
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr

@@ -2,12 +2,14 @@ package library
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -58,6 +60,9 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 	if err = os.MkdirAll(cache, 0o755); err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another cache folder by XDG_CACHE_HOME", err)
 	}
+	if why := alterable(cache); why != "" {
+		return Library{}, fmt.Errorf("install onnxruntime: the folder %q %s; make it yours alone, or choose another cache folder by XDG_CACHE_HOME", cache, why)
+	}
 	unlock, err := lock(ctx, cache, o)
 	if err != nil {
 		return Library{}, err
@@ -94,10 +99,14 @@ func sweep(cache string) {
 	}
 }
 
-// installed returns the library of the given version from the cache.
+// installed returns the library of the given version from the cache, where it
+// is complete and unchanged.
 func installed(cache, version string, gpu bool) (Library, bool) {
 	dir := filepath.Join(cache, folderName(version, gpu))
 	m, err := readManifest(dir)
+	if err == nil {
+		err = unchanged(dir, m, func(manifestEntry) bool { return true })
+	}
 	if err != nil {
 		return Library{}, false
 	}
@@ -169,7 +178,7 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	if p, ok := pinnedFile(filepath.Base(file)); ok && p.SHA256 != sum {
 		return Library{}, fmt.Errorf("install onnxruntime: %w; fetch it again", verify(file, p))
 	}
-	tmp, err := os.MkdirTemp(cache, ".install-")
+	tmp, err := makeFolder(cache, ".install-")
 	if err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
 	}
@@ -209,6 +218,18 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	return lib, nil
 }
 
+// makeFolder makes a new folder whose permissions obey the umask; those of
+// os.MkdirTemp would stay with the installation, for this user alone.
+func makeFolder(parent, prefix string) (string, error) {
+	for range 1000 {
+		dir := filepath.Join(parent, prefix+rand.Text())
+		if err := os.Mkdir(dir, 0o755); !errors.Is(err, fs.ErrExist) {
+			return dir, err
+		}
+	}
+	return "", fmt.Errorf("make a folder in %q: all names are taken", parent)
+}
+
 // seal hashes and syncs the files of a folder and writes its manifest last.
 func seal(dir string, m manifest) error {
 	entries, err := os.ReadDir(dir)
@@ -236,9 +257,6 @@ func seal(dir string, m manifest) error {
 	}
 	path := filepath.Join(dir, manifestName)
 	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
-		return err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
 	if err := syncPath(path); err != nil {

@@ -91,6 +91,9 @@ func DefaultCacheDir() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("find the user's cache folder: %w; set HOME or XDG_CACHE_HOME", err)
 	}
+	if !filepath.IsAbs(base) {
+		return "", fmt.Errorf("find the user's cache folder: %q is not absolute; set HOME or XDG_CACHE_HOME to an absolute path", base)
+	}
 	return filepath.Join(base, "ucan", "onnxruntime"), nil
 }
 
@@ -120,7 +123,8 @@ func Ensure(ctx context.Context, o Options) (Library, error) {
 
 // Locate looks for a usable library: the explicit path alone when there is
 // one; otherwise the cache (the pinned version first, then the newest), Python
-// packages, the system's library folders and the loader's search path. It
+// packages, the system's library folders and the loader's search path. An
+// installation that was changed since is an error that matches ErrChanged. It
 // returns the candidates it passed over, and ErrNotFound when nothing is left.
 func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
 	if o.Path != "" {
@@ -148,6 +152,11 @@ func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
 			return Library{}, rejected, context.Cause(ctx)
 		}
 		for _, c := range find() {
+			if c.source == FromCache {
+				if err := installedUnchanged(c.path); err != nil {
+					return Library{}, rejected, err
+				}
+			}
 			lib, err := examine(c.path)
 			if err != nil {
 				rejected = append(rejected, Rejected{c.path, err.Error()})
@@ -169,6 +178,17 @@ func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
 		return *fallback, rejected, nil
 	}
 	return Library{}, rejected, fmt.Errorf("%w%s", ErrNotFound, listRejected(rejected))
+}
+
+// installedUnchanged checks a library of the cache, and the small files beside
+// it that it loads by itself, against their digests.
+func installedUnchanged(path string) error {
+	dir := filepath.Dir(path)
+	m, err := readManifest(dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	return unchanged(dir, m, func(f manifestEntry) bool { return f.Bytes <= largeFile })
 }
 
 // explicit examines the one library that the user named.

@@ -3,7 +3,6 @@ package library
 import (
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -112,14 +111,14 @@ func SitePackages(ctx context.Context) []string {
 		}
 	}
 	for _, v := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
-		if prefix := os.Getenv(v); prefix != "" {
+		if prefix := os.Getenv(v); filepath.IsAbs(prefix) {
 			add(sitesBelow(prefix)...)
 		}
 	}
 	for _, python := range []string{"python3", "python"} {
 		add(askPython(ctx, python)...)
 	}
-	if home, err := os.UserHomeDir(); err == nil {
+	if home, err := os.UserHomeDir(); err == nil && filepath.IsAbs(home) {
 		add(sitesBelow(filepath.Join(home, ".local"))...)
 	}
 	add(sitesBelow("/usr/local")...)
@@ -146,7 +145,7 @@ func sitesBelow(prefix string) []string {
 // the PATH hide where the installation is. Isolated mode keeps files of the
 // working folder from being imported.
 func askPython(ctx context.Context, python string) []string {
-	exe, err := exec.LookPath(python)
+	exe, err := program(python)
 	if err != nil {
 		return nil
 	}
@@ -155,13 +154,15 @@ func askPython(ctx context.Context, python string) []string {
 	const script = "import site,sysconfig\n" +
 		"print(sysconfig.get_paths()['purelib'])\nprint(sysconfig.get_paths()['platlib'])\n" +
 		"print(site.getusersitepackages())"
-	out, err := exec.CommandContext(ctx, exe, "-I", "-c", script).Output()
+	out, err := isolated(ctx, exe, []string{"-I", "-c", script}, "").Output()
 	if err != nil {
 		return nil
 	}
 	var dirs []string
 	for line := range strings.Lines(string(out)) {
-		dirs = append(dirs, strings.TrimSpace(line))
+		if dir := strings.TrimSpace(line); filepath.IsAbs(dir) {
+			dirs = append(dirs, dir)
+		}
 	}
 	return dirs
 }
@@ -197,13 +198,13 @@ func inSystem(ctx context.Context) []candidate {
 
 // ldconfig lists the library paths in the dynamic loader's cache.
 func ldconfig(ctx context.Context) []string {
-	exe, err := exec.LookPath("ldconfig")
+	exe, err := program("ldconfig")
 	if err != nil {
 		exe = "/sbin/ldconfig" // not on an ordinary user's PATH
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, exe, "-p").Output()
+	out, err := isolated(ctx, exe, []string{"-p"}, "").Output()
 	if err != nil {
 		return nil
 	}
@@ -216,15 +217,12 @@ func ldconfig(ctx context.Context) []string {
 	return paths
 }
 
-// inLoaderPath lists the libraries in the folders of the loader's variable.
+// inLoaderPath lists the libraries in the absolute folders of the loader's
+// variable.
 func inLoaderPath() []candidate {
-	name := map[string]string{"windows": "PATH", "darwin": "DYLD_LIBRARY_PATH"}[runtime.GOOS]
-	if name == "" {
-		name = "LD_LIBRARY_PATH"
-	}
 	var dirs []string
-	for _, dir := range filepath.SplitList(os.Getenv(name)) {
-		if dir != "" {
+	for _, dir := range filepath.SplitList(os.Getenv(loaderVariable())) {
+		if filepath.IsAbs(dir) {
 			dirs = append(dirs, dir)
 		}
 	}
