@@ -22,6 +22,7 @@ type subject struct {
 	outRank  int // unknown where it is not declared
 	decision Decision
 	ending   *onnxpb.NodeProto // what makes the output's values; nil for an input
+	ballot   *ballot           // what a label is the index in; nil where that is not known
 }
 
 // choose reduces a model to one input and one output, as declared or, where that is
@@ -167,6 +168,9 @@ func (s *subject) settleDecision(d Declaration, r *Report) error {
 	if s.outType == onnx.String {
 		return refuse(fmt.Sprintf("output %q holds strings", s.output),
 			"export the classifier with integer labels, or choose its scores with --output NAME")
+	}
+	if s.decision.Kind == Label {
+		s.ballot = v.findBallot(s.output)
 	}
 	return nil
 }
@@ -357,6 +361,15 @@ func (s *subject) chooseInput(d Declaration, r *Report) error {
 	if slices.ContainsFunc(s.m.Values(), func(n string) bool { return n == inputName || n == labelName || n == scoresName || n == measureName }) {
 		s.m = s.m.Prefixed("base.")
 		s.input.Name, s.output = "base."+s.input.Name, "base."+s.output
+		if s.ballot != nil {
+			s.ballot.values = "base." + s.ballot.values
+		}
+	}
+	if s.decision.Kind == Label {
+		if s.ballot != nil && s.ballot.values == s.input.Name {
+			s.ballot = nil // the input itself, which preparing replaces
+		}
+		s.explainLabel(r)
 	}
 	r.add(kindFound, fmt.Sprintf("data input %v", s.input), "--input NAME")
 	return nil

@@ -22,6 +22,10 @@ type head struct {
 	rank    int
 	classes int
 	width   int // scores a row; 0 for a label
+	// ballot is what a label is the index in, nil where that is not known; ballotRank is
+	// that tensor's rank in a real run.
+	ballot     *ballot
+	ballotRank int
 }
 
 // withDecision returns m with the decision appended: outputs labelName (int32 [N])
@@ -77,26 +81,35 @@ func (w *weaver) scored(h head, d Decision) error {
 	if d.Kind == Threshold {
 		return w.threshold(s, dt, d.T)
 	}
-	reduce, beaten := "ReduceMax", "Less"
-	if d.Kind == Argmin {
-		reduce, beaten = "ReduceMin", "Greater"
-	}
-	best, err := w.reduce(reduce, s, 1)
-	if err != nil {
-		return err
-	}
-	hit := w.cast(w.op("Not", []string{w.op(beaten, []string{s, best})}), onnx.Float)
-	count, err := w.reduce("ReduceSum", hit, 0)
+	hit, single, err := w.unique(s, 1, d.Kind == Argmin)
 	if err != nil {
 		return err
 	}
 	at := w.op("ArgMax", []string{hit}, attrInt("axis", 1), attrInt("keepdims", 0))
+	return w.vote(w.cast(at, onnx.Float), single)
+}
+
+// unique returns where the values along an axis attain their maximum, or minimum, as 0
+// and 1 (hit), and where they do so once (single), without that axis. A NaN is a hit.
+func (w *weaver) unique(s string, axis int64, smallest bool) (hit, single string, err error) {
+	reduce, beaten := "ReduceMax", "Less"
+	if smallest {
+		reduce, beaten = "ReduceMin", "Greater"
+	}
+	best, err := w.reduce(reduce, s, axis, 1)
+	if err != nil {
+		return "", "", err
+	}
+	hit = w.cast(w.op("Not", []string{w.op(beaten, []string{s, best})}), onnx.Float)
+	count, err := w.reduce("ReduceSum", hit, axis, 0)
+	if err != nil {
+		return "", "", err
+	}
 	limit, err := w.floats("one_and_a_half", nil, onnx.Float, 1.5)
 	if err != nil {
-		return err
+		return "", "", err
 	}
-	single := w.op("Less", []string{count, limit})
-	return w.vote(w.cast(at, onnx.Float), single)
+	return hit, w.op("Less", []string{count, limit}), nil
 }
 
 // vote writes class where valid and −1 elsewhere: (class + 1)·valid − 1, all
@@ -134,8 +147,8 @@ func (w *weaver) threshold(s string, dt onnx.DType, t float64) error {
 	return nil
 }
 
-// label appends the range check of a label that the model gives: −1 outside the
-// classes.
+// label appends the checks of a label that the model gives: −1 outside the classes, and
+// where what it was chosen from holds a NaN or a tie.
 func (w *weaver) label(h head) error {
 	shape, err := w.ints("shape", -1)
 	if err != nil {
@@ -151,6 +164,13 @@ func (w *weaver) label(h head) error {
 		return err
 	}
 	in := w.op("And", []string{w.op("Greater", []string{l, low}), w.op("Less", []string{l, high})})
+	if h.ballot != nil {
+		valid, err := w.valid(h.ballot, h.ballotRank)
+		if err != nil {
+			return err
+		}
+		in = w.op("And", []string{in, valid})
+	}
 	return w.vote(l, in)
 }
 

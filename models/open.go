@@ -259,10 +259,7 @@ func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Mod
 		if width != 1 {
 			return h, refuse(fmt.Sprintf("output %q gives %d labels a row", p.output, width), "choose an output with one label a row with --output NAME")
 		}
-		if h.classes == 0 {
-			return m.measureClasses(ctx, e, p, g, rows, h)
-		}
-		return h, nil
+		return m.measureBallot(ctx, e, p, g, rows, h)
 	case Threshold:
 		if width != 1 {
 			return h, declared("a threshold needs one score a row and output %q has %d; use --decision argmax", p.output, width)
@@ -275,24 +272,40 @@ func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Mod
 	return h, p.checkWidth()
 }
 
-// measureClasses finds the number of classes of an arg-max inside the model.
-func (m *Model) measureClasses(ctx context.Context, e *engine, p *plan, g *onnx.Model, rows []float32, h head) (head, error) {
+// measureBallot finds the shape of what a label is the index in, and the number of classes
+// where nothing declares it.
+func (m *Model) measureBallot(ctx context.Context, e *engine, p *plan, g *onnx.Model, rows []float32, h head) (head, error) {
 	unknownClasses := refuse("the number of classes behind the label is unknown", "list the labels in model.yaml, or say output.classes there")
-	name, axis := p.classSource()
-	if name == "" || !slices.Contains(g.Values(), name) {
-		return h, unknownClasses
+	if p.ballot == nil {
+		if h.classes == 0 {
+			return h, unknownClasses
+		}
+		return h, nil
 	}
-	shape, err := e.measure(ctx, g, name, rows, p.source)
+	shape, err := e.measure(ctx, g, p.ballot.values, rows, p.source)
 	if err != nil {
 		return h, err
 	}
+	axis := p.ballot.axis
 	if axis < 0 {
 		axis += int64(len(shape))
 	}
-	if axis < 1 || axis >= int64(len(shape)) || shape[axis] < 2 || shape[axis] > maxClasses {
-		return h, unknownClasses
+	batch, others := int64(len(rows)/product(p.source)), int64(1)
+	for i, n := range shape {
+		if int64(i) != axis {
+			others *= n
+		}
 	}
-	h.classes = int(shape[axis])
+	if axis < 0 || axis >= int64(len(shape)) || others != batch {
+		return h, shapeError{p.ballot.values, shape, batch}
+	}
+	h.ballot, h.ballotRank = p.ballot, len(shape)
+	if h.classes == 0 {
+		if shape[axis] < 2 || shape[axis] > maxClasses {
+			return h, unknownClasses
+		}
+		h.classes = int(shape[axis])
+	}
 	return h, nil
 }
 

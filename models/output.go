@@ -110,20 +110,14 @@ func (p *plan) labelClasses(d Declaration) (int, error) {
 				return int(slices.Max(list)) + 1, nil
 			}
 		}
-	case "ArgMax", "ArgMin", "TopK":
+	}
+	if p.ballot != nil && p.plainIndex() {
 		return 0, nil
 	}
 	return 0, refuse("the number of classes behind the label is unknown", "list the labels in model.yaml, or say output.classes there")
 }
 
-// classSource returns the value whose axis the label numbers, and that axis, where
-// the label is made by ArgMax; "" otherwise.
-func (s *subject) classSource() (name string, axis int64) {
-	if s.endsIn("ArgMax") || s.endsIn("ArgMin") {
-		return input(s.ending, 0), onnx.AttrInt(s.ending, "axis", 0)
-	}
-	if s.endsIn("TopK") {
-		return input(s.ending, 0), onnx.AttrInt(s.ending, "axis", -1)
-	}
-	return "", 0
+// plainIndex says that the label is the ballot's index itself, through no table of labels.
+func (s *subject) plainIndex() bool {
+	return s.endsIn("ArgMax") || s.endsIn("ArgMin") || s.endsIn("TopK")
 }

@@ -110,17 +110,17 @@ func (w *weaver) reshape(in string, dims ...int64) (string, error) {
 	return w.op("Reshape", []string{in, shape}), nil
 }
 
-// reduce applies ReduceMax, ReduceMin or ReduceSum along axis 1. Their axes became
+// reduce applies ReduceMax, ReduceMin or ReduceSum along one axis. Their axes became
 // an input in opset 13 (ReduceSum) and 18 (the others).
-func (w *weaver) reduce(operator, in string, keep int64) (string, error) {
+func (w *weaver) reduce(operator, in string, axis, keep int64) (string, error) {
 	since := int64(18)
 	if operator == "ReduceSum" {
 		since = 13
 	}
 	if w.opset < since {
-		return w.op(operator, []string{in}, attrInts("axes", 1), attrInt("keepdims", keep)), nil
+		return w.op(operator, []string{in}, attrInts("axes", axis), attrInt("keepdims", keep)), nil
 	}
-	axes, err := w.ints("axes", 1)
+	axes, err := w.ints("axes", axis)
 	if err != nil {
 		return "", err
 	}
