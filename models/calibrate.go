@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ucan/runtime/files"
 )
 
 // Setting is how a model is run on a machine. Every part of it may change the last
@@ -266,7 +268,7 @@ func readSetting(file string) (Setting, bool) {
 	if file == "" {
 		return Setting{}, false
 	}
-	b, err := os.ReadFile(file)
+	b, err := files.Read(file, files.MaxRecord)
 	if err != nil {
 		return Setting{}, false
 	}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ucan/runtime/files"
 	"ucan/runtime/onnx"
 )
 
@@ -36,7 +37,7 @@ func readFile(path string) (*file, error) {
 	if info.Size() > limits.ModelBytes {
 		return nil, fmt.Errorf("read model: %w; keep the weights in external data", onnx.ErrLimit)
 	}
-	b, err := os.ReadFile(path)
+	b, err := files.Read(path, limits.ModelBytes)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", withoutPath(err))
 	}

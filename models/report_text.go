@@ -12,7 +12,7 @@ import (
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
 	row := func(key, format string, args ...any) {
-		fmt.Fprintf(&b, "%-14s %s\n", key, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "%-14s %s\n", key, oneLine(fmt.Sprintf(format, args...)))
 	}
 	row("model", "%s (%s, %s)", r.Name, r.File, byteText(r.Bytes))
 	row("sha256", "%s", r.SHA256)
@@ -53,7 +53,7 @@ func (r Report) WriteText(w io.Writer) error {
 		b.WriteByte('\n')
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "%-9s %s\n", f.Kind+":", f.Text)
+		fmt.Fprintf(&b, "%-9s %s\n", f.Kind+":", oneLine(f.Text))
 		if f.Flag != "" && f.Kind != kindWarning {
 			fmt.Fprintf(&b, "%-9s to change it: %s\n", "", f.Flag)
 		} else if f.Flag != "" {
@@ -61,10 +61,16 @@ func (r Report) WriteText(w io.Writer) error {
 		}
 	}
 	if r.Refusal != nil {
-		fmt.Fprintf(&b, "\nrefused:  %s\n          %s\n", r.Refusal.reasonText(), r.Refusal.Remedy)
+		fmt.Fprintf(&b, "\nrefused:  %s\n          %s\n", oneLine(r.Refusal.reasonText()), oneLine(r.Refusal.Remedy))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// oneLine keeps names from adding lines to a report; what else is no text in them is
+// escaped where the report is shown.
+func oneLine(s string) string {
+	return strings.NewReplacer("\n", `\n`, "\r", `\r`, "\t", `\t`).Replace(s)
 }
 
 // String is "name: type[shape] (role)".

@@ -12,26 +12,20 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-)
 
-// maxYAML bounds the size of a declaration.
-const maxYAML = 8 << 20
+	"ucan/runtime/files"
+)
 
 // ReadDeclaration reads a model.yaml. Unknown keys, values of the wrong type and
 // values out of range are errors that name the file and the line; they wrap
 // ErrDeclaration. A relative denoiser is taken relative to the file's folder.
 func ReadDeclaration(path string) (Declaration, error) {
-	f, err := os.Open(path)
+	b, err := files.Read(path, files.MaxYAML)
+	if errors.Is(err, files.ErrTooLarge) {
+		return Declaration{}, declared("%w; it is no model.yaml", err)
+	}
 	if err != nil {
 		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)
-	}
-	defer f.Close() //nolint:errcheck // read only
-	b, err := io.ReadAll(io.LimitReader(f, maxYAML+1))
-	if err != nil {
-		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)
-	}
-	if len(b) > maxYAML {
-		return Declaration{}, declared("%s: larger than %d bytes; it is no model.yaml", path, maxYAML)
 	}
 	d, err := parseDeclaration(b)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // knownModels is a file of hashes, one a line, of what was found to load. It
@@ -31,7 +33,7 @@ func (k knownModels) has(key string) bool {
 	if k.path == "" {
 		return false
 	}
-	data, err := os.ReadFile(k.path)
+	data, err := files.Read(k.path, 2*maxKnown)
 	return err == nil && strings.Contains("\n"+string(data), "\n"+key+"\n")
 }
 
@@ -45,7 +47,7 @@ func (k knownModels) add(key string) {
 	if info, err := os.Stat(k.path); err == nil && info.Size() > maxKnown {
 		flags |= os.O_TRUNC
 	}
-	f, err := os.OpenFile(k.path, flags, 0o644)
+	f, err := files.OpenFile(k.path, flags, 0o644)
 	if err != nil {
 		return
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"ucan/internal/plain"
 )
 
 // app is what the subcommands share: the streams, the effective configuration and the log.
@@ -50,13 +52,13 @@ func (a *app) close() error {
 // note tells the user something that is not a result; --quiet silences it.
 func (a *app) note(format string, args ...any) {
 	if !a.viper.GetBool("quiet") {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+		fmt.Fprintln(a.stderr, plain.Line(fmt.Sprintf(format, args...)))
 	}
 }
 
 // warn tells the user something that may change how a result is read; --quiet does not silence it.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintf(a.stderr, "ucan: warning: "+format+"\n", args...)
+	fmt.Fprintln(a.stderr, "ucan: warning: "+plain.Line(fmt.Sprintf(format, args...)))
 }
 
 // json reports whether results are printed as one JSON document.

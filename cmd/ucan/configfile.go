@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/spf13/viper"
 	"go.yaml.in/yaml/v3"
+
+	"ucan/runtime/files"
 )
 
 // implicitFile is the configuration file that is read from the current folder without being named.
@@ -116,23 +117,9 @@ type configDocument struct {
 
 // readConfig reads a regular file of sane size and checks its keys.
 func readConfig(path string) (*configDocument, error) {
-	info, err := os.Stat(path)
+	data, err := files.Read(path, maxConfig)
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("it is not a regular file")
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxConfig+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, err
-	}
-	if len(data) > maxConfig {
-		return nil, fmt.Errorf("it is larger than %d bytes", maxConfig)
 	}
 	return parseConfig(path, data)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ucan/internal/plain"
 	"ucan/internal/workbench"
 	"ucan/models"
 )
@@ -86,7 +87,7 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-// errorLine renders err as the one line that a user sees.
+// errorLine renders err as the one line that a user sees; what is no text in it is escaped.
 func errorLine(code int, err error) string {
 	if err == nil {
 		return ""
@@ -95,5 +96,5 @@ func errorLine(code int, err error) string {
 	if code == exitInterrupted && !strings.Contains(text, "--resume") && !strings.HasPrefix(text, "interrupted: ") {
 		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
 	}
-	return "ucan: " + text
+	return "ucan: " + plain.Line(text)
 }

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"ucan/internal/plain"
 	"ucan/runtime"
 )
 
@@ -39,15 +40,17 @@ func runInterruptibly() int {
 }
 
 // run executes the command line args, writing results to stdout and everything else to stderr. It is the whole
-// program but for signals and the exit code, so tests call it too.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// program but for signals and the exit code, so tests call it too. All text leaves through writers that escape what is
+// no text: names in models, tables and certificates are not ours.
+func run(ctx context.Context, args []string, out, messages io.Writer) error {
+	stdout, stderr := plain.NewWriter(out), plain.NewWriter(messages)
 	a := newApp(stdout, stderr)
 	root := newRootCommand(a) //nolint:contextcheck // cobra hands the context to each command's RunE
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
-	err = errors.Join(err, a.close())
+	err = errors.Join(err, a.close(), stdout.Flush(), stderr.Flush())
 	if err != nil && !a.started {
 		return usage(err) // cobra refused the command line before any of our code ran
 	}

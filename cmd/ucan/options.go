@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"ucan/models"
 	"ucan/npg"
 	"ucan/runtime"
+	"ucan/runtime/files"
 	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/train/base"
@@ -299,7 +299,7 @@ func (o dataOptions) labels() string {
 }
 
 func readLabelMap(path string) (dataset.LabelMap, error) {
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}

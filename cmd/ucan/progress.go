@@ -3,13 +3,18 @@ package main
 import (
 	"io"
 
+	"ucan/internal/plain"
 	"ucan/internal/progress"
 )
 
-// progressWriter is where progress is shown: nowhere when the user asked for quiet.
+// progressWriter is where progress is shown: nowhere when the user asked for quiet. A bar steers the terminal, so it
+// writes below the writer that escapes; it escapes messages itself.
 func (a *app) progressWriter() io.Writer {
 	if a.viper.GetBool("quiet") {
 		return io.Discard
+	}
+	if w, ok := a.stderr.(*plain.Writer); ok {
+		return w.Unwrap()
 	}
 	return a.stderr
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/table"
+	"ucan/runtime/files"
 	"ucan/smooth"
 	"ucan/smooth/family"
 )
@@ -193,7 +194,7 @@ func (q question) unitRadius(noise family.Isotropic, norm family.Norm) (float64,
 func radiusRows(ctx context.Context, a *app, path string) (err error) {
 	input := io.Reader(os.Stdin)
 	if path != "-" {
-		file, openErr := os.Open(path)
+		file, openErr := files.Open(path)
 		if openErr != nil {
 			return fmt.Errorf("read rows: %w; name a file of JSON lines, or - for standard input", openErr)
 		}

@@ -145,13 +145,12 @@ func (a *app) compareInput(ctx context.Context, r *values, model *models.Model, 
 		}
 		return grey, nil
 	}
-	source, err := dataset.Open(ctx, spec, dataset.Options{
+	source, err := a.openSource(ctx, spec, dataset.Options{
 		Resize: int(r.int("data.resize", 0, 1<<20)), Crop: int(r.int("data.crop", 0, 1<<20)),
 	})
 	if err != nil {
 		return nil, usage(err)
 	}
-	a.onClose(source.Close)
 	var x []float32
 	for i := range min(n, source.Len()) {
 		item, err := source.At(ctx, i)

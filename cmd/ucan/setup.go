@@ -24,6 +24,19 @@ type bench struct {
 	indices []int
 }
 
+// openSource opens a source until the command ends, and says what it leaves out.
+func (a *app) openSource(ctx context.Context, spec string, options dataset.Options) (*dataset.Source, error) {
+	source, err := dataset.Open(ctx, spec, options)
+	if err != nil {
+		return nil, err
+	}
+	a.onClose(source.Close)
+	for _, note := range source.Info().Notes {
+		a.warn("%s: %s", source.Info().Name, note)
+	}
+	return source, nil
+}
+
 // openData opens the source and settles which inputs are read. Resizing that model.yaml declares is done here, in the
 // source, so that certificates speak of the tensor after it.
 func (a *app) openData(ctx context.Context, o dataOptions, declared models.Declaration) (*dataset.Source, []int, error) {
@@ -34,14 +47,13 @@ func (a *app) openData(ctx context.Context, o dataOptions, declared models.Decla
 	if options.Crop == 0 {
 		options.Crop = declared.Input.Crop
 	}
-	source, err := dataset.Open(ctx, o.spec, options)
+	source, err := a.openSource(ctx, o.spec, options)
 	if errors.Is(err, dataset.ErrSpec) {
 		return nil, nil, usage(err)
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	a.onClose(source.Close)
 	indices, err := o.selection.Indices(source.Len())
 	if err != nil {
 		return nil, nil, usage(err)

@@ -225,11 +225,10 @@ func (a *app) loadSet(ctx context.Context, source *dataset.Source, indices []int
 
 // openSets reads the training data and what is held out for validation; held is nil without any.
 func (a *app) openSets(ctx context.Context, do dataOptions, o trainOptions, classes int) (set, held *data.Set, err error) {
-	source, err := dataset.Open(ctx, do.spec, do.options)
+	source, err := a.openSource(ctx, do.spec, do.options)
 	if err != nil {
 		return nil, nil, dataError(err)
 	}
-	a.onClose(source.Close)
 	indices, err := do.selection.Indices(source.Len())
 	if err != nil {
 		return nil, nil, usage(err)
@@ -253,11 +252,10 @@ func (a *app) openSets(ctx context.Context, do dataOptions, o trainOptions, clas
 
 // openHeld reads the data of --val.
 func (a *app) openHeld(ctx context.Context, do dataOptions, o trainOptions, classes int) (*data.Set, error) {
-	source, err := dataset.Open(ctx, o.val, do.options)
+	source, err := a.openSource(ctx, o.val, do.options)
 	if err != nil {
 		return nil, dataError(err)
 	}
-	a.onClose(source.Close)
 	selection := dataset.DefaultSelection()
 	selection.Skip = o.valSkip
 	if o.valMax > 0 {

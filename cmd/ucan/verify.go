@@ -2,17 +2,17 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"ucan/internal/table"
+	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -117,32 +117,40 @@ func runVerify(ctx context.Context, a *app, path string) error {
 
 // eachLine calls f for every line of a file, numbered from 1.
 func eachLine(ctx context.Context, path string, f func(line int, text []byte) error) (err error) {
-	file, err := os.Open(path)
+	file, err := files.Open(path)
 	if err != nil {
 		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	reader := bufio.NewReaderSize(file, 1<<20)
-	for line := 1; ; line++ {
-		if err := ctx.Err(); err != nil {
+	lines := bufio.NewScanner(file)
+	lines.Buffer(make([]byte, 0, 1<<16), certificate.MaxLine)
+	lines.Split(wholeLines)
+	for line := 1; lines.Scan(); line++ {
+		if err = ctx.Err(); err != nil {
 			return err
 		}
-		text, err := reader.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			return fmt.Errorf("read certificates %q: line %d is longer than a megabyte; this is no file of certificates", path, line)
-		}
-		if err != nil && !errors.Is(err, io.EOF) {
-			return fmt.Errorf("read certificates %q: %w", path, err)
-		}
-		if len(text) > 0 {
-			if lineErr := f(line, text); lineErr != nil {
-				return lineErr
-			}
-		}
-		if err != nil {
-			return nil
+		if err = f(line, lines.Bytes()); err != nil {
+			return err
 		}
 	}
+	if err = lines.Err(); errors.Is(err, bufio.ErrTooLong) {
+		return fmt.Errorf("read certificates %q: a line is longer than %d bytes; this is no file of certificates", path, certificate.MaxLine)
+	}
+	if err != nil {
+		return fmt.Errorf("read certificates %q: %w", path, err)
+	}
+	return nil
+}
+
+// wholeLines splits at newlines and keeps them, so that a torn last line can be told.
+func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i+1], nil
+	}
+	if atEOF && len(data) > 0 {
+		return len(data), data, nil
+	}
+	return 0, nil, nil
 }
 
 func (v verification) present(a *app, path string) error {

@@ -9,11 +9,16 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"ucan/runtime/files"
 )
 
 // Write makes the file at path of what write writes, replacing an older one in one step. Where write fails, nothing
 // changes.
 func Write(path string, write func(io.Writer) error) (err error) {
+	if err = files.CheckTarget(path); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
 	dir := filepath.Dir(path)
 	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
 	if err != nil {
@@ -52,9 +57,4 @@ func WriteBytes(path string, b []byte) error {
 }
 
 // SyncFolder makes new names in a folder durable, where the system can; the files themselves are synced anyway.
-func SyncFolder(dir string) {
-	if d, err := os.Open(dir); err == nil {
-		_ = d.Sync()
-		_ = d.Close() // nothing was written through it
-	}
-}
+func SyncFolder(dir string) { _ = files.SyncDir(dir) }

@@ -7,19 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path"
 	"path/filepath"
 	"sort"
 	"strconv"
 	"strings"
-)
-
-const (
-	// maxEntries bounds the images of one folder or archive.
-	maxEntries = 20_000_000
-	// maxDepth bounds the nesting of folders, so that a link to a parent ends.
-	maxDepth = 8
 )
 
 // entry is one encoded image of a folder or archive.
@@ -34,6 +26,7 @@ type entry struct {
 type imageStore struct {
 	entries  []entry
 	channels int
+	notes    []string
 	closer   func() error
 }
 
@@ -42,7 +35,7 @@ func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
 	var err error
 	switch spec.Kind {
 	case "folder":
-		err = s.addFolder(ctx, spec.Paths[0], "", 0)
+		err = s.addFolder(ctx, spec.Paths[0])
 	default:
 		var b *blob
 		if b, err = openBlob(ctx, spec.Paths[0]); err != nil {
@@ -76,7 +69,7 @@ func (s *imageStore) settle(ctx context.Context, spec Spec) (Info, error) {
 			return Info{}, formatErrorf("two images are named %q", s.entries[i].name)
 		}
 	}
-	info := Info{Name: spec.Kind + ":" + spec.label(0), Image: true}
+	info := Info{Name: spec.Kind + ":" + spec.label(0), Image: true, Notes: s.notes}
 	if path, ok := spec.Params["labels"]; ok {
 		table, err := readLabels(ctx, path, filepath.Dir(spec.Paths[0]), spec.Params["label"])
 		if err != nil {
@@ -102,42 +95,6 @@ func (s *imageStore) settle(ctx context.Context, spec Spec) (Info, error) {
 		return Info{}, specErrorf("option channels=%s: want 1 or 3", c)
 	}
 	return info, nil
-}
-
-// addFolder collects the images under dir; links are followed.
-func (s *imageStore) addFolder(ctx context.Context, dir, prefix string, depth int) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	list, err := os.ReadDir(dir)
-	if err != nil {
-		return pathError(err)
-	}
-	for _, e := range list {
-		name := path.Join(prefix, e.Name())
-		full := filepath.Join(dir, e.Name())
-		if hidden(e.Name()) {
-			continue
-		}
-		if !e.IsDir() && !isImageName(e.Name()) && e.Type()&os.ModeSymlink == 0 {
-			continue
-		}
-		st, err := os.Stat(full)
-		if err != nil {
-			return fmt.Errorf("%w; mend or remove the link", err)
-		}
-		switch {
-		case st.IsDir() && depth < maxDepth:
-			if err := s.addFolder(ctx, full, name, depth+1); err != nil {
-				return err
-			}
-		case st.Mode().IsRegular() && isImageName(e.Name()):
-			if err := s.add(entry{name: name, size: st.Size(), open: func() (io.ReadCloser, error) { return os.Open(full) }}); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 func (s *imageStore) addZip(b *blob) error {

@@ -12,6 +12,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"ucan/runtime/files"
 )
 
 const (
@@ -52,7 +54,10 @@ func (b *blob) readAt(dst []byte, off int64) error {
 // openBlob opens a regular file; gzip is recognised by its magic number,
 // whatever the name.
 func openBlob(ctx context.Context, path string) (*blob, error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
+	if errors.Is(err, files.ErrIrregular) {
+		return nil, specErrorf("%w, or use folder:DIR for a folder of images", err)
+	}
 	if err != nil {
 		return nil, pathError(err)
 	}
@@ -67,12 +72,6 @@ func newBlob(ctx context.Context, f *os.File) (*blob, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if st.IsDir() {
-		return nil, specErrorf("it is a folder; name a file, or use folder:DIR for images")
-	}
-	if !st.Mode().IsRegular() {
-		return nil, specErrorf("it is not a regular file; copy its contents into one")
 	}
 	var magic [2]byte
 	if n, _ := f.ReadAt(magic[:], 0); n < 2 || magic != [2]byte{0x1f, 0x8b} {

@@ -42,6 +42,8 @@ type Info struct {
 	Labels []string
 	// Image says whether the inputs are images in [0, 1].
 	Image bool
+	// Notes are remarks on what was left out of the source, one line each.
+	Notes []string
 	// Fingerprint is a SHA-256, in hexadecimal, over what identifies the stored
 	// data (see [Open]); records use it to notice that the data changed.
 	Fingerprint string

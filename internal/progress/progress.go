@@ -14,6 +14,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"ucan/internal/plain"
 )
 
 // Options says how progress is shown. Start from [DefaultOptions].
@@ -89,12 +91,13 @@ func (b *Bar) Add(n int64) {
 	fmt.Fprintln(b.w, b.text(now))
 }
 
-// Message writes a line of its own, above the bar on a terminal.
+// Message writes a line of its own, above the bar on a terminal. What is no text in it
+// is escaped.
 func (b *Bar) Message(format string, args ...any) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.erase()
-	fmt.Fprintf(b.w, format+"\n", args...)
+	fmt.Fprintln(b.w, plain.Line(fmt.Sprintf(format, args...)))
 	if b.opt.Terminal && !b.closed {
 		b.draw(b.opt.Now())
 	}

@@ -24,6 +24,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 
 	"ucan/internal/results"
+	"ucan/runtime/files"
 )
 
 // Series is one curve of a plot.
@@ -64,6 +65,9 @@ func SavePlot(path string, series []Series, opt PlotOptions) (err error) {
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
 	if !slices.Contains(PlotFormats(), format) {
 		return fmt.Errorf("plot %q: no such format; let the name end in .%s", path, strings.Join(PlotFormats(), " or ."))
+	}
+	if err = files.CheckTarget(path); err != nil {
+		return fmt.Errorf("plot: %w", err)
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {

@@ -9,6 +9,9 @@ import (
 	"math"
 	"os"
 	"strings"
+
+	"ucan/runtime/files"
+	"ucan/smooth/certificate"
 )
 
 // CertificateSchema is the schema of the certificates that this package reads.
@@ -99,7 +102,7 @@ func ParseCertificate(b []byte) (Row, error) {
 func ReadJSONL(r io.Reader) (Table, error) {
 	var t Table
 	seen := map[int]bool{}
-	tail, size, err := lines(r, maxJSONLine, func(_ int, b []byte) error {
+	tail, size, err := lines(r, certificate.MaxLine, func(_ int, b []byte) error {
 		row, err := ParseCertificate(b)
 		if err != nil {
 			return err
@@ -117,7 +120,7 @@ func ReadJSONL(r io.Reader) (Table, error) {
 
 // ReadFile reads a table or certificates, told apart by the first byte.
 func ReadFile(path string) (t Table, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return Table{}, fmt.Errorf("read results: %w", err)
 	}

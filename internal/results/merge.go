@@ -10,6 +10,9 @@ import (
 	"slices"
 	"sort"
 	"strings"
+
+	"ucan/runtime/files"
+	"ucan/smooth/certificate"
 )
 
 // mergedLine is one row of a part, as its bytes.
@@ -87,7 +90,7 @@ func merge(output string, parts, keys []string) error {
 
 // readPart reads the lines of one part.
 func readPart(path string) (out []mergedLine, isJSON bool, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, false, err
 	}
@@ -102,7 +105,7 @@ func readPart(path string) (out []mergedLine, isJSON bool, err error) {
 	isJSON = first[0] == '{'
 	limit := maxTSVLine
 	if isJSON {
-		limit = maxJSONLine
+		limit = certificate.MaxLine
 	}
 	tail, _, err := lines(f, limit, func(n int, text []byte) error {
 		if n == 1 && !isJSON {

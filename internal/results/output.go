@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"ucan/runtime/files"
 )
 
 // file is what an output needs of an open file; tests inject failing ones.
@@ -27,7 +29,7 @@ func openFile(path string, create bool) (file, error) {
 	if create {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-	return os.OpenFile(path, flags, 0o644) //nolint:gosec // results are for everyone to read
+	return files.OpenFile(path, flags, 0o644) //nolint:gosec // results are for everyone to read
 }
 
 // output is one of the files of a run. Rows are appended whole and synced.
@@ -54,7 +56,7 @@ func existing(path string, isJSON bool) (t *Table, err error) {
 	if !st.Mode().IsRegular() {
 		return nil, kindErrorf(ErrExists, "%q is not a regular file; name one for the results", path)
 	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +109,7 @@ func (o *output) open(open opener, old *Table) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(o.path))
+	return files.SyncDir(filepath.Dir(o.path))
 }
 
 // append writes whole lines and syncs them. When that fails, what was written of

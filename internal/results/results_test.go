@@ -29,7 +29,7 @@ func row(i int) Row {
 }
 
 // certificate makes the certificate that row r stands for.
-func certificate(t testing.TB, r Row) []byte {
+func lineOf(t testing.TB, r Row) []byte {
 	t.Helper()
 	b, err := json.Marshal(map[string]any{
 		"schema": CertificateSchema, "guarantee": r.Guarantee, "status": r.Status,
@@ -181,7 +181,7 @@ func TestReadCohensLogs(t *testing.T) {
 func TestReadJSONL(t *testing.T) {
 	var text bytes.Buffer
 	for i := range 9 {
-		fmt.Fprintf(&text, "%s\n", certificate(t, row(i)))
+		fmt.Fprintf(&text, "%s\n", lineOf(t, row(i)))
 	}
 	size := text.Len()
 	text.WriteString(`{"schema":`)
@@ -194,7 +194,7 @@ func TestReadJSONL(t *testing.T) {
 			t.Errorf("row %d: %+v, want %+v", i, r, row(i))
 		}
 	}
-	good := string(certificate(t, row(1)))
+	good := string(lineOf(t, row(1)))
 	for body, want := range map[string]string{
 		"x":    "not a certificate",
 		"null": `schema is ""`,
@@ -218,7 +218,7 @@ func TestReadJSONL(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"a.tsv": header() + string(row(1).AppendTSV(nil)), "a.jsonl": string(certificate(t, row(1))) + "\n"} {
+	for name, text := range map[string]string{"a.tsv": header() + string(row(1).AppendTSV(nil)), "a.jsonl": string(lineOf(t, row(1))) + "\n"} {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -266,8 +266,8 @@ func FuzzReadTSV(f *testing.F) {
 }
 
 func FuzzReadJSONL(f *testing.F) {
-	f.Add(certificate(f, row(1)))
-	f.Add(certificate(f, row(3)))
+	f.Add(lineOf(f, row(1)))
+	f.Add(lineOf(f, row(3)))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		got, err := ReadJSONL(bytes.NewReader(b))
 		if err != nil && !errors.Is(err, ErrFormat) {

@@ -5,19 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // RunSchema names the form of run.json.
 const RunSchema = "ucan.run/1"
-
-const maxRunFile = 16 << 20
 
 // Run is the record beside an output: what made it.
 type Run struct {
@@ -42,12 +41,12 @@ func RunPath(output string) string { return output + ".run.json" }
 // there is none, [ErrFormat] when it is damaged.
 func ReadRun(output string) (r Run, err error) {
 	path := RunPath(output)
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return Run{}, fmt.Errorf("read the run's record: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	b, err := io.ReadAll(io.LimitReader(f, maxRunFile))
+	b, err := files.ReadAll(f, files.MaxRecord)
 	if err != nil {
 		return Run{}, fmt.Errorf("read the run's record: %w", err)
 	}
@@ -78,6 +77,9 @@ func (r Run) Write(output string) error {
 
 // writeAtomic writes a temporary file, syncs it, renames it and syncs the folder.
 func writeAtomic(path string, b []byte) (err error) {
+	if err = files.CheckTarget(path); err != nil {
+		return err
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
 	if err != nil {
 		return err
@@ -102,7 +104,7 @@ func writeAtomic(path string, b []byte) (err error) {
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return files.SyncDir(filepath.Dir(path))
 }
 
 func ignoreClosed(err error) error {
@@ -110,17 +112,6 @@ func ignoreClosed(err error) error {
 		return nil
 	}
 	return err
-}
-
-// syncDir makes a new name in a folder durable, where the system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	// Some systems cannot sync a folder; the file itself is synced anyway.
-	_ = d.Sync()
-	return d.Close()
 }
 
 // Difference is one setting that two records give differently.

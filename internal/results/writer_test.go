@@ -34,7 +34,7 @@ func indices(n int) []int {
 func put(t testing.TB, w *Writer, list ...int) {
 	t.Helper()
 	for _, i := range list {
-		if err := w.Put(row(i), certificate(t, row(i))); err != nil {
+		if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestRowsAreInOrder(t *testing.T) {
 		wg.Go(func() {
 			for k := range 10 {
 				i := 4*(9-k) + g
-				if err := w.Put(row(i), certificate(t, row(i))); err != nil {
+				if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -148,11 +148,11 @@ func TestRowsAreWrittenAtOnce(t *testing.T) {
 		t.Errorf("remaining %v, rows %v", w.Remaining(), w.Rows())
 	}
 	for name, bad := range map[string]Row{"done": row(1), "not selected": row(9)} {
-		if err := w.Put(bad, certificate(t, bad)); !errors.Is(err, ErrRow) {
+		if err := w.Put(bad, lineOf(t, bad)); !errors.Is(err, ErrRow) {
 			t.Errorf("%s: %v, want ErrRow", name, err)
 		}
 	}
-	for name, cert := range map[string][]byte{"none": nil, "another input": certificate(t, row(1)), "no JSON": []byte("{"), "another radius": bytes.Replace(certificate(t, row(2)), []byte(`"l2":0.144`), []byte(`"l2":0.154`), 1)} {
+	for name, cert := range map[string][]byte{"none": nil, "another input": lineOf(t, row(1)), "no JSON": []byte("{"), "another radius": bytes.Replace(lineOf(t, row(2)), []byte(`"l2":0.144`), []byte(`"l2":0.154`), 1)} {
 		if err := w.Put(row(2), cert); !errors.Is(err, ErrRow) {
 			t.Errorf("certificate %s: %v, want ErrRow", name, err)
 		}
@@ -244,7 +244,7 @@ func TestResumeWithOneMoreOutput(t *testing.T) {
 	put(t, w, 0)
 	other := row(1)
 	other.Radius, other.L2 = other.Radius+1, other.L2+1
-	if err := w.Put(other, certificate(t, other)); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "input 1 came out differently") {
+	if err := w.Put(other, lineOf(t, other)); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "input 1 came out differently") {
 		t.Errorf("a row that came out differently: %v, want ErrMismatch", err)
 	}
 	mustClose(t, w)
@@ -404,7 +404,7 @@ func TestLockRace(t *testing.T) {
 			mu.Lock()
 			won++
 			mu.Unlock()
-			if err := errors.Join(w.Put(row(0), certificate(t, row(0))), w.Close()); err != nil {
+			if err := errors.Join(w.Put(row(0), lineOf(t, row(0))), w.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -458,12 +458,12 @@ func TestFullDisk(t *testing.T) {
 			full = err
 		} else {
 			for i := range n {
-				if err := w.Put(row(i), certificate(t, row(i))); err != nil {
+				if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
 					full = err
 					break
 				}
 			}
-			if again := w.Put(row(n-1), certificate(t, row(n-1))); again == nil {
+			if again := w.Put(row(n-1), lineOf(t, row(n-1))); again == nil {
 				t.Errorf("space %d: the writer goes on after its failure", space)
 			}
 			mustClose(t, w)
@@ -511,7 +511,7 @@ func TestSyncFailure(t *testing.T) {
 	}
 	put(t, w, 0)
 	fail = true
-	if err := w.Put(row(1), certificate(t, row(1))); !errors.Is(err, syscall.EIO) {
+	if err := w.Put(row(1), lineOf(t, row(1))); !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v, want EIO", err)
 	}
 	if w.Done(1) || w.Written() != 1 {

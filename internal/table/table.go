@@ -8,6 +8,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"ucan/internal/plain"
 )
 
 // Align says to which side the cells of a column keep.
@@ -51,7 +53,7 @@ func (t *Table) Row(cells ...any) {
 	row := make([]string, len(t.columns))
 	for i := range row {
 		if i < len(cells) {
-			row[i] = clean(fmt.Sprint(cells[i]))
+			row[i] = cell(plain.Line(fmt.Sprint(cells[i])))
 		}
 	}
 	t.rows = append(t.rows, row)
@@ -107,14 +109,17 @@ func (t *Table) line(s *strings.Builder, cells []string, widths []int) {
 	s.WriteString(strings.TrimRight(b.String(), " ") + "\n")
 }
 
-// clean keeps a cell on its line and a hostile name from steering the terminal.
-func clean(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
+// maxCell is the most characters of a cell: one long name must not widen every row.
+const maxCell = 400
+
+func cell(s string) string {
+	if len(s) <= maxCell {
+		return s
+	}
+	if r := []rune(s); len(r) > maxCell {
+		return string(r[:maxCell-1]) + "…"
+	}
+	return s
 }
 
 // width counts characters, without the marks that combine with others.

@@ -11,11 +11,11 @@ func TestTable(t *testing.T) {
 	tab.Row("a\nb\x1b[31m", 12.5)
 	tab.Row("x", 1, 2, "dropped")
 	// The σ column is one character wide although σ takes two bytes.
-	want := "model     radius  σ\n" +
-		"--------  ------  -\n" +
-		"resnet      0.25  ½\n" +
-		"a b [31m    12.5\n" +
-		"x              1  2\n"
+	want := "model           radius  σ\n" +
+		"--------------  ------  -\n" +
+		"resnet            0.25  ½\n" +
+		`a\nb\u001b[31m    12.5` + "\n" +
+		"x                    1  2\n"
 	if got := tab.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -3,13 +3,13 @@ package workbench
 import (
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
+	"ucan/runtime/files"
 	"ucan/runtime/onnx"
 )
 
@@ -45,7 +45,7 @@ func (o Noise) Bounds() (Bounds, error) {
 			roles = []bundle.Role{bundle.Mu, bundle.Sigma}
 		}
 		for i, role := range roles {
-			data, err := os.ReadFile(paths[i])
+			data, err := files.Read(paths[i], files.MaxModel)
 			if err != nil {
 				return Bounds{}, fmt.Errorf("read the generator: %w", err)
 			}

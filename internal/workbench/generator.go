@@ -13,6 +13,7 @@ import (
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/infer"
+	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -90,7 +91,7 @@ func field(ctx context.Context, path string, limits npg.Limits, shape []int) (np
 	if err != nil {
 		return nil, nil, optionf("read --npg %q: %w", path, err)
 	}
-	data, err := os.ReadFile(path)
+	data, err := files.Read(path, files.MaxModel)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read --npg: %w", err)
 	}
@@ -118,7 +119,7 @@ func (b *Bench) networks(ctx context.Context, o Noise, paths []string) (npg.Gene
 	record := &certificate.NPG{Kind: string(bundle.Certification)}
 	var names []string
 	for i, path := range paths {
-		data, err := os.ReadFile(path)
+		data, err := files.Read(path, files.MaxModel)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read --npg: %w; give %s", err, specForms)
 		}

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"ucan/npg"
+	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -60,15 +61,15 @@ func Write(dir string, b *Bundle) error {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	names := fileNames()
-	var files []file
+	var written []file
 	for _, c := range contents {
-		files = append(files, file{Role: c.role, Name: names[c.role], SHA256: digest(c.data)})
+		written = append(written, file{Role: c.role, Name: names[c.role], SHA256: digest(c.data)})
 	}
-	text, err := b.manifest(files).marshal()
+	text, err := b.manifest(written).marshal()
 	if err != nil {
 		return fmt.Errorf("write bundle %q: %w", dir, err)
 	}
-	old, err := os.ReadFile(filepath.Join(dir, ManifestName))
+	old, err := files.Read(filepath.Join(dir, ManifestName), maxManifest)
 	if err == nil && digest(old) != digest(text) {
 		// Another bundle: it stops being one before its files change.
 		if err = os.Remove(filepath.Join(dir, ManifestName)); err != nil {
@@ -152,7 +153,10 @@ func digest(data []byte) string {
 // writeFile writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder. The temporary name is
 // always the same, so that the next writer writes over what a killed one left.
 func writeFile(dir, name string, data []byte) (err error) {
-	tmp, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	if err = files.CheckTarget(filepath.Join(dir, name)); err != nil {
+		return err
+	}
+	tmp, err := files.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -178,12 +182,8 @@ func writeFile(dir, name string, data []byte) (err error) {
 	if err = os.Rename(tmp.Name(), filepath.Join(dir, name)); err != nil {
 		return err
 	}
-	folder, openErr := os.Open(dir)
-	if openErr != nil {
-		return nil // the file is there; only its survival of a power cut cannot be forced
-	}
-	_ = folder.Sync() // some file systems cannot sync folders
-	return folder.Close()
+	_ = files.SyncDir(dir) // the file is there; only its survival of a power cut cannot be forced
+	return nil
 }
 
 // limits of what Read takes into memory.

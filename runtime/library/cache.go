@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // manifestName is the file that makes a folder of the cache a complete
@@ -93,7 +95,7 @@ func inCache(dir string) []candidate {
 // are still those that were installed, unchanged tells.
 func readManifest(dir string) (manifest, error) {
 	var m manifest
-	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	data, err := files.Read(filepath.Join(dir, manifestName), files.MaxRecord)
 	if err != nil {
 		return m, err
 	}

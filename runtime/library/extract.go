@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // maxFile bounds one unpacked file: the largest library so far (the CUDA
@@ -97,7 +99,7 @@ func copyFile(to string, open func() (io.ReadCloser, error)) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.Close()) }()
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	out, err := files.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
 	if err != nil {
 		return err
 	}
@@ -127,7 +129,7 @@ func (x *extractor) zip(file string) (err error) {
 }
 
 func (x *extractor) tgz(file string) (err error) {
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		return err
 	}
@@ -162,7 +164,7 @@ func (x *extractor) folder(file string) error {
 		return err
 	}
 	// The link's name may be the only one that follows the pattern.
-	if err = x.take(filepath.Base(file), func() (io.ReadCloser, error) { return os.Open(real) }); err != nil {
+	if err = x.take(filepath.Base(file), func() (io.ReadCloser, error) { return files.Open(real) }); err != nil {
 		return err
 	}
 	entries, err := os.ReadDir(filepath.Dir(real))
@@ -174,7 +176,7 @@ func (x *extractor) folder(file string) error {
 			continue
 		}
 		from := filepath.Join(filepath.Dir(real), e.Name())
-		if err = x.take(e.Name(), func() (io.ReadCloser, error) { return os.Open(from) }); err != nil {
+		if err = x.take(e.Name(), func() (io.ReadCloser, error) { return files.Open(from) }); err != nil {
 			return err
 		}
 	}

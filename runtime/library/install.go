@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"ucan/runtime/files"
 )
 
 // InstallOptions says what Install puts into the cache.
@@ -311,7 +313,7 @@ func lock(ctx context.Context, cache string, o Options) (unlock func() error, er
 
 // hashFile returns the SHA-256 of a file in hexadecimal.
 func hashFile(path string) (sum string, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return "", err
 	}

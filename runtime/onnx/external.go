@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/runtime/files"
 	"ucan/runtime/onnx/onnxpb"
 )
 
@@ -98,13 +99,7 @@ func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, err
 	if want > left {
 		return nil, fmt.Errorf("%w: external data of more than the allowed size", ErrLimit)
 	}
-	// Look before opening: to open a named pipe would wait for a writer.
-	if st, serr := root.Stat(filepath.FromSlash(location)); serr != nil {
-		return nil, openError(location, serr)
-	} else if !st.Mode().IsRegular() {
-		return nil, fmt.Errorf("onnx: external file %q is not a regular file", location)
-	}
-	f, err := root.Open(filepath.FromSlash(location))
+	f, err := files.OpenIn(root, filepath.FromSlash(location))
 	if err != nil {
 		return nil, openError(location, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"ucan/runtime/files"
 )
 
 // Read reads the model at path under [DefaultLimits], external data
@@ -34,13 +36,7 @@ func ReadLimited(path string, lim Limits) (*Model, error) {
 
 // readFile reads a regular file of at most limit bytes.
 func readFile(path string, limit int64) ([]byte, error) {
-	// Look before opening: to open a named pipe would wait for a writer.
-	if st, err := os.Stat(path); err != nil {
-		return nil, err
-	} else if !st.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +75,9 @@ func (m *Model) Write(path string) error {
 // writeAtomic lets fill write a temporary file beside path, then puts it in
 // path's place.
 func writeAtomic(path string, fill func(*os.File) error) (err error) {
+	if err = files.CheckTarget(path); err != nil {
+		return err
+	}
 	dir := filepath.Dir(path)
 	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
 	if err != nil {
@@ -107,9 +106,6 @@ func writeAtomic(path string, fill func(*os.File) error) (err error) {
 	}
 	// The rename itself is durable once the folder is. Some file systems
 	// cannot sync a folder; the file is complete there all the same.
-	if d, derr := os.Open(dir); derr == nil {
-		_ = d.Sync()
-		_ = d.Close()
-	}
+	_ = files.SyncDir(dir)
 	return nil
 }

@@ -44,6 +44,16 @@ func (o object) get(name string) (any, bool) {
 	return nil, false
 }
 
+// index finds members by name. Objects of many members, such as counts, are compared
+// through it: looking for each name in the list would take the square of their number.
+func (o object) index() map[string]any {
+	at := make(map[string]any, len(o))
+	for _, m := range o {
+		at[m.name] = m.value
+	}
+	return at
+}
+
 // without returns o less the named members.
 func (o object) without(names ...string) object {
 	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return slices.Contains(names, m.name) })

@@ -119,8 +119,9 @@ func difference(path string, a, b any) string {
 		if !ok {
 			return path
 		}
+		mine, theirs := x.index(), y.index()
 		for _, m := range x {
-			w, ok := y.get(m.name)
+			w, ok := theirs[m.name]
 			if !ok {
 				return join(m.name)
 			}
@@ -129,7 +130,7 @@ func difference(path string, a, b any) string {
 			}
 		}
 		for _, m := range y {
-			if _, ok := x.get(m.name); !ok {
+			if _, ok := mine[m.name]; !ok {
 				return join(m.name)
 			}
 		}

@@ -14,6 +14,7 @@ import (
 
 	"ucan/models"
 	"ucan/npg/bundle"
+	"ucan/runtime/files"
 	"ucan/runtime/onnx"
 	"ucan/train"
 	"ucan/train/checkpoint"
@@ -110,7 +111,7 @@ var ErrRecord = errors.New("the bundle's record is damaged")
 // damaged.
 func ReadRecord(dir string) (Record, error) {
 	var r Record
-	b, err := os.ReadFile(filepath.Join(dir, RecordFile))
+	b, err := files.Read(filepath.Join(dir, RecordFile), files.MaxYAML)
 	if err != nil {
 		return r, fmt.Errorf("read the bundle's record: %w", err)
 	}
@@ -129,7 +130,7 @@ func (r Record) Finished(dir string) bool {
 	if r.Result == nil {
 		return false
 	}
-	b, err := os.ReadFile(filepath.Join(dir, ModelFile))
+	b, err := files.Read(filepath.Join(dir, ModelFile), files.MaxModel)
 	return err == nil && digest(b) == r.Result.Model
 }
 

@@ -5,14 +5,19 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"ucan/runtime/files"
 )
 
 // WriteAtomic makes a file of what write writes: under a temporary name in the same folder, synced and renamed, so that
 // it appears complete or not at all. Only one writer of a path may run at a time.
 func WriteAtomic(path string, write func(w io.Writer) error) (err error) {
+	if err = files.CheckTarget(path); err != nil {
+		return err
+	}
 	// One name for all times: a run that is killed leaves one such file, and its successor writes over it. Nobody else
 	// writes here, since a run locks its folder.
-	tmp, err := os.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	tmp, err := files.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
 	if err != nil {
 		return err
 	}
@@ -34,7 +39,7 @@ func WriteAtomic(path string, write func(w io.Writer) error) (err error) {
 	if err = os.Rename(tmp.Name(), path); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return files.SyncDir(filepath.Dir(path))
 }
 
 // WriteFile is [WriteAtomic] for bytes at hand.
@@ -43,14 +48,4 @@ func WriteFile(path string, b []byte) error {
 		_, err := w.Write(b)
 		return err
 	})
-}
-
-// syncDir makes new names in a folder durable, where the system can.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // some systems cannot sync a folder; the file itself is synced anyway
-	return d.Close()
 }

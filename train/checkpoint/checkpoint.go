@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ucan/runtime/files"
 	"ucan/train/optim"
 )
 
@@ -136,7 +137,7 @@ func writeParts(w io.Writer, text []byte, tensors []optim.Tensor) error {
 
 // Read reads a checkpoint. The error matches fs.ErrNotExist when there is none, [ErrDamaged] when it is not whole.
 func Read(path string) (_ *Checkpoint, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
@@ -245,7 +246,7 @@ func Save(dir string, run any, tensors []optim.Tensor) error {
 	if err = os.Rename(fresh, filepath.Join(dir, latest)); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	return syncDir(dir)
+	return files.SyncDir(dir)
 }
 
 // Load returns the newest whole checkpoint of a folder; nil when there is none, as before the first. damaged holds what

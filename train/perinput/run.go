@@ -22,6 +22,7 @@ import (
 	"ucan/npg/diagnose"
 	"ucan/npg/perinput"
 	"ucan/runtime"
+	"ucan/runtime/files"
 	"ucan/smooth"
 	"ucan/train"
 	"ucan/train/checkpoint"
@@ -113,7 +114,7 @@ const seedFile = "seed"
 
 // StoredSeed returns the seed of the run in a bundle's folder; ok is false when there is none.
 func StoredSeed(dir string) (seed uint64, ok bool) {
-	text, err := os.ReadFile(filepath.Join(dir, train.CheckpointDir, seedFile))
+	text, err := files.Read(filepath.Join(dir, train.CheckpointDir, seedFile), files.MaxRecord)
 	if err != nil {
 		return 0, false
 	}
@@ -207,10 +208,13 @@ func (r *run) fields(ctx context.Context) ([]bundle.Input, []perinput.Result, er
 	return fields, results, nil
 }
 
+// maxKept is the most bytes of one stored field.
+const maxKept = 1 << 30
+
 // field returns the stored field of an input, or makes and stores it.
 func (r *run) field(ctx context.Context, x []float32, id [32]byte) (perinput.Result, error) {
 	path := filepath.Join(r.folder, hex.EncodeToString(id[:])+".json")
-	text, err := os.ReadFile(path)
+	text, err := files.Read(path, maxKept)
 	if err == nil {
 		var k kept
 		if json.Unmarshal(text, &k) == nil && k.Settings == r.settings && len(k.Result.Sigma) == len(x) {

@@ -16,6 +16,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"ucan/internal/atomicfile"
+	"ucan/runtime/files"
 )
 
 // Cache keeps items fetched from a depot in a folder of limited size that all processes of a machine may share. An item
@@ -201,7 +202,7 @@ func (c *Cache) residents() (all []resident, total int64, err error) {
 			continue
 		}
 		r := resident{hash: hash}
-		if text, err := os.ReadFile(filepath.Join(path, doneFile)); err == nil {
+		if text, err := files.Read(filepath.Join(path, doneFile), files.MaxRecord); err == nil {
 			r.bytes, _ = strconv.ParseInt(string(text), 10, 64) // a damaged one counts nothing and goes first
 		}
 		if info, err := os.Stat(c.entry(hash).lock); err == nil {

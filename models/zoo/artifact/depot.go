@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ucan/internal/atomicfile"
+	"ucan/runtime/files"
 )
 
 // Depot holds contents by their hash, for all machines of a run: a shared folder ([Folder]) or a bucket of an object
@@ -54,7 +55,7 @@ func (f Folder) Open(_ context.Context, r Ref) (io.ReadCloser, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
 	}
-	file, err := os.Open(f.path(r))
+	file, err := files.Open(f.path(r))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read %q (%.12s…) of the folder %q: %w", r.Name, r.SHA256, f.dir, ErrNotFound)
 	}

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // maxFiles bounds the files of one folder.
@@ -95,7 +97,7 @@ func describeFile(ctx context.Context, dir, name string) (Ref, error) {
 
 // hashFile reads a file to its end; ctx ends it early.
 func hashFile(ctx context.Context, path string) (sum string, size int64, err error) {
-	f, err := os.Open(path)
+	f, err := files.Open(path)
 	if err != nil {
 		return "", 0, err
 	}

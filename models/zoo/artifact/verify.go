@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+
+	"ucan/runtime/files"
 )
 
 // copyVerified copies exactly the content of r; any other is [ErrMismatch], found out at its last byte at the latest.
@@ -79,7 +81,7 @@ func Publish(ctx context.Context, depot Depot, items []Item, done func(Ref)) err
 }
 
 func publishFile(ctx context.Context, depot Depot, dir string, r Ref) (err error) {
-	f, err := os.Open(filepath.Join(dir, filepath.FromSlash(r.Name)))
+	f, err := files.Open(filepath.Join(dir, filepath.FromSlash(r.Name)))
 	if err != nil {
 		return fmt.Errorf("publish %q: %w", r.Name, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"ucan/models/zoo/cell"
 	"ucan/models/zoo/spec"
 	"ucan/runtime"
+	"ucan/runtime/files"
 	"ucan/smooth"
 	"ucan/smooth/sequential"
 	"ucan/smooth/stream"
@@ -361,7 +362,7 @@ func readCost(file string) (cost, bool) {
 	if file == "" {
 		return cost{}, false
 	}
-	text, err := os.ReadFile(file)
+	text, err := files.Read(file, files.MaxRecord)
 	if err != nil {
 		return cost{}, false
 	}

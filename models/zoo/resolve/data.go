@@ -15,6 +15,7 @@ type source struct {
 	entry spec.DatasetEntry
 	set   spec.Dataset
 	open  map[[2]int]*dataset.Source // by resize and crop
+	note  func(format string, args ...any)
 }
 
 // datasets opens and describes the data sources, and reports all that are at fault.
@@ -23,7 +24,7 @@ func (r *resolver) datasets(ctx context.Context) error {
 	named := map[string]int{}
 	for _, entry := range r.zoo.Datasets {
 		r.opts.Note("reading %s", spec.SourceText(entry.Spec))
-		s := &source{entry: entry, open: map[[2]int]*dataset.Source{}}
+		s := &source{entry: entry, open: map[[2]int]*dataset.Source{}, note: r.opts.Note}
 		err := s.describe(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -100,6 +101,11 @@ func (s *source) at(ctx context.Context, o dataset.Options) (*dataset.Source, er
 		return nil, err
 	}
 	s.open[key] = open
+	if len(s.open) == 1 {
+		for _, note := range open.Info().Notes {
+			s.note("%s: %s", open.Info().Name, note)
+		}
+	}
 	return open, nil
 }
 

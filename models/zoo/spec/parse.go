@@ -3,7 +3,6 @@ package spec
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"ucan/internal/dataset"
 	"ucan/models"
 	"ucan/runtime"
+	"ucan/runtime/files"
 	"ucan/smooth/sequential"
 )
 
@@ -20,13 +20,9 @@ import (
 // relative to its folder, or to the working folder where nothing is there. The error matches [ErrFaulty] when the file
 // is at fault.
 func Load(file string) (*Zoo, error) {
-	f, err := os.Open(file)
+	text, err := files.Read(file, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("%w; give a zoo.yaml", err)
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return nil, fmt.Errorf("read %q: %w", file, err)
 	}
 	p := parser{faults: &Faults{File: file}, places: []string{filepath.Dir(file), "."}}
 	return p.zoo(text)
@@ -311,7 +307,7 @@ func (p *parser) labelMap(name string, line int) map[string]int {
 	if file == "" || p.places == nil {
 		return nil
 	}
-	f, err := os.Open(file)
+	f, err := files.Open(file)
 	if err != nil {
 		p.faults.add(line, "%v; give a file that can be read", err)
 		return nil

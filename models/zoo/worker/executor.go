@@ -18,6 +18,7 @@ import (
 	"ucan/models/zoo/queue"
 	"ucan/models/zoo/spec"
 	"ucan/models/zoo/store"
+	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -225,6 +226,9 @@ func (s shardSink) clear() error {
 	return err
 }
 
+// maxField is the most bytes of a field's file: the largest input in float32, and a header.
+const maxField = 4*certificate.MaxDim + 1<<16
+
 // collectFields takes the files that Save made into the result. One field serves all inputs of most cells: then the
 // first of them alone brings a file.
 func (s shardSink) collectFields() error {
@@ -237,7 +241,7 @@ func (s shardSink) collectFields() error {
 		if s.result.Fields[hash] != nil {
 			continue
 		}
-		content, err := os.ReadFile(path)
+		content, err := files.Read(path, maxField)
 		if err != nil {
 			return err
 		}

@@ -1,0 +1,14 @@
+package dataset
+
+// Limits of what is read, so that no file exhausts memory, disk or time; docs/limits.md
+// lists them. Those beside their readers are the same kind.
+const (
+	// maxEntries bounds the images of one folder or archive.
+	maxEntries = 20_000_000
+	// maxMembers bounds the members of an archive, images or not.
+	maxMembers = 1 << 25
+	// maxDepth bounds the nesting of folders.
+	maxDepth = 64
+	// maxFolders bounds the folders of one source.
+	maxFolders = 1 << 20
+)
