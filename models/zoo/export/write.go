@@ -15,6 +15,7 @@ import (
 	"strings"
 
 	"ucan/internal/atomicfile"
+	"ucan/internal/plain"
 	"ucan/internal/results"
 	"ucan/models/zoo/spec"
 )
@@ -195,9 +196,9 @@ func (t *tableSink) Add(r Record, row results.Row) error {
 	if err := t.begin(); err != nil {
 		return err
 	}
-	t.line = append(t.line[:0], r.Model...)
-	t.line = append(append(t.line, '\t'), r.Dataset...)
-	t.line = append(append(t.line, '\t'), r.Noise...)
+	t.line = append(t.line[:0], plain.Line(r.Model)...)
+	t.line = append(append(t.line, '\t'), plain.Line(r.Dataset)...)
+	t.line = append(append(t.line, '\t'), plain.Line(r.Noise)...)
 	t.line = row.AppendTSV(append(t.line, '\t'))
 	_, err := t.w.Write(t.line)
 	return err
@@ -224,7 +225,7 @@ func (w *writer) refused() error {
 		var b strings.Builder
 		b.WriteString("model\tdataset\tnoise\treason\n")
 		for _, r := range w.run.Refusals {
-			fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", r.Model, orStar(r.Dataset), orStar(r.Noise), strings.Join(strings.Fields(r.Reason), " "))
+			fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", plain.Line(r.Model), plain.Line(orStar(r.Dataset)), plain.Line(orStar(r.Noise)), plain.Line(strings.Join(strings.Fields(r.Reason), " ")))
 		}
 		_, err := io.WriteString(out, b.String())
 		return err
