@@ -1,65 +1,40 @@
 package models
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// hazards is what a graph holds that makes its answer depend on chance, on training
-// state, or on the other rows of a batch.
+// hazards is what a graph holds that makes its answer depend on chance or on training
+// state. Package rows tells whether it depends on the other rows of a batch.
 type hazards struct {
 	random   []string // operators that draw numbers
 	training []string // normalisation or dropout in training mode
 	unsure   []string // dropout whose mode is an input that is not constant
-	quantise []string // operators whose scale is computed from the whole batch
 }
 
-// scanHazards searches the nodes of a graph, of its subgraphs, and of the model's own
-// functions.
-func scanHazards(m *onnx.Model) hazards {
+// scanHazards searches every node that can run: in the main graph, in subgraphs, and in
+// the model's own functions, call by call, where an attribute of the call may decide. It
+// fails where the file does not determine what runs.
+func scanHazards(m *onnx.Model) (hazards, error) {
 	var h hazards
-	v := newView(m)
-	for _, n := range m.Nodes() {
-		h.node(n, m.Opset(""), v.constant)
-	}
-	for _, f := range m.Proto().GetFunctions() {
-		opset := m.Opset("")
-		for _, o := range f.GetOpsetImport() {
-			if onnx.NormalDomain(o.GetDomain()) == "" {
-				opset = o.GetVersion()
-			}
+	err := m.Walk(func(s onnx.Site) {
+		if s.Function == nil {
+			h.node(s.Node, s.Opset(""), s.Constant)
 		}
-		h.graph(f.GetNode(), nil, opset, func(string) *onnxpb.TensorProto { return nil })
+	})
+	if errors.Is(err, onnx.ErrUnresolved) {
+		return h, refuse("what it computes cannot be told from the file ("+strings.TrimPrefix(err.Error(), "onnx: ")+")",
+			"export it without local functions, or with each of them defined once")
 	}
-	return h
-}
-
-// graph scans the nodes of a subgraph; outer finds constants around it.
-func (h *hazards) graph(nodes []*onnxpb.NodeProto, inits []*onnxpb.TensorProto, opset int64, outer func(string) *onnxpb.TensorProto) {
-	own := map[string]*onnxpb.TensorProto{}
-	for _, t := range inits {
-		own[t.GetName()] = t
-	}
-	for _, n := range nodes {
-		if n.GetOpType() == "Constant" {
-			if t, err := onnx.ConstantValue(n); err == nil {
-				own[t.GetName()] = t
-			}
-		}
-	}
-	for _, n := range nodes {
-		h.node(n, opset, func(name string) *onnxpb.TensorProto {
-			if t := own[name]; t != nil {
-				return t
-			}
-			return outer(name)
-		})
-	}
+	return h, err
 }
 
 func (h *hazards) node(n *onnxpb.NodeProto, opset int64, constant func(string) *onnxpb.TensorProto) {
@@ -83,23 +58,13 @@ func (h *hazards) node(n *onnxpb.NodeProto, opset int64, constant func(string) *
 		}
 	case "Dropout", "TrainableDropout", "BiasDropout", "BitmaskDropout", "BitmaskBiasDropout":
 		h.dropout(n, what, opset, constant)
-	case "DynamicQuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM":
-		h.quantise = append(h.quantise, what)
-	}
-	for _, a := range n.GetAttribute() {
-		if a.G != nil {
-			h.graph(a.G.GetNode(), a.G.GetInitializer(), opset, constant)
-		}
-		for _, g := range a.Graphs {
-			h.graph(g.GetNode(), g.GetInitializer(), opset, constant)
-		}
 	}
 }
 
 // dropout: up to opset 6 is_test decides, between 7 and 11 Dropout is the identity,
 // from 12 on an input does, false when it is left out.
 func (h *hazards) dropout(n *onnxpb.NodeProto, what string, opset int64, constant func(string) *onnxpb.TensorProto) {
-	if n.GetDomain() == "" && opset < 7 {
+	if onnx.NormalDomain(n.GetDomain()) == "" && opset < 7 {
 		if onnx.AttrInt(n, "is_test", 0) == 0 {
 			h.training = append(h.training, what)
 		}
@@ -110,7 +75,7 @@ func (h *hazards) dropout(n *onnxpb.NodeProto, what string, opset int64, constan
 	case "BiasDropout", "BitmaskBiasDropout":
 		at = 4
 	}
-	if n.GetDomain() == "" && opset < 12 || input(n, at) == "" {
+	if onnx.NormalDomain(n.GetDomain()) == "" && opset < 12 || input(n, at) == "" {
 		return
 	}
 	t := constant(input(n, at))
@@ -123,8 +88,7 @@ func (h *hazards) dropout(n *onnxpb.NodeProto, what string, opset int64, constan
 	}
 }
 
-// refusal returns the reason to refuse the graph, or nil. Quantisation is not among
-// them: such a model runs at batch 1.
+// refusal returns the reason to refuse the graph, or nil.
 func (h hazards) refusal() error {
 	switch {
 	case len(h.random) > 0:

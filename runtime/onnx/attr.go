@@ -122,11 +122,14 @@ func AttrFloats(n *onnxpb.NodeProto, name string) []float32 {
 // its notations (value, value_float, value_ints, …), named after the node's
 // output.
 func ConstantValue(n *onnxpb.NodeProto) (*onnxpb.TensorProto, error) {
-	if n.GetOpType() != "Constant" || len(n.GetOutput()) != 1 {
+	if n.GetOpType() != "Constant" || NormalDomain(n.GetDomain()) != "" || len(n.GetOutput()) != 1 {
 		return nil, fmt.Errorf("onnx: node %s is no Constant", Describe(n))
 	}
 	name := n.GetOutput()[0]
 	for _, a := range n.GetAttribute() {
+		if a.GetRefAttrName() != "" {
+			return nil, fmt.Errorf("onnx: Constant %s takes its value by reference (see Resolve)", Describe(n))
+		}
 		switch a.GetName() {
 		case "value":
 			if a.T == nil {

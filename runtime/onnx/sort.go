@@ -15,7 +15,7 @@ var ErrCycle = fmt.Errorf("%w: its nodes form a cycle", ErrMalformed)
 // order, so sorting a sorted model changes nothing.
 func (m *Model) Sorted() (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
-		nodes, err := sortNodes(p.Graph.Node)
+		nodes, err := SortNodes(p.Graph.Node)
 		if err != nil {
 			return err
 		}
@@ -24,8 +24,9 @@ func (m *Model) Sorted() (*Model, error) {
 	})
 }
 
-// sortNodes returns nodes in a stable topological order.
-func sortNodes(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
+// SortNodes returns nodes in a stable topological order. It fails where a value is made
+// twice and, with [ErrCycle], where nodes need each other's outputs.
+func SortNodes(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	maker := make(map[string]int)
 	for i, n := range nodes {
 		for _, o := range n.GetOutput() {

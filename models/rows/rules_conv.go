@@ -1,0 +1,308 @@
+package rows
+
+import (
+	"slices"
+
+	"ucan/runtime/onnx"
+)
+
+// window is the extent of a spatial axis after a window of k indices went over it,
+// open where that is not told for sure.
+func window(in dim, k, stride, dilation, before, after int64, same bool) dim {
+	switch {
+	case !in.known() || k < 1 || stride < 1 || dilation < 1:
+		return openDim
+	case same:
+		return fixed((in.c + stride - 1) / stride)
+	}
+	reach := in.c + before + after - dilation*(k-1) - 1
+	if reach < 0 {
+		return openDim
+	}
+	return fixed(reach/stride + 1)
+}
+
+// spatial are the attributes of windows over the axes from 2 on.
+type spatial struct {
+	strides, dilations, pads []int64
+	same                     bool
+}
+
+func (c *call) spatial(axes int) (spatial, bool) {
+	s := spatial{
+		strides: onnx.AttrInts(c.n, "strides"), dilations: onnx.AttrInts(c.n, "dilations"), pads: onnx.AttrInts(c.n, "pads"),
+	}
+	if len(s.strides) == 0 {
+		s.strides = slices.Repeat([]int64{1}, axes)
+	}
+	if len(s.dilations) == 0 {
+		s.dilations = slices.Repeat([]int64{1}, axes)
+	}
+	switch onnx.AttrString(c.n, "auto_pad", "NOTSET") {
+	case "SAME_UPPER", "SAME_LOWER":
+		s.same = true
+	case "VALID":
+		s.pads = nil
+	}
+	if len(s.pads) == 0 {
+		s.pads = slices.Repeat([]int64{0}, 2*axes)
+	}
+	if len(s.strides) != axes || len(s.dilations) != axes || len(s.pads) != 2*axes {
+		c.mix("its strides, dilations or pads do not fit its input")
+		return s, false
+	}
+	return s, true
+}
+
+func (s spatial) over(in []dim, kernel []dim) []dim {
+	out := make([]dim, len(in))
+	for i := range in {
+		k := int64(0)
+		if kernel[i].known() {
+			k = kernel[i].c
+		}
+		out[i] = window(in[i], k, s.strides[i], s.dilations[i], s.pads[i], s.pads[i+len(in)], s.same)
+	}
+	return out
+}
+
+// convRule: each image of axis 0 by itself, with constant filters.
+func convRule(c *call) { c.conv(c.in[0], c.in[1], 1) }
+
+// conv convolves x with w; the inputs from the given one on must be constant.
+func (c *call) conv(x, w *value, from int) {
+	if !c.constants(from) {
+		return
+	}
+	if x.kind == constant && (!x.ranked || !w.ranked) {
+		c.allConstant()
+		return
+	}
+	if x.rank() < 3 || !c.firstAxis(x) {
+		c.mix("its input is no batch of images")
+		return
+	}
+	dims := slices.Repeat([]dim{openDim}, x.rank())
+	dims[0] = x.dims[0]
+	if w.ranked && w.rank() == x.rank() {
+		s, ok := c.spatial(x.rank() - 2)
+		if !ok {
+			return
+		}
+		dims[1] = w.dims[0]
+		copy(dims[2:], s.over(x.dims[2:], w.dims[2:]))
+	}
+	c.set(0, x.like(dims, 0))
+}
+
+// imagesRule: each image of axis 0 by itself, with constant parameters; its extents are
+// not followed.
+func imagesRule(c *call) {
+	x := c.in[0]
+	if !c.constants(1) {
+		return
+	}
+	if x.kind == constant {
+		c.allConstant()
+		return
+	}
+	if x.rank() < 3 || !c.firstAxis(x) {
+		c.mix("its input is no batch of images")
+		return
+	}
+	dims := slices.Repeat([]dim{openDim}, x.rank())
+	dims[0] = x.dims[0]
+	c.set(0, x.like(dims, 0))
+}
+
+// convTransposeRule: as convRule.
+func convTransposeRule(c *call) {
+	x, w := c.in[0], c.in[1]
+	if imagesRule(c); c.why != nil || x.kind == constant || !w.ranked || w.rank() != x.rank() {
+		return
+	}
+	s, ok := c.spatial(x.rank() - 2)
+	if !ok {
+		return
+	}
+	dims := c.out[0].dims
+	if group := c.attr("group", 1); w.dims[1].known() {
+		dims[1] = fixed(w.dims[1].c * group)
+	}
+	more := onnx.AttrInts(c.n, "output_padding")
+	if s.same || onnx.FindAttr(c.n, "output_shape") != nil {
+		return
+	}
+	for i := 2; i < x.rank(); i++ {
+		j, extra := i-2, int64(0)
+		if j < len(more) {
+			extra = more[j]
+		}
+		if in, k := x.dims[i], w.dims[i]; in.known() && k.known() {
+			dims[i] = fixed(s.strides[j]*(in.c-1) + extra + (k.c-1)*s.dilations[j] + 1 - s.pads[j] - s.pads[j+x.rank()-2])
+		}
+	}
+}
+
+// poolRule: each channel of each image by itself. The second output of MaxPool counts
+// places in the whole batch.
+func poolRule(c *call) {
+	x := c.in[0]
+	if !x.ranked {
+		c.allConstant()
+		return
+	}
+	if x.rank() < 3 || x.kind == perRow && x.axis > 1 {
+		c.mix("its windows go over the axis that holds the rows of the batch")
+		return
+	}
+	dims := slices.Clone(x.dims)
+	if kernel := onnx.AttrInts(c.n, "kernel_shape"); len(kernel) == x.rank()-2 {
+		s, ok := c.spatial(x.rank() - 2)
+		if !ok {
+			return
+		}
+		k := make([]dim, len(kernel))
+		for i, n := range kernel {
+			k[i] = fixed(n)
+		}
+		copy(dims[2:], s.over(x.dims[2:], k))
+		if c.attr("ceil_mode", 0) != 0 {
+			// Versions differ in whether a last window may lie in the padding alone.
+			exact := true
+			for i, d := range x.dims[2:] {
+				reach := d.c + s.pads[i] + s.pads[i+len(k)] - s.dilations[i]*(kernel[i]-1) - 1
+				exact = exact && d.known() && s.strides[i] > 0 && reach%s.strides[i] == 0
+			}
+			if !exact {
+				copy(dims[2:], slices.Repeat([]dim{openDim}, len(k)))
+			}
+		}
+	} else {
+		copy(dims[2:], slices.Repeat([]dim{openDim}, x.rank()-2))
+	}
+	c.set(0, x.like(dims, x.axis))
+	if x.kind == constant {
+		c.set(1, shaped(dims))
+	} else if len(c.out) > 1 && c.n.GetOutput()[1] != "" {
+		c.why = breakAt(c.n, "its indices count places in the whole batch")
+	}
+}
+
+// globalPoolRule: all places of each channel of each image.
+func globalPoolRule(c *call) {
+	x := c.in[0]
+	if !x.ranked {
+		c.allConstant()
+		return
+	}
+	if x.kind == perRow && x.axis > 1 {
+		c.mix("it pools over the axis that holds the rows of the batch")
+		return
+	}
+	dims := slices.Clone(x.dims)
+	for i := 2; i < len(dims); i++ {
+		dims[i] = fixed(1)
+	}
+	c.set(0, x.like(dims, x.axis))
+}
+
+// resizeRule: the axis of the rows keeps its size, at scale 1.
+func resizeRule(c *call) {
+	x := c.in[0]
+	roi, scales, sizes := 1, 2, 3
+	if operatorName(c.n) == "Upsample" || c.opset == 10 {
+		roi, scales, sizes = -1, 1, -1
+	}
+	if roi > 0 && !c.isConstant(roi) || !c.isConstant(scales) {
+		return
+	}
+	if !x.ranked {
+		c.allConstant()
+		return
+	}
+	mode := onnx.AttrString(c.n, "coordinate_transformation_mode", "half_pixel")
+	if c.opset == 10 || operatorName(c.n) == "Upsample" {
+		mode = "asymmetric"
+	}
+	switch mode {
+	case "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric":
+	default:
+		if x.kind == perRow {
+			c.mix("its coordinates (%s) may move rows of the batch", mode)
+			return
+		}
+	}
+	if policy := onnx.AttrString(c.n, "keep_aspect_ratio_policy", "stretch"); policy != "stretch" && x.kind == perRow {
+		c.mix("its policy %q ties the axes to each other", policy)
+		return
+	}
+	axes := onnx.AttrInts(c.n, "axes")
+	if axes == nil {
+		for i := range x.dims {
+			axes = append(axes, int64(i))
+		}
+	}
+	var factors []num
+	if v := c.input(scales); v != nil {
+		factors = v.elements
+	} else if list := onnx.AttrFloats(c.n, "scales"); list != nil {
+		factors = convert(list)
+	}
+	var targets []num
+	if v := c.input(sizes); sizes > 0 && v != nil {
+		if targets = v.elements; targets == nil && v.kind != constant {
+			c.mix("its sizes are not known")
+			return
+		}
+	}
+	dims := slices.Clone(x.dims)
+	for i, axis := range axes {
+		a, ok := c.axis(axis, x.rank())
+		if !ok {
+			return
+		}
+		rowsAxis := x.kind == perRow && a == x.axis
+		switch {
+		case len(targets) == len(axes):
+			d, ok := targets[i].dim()
+			if !ok || d.n != 0 && !rowsAxis || rowsAxis && d != x.dims[a] {
+				c.mix("it resizes axis %d, which holds the rows of the batch, or by the number of rows", a)
+				return
+			}
+			dims[a] = d
+		case len(factors) == len(axes):
+			f := factors[i]
+			switch {
+			case f == plain(1):
+			case rowsAxis || !f.ok || f.n != 0:
+				c.mix("it resizes axis %d, which holds the rows of the batch", a)
+				return
+			default:
+				if dims[a] = openDim; x.dims[a].known() && f.c*float64(x.dims[a].c) == float64(int64(f.c*float64(x.dims[a].c))) {
+					dims[a] = fixed(int64(f.c * float64(x.dims[a].c)))
+				}
+			}
+		case rowsAxis:
+			c.mix("how it resizes the axis of the rows is not known")
+			return
+		default:
+			dims[a] = openDim
+		}
+	}
+	c.set(0, x.like(dims, x.axis))
+}
+
+// gridSampleRule: the grid of a row samples the image of that row.
+func gridSampleRule(c *call) {
+	x, grid := c.in[0], c.in[1]
+	if c.allConstant() {
+		return
+	}
+	if x.kind != perRow || grid.kind != perRow || x.axis != 0 || grid.axis != 0 || !x.sameRows(grid) || x.rank() != grid.rank() {
+		c.mix("its images and its grids are not both rows of the batch")
+		return
+	}
+	dims := slices.Clone(grid.dims[:grid.rank()-1])
+	c.set(0, x.like(slices.Insert(dims, 1, x.dims[1]), 0))
+}

@@ -1,0 +1,430 @@
+package rows
+
+import (
+	"math"
+	"slices"
+
+	"ucan/runtime/onnx"
+)
+
+// plus adds extents, unknown where one is.
+func (d dim) plus(e dim) dim {
+	if d.open || e.open {
+		return openDim
+	}
+	return dim{n: d.n + e.n, c: d.c + e.c}
+}
+
+// concatRule joins tensors along an axis. Along another axis than the rows', all of them
+// must hold rows there; along the rows' axis, the blocks of the inputs stand behind each
+// other: outer adds up.
+func concatRule(c *call) {
+	var r *value
+	ranked := true
+	for _, v := range c.in {
+		if v == nil {
+			c.mix("an input is left out")
+			return
+		}
+		if v.kind == perRow && r == nil {
+			r = v
+		}
+		ranked = ranked && v.ranked
+	}
+	switch {
+	case r == nil && !ranked:
+		c.set(0, unknownConstant(nil, false))
+		return
+	case !ranked:
+		c.mix("the shape of a constant is not known")
+		return
+	case r == nil:
+		r = c.in[0]
+	}
+	a, ok := c.axis(c.attr("axis", 1), r.rank())
+	if !ok {
+		return
+	}
+	out := r.like(slices.Clone(r.dims), r.axis)
+	out.dims[a] = fixed(0)
+	if r.kind == perRow && a == r.axis {
+		out.outer = 0
+	}
+	for _, v := range c.in {
+		if v.rank() != r.rank() {
+			c.mix("its inputs have different ranks")
+			return
+		}
+		switch {
+		case r.kind != perRow:
+		case v.kind == perRow && a == r.axis && v.axis == r.axis && v.inner == r.inner:
+			out.outer += v.outer
+		case v.kind == perRow && a != r.axis && v.axis == r.axis && v.sameRows(r):
+		case v.kind == constant && a != r.axis && c.p.batch > 0 && v.repeats(r.axis, r.outer, c.p.batch, r.inner):
+		default:
+			c.mix("it joins %s with %s, which holds the rows of the batch on axis %d", shapeText(v.dims), shapeText(r.dims), r.axis)
+			return
+		}
+		out.dims[a] = out.dims[a].plus(v.dims[a])
+	}
+	c.set(0, out)
+}
+
+// splitRule cuts an axis into pieces: the rows' axis only between its outer blocks.
+func splitRule(c *call) {
+	v := c.in[0]
+	list, given, ok := c.ints("split", 1)
+	if !ok {
+		return
+	}
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	a, ok := c.axis(c.attr("axis", 0), v.rank())
+	if !ok {
+		return
+	}
+	parts := int64(len(c.out))
+	if v.kind == perRow && a == v.axis {
+		if parts == 0 || given || v.outer%parts != 0 {
+			c.mix("it cuts axis %d, which holds the rows of the batch", a)
+			return
+		}
+		for i := range c.out {
+			dims := slices.Clone(v.dims)
+			dims[a] = dim{n: v.dims[a].n / parts, c: v.dims[a].c / parts}
+			c.set(i, rowsOf(dims, a, v.outer/parts, v.inner))
+		}
+		return
+	}
+	for i := range c.out {
+		dims := slices.Clone(v.dims)
+		switch {
+		case given && i < len(list):
+			dims[a] = fixed(list[i])
+		case !given && v.dims[a].known() && v.dims[a].c%parts == 0:
+			dims[a] = fixed(v.dims[a].c / parts)
+		default:
+			dims[a] = openDim
+		}
+		c.set(i, v.like(dims, v.axis))
+	}
+}
+
+// sliceRule takes a range of each named axis; of the rows' axis all, or whole outer
+// blocks.
+func sliceRule(c *call) {
+	v := c.in[0]
+	var starts, ends, axes, steps []num
+	if c.opset < 10 && len(c.in) == 1 {
+		starts, ends = convert(onnx.AttrInts(c.n, "starts")), convert(onnx.AttrInts(c.n, "ends"))
+		if list := onnx.AttrInts(c.n, "axes"); list != nil {
+			axes = convert(list)
+		}
+	} else {
+		for i, list := range []*[]num{1: &starts, 2: &ends, 3: &axes, 4: &steps} {
+			if v := c.input(i); i > 0 && v != nil {
+				if *list = v.elements; v.elements == nil {
+					if c.allConstant() {
+						return
+					}
+					c.mix("the range that it takes is not known")
+					return
+				}
+			}
+		}
+	}
+	if !v.ranked {
+		c.set(0, unknownConstant(nil, false))
+		return
+	}
+	if len(starts) != len(ends) || axes != nil && len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
+		c.mix("its ranges do not fit each other")
+		return
+	}
+	out := v.like(slices.Clone(v.dims), v.axis)
+	seen := map[int]bool{}
+	for i := range starts {
+		a, step := i, plain(1)
+		if axes != nil {
+			if !axes[i].ok || axes[i].n != 0 {
+				c.mix("its axes are not known")
+				return
+			}
+			var ok bool
+			if a, ok = c.axis(int64(axes[i].c), v.rank()); !ok {
+				return
+			}
+		}
+		if a >= v.rank() || seen[a] {
+			c.mix("its axes do not fit its input")
+			return
+		}
+		seen[a] = true
+		if steps != nil {
+			step = steps[i]
+		}
+		if v.kind == perRow && a == v.axis {
+			if !c.blocks(out, starts[i], ends[i], step) {
+				c.mix("it picks rows of the batch by their place (axis %d)", a)
+				return
+			}
+			continue
+		}
+		if !starts[i].ok || !ends[i].ok || !step.ok || starts[i].n != 0 || ends[i].n != 0 || step.n != 0 {
+			c.mix("the range that it takes depends on the number of rows")
+			return
+		}
+		out.dims[a] = sliced(v.dims[a], starts[i].c, ends[i].c, step.c)
+	}
+	c.set(0, out)
+}
+
+// blocks narrows the rows of out to whole outer blocks.
+func (c *call) blocks(out *value, start, end, step num) bool {
+	if !start.ok || !end.ok || !step.ok || step.n != 0 || step.c != 1 {
+		return false
+	}
+	d := out.dims[out.axis]
+	if end.n == 0 && end.c >= math.MaxInt32 && d.n <= 1<<10 && d.c < math.MaxInt32 {
+		end = d.num() // to the end, however large the batch
+	}
+	first, ok1 := start.dim()
+	last, ok2 := end.dim()
+	if !ok1 || !ok2 {
+		return false
+	}
+	from, ok1 := c.units(first)
+	to, ok2 := c.units(last)
+	if !ok1 || !ok2 || from < 0 || to <= from || to > out.outer*out.inner || from%out.inner != 0 || to%out.inner != 0 {
+		return false
+	}
+	out.outer = (to - from) / out.inner
+	out.dims[out.axis] = dim{n: last.n - first.n, c: last.c - first.c}
+	return true
+}
+
+// sliced is the number of indices from start to end by step.
+func sliced(d dim, start, end, step float64) dim {
+	if !d.known() || step == 0 {
+		return openDim
+	}
+	size := float64(d.c)
+	low, high := 0.0, size
+	if step < 0 {
+		low, high = -1, size-1
+	}
+	clamp := func(v float64) float64 {
+		if v < 0 {
+			v += size
+		}
+		return min(max(v, low), high)
+	}
+	return fixed(int64(max(0, math.Ceil((clamp(end)-clamp(start))/step))))
+}
+
+// gatherRule: constant indices pick from rows along another axis; indices of rows pick
+// from a constant.
+func gatherRule(c *call) {
+	v, at := c.in[0], c.in[1]
+	if v.kind == perRow && at.kind == perRow {
+		c.mix("the indices of every row pick from every other")
+		return
+	}
+	if !v.ranked || !at.ranked {
+		if c.allConstant() {
+			return
+		}
+		c.mix("the shape of a constant is not known")
+		return
+	}
+	a, ok := c.axis(c.attr("axis", 0), v.rank())
+	if !ok || !c.apart(v, a) {
+		return
+	}
+	dims := slices.Concat(v.dims[:a], at.dims, v.dims[a+1:])
+	switch {
+	case at.kind == perRow:
+		c.set(0, at.like(dims, a+at.axis))
+	case v.axis > a:
+		c.set(0, v.like(dims, v.axis+at.rank()-1))
+	default:
+		c.set(0, v.like(dims, v.axis))
+	}
+}
+
+// along checks operators whose tensors all hold their rows alike, away from axis a, with
+// equal extents there, or are all constants.
+func (c *call) along(a int64, ins ...*value) bool {
+	r := ins[0]
+	for _, v := range ins {
+		if v == nil || v.kind == perRow {
+			continue
+		}
+		if c.allConstant() {
+			return false
+		}
+		c.mix("it uses a constant, which differs by the place in the batch")
+		return false
+	}
+	i, ok := c.axis(a, r.rank())
+	if !ok || !c.apart(r, i) {
+		return false
+	}
+	for _, v := range ins {
+		if v != nil && (v.axis != r.axis || !v.sameRows(r) || v.rank() != r.rank()) {
+			c.mix("rows of the batch meet on different axes")
+			return false
+		}
+	}
+	return true
+}
+
+// gatherElementsRule: index and data of one row, along another axis.
+func gatherElementsRule(c *call) {
+	if c.along(c.attr("axis", 0), c.in[0], c.in[1]) {
+		c.set(0, copied(c.in[1]))
+	}
+}
+
+// scatterElementsRule: index, data and updates of one row, along another axis.
+func scatterElementsRule(c *call) {
+	if c.along(c.attr("axis", 0), c.in[0], c.in[1], c.in[2]) {
+		c.set(0, copied(c.in[0]))
+	}
+}
+
+// gatherNDRule: batch_dims keeps each row's indices to its own data; indices of rows may
+// also pick from a constant.
+func gatherNDRule(c *call) {
+	v, at := c.in[0], c.in[1]
+	if c.allConstant() {
+		return
+	}
+	if !v.ranked || !at.ranked || at.rank() == 0 || !at.dims[at.rank()-1].known() {
+		c.mix("the shape of its indices is not known")
+		return
+	}
+	b := c.attr("batch_dims", 0)
+	depth := b + at.dims[at.rank()-1].c
+	switch {
+	case b < 0 || depth < b || depth > int64(v.rank()) || b >= int64(at.rank()):
+		c.mix("its indices do not fit its data")
+		return
+	case v.kind == perRow && (at.kind != perRow || at.axis != v.axis || !at.sameRows(v) || int64(v.axis) >= b):
+		c.mix("its indices pick rows of the batch by their place")
+		return
+	case v.kind == constant && (b > 0 || at.axis == at.rank()-1):
+		c.mix("each row's indices pick from another part of a constant")
+		return
+	}
+	c.set(0, at.like(slices.Concat(at.dims[:at.rank()-1], v.dims[depth:]), at.axis))
+}
+
+// padRule puts nothing in front of the first row or behind the last.
+func padRule(c *call) {
+	v := c.in[0]
+	if !c.constants(2) {
+		return
+	}
+	pads, _, ok := c.ints("pads", 1)
+	if !ok || !v.ranked {
+		if c.why = nil; c.allConstant() {
+			return
+		}
+		c.mix("its pads are not known")
+		return
+	}
+	axes := make([]int64, 0, v.rank())
+	for i := range v.dims {
+		axes = append(axes, int64(i))
+	}
+	if at := c.input(3); at != nil {
+		if axes, ok = at.plainInts(); !ok {
+			c.mix("its axes are not known")
+			return
+		}
+	}
+	if len(pads) != 2*len(axes) {
+		c.mix("its pads do not fit its input")
+		return
+	}
+	dims := slices.Clone(v.dims)
+	for i, axis := range axes {
+		a, ok := c.axis(axis, v.rank())
+		if !ok {
+			return
+		}
+		more := fixed(pads[i] + pads[i+len(axes)])
+		if pads[i] == 0 && pads[i+len(axes)] == 0 {
+			continue
+		}
+		if !c.apart(v, a) {
+			return
+		}
+		dims[a] = dims[a].plus(more)
+	}
+	c.set(0, v.like(dims, v.axis))
+}
+
+// depthToSpaceRule and spaceToDepthRule move values inside each image.
+func depthToSpaceRule(c *call) { c.blocksOfPixels(true) }
+
+func spaceToDepthRule(c *call) { c.blocksOfPixels(false) }
+
+func (c *call) blocksOfPixels(out bool) {
+	v, b := c.in[0], c.attr("blocksize", 1)
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	if v.rank() != 4 || b < 1 || !c.firstAxis(v) {
+		c.mix("its input is no batch of images")
+		return
+	}
+	dims := slices.Repeat([]dim{openDim}, 4)
+	dims[0] = v.dims[0]
+	if v.dims[1].known() && v.dims[2].known() && v.dims[3].known() {
+		ch, h, w := v.dims[1].c, v.dims[2].c, v.dims[3].c
+		if out {
+			ch, h, w = ch/(b*b), h*b, w*b
+		} else {
+			ch, h, w = ch*b*b, h/b, w/b
+		}
+		dims = []dim{v.dims[0], fixed(ch), fixed(h), fixed(w)}
+	}
+	c.set(0, v.like(dims, 0))
+}
+
+// triluRule keeps a triangle of the last two axes.
+func triluRule(c *call) {
+	v := c.in[0]
+	if !c.isConstant(1) {
+		return
+	}
+	if v.kind == perRow && v.axis >= v.rank()-2 {
+		c.mix("it keeps a triangle of the axis that holds the rows of the batch")
+		return
+	}
+	c.set(0, copied(v))
+}
+
+// compressRule picks along an axis by a constant condition.
+func compressRule(c *call) {
+	v := c.in[0]
+	if c.allConstant() {
+		return
+	}
+	if onnx.FindAttr(c.n, "axis") == nil || !c.isConstant(1) {
+		c.mix("it picks from all rows of the batch together")
+		return
+	}
+	a, ok := c.axis(c.attr("axis", 0), v.rank())
+	if !ok || !c.apart(v, a) {
+		return
+	}
+	dims := slices.Clone(v.dims)
+	dims[a] = openDim
+	c.set(0, v.like(dims, v.axis))
+}

@@ -1,0 +1,207 @@
+package rows
+
+import (
+	"slices"
+
+	"ucan/runtime/onnx"
+)
+
+// without drops the axes marked in drop, or keeps them with extent 1.
+func without(v *value, drop []bool, keep bool) *value {
+	var dims []dim
+	axis := v.axis
+	for i, d := range v.dims {
+		switch {
+		case !drop[i]:
+			dims = append(dims, d)
+		case keep:
+			dims = append(dims, fixed(1))
+		case i < v.axis:
+			axis--
+		}
+	}
+	return v.like(dims, axis)
+}
+
+// reduceRule combines the elements along axes; all of them where none is named.
+func reduceRule(c *call) {
+	v := c.in[0]
+	axes, _, ok := c.ints("axes", 1)
+	if !ok || !v.ranked {
+		if c.why = nil; c.allConstant() {
+			return
+		}
+		c.mix("its axes are not known")
+		return
+	}
+	if len(axes) == 0 && c.attr("noop_with_empty_axes", 0) != 0 {
+		c.set(0, copied(v)) // element by element
+		return
+	}
+	drop := slices.Repeat([]bool{true}, v.rank())
+	if len(axes) > 0 {
+		if drop, ok = c.axes(axes, v.rank()); !ok {
+			return
+		}
+	}
+	for i, d := range drop {
+		if d && !c.apart(v, i) {
+			return
+		}
+	}
+	c.set(0, without(v, drop, c.attr("keepdims", 1) != 0))
+}
+
+// argRule finds the place of an extreme along an axis.
+func argRule(c *call) {
+	v := c.in[0]
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	a, ok := c.axis(c.attr("axis", 0), v.rank())
+	if !ok || !c.apart(v, a) {
+		return
+	}
+	drop := make([]bool, v.rank())
+	drop[a] = true
+	c.set(0, without(v, drop, c.attr("keepdims", 1) != 0))
+}
+
+// topKRule sorts along an axis and keeps k.
+func topKRule(c *call) {
+	v := c.in[0]
+	if !c.constants(1) {
+		return
+	}
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	a, ok := c.axis(c.attr("axis", -1), v.rank())
+	if !ok || !c.apart(v, a) {
+		return
+	}
+	dims := slices.Clone(v.dims)
+	dims[a] = openDim
+	if k, ok := c.input(1).scalar(); ok {
+		if d, whole := k.dim(); whole {
+			dims[a] = d
+		}
+	} else if k := c.attr("k", 0); k > 0 && c.input(1) == nil {
+		dims[a] = fixed(k)
+	}
+	c.set(0, v.like(dims, v.axis))
+	c.set(1, v.like(dims, v.axis))
+}
+
+// cumulativeRule adds up along an axis.
+func cumulativeRule(c *call) {
+	v := c.in[0]
+	if c.allConstant() {
+		c.set(0, copied(v))
+		return
+	}
+	k, ok := c.input(1).scalar()
+	if !ok || k.n != 0 {
+		c.mix("its axis is not known")
+		return
+	}
+	if a, ok := c.axis(int64(k.c), v.rank()); ok && c.apart(v, a) {
+		c.set(0, copied(v))
+	}
+}
+
+// alongAxisRule keeps the shape and works on one axis, the last by default.
+func alongAxisRule(c *call) {
+	v := c.in[0]
+	if !c.constants(1) {
+		return
+	}
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	if a, ok := c.axis(c.attr("axis", -1), v.rank()); ok && c.apart(v, a) {
+		c.set(0, copied(v))
+	}
+}
+
+// softmaxRule: along one axis, the last by default; before opset 13 along all axes from
+// the given one on, 1 by default.
+func softmaxRule(c *call) {
+	if c.opset >= 13 {
+		alongAxisRule(c)
+		return
+	}
+	v := c.in[0]
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	a, ok := c.axis(c.attr("axis", 1), v.rank())
+	if !ok {
+		return
+	}
+	if v.kind == perRow && v.axis >= a {
+		c.mix("it works along all axes from %d on, and axis %d holds the rows of the batch", a, v.axis)
+		return
+	}
+	c.set(0, copied(v))
+}
+
+// oneHotRule turns each index into a vector on a new axis.
+func oneHotRule(c *call) {
+	v := c.in[0]
+	if !c.constants(1) {
+		return
+	}
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	a, ok := c.axis(c.attr("axis", -1), v.rank()+1)
+	if !ok {
+		return
+	}
+	depth := openDim
+	if k, known := c.input(1).scalar(); known {
+		if d, whole := k.dim(); whole {
+			depth = d
+		}
+	}
+	axis := v.axis
+	if a <= axis {
+		axis++
+	}
+	c.set(0, v.like(slices.Insert(slices.Clone(v.dims), a, depth), axis))
+}
+
+// lrnRule: windows over the channels of axis 1.
+func lrnRule(c *call) {
+	v := c.in[0]
+	if v.kind == perRow && v.axis == 1 {
+		c.mix("it works along axis 1, which holds the rows of the batch")
+		return
+	}
+	c.set(0, copied(v))
+}
+
+// meanVarianceRule: over the named axes, 0, 2 and 3 by default.
+func meanVarianceRule(c *call) {
+	v := c.in[0]
+	if !v.ranked {
+		c.allConstant()
+		return
+	}
+	axes := onnx.AttrInts(c.n, "axes")
+	if axes == nil {
+		axes = []int64{0, 2, 3}
+	}
+	for _, axis := range axes {
+		if a, ok := c.axis(axis, v.rank()); !ok || !c.apart(v, a) {
+			return
+		}
+	}
+	c.set(0, copied(v))
+}
