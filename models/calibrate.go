@@ -78,7 +78,7 @@ func (m *Model) Calibrate(ctx context.Context, want Wanted) (Setting, error) {
 	}
 	if m.fixedBatch > 0 {
 		if want.Batch > 0 && want.Batch != m.fixedBatch {
-			return Setting{}, fmt.Errorf("calibrate %s: batch %d; the model runs at batch %d only", m.Name(), want.Batch, m.fixedBatch)
+			return Setting{}, fmt.Errorf("calibrate %s: %w", m.Name(), m.wrongBatch(want.Batch))
 		}
 		want.Batch = m.fixedBatch
 	}

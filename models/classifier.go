@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"ucan/models/rows"
 	"ucan/runtime"
 )
 
@@ -38,7 +39,9 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 	case batch < 1:
 		return nil, fmt.Errorf("open classifier: batch %d; give at least 1", batch)
 	case m.fixedBatch > 0 && batch != m.fixedBatch:
-		return nil, fmt.Errorf("open classifier: batch %d; model %s runs at batch %d only", batch, m.Name(), m.fixedBatch)
+		return nil, fmt.Errorf("open classifier: %w", m.wrongBatch(batch))
+	case batch > rows.MostRows:
+		return nil, fmt.Errorf("open classifier: batch %d; give at most %d", batch, rows.MostRows)
 	case batch > mostValues/m.Dim():
 		return nil, fmt.Errorf("open classifier: batch %d of %d values each takes over 1 GiB; give a smaller batch", batch, m.Dim())
 	}
@@ -65,6 +68,16 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 	}
 	c.out = []*runtime.Tensor{out}
 	return c, nil
+}
+
+// wrongBatch is the error for a batch that a model does not run at. Where its rows are not
+// proved to be treated apart, nothing that the user could choose makes it sound.
+func (m *Model) wrongBatch(batch int) error {
+	if r := m.report.Rows; r != nil && !r.Proved {
+		return fmt.Errorf("batch %d; rows of model %s run one a call, since they are not proved to be treated apart (%s); leave the batch out, or give 1",
+			batch, m.Name(), r.place())
+	}
+	return fmt.Errorf("batch %d; model %s runs at batch %d only", batch, m.Name(), m.fixedBatch)
 }
 
 // Classifiers makes workers classifiers that are meant to run at the same time.

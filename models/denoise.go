@@ -35,7 +35,10 @@ func (p *plan) planDenoiser(path string) error {
 	if err != nil {
 		return err
 	}
-	h := scanHazards(s.m)
+	h, err := scanHazards(s.m)
+	if err != nil {
+		return err
+	}
 	if err = h.refusal(); err != nil {
 		return err
 	}
@@ -55,10 +58,6 @@ func (p *plan) planDenoiser(path string) error {
 	if d.fit, err = fitLayout(p.source, rowDims(s.input), Undeclared); err != nil {
 		return err
 	}
-	for i, what := range h.quantise {
-		h.quantise[i] = what + " of the denoiser"
-	}
-	p.runSingly(h.quantise)
 	p.denoiser = d
 	p.report.Denoiser, p.report.Prep.Denoiser = base(path), f.sha256
 	p.report.add(kindWillDo, fmt.Sprintf("denoiser %s (sha256 %s…) behind the noise, in front of the preprocessing", base(path), f.sha256[:12]), "--denoiser FILE")

@@ -144,3 +144,20 @@ func (e *engine) ask(ctx context.Context, sess *runtime.Session, rows []float32,
 	}
 	return a, sess.Run(ctx, []*runtime.Tensor{in}, outs)
 }
+
+// askBy is ask in batches of the given size, which divides the rows; 0 is all in one.
+func (e *engine) askBy(ctx context.Context, sess *runtime.Session, rows []float32, source []int, width, size int) (answer, error) {
+	if size == 0 {
+		return e.ask(ctx, sess, rows, source, width)
+	}
+	all, step := answer{width: width}, size*product(source)
+	for at := 0; at < len(rows); at += step {
+		a, err := e.ask(ctx, sess, rows[at:at+step], source, width)
+		if err != nil {
+			return all, err
+		}
+		all.labels = append(all.labels, a.labels...)
+		all.scores = append(all.scores, a.scores...)
+	}
+	return all, nil
+}

@@ -21,42 +21,77 @@ func (g *graph) mixed(factor float32, rows int64) *graph {
 }
 
 // TestRowsAreIndependent: mixing that treats all rows of a batch alike, that is far
-// below rounding between batch sizes, or that only rare rows set off.
+// below rounding between batch sizes, or that only rare rows set off. A file with an open
+// batch runs one row a call, whatever is asked for; one with a fixed batch is refused.
 func TestRowsAreIndependent(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
 		build func() *graph
+		fixed bool
 	}{
-		{"minus the mean of a fixed batch of 4", func() *graph { return plain(t, 17, 4).mixed(-1, 4).scores(4) }},
-		{"minus the mean of a fixed batch of 2", func() *graph { return plain(t, 17, 2).mixed(-1, 2).scores(2) }},
-		{"a little of the mean of a fixed batch of 5", func() *graph { return plain(t, 17, 5).mixed(1e-6, 5).scores(5) }},
-		{"a little of the mean of an open batch", func() *graph { return plain(t, 17, "N").mixed(5e-4, 1).scores("N") }},
-		{"very little of the mean of an open batch", func() *graph { return plain(t, 17, "N").mixed(1e-6, 1).scores("N") }},
+		{"minus the mean of a fixed batch of 4", func() *graph { return plain(t, 17, 4).mixed(-1, 4).scores(4) }, true},
+		{"minus the mean of a fixed batch of 2", func() *graph { return plain(t, 17, 2).mixed(-1, 2).scores(2) }, true},
+		{"a little of the mean of a fixed batch of 5", func() *graph { return plain(t, 17, 5).mixed(1e-6, 5).scores(5) }, true},
+		{"a little of the mean of an open batch", func() *graph { return plain(t, 17, "N").mixed(5e-4, 1).scores("N") }, false},
+		{"very little of the mean of an open batch", func() *graph { return plain(t, 17, "N").mixed(1e-6, 1).scores("N") }, false},
 		{"only large values are seen by others", func() *graph {
 			return plain(t, 17, "N").node("ReduceMax", "f", "max", aInts("axes", 0, 1), aInt("keepdims", 1)).f32("six", []int64{1, 1}, 6).
 				node("Greater", "max six", "g").node("Cast", "g", "gf", aInt("to", 1)).f32("bump", []int64{1, 3}, 100, 0, 0).
 				node("Mul", "gf bump", "b").node("Add", "l b", "y").scores("N")
-		}},
+		}, false},
 		{"the label alone, by a mean", func() *graph {
 			return plain(t, 17, "N").node("ReduceMean", "l", "m", aInts("axes", 0), aInt("keepdims", 1)).node("Sub", "l m", "s").
 				node("ArgMax", "s", "y", aInt("axis", 1), aInt("keepdims", 0)).out("y", onnx.Int64, "N")
-		}},
+		}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m, err := tt.build().open(models.Options{SourceShape: refShape})
 			var refusal *models.Refusal
-			if !errors.As(err, &refusal) || !strings.Contains(err.Error(), "other rows of the batch") {
-				t.Fatalf("opened as %v, error %v; want a refusal for the other rows of the batch", m, err)
+			if tt.fixed {
+				if !errors.As(err, &refusal) || !strings.Contains(err.Error(), "not proved to be treated apart") || !strings.Contains(err.Error(), "ReduceMean") {
+					t.Fatalf("error %v; want a refusal that names the node", err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows := m.Report().Rows
+			if m.FixedBatch() != 1 || rows.Proved || !strings.HasPrefix(rows.Operator, "Reduce") {
+				t.Errorf("fixed batch %d, rows %v; want one row a call and the reducing node", m.FixedBatch(), rows)
+			}
+			if _, err = m.Classifier(context.Background(), 8, 1); err == nil || !strings.Contains(err.Error(), "one a call") {
+				t.Errorf("a classifier of batch 8: %v; want an error", err)
+			}
+			if _, err = m.Calibrate(context.Background(), models.Wanted{Threads: 1, Batch: 8}); err == nil || !strings.Contains(err.Error(), "one a call") {
+				t.Errorf("calibration at batch 8: %v; want an error", err)
 			}
 		})
 	}
-	// The same pinned batch without the mixing is sound.
-	m, err := plain(t, 17, 4).mixed(0, 4).scores(4).open(models.Options{SourceShape: refShape})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if m.FixedBatch() != 4 {
-		t.Errorf("fixed batch %d, want 4", m.FixedBatch())
+}
+
+// TestFixedBatchProved: a constant that pins the batch and is the same for every row.
+func TestFixedBatchProved(t *testing.T) {
+	for _, same := range []bool{true, false} {
+		bias := slices.Repeat([]float32{1, 2, 3}, 4)
+		if !same {
+			bias[4] = 2.5
+		}
+		m, err := plain(t, 17, 4).f32("c", []int64{4, refClasses}, bias...).node("Add", "l c", "y").scores(4).
+			open(models.Options{SourceShape: refShape})
+		if !same {
+			var refusal *models.Refusal
+			if !errors.As(err, &refusal) {
+				t.Errorf("a constant that differs from row to row: %v; want a refusal", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.FixedBatch() != 4 || !m.Report().Rows.Proved {
+			t.Errorf("fixed batch %d, rows %v; want 4, proved", m.FixedBatch(), m.Report().Rows)
+		}
 	}
 }
 

@@ -41,12 +41,13 @@ func (p *plan) inspected(path string, err error) (Report, error) {
 
 // foresee builds the graph without running it, for the list of edits.
 func (p *plan) foresee() error {
-	batch := int64(-1)
-	if p.single {
-		batch = 1
+	all, err := p.ways()
+	if err != nil {
+		return err
 	}
-	rewrite := p.report.Batching.Plan == planRewritten
-	_, edits, err := p.build(rewrite, batch)
+	w := all[0]
+	p.announce(w)
+	_, edits, err := p.build(w.rewrite, w.declared())
 	p.report.Batching.Edits = edits
 	return err
 }

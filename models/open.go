@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"ucan/runtime"
@@ -59,35 +58,9 @@ func (m *Model) prepare(ctx context.Context, p *plan) error {
 			return fmt.Errorf("the denoiser: %w", err)
 		}
 	}
-	var (
-		res ProbeResult
-		err error
-		why error
-	)
-	if !p.single {
-		rewrite := p.report.Batching.Plan == planRewritten
-		if res, err = m.tryOpen(ctx, e, p, rewrite); err != nil && !rewrite && !fatal(ctx, err) {
-			// The declared batch is open, and a batch is baked in all the same.
-			why = err
-			res, err = m.tryOpen(ctx, e, p, true)
-		}
-		if err != nil {
-			if fatal(ctx, err) {
-				return err
-			}
-			if why == nil {
-				why = err
-			}
-		}
-	}
-	if p.single || err != nil {
-		var shape shapeError
-		switch res, err = m.tryFixed(ctx, e, p, why); {
-		case errors.As(err, &shape):
-			return refuse(shape.Error(), "export it with the batch as the first axis of the output")
-		case err != nil:
-			return err
-		}
+	res, err := m.firstWay(ctx, e, p)
+	if err != nil {
+		return err
 	}
 	p.explainProbe(res)
 	p.report.Probe = &res
@@ -124,79 +97,104 @@ func (e shapeError) Error() string {
 // number that is seldom a number of classes.
 const trialBatch = 7
 
-// tryOpen prepares the graph for any batch, rewritten or as it is, and probes it. A
-// rewritten graph must agree with the original at its own batch.
-func (m *Model) tryOpen(ctx context.Context, e *engine, p *plan, rewrite bool) (ProbeResult, error) {
-	g, edits, err := p.build(rewrite, -1)
+// firstWay prepares the graph in the first way of running it that works.
+func (m *Model) firstWay(ctx context.Context, e *engine, p *plan) (res ProbeResult, err error) {
+	all, err := p.ways()
+	if err != nil {
+		return res, err
+	}
+	p.announce(all[0])
+	var why error // the first failure tells most
+	for _, w := range all {
+		if res, err = m.try(ctx, e, p, w); err == nil {
+			p.explainWay(w, why)
+			return res, nil
+		}
+		if fatal(ctx, err) {
+			return res, err
+		}
+		if why == nil {
+			why = err
+		}
+	}
+	var shape shapeError
+	switch {
+	case !p.report.Rows.Proved && p.ownBatch() > 1:
+		return res, p.mixes(why)
+	case errors.As(err, &shape):
+		return res, refuse(shape.Error(), "export it with the batch as the first axis of the output")
+	}
+	return res, why
+}
+
+// explainWay writes the way that works into the report; why says why none before it did.
+func (p *plan) explainWay(w way, why error) {
+	b := &p.report.Batching
+	switch {
+	case w.batch > 0 && why != nil:
+		p.dropIntention()
+		b.Plan, b.Size, b.Edits, b.Why = planFixed, w.batch, nil, "a larger batch fails or changes the results"
+		p.report.add(kindWarning, fmt.Sprintf("runs at a batch of %d only, which is slow: %s (%s)", w.batch, b.Why, brief(why)), "")
+	case w.rewrite && w.batch == 0:
+		b.Plan = planRewritten
+	}
+}
+
+// declared is the batch that the graph declares: −1 for any.
+func (w way) declared() int64 {
+	if w.batch == 0 {
+		return -1
+	}
+	return int64(w.batch)
+}
+
+// try prepares the graph in one way and probes it. A rewritten graph must agree with the
+// original at its own batch.
+func (m *Model) try(ctx context.Context, e *engine, p *plan, w way) (ProbeResult, error) {
+	g, edits, err := p.build(w.rewrite, w.declared())
 	if err != nil {
 		return ProbeResult{}, err
 	}
 	if err = e.survive(ctx, g); err != nil {
 		return ProbeResult{}, err
 	}
-	rows := sampleRows(trialBatch, product(p.source))
-	h, err := m.measureHead(ctx, e, p, g, rows)
+	size := w.batch
+	if size == 0 {
+		size = trialBatch
+	}
+	h, err := m.measureHead(ctx, e, p, g, sampleRows(size, product(p.source)))
 	if err != nil {
 		return ProbeResult{}, err
 	}
-	prepared, err := withDecision(g, h, p.decision, -1)
+	prepared, err := withDecision(g, h, p.decision, w.declared())
 	if err != nil {
 		return ProbeResult{}, err
+	}
+	if w.batch != 1 {
+		// What runs is proved, the decision included.
+		if why := unproved(prepared, w.batch); why != nil {
+			return ProbeResult{}, fmt.Errorf("its rows are not proved to be treated apart: %s", why)
+		}
 	}
 	difference := 0.0
-	if rewrite {
-		if difference, err = m.compareOriginal(ctx, e, p, prepared, h); err != nil {
+	if w.rewrite {
+		if difference, err = m.compareOriginal(ctx, e, p, prepared, h, w); err != nil {
 			return ProbeResult{}, err
 		}
 	}
-	res, err := p.probe(ctx, e, prepared, h.width)
+	var res ProbeResult
+	if w.batch > 0 {
+		res, err = p.probeFixed(ctx, e, prepared, h.width, w.batch)
+	} else {
+		res, err = p.probe(ctx, e, prepared, h.width)
+	}
 	if err != nil {
 		return res, err
 	}
 	res.RewriteDifference = difference
-	m.accept(p, prepared, h, 0)
-	if rewrite {
-		p.report.Batching.Plan, p.report.Batching.Edits = planRewritten, edits
-	}
-	return res, nil
-}
-
-// tryFixed prepares the graph at its own batch.
-func (m *Model) tryFixed(ctx context.Context, e *engine, p *plan, why error) (ProbeResult, error) {
-	size := p.ownBatch()
-	if p.single && size != 1 {
-		return ProbeResult{}, fmt.Errorf("a model that runs row by row was given batches of %d", size) // checkSingle refuses it
-	}
-	g, _, err := p.build(false, int64(size))
-	if err != nil {
-		return ProbeResult{}, err
-	}
-	if err = e.survive(ctx, g); err != nil {
-		return ProbeResult{}, err
-	}
-	rows := sampleRows(size, product(p.source))
-	h, err := m.measureHead(ctx, e, p, g, rows)
-	if err != nil {
-		if why != nil {
-			return ProbeResult{}, why // the first failure tells more
-		}
-		return ProbeResult{}, err
-	}
-	prepared, err := withDecision(g, h, p.decision, int64(size))
-	if err != nil {
-		return ProbeResult{}, err
-	}
-	res, err := p.probeFixed(ctx, e, prepared, h.width, size)
-	if err != nil {
-		return res, err
-	}
-	m.accept(p, prepared, h, size)
-	b := &p.report.Batching
-	b.Plan, b.Size, b.Edits = planFixed, size, nil
-	if why != nil {
-		b.Why = "a larger batch fails or changes the results"
-		p.report.Findings = slices.DeleteFunc(p.report.Findings, func(f Finding) bool { return f.Text == p.intention() })
-		p.report.add(kindWarning, fmt.Sprintf("runs at its own batch of %d, which is slow: %s (%s)", size, b.Why, brief(why)), "")
+	m.accept(p, prepared, h, w.batch)
+	if w.rewrite {
+		p.report.Batching.Edits = edits
 	}
 	return res, nil
 }
@@ -311,7 +309,7 @@ func (m *Model) measureBallot(ctx context.Context, e *engine, p *plan, g *onnx.M
 
 // compareOriginal runs the rewritten and the original graph on the same rows, the
 // original at its own batch.
-func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepared *onnx.Model, h head) (diff float64, err error) {
+func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepared *onnx.Model, h head, w way) (diff float64, err error) {
 	size := p.ownBatch()
 	g, _, err := p.build(false, int64(size))
 	if err != nil {
@@ -340,18 +338,13 @@ func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepare
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, fresh.Close()) }()
-	got, err := e.ask(ctx, fresh, rows, p.source, h.width)
+	got, err := e.askBy(ctx, fresh, rows, p.source, h.width, w.batch)
 	if err != nil {
 		return 0, err
 	}
-	want := answer{width: h.width}
-	for at := 0; at < len(rows); at += size * d {
-		a, err := e.ask(ctx, old, rows[at:at+size*d], p.source, h.width)
-		if err != nil {
-			return 0, err
-		}
-		want.labels = append(want.labels, a.labels...)
-		want.scores = append(want.scores, a.scores...)
+	want, err := e.askBy(ctx, old, rows, p.source, h.width, size)
+	if err != nil {
+		return 0, err
 	}
 	diff, ok := same(want, got, tolerance(p.input.Type, fresh.Provider()))
 	if !ok {

@@ -18,9 +18,7 @@ type plan struct {
 	source   []int // nil: not known without data
 	fit      fit
 	affine   affine
-	static   int      // the batch that the file bakes in; 0: open
-	single   bool     // runs at batch 1 only: its quantisation depends on the batch
-	quantise []string // the operators that make it so
+	static   int // the batch that the file bakes in; 0: open
 	denoiser *denoiser
 }
 
@@ -101,9 +99,6 @@ func (p *plan) decide(d Declaration, yaml string, opts Options) error {
 		if err = p.planDenoiser(d.Denoiser); err != nil {
 			return fmt.Errorf("denoiser %s: %w", d.Denoiser, err)
 		}
-	}
-	if err = p.checkSingle(); err != nil {
-		return err
 	}
 	p.planBatch()
 	return nil
@@ -193,39 +188,17 @@ func (p *plan) roles() {
 
 // checkSound refuses graphs that are no function of a row.
 func (p *plan) checkSound() error {
-	h := scanHazards(p.m)
-	if err := h.refusal(); err != nil {
+	h, err := scanHazards(p.m)
+	if err != nil {
+		return err
+	}
+	if err = h.refusal(); err != nil {
 		return err
 	}
 	if v := p.m.Opset(""); v > 0 && v < oldestOpset {
 		return refuse(fmt.Sprintf("it is of opset %d, which onnxruntime does not run", v), "export it at opset 13 or newer")
 	}
-	if err := checkWeights(p.m); err != nil {
-		return err
-	}
-	p.runSingly(h.quantise)
-	return nil
-}
-
-// runSingly notes operators whose scale is computed from the whole batch.
-func (p *plan) runSingly(quantise []string) {
-	p.quantise = append(p.quantise, quantise...)
-	p.single = len(p.quantise) > 0
-}
-
-// checkSingle refuses what must run row by row and cannot: a fixed batch of several
-// rows, be it the classifier's or the denoiser's, would share one scale.
-func (p *plan) checkSingle() error {
-	n := p.ownBatch()
-	if !p.single || n == 1 {
-		return nil
-	}
-	whose, remedy := "its fixed batch", "export it with batch 1, or quantise it statically"
-	if p.denoiser != nil {
-		whose, remedy = "a fixed batch of the denoiser or the classifier", "export both with batch 1 or an open one, or quantise statically"
-	}
-	return refuse(fmt.Sprintf("the scale of its dynamic quantisation is computed over the %d rows of %s: votes would not be independent", n, whose),
-		remedy, p.quantise...)
+	return checkWeights(p.m)
 }
 
 // planInput settles the source's shape, the layout and the preprocessing.
@@ -344,6 +317,9 @@ func (p *plan) intention() string {
 	return fmt.Sprintf("rewrite the fixed batch %s to a symbolic one, if the results stay the same", p.report.Batching.Declared)
 }
 
+// openBatch announces that any batch runs.
+const openBatch = "the batch is open"
+
 // planBatch settles how rows are batched as far as the file tells.
 func (p *plan) planBatch() {
 	r := &p.report
@@ -352,18 +328,14 @@ func (p *plan) planBatch() {
 		b.Declared = p.input.Shape[0].String()
 	}
 	switch {
-	case p.single:
-		b.Plan, b.Size, b.Why = planFixed, 1, "its quantisation scale is computed from the whole batch, so rows run one by one"
 	case p.static > 0 || p.denoiser != nil && p.denoiser.static > 0:
 		b.Plan = planRewritten
 	}
 	r.Batching = b
 	switch b.Plan {
-	case planFixed:
-		r.add(kindWillDo, "run at batch 1: "+b.Why, "")
 	case planRewritten:
 		r.add(kindWillDo, p.intention(), "")
 	default:
-		r.add(kindFound, "the batch is open", "")
+		r.add(kindFound, openBatch, "")
 	}
 }

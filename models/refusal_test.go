@@ -126,8 +126,8 @@ func TestRefusals(t *testing.T) {
 			return plain(t, 13, "N").f32("bad", []int64{3}, 0, float32(inf), 0).node("Mul", "l bad", "y").scores("N")
 		}, models.Declaration{}, []string{"infinite", "bad"}},
 		{"rows that see each other", func(t testing.TB) *graph {
-			return plain(t, 13, "N").node("ReduceMean", "l", "m", aInts("axes", 0), aInt("keepdims", 1)).node("Sub", "l m", "y").scores("N")
-		}, models.Declaration{}, []string{"other rows"}},
+			return plain(t, 13, 4).node("ReduceMean", "l", "m", aInts("axes", 0), aInt("keepdims", 1)).node("Sub", "l m", "y").scores(4)
+		}, models.Declaration{}, []string{"batches of 4 rows", "ReduceMean", "votes may depend on each other"}},
 		{"wrong size", func(t testing.TB) *graph {
 			return newGraph(t, 13).in("x", onnx.Float, "N", 3, 4, 4).node("Flatten", "x", "y", aInt("axis", 1)).out("y", onnx.Float, "N", 48)
 		}, models.Declaration{}, []string{"[3,4,4]", "[3,2,2]"}},

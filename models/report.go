@@ -119,6 +119,7 @@ type Report struct {
 	Inputs    []TensorInfo     `json:"inputs"`
 	Outputs   []TensorInfo     `json:"outputs"`
 	Batching  Batching         `json:"batch"`
+	Rows      *Rows            `json:"rows,omitempty"` // nil where the data's shape is not known yet
 	YAML      string           `json:"yaml,omitempty"` // the model.yaml that was read
 	Source    []int            `json:"source_shape"`   // shape of one input of the data source
 	Inside    *Normalisation   `json:"normalisation_inside,omitempty"`

@@ -32,6 +32,9 @@ func (r Report) WriteText(w io.Writer) error {
 			row("", "%s", e)
 		}
 	}
+	if r.Rows != nil {
+		row("rows", "%s", r.Rows)
+	}
 	if r.Prep.Input != "" {
 		row("source rows", "%s", orText(r.sourceText(), "as the data has them"))
 		row("preprocessing", "%s", r.Prep)
