@@ -14,15 +14,41 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ucan/runtime/files"
+	"ucan/runtime/onnx/sidefile"
 )
 
 // ReadDeclaration reads a model.yaml. Unknown keys, values of the wrong type and
 // values out of range are errors that name the file and the line; they wrap
-// ErrDeclaration. A relative denoiser is taken relative to the file's folder.
+// ErrDeclaration. A denoiser is taken relative to the file's folder, and lies in it
+// or below.
 func ReadDeclaration(path string) (Declaration, error) {
-	b, err := files.Read(path, files.MaxYAML)
+	f, err := files.Open(path)
+	if err != nil {
+		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return readDeclaration(f, path)
+}
+
+// readBeside reads a declaration that was found beside a model: one that nobody named, and that may not lead elsewhere.
+func readBeside(path string) (Declaration, error) {
+	folder, err := sidefile.Open(filepath.Dir(path))
+	if err != nil {
+		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)
+	}
+	defer folder.Close() //nolint:errcheck // read only
+	f, err := folder.Open(filepath.Base(path))
+	if err != nil {
+		return Declaration{}, declared("%s: %w; put the file itself beside the model", path, err)
+	}
+	defer f.Close() //nolint:errcheck // read only
+	return readDeclaration(f, path)
+}
+
+func readDeclaration(f *os.File, path string) (Declaration, error) {
+	b, err := files.ReadAll(f, files.MaxYAML)
 	if errors.Is(err, files.ErrTooLarge) {
-		return Declaration{}, declared("%w; it is no model.yaml", err)
+		return Declaration{}, declared("%s: %w; it is no model.yaml", path, err)
 	}
 	if err != nil {
 		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)
@@ -31,10 +57,26 @@ func ReadDeclaration(path string) (Declaration, error) {
 	if err != nil {
 		return Declaration{}, declared("%s: %w", path, err)
 	}
-	if d.Denoiser != "" && !filepath.IsAbs(d.Denoiser) {
-		d.Denoiser = filepath.Join(filepath.Dir(path), d.Denoiser)
+	if d.Denoiser != "" {
+		if d.Denoiser, err = denoiserBeside(path, filepath.FromSlash(d.Denoiser)); err != nil {
+			return Declaration{}, declared("%s: denoiser: %w; name another one by --denoiser FILE", path, err)
+		}
 	}
 	return d, nil
+}
+
+// denoiserBeside returns the path of the denoiser that a declaration names. A declaration may have come with its model,
+// so what it names lies in its folder or below.
+func denoiserBeside(path, name string) (string, error) {
+	folder, err := sidefile.Open(filepath.Dir(path))
+	if err != nil {
+		return "", err
+	}
+	defer folder.Close()                                                           //nolint:errcheck // read only
+	if _, err = folder.Stat(name); err != nil && !errors.Is(err, fs.ErrNotExist) { // a missing one is named when it is opened
+		return "", fmt.Errorf("%q: %w", name, err)
+	}
+	return filepath.Join(filepath.Dir(path), name), nil
 }
 
 // yamlLine finds the parts of the library's own messages.
@@ -67,11 +109,12 @@ func parseDeclaration(b []byte) (Declaration, error) {
 }
 
 // FindDeclaration returns the path of the declaration beside an ONNX file:
-// NAME.model.yaml for NAME.onnx, otherwise model.yaml; "" when there is neither.
+// NAME.model.yaml for NAME.onnx, otherwise model.yaml; "" when there is neither. A link
+// to nothing counts: a declaration that is missing must not pass for none.
 func FindDeclaration(model string) (string, error) {
 	stem := strings.TrimSuffix(model, filepath.Ext(model))
 	for _, path := range []string{stem + ".model.yaml", filepath.Join(filepath.Dir(model), "model.yaml")} {
-		switch info, err := os.Stat(path); {
+		switch info, err := os.Lstat(path); {
 		case err == nil && !info.IsDir():
 			return path, nil
 		case err != nil && !errors.Is(err, fs.ErrNotExist):
@@ -89,8 +132,9 @@ func ResolveDeclaration(path string, opts Options) (Declaration, string, error) 
 	if err := opts.Declared.Validate(); err != nil {
 		return Declaration{}, "", declared("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
-	file := opts.YAML
+	file, read := opts.YAML, ReadDeclaration
 	if file == "" {
+		read = readBeside
 		var err error
 		if file, err = FindDeclaration(path); err != nil {
 			return Declaration{}, "", err
@@ -99,7 +143,7 @@ func ResolveDeclaration(path string, opts Options) (Declaration, string, error) 
 	if file == "" {
 		return opts.Declared, "", nil
 	}
-	d, err := ReadDeclaration(file)
+	d, err := read(file)
 	if err != nil {
 		return Declaration{}, "", err
 	}

@@ -170,7 +170,7 @@ func TestReadRefuses(t *testing.T) {
 			path := filepath.Join(dir, "sigma.npy")
 			must(t, os.Rename(path, filepath.Join(filepath.Dir(dir), "elsewhere")))
 			must(t, os.Symlink(filepath.Join("..", "elsewhere"), path))
-		}, "regular file"},
+		}, "leads out of its folder"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "bundle")
@@ -278,5 +278,36 @@ func TestHashBindsAllFiles(t *testing.T) {
 	}
 	if len(hashes) != 7 {
 		t.Errorf("%d different hashes of 7 bundles: %v", len(hashes), slices.Collect(maps.Keys(hashes)))
+	}
+}
+
+// A bundle may lie in a model hub's cache, where every file is a link to a blob; a link that leads elsewhere is refused.
+func TestBundlesOfAHub(t *testing.T) {
+	for name, b := range examples() {
+		dir := write(t, b)
+		hub := filepath.Join(t.TempDir(), "models--o--b")
+		snapshot := filepath.Join(hub, "snapshots", "r", "generators", "one")
+		must(t, os.MkdirAll(snapshot, 0o777))
+		must(t, os.MkdirAll(filepath.Join(hub, "blobs"), 0o777))
+		entries, err := os.ReadDir(dir)
+		must(t, err)
+		for i, e := range entries {
+			blob := string(rune('a' + i))
+			must(t, os.Rename(filepath.Join(dir, e.Name()), filepath.Join(hub, "blobs", blob)))
+			if err := os.Symlink(filepath.Join("..", "..", "..", "..", "blobs", blob), filepath.Join(snapshot, e.Name())); err != nil {
+				t.Skip(err)
+			}
+		}
+		got, err := Read(snapshot)
+		if err != nil || got.Hash() != b.Hash() || !Exists(snapshot) {
+			t.Errorf("%s: %v, exists %v", name, err, Exists(snapshot))
+		}
+		manifest := filepath.Join(snapshot, ManifestName)
+		must(t, os.Rename(filepath.Join(hub, "blobs", string(rune('a'+slices.IndexFunc(entries, func(e fs.DirEntry) bool { return e.Name() == ManifestName })))), filepath.Join(hub, "manifest")))
+		must(t, os.Remove(manifest))
+		must(t, os.Symlink(filepath.Join("..", "..", "..", "..", "manifest"), manifest))
+		if _, err := Read(snapshot); !errors.Is(err, ErrBundle) || !strings.Contains(err.Error(), "leads out") || Exists(snapshot) {
+			t.Errorf("%s: a manifest outside the blobs: %v", name, err)
+		}
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +13,7 @@ import (
 
 	"ucan/npg"
 	"ucan/runtime/files"
+	"ucan/runtime/onnx/sidefile"
 	"ucan/smooth/certificate"
 )
 
@@ -37,16 +37,14 @@ func plainName(name string) bool {
 
 // Exists reports whether dir holds an npg.yaml, whatever is in it.
 func Exists(dir string) bool {
-	info, err := os.Lstat(filepath.Join(dir, ManifestName))
-	return err == nil && info.Mode().IsRegular()
+	return sidefile.Check(filepath.Join(dir, ManifestName)) == nil
 }
 
 // ClassifierFile returns the file of the classifier that was trained along with the generator in dir; false where there
 // is none, or dir is no finished bundle.
 func ClassifierFile(dir string) (string, bool) {
 	path := filepath.Join(dir, fileNames()[string(Base)])
-	info, err := os.Stat(path)
-	return path, err == nil && info.Mode().IsRegular() && Exists(dir)
+	return path, sidefile.Check(path) == nil && Exists(dir)
 }
 
 // Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and npg.yaml last: a
@@ -195,7 +193,7 @@ const (
 // Read loads a bundle and checks it: form, hashes of all files, sizes of all fields, floor and ceiling. Its errors match
 // [ErrBundle] when the folder is no valid bundle, are one line and say what to do.
 func Read(dir string) (*Bundle, error) {
-	root, err := os.OpenRoot(dir)
+	root, err := sidefile.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("read bundle: %w: %w; name the folder that \"ucan train npg --out\" wrote", ErrBundle, err)
 	}
@@ -206,8 +204,8 @@ func Read(dir string) (*Bundle, error) {
 	return b, nil
 }
 
-func readFrom(root *os.Root) (*Bundle, error) {
-	text, err := readFile(root, ManifestName, maxManifest)
+func readFrom(root *sidefile.Folder) (*Bundle, error) {
+	text, err := root.ReadFile(ManifestName, maxManifest)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.New("it holds no npg.yaml; finish its training with --resume, or name another folder")
 	}
@@ -230,7 +228,7 @@ func readFrom(root *os.Root) (*Bundle, error) {
 	}
 	data := map[string][]byte{}
 	for _, f := range m.Files {
-		content, err := readFile(root, f.Name, maxFile)
+		content, err := root.ReadFile(f.Name, maxFile)
 		if err != nil {
 			return nil, fmt.Errorf("file %q: %w; restore it, or train anew", f.Name, err)
 		}
@@ -306,21 +304,4 @@ func (b *Bundle) decodeInputs(data map[string][]byte) error {
 		b.Inputs = append(b.Inputs, in)
 	}
 	return nil
-}
-
-// readFile reads a regular file of the folder itself.
-func readFile(root *os.Root, name string, limit int64) (data []byte, err error) {
-	info, err := root.Lstat(name)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Mode().IsRegular() || info.Size() > limit {
-		return nil, fmt.Errorf("not a regular file of at most %d bytes", limit)
-	}
-	f, err := root.Open(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return io.ReadAll(io.LimitReader(f, limit))
 }

@@ -12,8 +12,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"ucan/runtime/files"
 	"ucan/runtime/onnx/onnxpb"
+	"ucan/runtime/onnx/sidefile"
 )
 
 // ErrOutside is the error, possibly wrapped, for external data whose path
@@ -37,7 +37,8 @@ func (m *Model) ExternalTensors() []string {
 // from files below dir, under the limits given.
 //
 // A path must be relative and stay below dir, after following symbolic
-// links too; it must name a regular file. Offset, length and dimensions must
+// links too; it must name a regular file. In the cache of a model hub, links
+// may lead to its blobs: see package sidefile. Offset, length and dimensions must
 // agree with each other and with the size of the file before anything is
 // allocated.
 func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
@@ -47,8 +48,7 @@ func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
 	if len(m.ExternalTensors()) == 0 {
 		return m, nil
 	}
-	// os.Root refuses every path, and every symbolic link, that leads out.
-	root, err := os.OpenRoot(dir)
+	root, err := sidefile.Open(dir)
 	if err != nil {
 		return nil, fmt.Errorf("onnx: open the model's folder: %w", err)
 	}
@@ -76,7 +76,7 @@ func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
 }
 
 // readExternal reads the data of one tensor, of at most left bytes.
-func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, error) {
+func readExternal(root *sidefile.Folder, t *onnxpb.TensorProto, left int64) ([]byte, error) {
 	location, offset, length, err := externalFields(t)
 	if err != nil {
 		return nil, err
@@ -99,7 +99,7 @@ func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, err
 	if want > left {
 		return nil, fmt.Errorf("%w: external data of more than the allowed size", ErrLimit)
 	}
-	f, err := files.OpenIn(root, filepath.FromSlash(location))
+	f, err := root.Open(filepath.FromSlash(location))
 	if err != nil {
 		return nil, openError(location, err)
 	}
@@ -120,10 +120,10 @@ func readExternal(root *os.Root, t *onnxpb.TensorProto, left int64) ([]byte, err
 
 // openError tells a path that leads out of the folder from other failures.
 func openError(location string, err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("onnx: external file %q is missing beside the model: %w", location, fs.ErrNotExist)
-	}
-	if strings.Contains(err.Error(), "escapes") {
+	case errors.Is(err, sidefile.ErrOutside):
 		return fmt.Errorf("%w: %q", ErrOutside, location)
 	}
 	return fmt.Errorf("onnx: external file %q: %w", location, err)

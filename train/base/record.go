@@ -16,6 +16,7 @@ import (
 	"ucan/npg/bundle"
 	"ucan/runtime/files"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/sidefile"
 	"ucan/train"
 	"ucan/train/checkpoint"
 )
@@ -160,10 +161,11 @@ func writeModel(m *onnx.Model, dir string) (string, error) {
 }
 
 // ModelPath returns the ONNX file that a path stands for: the model of a bundle when it is the folder of one, and the
-// classifier that was trained along with it when it is that of a generator.
+// classifier that was trained along with it when it is that of a generator. A link that leads out of the folder is no
+// model of the bundle's.
 func ModelPath(path string) string {
 	inside := filepath.Join(path, ModelFile)
-	if info, err := os.Stat(inside); err == nil && !info.IsDir() {
+	if sidefile.Check(inside) == nil {
 		return inside
 	}
 	if joint, ok := bundle.ClassifierFile(path); ok {
