@@ -107,6 +107,7 @@ type shared struct {
 	relus   map[string]bool // outputs of Relu
 	masked  map[string]bool // outputs of Relu whose gradient is masked already
 	layout  bool            // inBlockLayout will name the provider's operators
+	groups  bool            // those of takesGroups among them
 	// phases are what interleave made a gradient of.
 	phases map[string]interleaved
 	// stacks are the weight gradients that wait for others by the same input,

@@ -50,6 +50,31 @@ func providerBlock(ctx context.Context, eng Engine) (int64, error) {
 	return max(1, out["y"].GetDims()[1]), nil
 }
 
+// takesGroups reports whether the provider computes a convolution with a group
+// for every channel and a block of results for each: from onnxruntime 1.31 on,
+// its operator refuses groups of less than a block.
+func takesGroups(ctx context.Context, eng Engine, block int64) (bool, error) {
+	const channels = 2
+	b := onnx.NewBuilder("groups", minOpset)
+	x := b.Input("x", onnx.Float, onnx.Dims(1, channels, 1, 1)...)
+	w := onnx.Tensor(b, "w", []int64{channels * block, 1, 1, 1}, repeat(channels*block, float32(1)))
+	y := b.Custom(nchwcDomain, "Conv", 1, []onnx.Value{x, w}, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1))
+	b.OutputUntyped("y", y[0])
+	m, err := b.Build()
+	if err != nil {
+		return false, err
+	}
+	t, err := onnx.NewTensor("x", []int64{1, channels, 1, 1}, []float32{1, 2})
+	if err != nil {
+		return false, err
+	}
+	out, err := eng.Eval(ctx, m, []*onnxpb.TensorProto{t})
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return err == nil && out["y"] != nil, nil //nolint:nilerr // refused: the plain layout computes it
+}
+
 // layout is the state of inBlockLayout.
 type layout struct {
 	block   int64
@@ -67,8 +92,9 @@ type layout struct {
 }
 
 // inBlockLayout returns m, all of whose sizes are fixed, with what convolutions
-// and the operators around them compute held in blocks of the given size.
-func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
+// and the operators around them compute held in blocks of the given size;
+// groups is the answer of takesGroups.
+func inBlockLayout(m *onnx.Model, fs facts, block int64, groups bool) (*onnx.Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.GetGraph()
 		l := &layout{
@@ -95,7 +121,9 @@ func inBlockLayout(m *onnx.Model, fs facts, block int64) (*onnx.Model, error) {
 			l.left[o.GetName()]++
 		}
 		l.findInterleaved(g.GetNode())
-		l.findKernels(g.GetNode())
+		if groups {
+			l.findKernels(g.GetNode())
+		}
 		for _, n := range g.GetNode() {
 			for _, u := range onnx.Uses(n) {
 				if n.GetOpType() != "HardSigmoid" {

@@ -44,7 +44,11 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		if block, err = providerBlock(ctx, eng); err != nil {
 			return nil, err
 		}
-		d.inputBlocks = block > 1
+		if d.inputBlocks = block > 1; d.inputBlocks {
+			if d.groups, err = takesGroups(ctx, eng, block); err != nil {
+				return nil, err
+			}
+		}
 	}
 	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
@@ -71,7 +75,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	if err != nil {
 		return nil, err
 	}
-	if g.Model, err = inBlockLayout(g.Model, fs, block); err != nil {
+	if g.Model, err = inBlockLayout(g.Model, fs, block, d.groups); err != nil {
 		return nil, err
 	}
 	if g.Model, err = scheduled(g.Model, inForward(d.facts)); err != nil {
@@ -107,6 +111,7 @@ type differ struct {
 	// inputBlocks says that weights that are inputs are brought to the
 	// provider's blocks too (inBlockLayout).
 	inputBlocks bool
+	groups      bool // takesGroups
 }
 
 // passes reports whether gradients go through n, by its operator alone.
@@ -283,7 +288,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	}
 	parts := map[string][]onnx.Value{l.output: {seed}}
 	sh := newShared()
-	sh.layout = d.inputBlocks
+	sh.layout, sh.groups = d.inputBlocks, d.groups
 	d.markBlocked(m, sh)
 	nodes, ofWeights, made := weightsFirst(m, sh.fixed)
 	d.findStacks(m, sh, reach, made)

@@ -18,7 +18,7 @@ func (c *Context) groupedPays(v conv) bool {
 // kernelPays says whether convWeightGroups is for pictures of few channels too:
 // where the provider takes g as a kernel as it is (findKernels).
 func (c *Context) kernelPays(v conv) bool {
-	return c.shared.layout && c.pictures(v.yd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) &&
+	return c.shared.groups && c.pictures(v.yd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) &&
 		v.wd[0]*v.space() <= maxKernel && (v.xd[0] <= 8 || v.xd[0]%blockSize == 0)
 }
 
@@ -89,7 +89,7 @@ func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx
 // whether that is the better one for convWeightGroups: where y has few channels,
 // and so would fill few of a block.
 func (c *Context) exchanged(v conv) (conv, bool) {
-	if !c.shared.layout || v.wd[0] >= blockSize || !all(v.stride, 1) {
+	if !c.shared.groups || v.wd[0] >= blockSize || !all(v.stride, 1) {
 		return v, false
 	}
 	e := conv{group: 1, wd: []int64{v.wd[1], v.wd[0], v.wd[2], v.wd[3]}, xd: v.yd, yd: v.xd}
