@@ -68,3 +68,6 @@ func CompareValues(a, b []float32, classes int) Comparison {
 
 // ProbeArgument marks a probing child's command line.
 const ProbeArgument = probeArgument
+
+// TelemetryVariable is what keeps onnxruntime from sending anything.
+const TelemetryVariable = telemetryVariable

@@ -1,10 +1,12 @@
 package runtime_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"ucan/runtime"
 )
@@ -20,6 +22,12 @@ func TestMain(m *testing.M) {
 	}
 	if code, child := runtime.RunProbeChild(os.Args[1:]); child {
 		os.Exit(code)
+	}
+	if d, err := time.ParseDuration(os.Getenv(watchVariable)); err == nil {
+		if err := json.NewEncoder(os.Stdout).Encode(watchChild(d)); err != nil {
+			os.Exit(1)
+		}
+		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
