@@ -11,11 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
-	"strings"
 	"sync"
 	"time"
 
 	"ucan/runtime/files"
+	"ucan/runtime/processor"
 )
 
 // Setting is how a model is run on a machine. Every part of it may change the last
@@ -64,7 +64,7 @@ const (
 	sliceTime    = 40 * time.Millisecond  // of one measurement
 	totalTime    = 3 * time.Second        // of all of them
 	worthIt      = 1.03                   // gain for which a larger batch is taken
-	calibration  = "ucan.calibration/2\n" // version of the cache's content
+	calibration  = "ucan.calibration/3\n" // version of the cache's content
 )
 
 // Calibrate chooses the physical batch and the split of the threads by a short
@@ -246,22 +246,8 @@ func (m *Model) cacheFile(want Wanted) string {
 		return ""
 	}
 	fmt.Fprintf(h, "%s%s\n%s\n%s\n%v\n%s\n%s\n%s/%s %d\n%s\n%+v\n", calibration, m.sha256, prep, m.decision, m.source,
-		m.provider, m.rt.Version(), goruntime.GOOS, goruntime.GOARCH, goruntime.NumCPU(), processor(), want)
+		m.provider, m.rt.Version(), goruntime.GOOS, goruntime.GOARCH, goruntime.NumCPU(), processor.Current(), want)
 	return filepath.Join(m.opts.CacheDir, "calibration", hex.EncodeToString(h.Sum(nil)[:16])+".json")
-}
-
-// processor names the machine's processor, "" where the system does not tell.
-func processor() string {
-	b, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(b)) {
-		if name, ok := strings.CutPrefix(line, "model name"); ok {
-			return strings.Trim(name, "\t :\n")
-		}
-	}
-	return ""
 }
 
 func readSetting(file string) (Setting, bool) {

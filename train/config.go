@@ -24,6 +24,9 @@ type Config struct {
 	// Choices are what was chosen by measurement and can change bits, such as how weights reach the runtime; the first
 	// checkpoint, before the first step, stores them, and [Stored] gives them to a resumed run.
 	Choices map[string]string
+	// Processor is the kind of processor that takes the steps (processor.Processor), "" for unknown. Checkpoints store all
+	// kinds; a run that is resumed on another one goes on, and Warn is told that its bytes are no longer promised.
+	Processor string
 
 	// Epochs is the number of passes over the data, ≥ 1.
 	Epochs int
@@ -125,6 +128,8 @@ type Result struct {
 	// Best is the validation of the weights that were kept, at the end of BestEpoch (from 1); nil without one.
 	Best      *Validation
 	BestEpoch int
+	// Processors are the kinds of processor that took steps, in the order in which they began to; empty where unknown.
+	Processors []string
 	// Seconds is the time spent, over all processes of the run.
 	Seconds float64
 }

@@ -66,7 +66,8 @@ func (l *loop) validate(ctx context.Context, epoch int) (_ *Validation, best boo
 // finish puts the weights to keep in place and sums up.
 func (l *loop) finish() Result {
 	r := Result{
-		Steps: l.at.Step, Epochs: l.epoch(), Stopped: l.at.Stopped, Loss: l.at.Loss, Noisy: l.at.Noisy, Seconds: l.at.Seconds,
+		Steps: l.at.Step, Epochs: l.epoch(), Stopped: l.at.Stopped, Loss: l.at.Loss, Noisy: l.at.Noisy, Processors: l.at.Processors,
+		Seconds: l.at.Seconds,
 	}
 	switch {
 	case l.keepsBest() && l.at.Best != nil:

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"ucan/runtime/processor"
 	"ucan/train/checkpoint"
 	"ucan/train/optim"
 )
@@ -19,6 +21,8 @@ const CheckpointDir = "checkpoint"
 type counters struct {
 	Fingerprint string            `json:"fingerprint"`
 	Choices     map[string]string `json:"choices"`
+	// Processors are the kinds of processor that took steps; checkpoints of earlier versions have none.
+	Processors []string `json:"processors,omitempty"`
 	// Step is the number of steps taken, Tally the sums over those of the present epoch.
 	Step  int64 `json:"step"`
 	Tally tally `json:"tally"`
@@ -157,6 +161,7 @@ func (l *loop) restore() error {
 	} else {
 		l.at = counters{Fingerprint: l.config.Fingerprint, Choices: l.config.Choices}
 	}
+	l.noteProcessor()
 	l.before, l.begun = l.at.Seconds, l.config.Now()
 	var short bool
 	var err error
@@ -187,6 +192,23 @@ func (l *loop) take(c *checkpoint.Checkpoint) error {
 	}
 	l.at = at
 	return nil
+}
+
+// noteProcessor adds the present kind of processor to those of the run, unless no step is left to take.
+func (l *loop) noteProcessor() {
+	here := l.config.Processor
+	if here == "" || l.at.Stopped || l.at.Step == l.config.Schedule.Steps {
+		return
+	}
+	for _, kind := range l.at.Processors {
+		if processor.Changed(kind, here) {
+			l.warn("the run was begun on %s and goes on on %s, whose kernels sum in another order: it will not end with the bytes that either of them alone would give", kind, here)
+			break
+		}
+	}
+	if !slices.Contains(l.at.Processors, here) {
+		l.at.Processors = append(l.at.Processors, here)
+	}
 }
 
 func (l *loop) warn(format string, args ...any) {

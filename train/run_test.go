@@ -390,3 +390,46 @@ func TestConfigFaults(t *testing.T) {
 		}
 	}
 }
+
+// A run that is resumed on another kind of processor goes on and says so; what it ends with names both.
+func TestResumeOnAnotherProcessor(t *testing.T) {
+	on := func(kind string, warnings *[]string) func(c *train.Config) {
+		return func(c *train.Config) {
+			c.Processor = kind
+			c.Warn = func(text string) { *warnings = append(*warnings, text) }
+		}
+	}
+	for _, tt := range []struct {
+		name, before, now string
+		warned            bool
+		want              []string
+	}{
+		{"same", "a", "a", false, []string{"a"}},
+		{"other", "a", "b", true, []string{"a", "b"}},
+		{"of an earlier version", "", "b", false, []string{"b"}},
+		{"to an unknown one", "a", "", false, []string{"a"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dir, o := t.TempDir(), newToy()
+			var warnings []string
+			o.crash = 9
+			if _, err := run(t, dir, o, on(tt.before, &warnings)); !errors.Is(err, errCrash) || len(warnings) > 0 {
+				t.Fatalf("%v, warnings %q", err, warnings)
+			}
+			result, err := run(t, dir, newToy(), on(tt.now, &warnings))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !slices.Equal(result.Processors, tt.want) {
+				t.Errorf("it was trained on %q, want %q", result.Processors, tt.want)
+			}
+			if warned := len(warnings) == 1 && strings.Contains(warnings[0], "begun on a and goes on on b"); warned != tt.warned || len(warnings) > 1 {
+				t.Errorf("warnings %q", warnings)
+			}
+			warnings = nil
+			if result, err = run(t, dir, newToy(), on("c", &warnings)); err != nil || len(warnings) > 0 || !slices.Equal(result.Processors, tt.want) {
+				t.Errorf("a finished run on a third kind: %v, warnings %q, processors %q", err, warnings, result.Processors)
+			}
+		})
+	}
+}

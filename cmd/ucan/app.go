@@ -21,7 +21,8 @@ type app struct {
 	config         configFile
 	flags          *pflag.FlagSet // of the command that runs
 	log            *slog.Logger
-	started        bool // the command line was understood and our code runs
+	processor      string // the kind of this machine's, as records name it
+	started        bool   // the command line was understood and our code runs
 	closers        []func() error
 }
 
@@ -32,6 +33,8 @@ func newApp(stdout, stderr io.Writer) *app {
 		viper:  viper.New(),
 		flags:  pflag.NewFlagSet("ucan", pflag.ContinueOnError),
 		log:    slog.New(slog.DiscardHandler),
+
+		processor: thisProcessor(),
 	}
 }
 

@@ -72,7 +72,7 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	}
 	var reach float64
 	c.certifier, reach, err = bench.Certifier(ctx, workbench.Certification{
-		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildVersion(),
+		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildVersion(), Processor: c.a.processor,
 	})
 	if err != nil {
 		return err
@@ -107,7 +107,7 @@ func (c *certification) record(ctx context.Context) results.Run {
 	return results.Run{
 		Command: "certify", Configuration: configuration,
 		Hashes:      c.bench.hashes(ctx, c.certifier.Noise),
-		Environment: c.bench.environment(),
+		Environment: c.bench.environment(c.a),
 	}
 }
 
@@ -135,6 +135,7 @@ func (c *certification) openOutputs(ctx context.Context) error {
 	}
 	c.writer = writer
 	c.a.onClose(writer.Close)
+	c.a.warnProcessors(o.outputs(), writer.OtherProcessors(), "every row is sound as it stands, and certificates name the processor of each")
 	if o.jsonl != "" {
 		c.fields = certificate.NewFolder(filepath.Dir(o.jsonl))
 	}

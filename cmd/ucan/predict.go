@@ -137,6 +137,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 		return prediction{}, err
 	}
 	p.a.onClose(p.writer.Close)
+	p.a.warnProcessors(p.options.output.outputs(), p.writer.OtherProcessors(), "every row holds as it stands, and the record beside the table names both")
 	left := len(p.writer.Remaining())
 	p.bar = progress.New(p.a.progressWriter(), p.a.progressOptions(len(p.bench.indices), len(p.bench.indices)-left))
 	defer p.bar.Close()
@@ -225,7 +226,7 @@ func (p *predictor) record(ctx context.Context) results.Run {
 	return results.Run{
 		Command: "predict", Configuration: configuration,
 		Hashes:      p.bench.hashes(ctx, p.noise),
-		Environment: p.bench.environment(),
+		Environment: p.bench.environment(p.a),
 	}
 }
 

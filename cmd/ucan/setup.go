@@ -183,10 +183,10 @@ func (w *bench) checkClean(ctx context.Context, a *app, force bool) error {
 }
 
 // environment is what a run records without comparing it on resume.
-func (w *bench) environment() map[string]any {
+func (w *bench) environment(a *app) map[string]any {
 	return map[string]any{
 		"ucan": buildVersion(), "onnxruntime": w.Runtime.Version(), "provider": w.Model.Provider(),
-		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, "setting": w.Setting,
+		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: a.processor, "setting": w.Setting,
 	}
 }
 

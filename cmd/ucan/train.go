@@ -202,7 +202,7 @@ func (o trainOptions) scheduleConfig(rate float64, batches int) optim.Schedule {
 // loopConfig is the configuration of the loop without optimiser, schedule, fingerprint and choices.
 func (a *app) loopConfig(o trainOptions) train.Config {
 	c := train.DefaultConfig(o.out)
-	c.Resume, c.Epochs, c.Clip, c.Average = o.resume, o.epochs, o.clip, o.ema
+	c.Resume, c.Epochs, c.Clip, c.Average, c.Processor = o.resume, o.epochs, o.clip, o.ema, a.processor
 	c.LogEvery, c.CheckpointEvery, c.ValidateEvery, c.Patience, c.KeepBest = o.logEvery, o.checkpointEvery, o.valEvery, o.patience, o.keepBest
 	c.Warn = func(text string) { a.warn("%s", text) }
 	return c

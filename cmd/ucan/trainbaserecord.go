@@ -69,7 +69,7 @@ func (t *baseTraining) configure(net *base.Net, network map[string]any) (train.C
 		Configuration: plain,
 		Environment: map[string]any{
 			"ucan": buildVersion(), "onnxruntime": t.rt.Version(), "provider": t.session.providers[0].Name,
-			"platform": goruntime.GOOS + "/" + goruntime.GOARCH,
+			"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: t.a.processor,
 		},
 	}
 	config.Fingerprint, err = t.record.Fingerprint()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"ucan/internal/progress"
 	"ucan/models"
@@ -55,7 +56,7 @@ func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime,
 	bar := progress.New(t.a.progressWriter(), t.a.progressOptions(set.Len(), 0))
 	before := 0
 	result, err := perinput.Run(ctx, rt, model, set, perinput.Config{
-		Field: c, Dir: t.train.out, Resume: t.train.resume, Batch: perInputBatch, Session: trainSession(t.session),
+		Field: c, Dir: t.train.out, Resume: t.train.resume, Batch: perInputBatch, Session: trainSession(t.session), Processor: t.a.processor,
 		Progress: func(done, _ int) {
 			bar.Add(int64(done - before))
 			before = done
@@ -69,6 +70,10 @@ func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime,
 		return refusedError{err}
 	case err != nil:
 		return err
+	}
+	if len(result.OtherProcessors) > 0 {
+		t.a.warn("resume %q: some fields were optimised on %s, the rest on %s: the bundle has not the bytes that either alone would give",
+			t.train.out, strings.Join(result.OtherProcessors, " and "), t.a.processor)
 	}
 	return t.a.presentPerInput(result, t.train.out, c.Seed)
 }

@@ -17,7 +17,7 @@ const version = "0.1.0"
 func newVersionCommand(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of ucan, Go and onnxruntime",
+		Short: "Print the versions of ucan, Go and onnxruntime, and the kind of processor",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(cmd.Context(), a) },
 	}
@@ -42,10 +42,10 @@ func runVersion(ctx context.Context, a *app) error {
 	}
 	if a.json() {
 		return writeJSON(a.stdout, map[string]string{
-			"ucan": buildVersion(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH, "onnxruntime": where,
+			"ucan": buildVersion(), "go": goruntime.Version(), "platform": goruntime.GOOS + "/" + goruntime.GOARCH, "processor": a.processor, "onnxruntime": where,
 		})
 	}
-	fmt.Fprintf(a.stdout, "ucan        %s\ngo          %s %s/%s\nonnxruntime %s\n",
-		buildVersion(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, where)
+	fmt.Fprintf(a.stdout, "ucan        %s\ngo          %s %s/%s\nprocessor   %s\nonnxruntime %s\n",
+		buildVersion(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, a.processor, where)
 	return nil
 }

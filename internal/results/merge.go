@@ -71,6 +71,7 @@ func merge(output string, parts, keys []string) error {
 		if err := samePart(parts[0], part, run, r, keys); err != nil {
 			return err
 		}
+		run, _ = run.withProcessors(r.Processors())
 		all = append(all, lines...)
 	}
 	sort.SliceStable(all, func(i, j int) bool { return all[i].index < all[j].index })

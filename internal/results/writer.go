@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"sync"
 )
 
@@ -36,6 +37,7 @@ type Writer struct {
 	rows    []Row
 	// next is the place of the first row that some output lacks.
 	next   int
+	others []string // see OtherProcessors
 	err    error
 	closed bool
 }
@@ -84,22 +86,20 @@ func open(cfg Config, opener opener) (*Writer, error) {
 
 func (w *Writer) prepare(cfg Config, opener opener) error {
 	olds := make([]*Table, len(w.outputs))
+	records := make([]Run, len(w.outputs))
 	for i, o := range w.outputs {
 		l, err := lock(o.path)
 		if err != nil {
 			return err
 		}
 		w.locks = append(w.locks, l)
-		if olds[i], err = w.inspect(o, cfg); err != nil {
+		if olds[i], records[i], err = w.inspect(o, cfg); err != nil {
 			return err
 		}
 	}
 	for i, o := range w.outputs {
-		// What is there keeps its record: it tells how the first rows came about.
-		if olds[i] == nil {
-			if err := cfg.Run.Write(o.path); err != nil {
-				return err
-			}
+		if err := w.writeRecord(o, cfg.Run, olds[i], records[i]); err != nil {
+			return err
 		}
 		if err := o.open(opener, olds[i]); err != nil {
 			return err
@@ -121,38 +121,59 @@ func (w *Writer) prepare(cfg Config, opener opener) error {
 	return nil
 }
 
-// inspect decides whether an output may be written, and reads what it holds.
-func (w *Writer) inspect(o *output, cfg Config) (*Table, error) {
+// writeRecord stores the record of an output. What is there keeps its record, which tells how the first rows came about;
+// only the processors that go on with it are added.
+func (w *Writer) writeRecord(o *output, now Run, old *Table, stored Run) error {
+	if old == nil {
+		return now.Write(o.path)
+	}
+	if len(old.Rows) == len(w.indices) {
+		return nil
+	}
+	record, others, added := stored.goOn(now)
+	for _, kind := range others {
+		if !slices.Contains(w.others, kind) {
+			w.others = append(w.others, kind)
+		}
+	}
+	if !added {
+		return nil
+	}
+	return record.Write(o.path)
+}
+
+// inspect decides whether an output may be written, and reads what it holds and its record.
+func (w *Writer) inspect(o *output, cfg Config) (*Table, Run, error) {
 	old, err := existing(o.path, o.json)
 	if !cfg.Resume {
 		if old != nil || errors.Is(err, ErrFormat) {
-			return nil, existsError(o.path)
+			return nil, Run{}, existsError(o.path)
 		}
-		return nil, err
+		return nil, Run{}, err
 	}
 	if err != nil || old == nil {
-		return nil, err
+		return nil, Run{}, err
 	}
 	stored, err := ReadRun(o.path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, kindErrorf(ErrMismatch, "resume %q: its record %q is missing, so nothing tells how it was made; write elsewhere", o.path, RunPath(o.path))
+		return nil, Run{}, kindErrorf(ErrMismatch, "resume %q: its record %q is missing, so nothing tells how it was made; write elsewhere", o.path, RunPath(o.path))
 	}
 	if err != nil {
-		return nil, err
+		return nil, Run{}, err
 	}
 	diffs, err := stored.Compare(cfg.Run)
 	if err != nil {
-		return nil, err
+		return nil, Run{}, err
 	}
 	if len(diffs) > 0 {
-		return nil, mismatch(o.path, diffs)
+		return nil, Run{}, mismatch(o.path, diffs)
 	}
 	for i, row := range old.Rows {
 		if i >= len(w.indices) || row.Index != w.indices[i] {
-			return nil, kindErrorf(ErrMismatch, "resume %q: its row %d is of input %d, which the present selection does not have there; use the same selection, or another output", o.path, i+1, row.Index)
+			return nil, Run{}, kindErrorf(ErrMismatch, "resume %q: its row %d is of input %d, which the present selection does not have there; use the same selection, or another output", o.path, i+1, row.Index)
 		}
 	}
-	return old, nil
+	return old, stored, nil
 }
 
 // Done says whether every output has the input already.
@@ -184,7 +205,9 @@ func (w *Writer) Rows() []Row {
 // call returns that failure, and what was written stays.
 //
 // Where an output has the input already, the row must say the same but for the
-// time; if not, the error matches [ErrMismatch].
+// time; if not, the error matches [ErrMismatch]. Only where another kind of
+// processor made a certificate, which may have counted otherwise, that certificate
+// stands and the table takes its row.
 func (w *Writer) Put(row Row, certificate []byte) error {
 	if err := row.Validate(); err != nil {
 		return err
@@ -249,7 +272,13 @@ func (w *Writer) flush() error {
 	for _, o := range w.outputs { // nothing is written of a row that contradicts a stored one
 		for i, e := range batch {
 			if place := first + i; place < len(o.rows) {
-				if err := o.confirm(o.rows[place], e.row); err != nil {
+				err := o.confirm(o.rows[place], e.row)
+				switch {
+				case err == nil:
+				case o.json && len(w.others) > 0:
+					// Another kind of processor may count otherwise: the certificate that is there stands, and the table says the same.
+					batch[i].row = o.rows[place]
+				default:
 					return err
 				}
 			}

@@ -159,6 +159,8 @@ type Certification struct {
 	Seed       uint64
 	// Version is that of the program, as certificates record it.
 	Version string
+	// Processor is the kind of this machine's (processor.Processor), as certificates record it; "" for unknown.
+	Processor string
 }
 
 // Certifier makes what turns inputs into certificates; whoever asked for it closes its Noise. reach is the largest
@@ -199,7 +201,7 @@ func (b *Bench) Certifier(ctx context.Context, c Certification) (certifier *pipe
 			Model: model,
 			Run: certificate.Run{
 				Seed: certificate.Seed(c.Seed), Provider: b.Model.Provider(), ONNXRuntime: b.Runtime.Version(),
-				Batch: b.Setting.Batch, Ucan: c.Version, Notes: notes,
+				Batch: b.Setting.Batch, CPU: c.Processor, Ucan: c.Version, Notes: notes,
 			},
 		},
 	}, reach, nil

@@ -251,8 +251,11 @@ type Run struct {
 	Provider    string `json:"provider"`
 	ONNXRuntime string `json:"onnxruntime"`
 	Batch       int    `json:"batch"`
-	Ucan        string `json:"ucan"`
-	Seconds     Float  `json:"seconds"`
+	// CPU is the kind of processor that counted the votes, for example "x86-64 avx2 (AMD EPYC)"; "" where it is unknown, as
+	// in certificates of earlier versions. Another kind may count a few votes otherwise.
+	CPU     string `json:"cpu,omitempty"`
+	Ucan    string `json:"ucan"`
+	Seconds Float  `json:"seconds"`
 	// Notes are the run's own remarks, such as a forced sanity check.
 	Notes map[string]string `json:"notes,omitempty"`
 }

@@ -55,7 +55,9 @@ type Outcome struct {
 	// Validation is that of the weights kept, from the end of BestEpoch; nil without held-out images.
 	Validation *Validated `yaml:"validation,omitempty" json:"validation,omitempty"`
 	BestEpoch  int        `yaml:"best_epoch,omitempty" json:"best_epoch,omitempty"`
-	Seconds    float64    `yaml:"seconds" json:"seconds"`
+	// Processors are the kinds of processor that took steps; a model made on several has bytes of its own.
+	Processors []string `yaml:"processors,omitempty" json:"processors,omitempty"`
+	Seconds    float64  `yaml:"seconds" json:"seconds"`
 }
 
 // Validated is a validation as records show it.
@@ -70,7 +72,7 @@ type Validated struct {
 func NewOutcome(r train.Result, model string) *Outcome {
 	o := &Outcome{
 		Model: model, Epochs: r.Epochs, Steps: r.Steps, StoppedEarly: r.Stopped,
-		Loss: r.Loss, Noisy: r.Noisy, BestEpoch: r.BestEpoch, Seconds: r.Seconds,
+		Loss: r.Loss, Noisy: r.Noisy, BestEpoch: r.BestEpoch, Processors: r.Processors, Seconds: r.Seconds,
 	}
 	if b := r.Best; b != nil {
 		o.Validation = &Validated{Clean: b.Clean, Noisy: b.Noisy, Radius: b.Score}

@@ -14,6 +14,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -23,6 +24,7 @@ import (
 	"ucan/npg/perinput"
 	"ucan/runtime"
 	"ucan/runtime/files"
+	"ucan/runtime/processor"
 	"ucan/smooth"
 	"ucan/train"
 	"ucan/train/checkpoint"
@@ -47,6 +49,8 @@ type Config struct {
 	Progress func(done, total int)
 	// Record is kept in the bundle's training record besides what the package writes.
 	Record map[string]any
+	// Processor is the kind of processor that optimises (processor.Processor), "" for unknown; it is stored with each field.
+	Processor string
 }
 
 // Result is what a run left behind.
@@ -57,6 +61,8 @@ type Result struct {
 	// Gain is the geometric mean, over the certifiable inputs, of the estimated certified ALM over that of the isotropic
 	// start, where the latter is positive; 1 for none.
 	Gain float64
+	// OtherProcessors are the kinds of processor, other than Config.Processor, that stored fields were taken over from.
+	OtherProcessors []string
 	// Report is the diagnosis of the bundle.
 	Report diagnose.Report
 }
@@ -66,6 +72,8 @@ type kept struct {
 	// Settings is the digest of everything that the field depends on besides the input.
 	Settings string          `json:"settings"`
 	Result   perinput.Result `json:"result"`
+	// Processor is the kind that made it, "" where unknown.
+	Processor string `json:"processor,omitempty"`
 }
 
 // Run optimises a field for every input of the set and writes the bundle. Errors match [ErrConfig], and
@@ -148,6 +156,7 @@ type run struct {
 	network  *perinput.Network
 	folder   string
 	settings string
+	others   []string // kinds of processor, other than this one, of fields taken over
 }
 
 // record is what the bundle keeps of how it came about. It holds no path and no time.
@@ -218,6 +227,9 @@ func (r *run) field(ctx context.Context, x []float32, id [32]byte) (perinput.Res
 	if err == nil {
 		var k kept
 		if json.Unmarshal(text, &k) == nil && k.Settings == r.settings && len(k.Result.Sigma) == len(x) {
+			if processor.Changed(k.Processor, r.config.Processor) && !slices.Contains(r.others, k.Processor) {
+				r.others = append(r.others, k.Processor)
+			}
 			return k.Result, nil
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
@@ -227,7 +239,7 @@ func (r *run) field(ctx context.Context, x []float32, id [32]byte) (perinput.Res
 	if err != nil {
 		return perinput.Result{}, err
 	}
-	if text, err = json.Marshal(kept{r.settings, result}); err != nil {
+	if text, err = json.Marshal(kept{r.settings, result, r.config.Processor}); err != nil {
 		return perinput.Result{}, err
 	}
 	return result, checkpoint.WriteFile(path, text)
@@ -235,7 +247,7 @@ func (r *run) field(ctx context.Context, x []float32, id [32]byte) (perinput.Res
 
 // conclude examines the fields and writes the bundle.
 func (r *run) conclude(ctx context.Context, fields []bundle.Input, results []perinput.Result) (Result, error) {
-	out := Result{Inputs: len(results), Gain: 1}
+	out := Result{Inputs: len(results), Gain: 1, OtherProcessors: r.others}
 	logs, counted := 0.0, 0
 	for _, one := range results {
 		if one.Certifiable {

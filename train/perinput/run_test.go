@@ -69,7 +69,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	c := config(broken)
-	c.Progress = func(int, int) { cancel() }
+	c.Progress, c.Processor = func(int, int) { cancel() }, "a"
 	if _, err = Run(ctx, rt, model, set, c); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want an interruption", err)
 	}
@@ -80,9 +80,13 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 	if _, err = Run(context.Background(), rt, model, set, c); !errors.Is(err, ErrConfig) {
 		t.Errorf("going on without being asked to: %v, want ErrConfig", err)
 	}
-	c.Resume = true
-	if _, err = Run(context.Background(), rt, model, set, c); err != nil {
+	c.Resume, c.Processor = true, "b"
+	result, err = Run(context.Background(), rt, model, set, c)
+	if err != nil {
 		t.Fatal(err)
+	}
+	if !slices.Equal(result.OtherProcessors, []string{"a"}) {
+		t.Errorf("a resumed run names the processors %q of before, want a", result.OtherProcessors)
 	}
 	for _, name := range []string{bundle.ManifestName, "sigmas.npy", "inputs.txt"} {
 		a, errA := os.ReadFile(filepath.Join(whole, name))

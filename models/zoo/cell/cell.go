@@ -27,8 +27,8 @@ type Opener struct {
 	Artifacts *artifact.Resolver
 	// CacheDir is the folder of models that are known to load; "" for none.
 	CacheDir string
-	// Version is that of the program, as certificates record it.
-	Version string
+	// Version is that of the program, Processor the kind of this machine's processor, as certificates record them.
+	Version, Processor string
 }
 
 // Pair is a model of a run beside one of its data sources. One goroutine at a time may use it.
@@ -193,7 +193,7 @@ func (p *Pair) Certifier(ctx context.Context, c *spec.Cell) (*pipeline.Certifier
 	if err != nil {
 		return nil, err
 	}
-	made, _, err := p.Bench.Certifier(ctx, workbench.Certification{Noise: noise, Statistics: statistics, Seed: p.run.Seed, Version: p.opener.Version})
+	made, _, err := p.Bench.Certifier(ctx, workbench.Certification{Noise: noise, Statistics: statistics, Seed: p.run.Seed, Version: p.opener.Version, Processor: p.opener.Processor})
 	if err != nil {
 		return nil, fmt.Errorf("make the certifier of %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
 	}
