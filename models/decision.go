@@ -21,7 +21,7 @@ type head struct {
 	// rank is that of a real run; classes is the number of classes.
 	rank    int
 	classes int
-	width   int // scores a row; 0 for a label
+	width   int // scores a row; 0 for a label without any
 	// ballot is what a label is the index in, nil where that is not known; ballotRank is
 	// that tensor's rank in a real run.
 	ballot     *ballot
@@ -29,7 +29,7 @@ type head struct {
 }
 
 // withDecision returns m with the decision appended: outputs labelName (int32 [N])
-// and, except for Label, scoresName (float [N, classes]).
+// and, where there are scores, scoresName (float [N, classes]).
 //
 // batch is the fixed batch, or −1. The labels are computed from comparisons alone,
 // so that they are exact in every element type:
@@ -48,6 +48,9 @@ func withDecision(m *onnx.Model, h head, d Decision, batch int64) (*onnx.Model, 
 		if d.Kind == Label {
 			err = w.label(h)
 			p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(labelName, onnx.Int32, batch)}
+			if h.width > 0 {
+				p.Graph.Output = append(p.Graph.Output, tensorInfo(scoresName, onnx.Float, batch, int64(h.width)))
+			}
 		} else {
 			err = w.scored(h, d)
 			p.Graph.Output = []*onnxpb.ValueInfoProto{
@@ -170,6 +173,13 @@ func (w *weaver) label(h head) error {
 			return err
 		}
 		in = w.op("And", []string{in, valid})
+		if h.width > 0 {
+			scores, err := w.reshape(w.cast(h.ballot.values, onnx.Float), -1, int64(h.width))
+			if err != nil {
+				return err
+			}
+			w.opTo(scoresName, "Identity", []string{scores})
+		}
 	}
 	return w.vote(l, in)
 }

@@ -23,6 +23,8 @@ type Model struct {
 
 	fixedBatch int // 0: any batch
 	scoreWidth int
+	trialWidth int        // of the prepared graph's scores, those behind a label included
+	inputType  onnx.DType // of the model's own input
 	provider   string
 	scorer     scorer
 }
@@ -63,8 +65,8 @@ func (m *Model) FixedBatch() int { return m.fixedBatch }
 func (m *Model) Report() Report { return m.report }
 
 // Graph returns the prepared graph: input "ucan.x" of type float and shape
-// [N, source…], outputs "ucan.label" (int32 [N]) and, unless the decision is Label,
-// "ucan.scores" ([N, K]).
+// [N, source…], outputs "ucan.label" (int32 [N]) and "ucan.scores" ([N, K]); under Label
+// the latter holds what the label is the index in, and is missing where that is not known.
 func (m *Model) Graph() *onnx.Model { return m.graph }
 
 // product multiplies dimensions.

@@ -221,7 +221,10 @@ func (p *plan) ownBatch() int {
 }
 
 func (m *Model) accept(p *plan, prepared *onnx.Model, h head, fixed int) {
-	m.graph, m.fixedBatch, m.scoreWidth = prepared, fixed, h.width
+	m.graph, m.fixedBatch, m.scoreWidth, m.trialWidth, m.inputType = prepared, fixed, h.width, h.width, p.input.Type
+	if p.decision.Kind == Label {
+		m.scoreWidth = 0 // the ballot's values are there to explain near ties; a label may number them otherwise
+	}
 	p.report.Classes = h.classes
 }
 
@@ -298,6 +301,9 @@ func (m *Model) measureBallot(ctx context.Context, e *engine, p *plan, g *onnx.M
 		return h, shapeError{p.ballot.values, shape, batch}
 	}
 	h.ballot, h.ballotRank = p.ballot, len(shape)
+	if axis > 0 && shape[0] == batch || batch == 1 { // a row's values lie side by side
+		h.width = int(shape[axis])
+	}
 	if h.classes == 0 {
 		if shape[axis] < 2 || shape[axis] > maxClasses {
 			return h, unknownClasses

@@ -51,7 +51,14 @@ type comparison struct {
 	largest  float64 // relative to the largest finite score
 	bits     bool    // all scores were equal bit for bit
 	flipped  bool    // a decision changed, and no tie explains it
+	ties     int     // decisions that changed at a near tie
 	compared int
+}
+
+// merge adds what another comparison found.
+func (c *comparison) merge(o comparison) {
+	c.largest, c.bits, c.flipped = max(c.largest, o.largest), c.bits && o.bits, c.flipped || o.flipped
+	c.ties, c.compared = c.ties+o.ties, c.compared+o.compared
 }
 
 // rows compares row i of a with row j of b.
@@ -78,6 +85,8 @@ func (c *comparison) rows(a answer, i int, b answer, j int, scale float64) {
 		// Rounding may part two scores that all but tie.
 		if a.scores == nil || margin(a.row(i)) > 4*worst {
 			c.flipped = true
+		} else {
+			c.ties++
 		}
 		c.bits = false
 	}

@@ -57,6 +57,9 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 	if err := c.makeCertifier(ctx); err != nil {
 		return nil, err
 	}
+	if err := bench.checkRows(ctx, a, bench.indices, o.seed, sealWith(c.certifier.Noise)); err != nil {
+		return nil, err
+	}
 	return c, c.openOutputs(ctx)
 }
 

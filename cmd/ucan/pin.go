@@ -102,11 +102,23 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, cleanSpec strin
 		return usagef("predict --pin %q: none of the %d chosen inputs has a certificate there; choose others with --skip and --max", path, len(p.bench.indices))
 	}
 	a.note("%d of %d chosen inputs have a certificate; seed %d", len(indices), len(p.bench.indices), o.seed)
+	if err = p.bench.checkRows(ctx, a, indices, o.seed, p.seal); err != nil {
+		return err
+	}
 	out, err := p.run(ctx, indices)
 	if err != nil {
 		return err
 	}
 	return out.present(a, path)
+}
+
+// seal is the noise of an input's certificate, for the check before the run.
+func (p *pinner) seal(_ context.Context, item dataset.Item) (*smooth.SealedNoise, error) {
+	c := p.certificates[item.Index]
+	if !slices.Equal(c.Input.Shape, item.Shape) {
+		return nil, nil // refused when its turn comes
+	}
+	return c.SealedNoise(p.folder)
 }
 
 // read loads the certificates by index, each checked: noise is replayed from true ones only.

@@ -127,6 +127,9 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 		p.a.onClose(p.noise.Close)
 		p.a.noteNoise(ctx, p.noise)
 	}
+	if err := p.bench.checkRows(ctx, p.a, p.bench.indices, p.options.seed, sealWith(p.noise)); err != nil {
+		return prediction{}, err
+	}
 	var err error
 	if p.writer, err = results.Open(results.Config{
 		TSV: p.options.output.tsv, Indices: p.bench.indices, Resume: p.options.output.resume, Run: p.record(ctx),

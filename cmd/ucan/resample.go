@@ -64,6 +64,10 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []*certifi
 	}
 	out := &resampling{Samples: n}
 	folder := certificate.NewFolder(filepath.Dir(path))
+	seal, indices := sealStored(all, folder)
+	if err = bench.checkRows(ctx, a, indices, o.seed, seal); err != nil {
+		return nil, err
+	}
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(all), 0))
 	defer bar.Close()
 	for i, c := range all {

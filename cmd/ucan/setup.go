@@ -22,6 +22,7 @@ import (
 type bench struct {
 	workbench.Bench
 	indices []int
+	rows    *models.RowCheck // what trial batches showed; nil before them
 }
 
 // openSource opens a source until the command ends, and says what it leaves out.
@@ -184,10 +185,14 @@ func (w *bench) checkClean(ctx context.Context, a *app, force bool) error {
 
 // environment is what a run records without comparing it on resume.
 func (w *bench) environment(a *app) map[string]any {
-	return map[string]any{
+	e := map[string]any{
 		"ucan": buildVersion(), "onnxruntime": w.Runtime.Version(), "provider": w.Model.Provider(),
 		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: a.processor, "setting": w.Setting,
 	}
+	if w.rows != nil {
+		e["rows_checked"] = w.rows
+	}
+	return e
 }
 
 // describeData is the data as runs record and compare them, beside their fingerprint: what images are resized to is no

@@ -12,21 +12,22 @@ type Phase uint8
 // The phases of a certification. Their numbers enter the stream's key and are
 // never renumbered: a change would alter every stored certificate's replay.
 const (
-	Train    Phase = 1 // noise of training steps
-	NPG      Phase = 2 // a noise parameter generator's own randomness
-	Selector Phase = 3 // the isotropic selector of the guarantee "selector"
-	Pilot    Phase = 4 // calibration, cost estimates, choice of n
-	Select   Phase = 5 // n0 samples that choose the class
-	Estimate Phase = 6 // n samples that bound its probability
-	Predict  Phase = 7 // samples of Predict
-	Audit    Phase = 8 // leak, drift and attack audits
-	Resample Phase = 9 // verify --resample
+	Train    Phase = 1  // noise of training steps
+	NPG      Phase = 2  // a noise parameter generator's own randomness
+	Selector Phase = 3  // the isotropic selector of the guarantee "selector"
+	Pilot    Phase = 4  // calibration, cost estimates, choice of n
+	Select   Phase = 5  // n0 samples that choose the class
+	Estimate Phase = 6  // n samples that bound its probability
+	Predict  Phase = 7  // samples of Predict
+	Audit    Phase = 8  // leak, drift and attack audits
+	Resample Phase = 9  // verify --resample
+	Check    Phase = 10 // trial batches before a run: is the answer a function of the row?
 )
 
 // phaseNames is indexed by Phase.
 var phaseNames = [...]string{
 	Train: "train", NPG: "npg", Selector: "selector", Pilot: "pilot", Select: "select",
-	Estimate: "estimate", Predict: "predict", Audit: "audit", Resample: "resample",
+	Estimate: "estimate", Predict: "predict", Audit: "audit", Resample: "resample", Check: "check",
 }
 
 // String returns the phase's lower-case name, or "phase(N)" for an unknown one.

@@ -180,7 +180,9 @@ func (p *Pair) Statistics(inputs int) (workbench.Statistics, error) {
 	return s.Share(int64(inputs))
 }
 
-// Certifier returns what certifies the inputs of a cell of the pair; it is made once.
+// Certifier returns what certifies the inputs of a cell of the pair; it is made once, after trial batches of the source's
+// first inputs under its noise ([workbench.Bench.CheckRows]): a models.Refusal where they show that rows depend on each
+// other.
 func (p *Pair) Certifier(ctx context.Context, c *spec.Cell) (*pipeline.Certifier, error) {
 	if made := p.certifiers[c.Noise]; made != nil {
 		return made, nil
@@ -198,6 +200,15 @@ func (p *Pair) Certifier(ctx context.Context, c *spec.Cell) (*pipeline.Certifier
 		return nil, fmt.Errorf("make the certifier of %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
 	}
 	p.onClose(made.Noise.Close)
+	first := make([]int, min(p.Source.Len(), 64)) // the same inputs for every shard
+	for i := range first {
+		first[i] = i
+	}
+	if _, err = p.CheckRows(ctx, first, p.run.Seed, func(ctx context.Context, item dataset.Item) (*smooth.SealedNoise, error) {
+		return made.Noise.Seal(ctx, item.X)
+	}); err != nil {
+		return nil, fmt.Errorf("%s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
+	}
 	p.certifiers[c.Noise] = made
 	return made, nil
 }

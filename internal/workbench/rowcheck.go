@@ -1,0 +1,119 @@
+package workbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ucan/internal/dataset"
+	"ucan/models"
+	"ucan/smooth"
+	"ucan/smooth/stream"
+)
+
+// The inputs that the check of rows looks at.
+const (
+	checkInputs = 3  // fill a batch each under noise
+	cleanInputs = 8  // share a batch without noise
+	checkTries  = 64 // inputs that are tried until as many can be read
+)
+
+// CheckRows runs trial batches on the sessions of the bench before anything is concluded from them: see
+// [models.Model.CheckRows]. The rows are those of the first usable inputs among indices, under the noise that seal makes
+// for each, or as they are where seal is nil; an input whose noise is nil is left out. The noise is that of [stream.Check], which nothing else draws from: the
+// check leaves every vote of the run as it is, and the same seed checks the same rows.
+func (b *Bench) CheckRows(ctx context.Context, indices []int, seed uint64, seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)) (models.RowCheck, error) {
+	most := checkInputs
+	if seal == nil {
+		most = cleanInputs
+	}
+	items, err := b.usable(ctx, indices, most)
+	if err != nil || len(items) == 0 {
+		return models.RowCheck{}, err
+	}
+	var batches [][]float32
+	if seal == nil {
+		batches = [][]float32{b.cleanBatch(items)}
+	} else if batches, err = b.noisyBatches(ctx, items, seed, seal); err != nil || len(batches) == 0 {
+		return models.RowCheck{}, err
+	}
+	var sessions []models.Session
+	for _, w := range b.Workers {
+		sessions = append(sessions, w)
+	}
+	check, err := b.Model.CheckRows(ctx, batches, b.Setting.IntraOp, sessions)
+	if seal == nil {
+		check.Inputs = len(items)
+	}
+	return check, err
+}
+
+// usable reads the first inputs that can be read.
+func (b *Bench) usable(ctx context.Context, indices []int, most int) ([]dataset.Item, error) {
+	var items []dataset.Item
+	for _, i := range indices[:min(len(indices), checkTries)] {
+		if len(items) == most {
+			break
+		}
+		item, err := b.Inputs().At(ctx, i)
+		var bad *dataset.ItemError
+		if errors.As(err, &bad) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+	}
+	return items, nil
+}
+
+// cleanBatch fills a batch with the inputs in turn.
+func (b *Bench) cleanBatch(items []dataset.Item) []float32 {
+	d := b.Model.Dim()
+	rows := make([]float32, b.Setting.Batch*d)
+	for r := range b.Setting.Batch {
+		copy(rows[r*d:(r+1)*d], items[r%len(items)].X)
+	}
+	return rows
+}
+
+// noisyBatches draws one batch of noisy rows for each input, as the run's own sampler does.
+func (b *Bench) noisyBatches(ctx context.Context, items []dataset.Item, seed uint64, seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)) ([][]float32, error) {
+	size := b.Setting.Batch
+	r := &recorder{input: make([]float32, size*b.Model.Dim()), labels: make([]int32, size)}
+	sampler, err := smooth.New([]smooth.Classifier{r}, smooth.Config{Dim: b.Model.Dim(), Classes: b.Model.Classes(), Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	var batches [][]float32
+	for _, item := range items {
+		noise, err := seal(ctx, item)
+		if err != nil {
+			return nil, fmt.Errorf("check rows of input %d: %w", item.Index, err)
+		}
+		if noise == nil {
+			continue
+		}
+		if _, err = sampler.Sample(ctx, item.X, item.SHA256, noise, stream.Check, 0, uint64(size)); err != nil {
+			return nil, fmt.Errorf("check rows of input %d: %w", item.Index, err)
+		}
+		batches = append(batches, slices.Clone(r.input))
+	}
+	return batches, nil
+}
+
+// recorder is a classifier that keeps the rows it is given and calls all of them class 0.
+type recorder struct {
+	input  []float32
+	labels []int32
+}
+
+var _ smooth.Classifier = (*recorder)(nil)
+
+func (r *recorder) Input() []float32 { return r.input }
+
+func (r *recorder) Classify(_ context.Context, rows int) ([]int32, error) {
+	return r.labels[:rows], nil
+}
