@@ -105,9 +105,9 @@ func (c *call) apply() {
 	r.apply(c)
 }
 
-// input returns the i-th input, nil where it is left out.
+// input returns the i-th input, nil where it is left out or i is negative.
 func (c *call) input(i int) *value {
-	if i < len(c.in) {
+	if i >= 0 && i < len(c.in) {
 		return c.in[i]
 	}
 	return nil

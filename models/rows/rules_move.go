@@ -65,7 +65,17 @@ func concatRule(c *call) {
 			c.mix("it joins %s with %s, which holds the rows of the batch on axis %d", shapeText(v.dims), shapeText(r.dims), r.axis)
 			return
 		}
-		out.dims[a] = out.dims[a].plus(v.dims[a])
+		for i, d := range v.dims {
+			switch {
+			case i == a:
+				out.dims[a] = out.dims[a].plus(d)
+			case out.dims[i].open:
+				out.dims[i] = d
+			case d != out.dims[i] && !d.open:
+				c.mix("extents %s and %s do not match", d, out.dims[i])
+				return
+			}
+		}
 	}
 	c.set(0, out)
 }

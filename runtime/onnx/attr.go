@@ -161,8 +161,10 @@ func Describe(n *onnxpb.NodeProto) string {
 	if n.GetName() != "" {
 		return fmt.Sprintf("%s %q", op, n.GetName())
 	}
-	if len(n.GetOutput()) > 0 {
-		return fmt.Sprintf("%s making %q", op, n.GetOutput()[0])
+	for _, o := range n.GetOutput() {
+		if o != "" { // the first may be left out
+			return fmt.Sprintf("%s making %q", op, o)
+		}
 	}
 	return op
 }
