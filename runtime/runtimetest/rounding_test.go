@@ -87,7 +87,9 @@ func TestNetworkError(t *testing.T) {
 		}
 		return m
 	}
-	run := func(m *onnx.Model) map[string][]float32 { return map[string][]float32{"y": evaluate(t, rt, m, x, rows*out)} }
+	run := func(m *onnx.Model) map[string][]float32 {
+		return map[string][]float32{"y": evaluate(t, rt, m, x, rows*out)}
+	}
 	m := build(w1)
 	tol := NetworkError(t, m, run)["y"]
 	got := run(m)["y"]
