@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/hazard"
 	"ucan/runtime/onnx/onnxpb"
 )
 
@@ -35,18 +36,8 @@ func (p *plan) planDenoiser(path string) error {
 	if err != nil {
 		return err
 	}
-	h, err := scanHazards(s.m)
-	if err != nil {
+	if err = hazard.Check(s.m); err != nil {
 		return err
-	}
-	if err = h.refusal(); err != nil {
-		return err
-	}
-	if err = checkWeights(s.m); err != nil {
-		return err
-	}
-	if v := s.m.Opset(""); v > 0 && v < oldestOpset {
-		return refuse(fmt.Sprintf("it is of opset %d, which onnxruntime does not run", v), "export it at opset 13 or newer")
 	}
 	if _, _, integer := integerRange(s.input.Type); integer {
 		return refuse(fmt.Sprintf("input %v takes integers", s.input), "export it with a float input")

@@ -5,10 +5,8 @@ import (
 	"slices"
 
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/hazard"
 )
-
-// oldestOpset is the oldest operator set that onnxruntime runs.
-const oldestOpset = 7
 
 // plan is everything decided about a file before anything runs.
 type plan struct {
@@ -83,7 +81,7 @@ func (p *plan) decide(d Declaration, yaml string, opts Options) error {
 		return err
 	}
 	p.roles()
-	if err = p.checkSound(); err != nil {
+	if err = hazard.Check(p.m); err != nil {
 		return err
 	}
 	if err = p.dropSubnormals(p.subject, ""); err != nil {
@@ -184,21 +182,6 @@ func (p *plan) roles() {
 			}
 		}
 	}
-}
-
-// checkSound refuses graphs that are no function of a row.
-func (p *plan) checkSound() error {
-	h, err := scanHazards(p.m)
-	if err != nil {
-		return err
-	}
-	if err = h.refusal(); err != nil {
-		return err
-	}
-	if v := p.m.Opset(""); v > 0 && v < oldestOpset {
-		return refuse(fmt.Sprintf("it is of opset %d, which onnxruntime does not run", v), "export it at opset 13 or newer")
-	}
-	return checkWeights(p.m)
 }
 
 // planInput settles the source's shape, the layout and the preprocessing.

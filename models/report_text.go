@@ -64,7 +64,7 @@ func (r Report) WriteText(w io.Writer) error {
 		}
 	}
 	if r.Refusal != nil {
-		fmt.Fprintf(&b, "\nrefused:  %s\n          %s\n", oneLine(r.Refusal.reasonText()), oneLine(r.Refusal.Remedy))
+		fmt.Fprintf(&b, "\nrefused:  %s\n          %s\n", oneLine(r.Refusal.ReasonText()), oneLine(r.Refusal.Remedy))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -9,6 +9,7 @@ import (
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/hazard"
 )
 
 // Graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
@@ -36,8 +37,9 @@ type GraphOptions struct {
 	Known string
 }
 
-// OpenGraph opens a graph with one float input and outputs of one value a coordinate each, for a batch of one. The first
-// load of a graph is tried in a process of its own where that is possible, since onnxruntime can abort on damaged ones.
+// OpenGraph opens a graph with one float input and outputs of one value a coordinate each, for a batch of one, so that no
+// other row can have a part in the answer. A graph whose answer is no function of its input is refused with a
+// *hazard.Refusal. The first load of a graph is tried in a process of its own where that is possible, since onnxruntime can abort on damaged ones.
 func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOptions) (_ *Graph, err error) {
 	m, err := onnx.Parse(model)
 	if err != nil {
@@ -52,6 +54,9 @@ func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOp
 			return nil, fmt.Errorf("it has %d outputs; give it one, or name them mu and sigma", len(outputs))
 		}
 		o.Outputs = []string{outputs[0].Name}
+	}
+	if err = checkGraph(m, o.Outputs); err != nil {
+		return nil, err
 	}
 	session := o.Session
 	session.IntraOp, session.Concurrent = 1, 0
@@ -71,6 +76,18 @@ func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOp
 		return nil, err
 	}
 	return g, g.allocate(rt, o.Shape)
+}
+
+// checkGraph refuses what makes the outputs, or may, no function of the input. The file itself is loaded whole.
+func checkGraph(m *onnx.Model, outputs []string) error {
+	used, err := m.WithOutputs(outputs...)
+	if err != nil {
+		return err
+	}
+	if used, err = used.WithoutDead(); err != nil {
+		return err
+	}
+	return hazard.Check(used)
 }
 
 // allocate makes the tensors.

@@ -1,4 +1,8 @@
-package models
+// Package hazard finds what makes a graph no function of its input: operators that draw random
+// numbers, normalisation and dropout in training mode, weights that are not numbers. The same
+// check serves classifiers, denoisers and generators of noise parameters, however their files are
+// given.
+package hazard
 
 import (
 	"errors"
@@ -20,10 +24,30 @@ type hazards struct {
 	unsure   []string // dropout whose mode is an input that is not constant
 }
 
-// scanHazards searches every node that can run: in the main graph, in subgraphs, and in
+// oldestOpset is the oldest operator set that onnxruntime runs.
+const oldestOpset = 7
+
+// Check refuses a graph whose answer is no function of its input (a *[Refusal]). Hand it what will
+// run: parts that no output depends on would count too. Whether rows of a batch are treated apart is
+// another question.
+func Check(m *onnx.Model) error {
+	h, err := scan(m)
+	if err != nil {
+		return err
+	}
+	if err = h.refusal(); err != nil {
+		return err
+	}
+	if v := m.Opset(""); v > 0 && v < oldestOpset {
+		return Refuse(fmt.Sprintf("it is of opset %d, which onnxruntime does not run", v), "export it at opset 13 or newer")
+	}
+	return checkWeights(m)
+}
+
+// scan searches every node that can run: in the main graph, in subgraphs, and in
 // the model's own functions, call by call, where an attribute of the call may decide. It
 // fails where the file does not determine what runs.
-func scanHazards(m *onnx.Model) (hazards, error) {
+func scan(m *onnx.Model) (hazards, error) {
 	var h hazards
 	err := m.Walk(func(s onnx.Site) {
 		if s.Function == nil {
@@ -31,7 +55,7 @@ func scanHazards(m *onnx.Model) (hazards, error) {
 		}
 	})
 	if errors.Is(err, onnx.ErrUnresolved) {
-		return h, refuse("what it computes cannot be told from the file ("+strings.TrimPrefix(err.Error(), "onnx: ")+")",
+		return h, Refuse("what it computes cannot be told from the file ("+strings.TrimPrefix(err.Error(), "onnx: ")+")",
 			"export it without local functions, or with each of them defined once")
 	}
 	return h, err
@@ -92,13 +116,13 @@ func (h *hazards) dropout(n *onnxpb.NodeProto, what string, opset int64, constan
 func (h hazards) refusal() error {
 	switch {
 	case len(h.random) > 0:
-		return refuse("it draws random numbers of its own, so that its answer is not a function of the input",
+		return Refuse("it draws random numbers of its own, so that its answer is not a function of the input",
 			"export the model for inference, without its random operators", h.random...)
 	case len(h.training) > 0:
-		return refuse("it is exported in training mode, so that its answer depends on the rest of the batch or on chance",
+		return Refuse("it is exported in training mode, so that its answer depends on the rest of the batch or on chance",
 			"export it for inference (model.eval(), training=TrainingMode.EVAL)", h.training...)
 	case len(h.unsure) > 0:
-		return refuse("an input decides whether dropout is in training mode",
+		return Refuse("an input decides whether dropout is in training mode",
 			"fix that input to false with --fix NAME=false, or export for inference", h.unsure...)
 	}
 	return nil
@@ -107,21 +131,32 @@ func (h hazards) refusal() error {
 // checkWeights refuses constants that are not numbers: NaN anywhere, and infinities
 // where they take part in arithmetic. As a bound or a mask an infinity is sound.
 func checkWeights(m *onnx.Model) error {
-	v := newView(m)
-	for _, value := range slices.Sorted(maps.Keys(v.constants)) {
-		t := v.constants[value]
+	constants, readers := map[string]*onnxpb.TensorProto{}, map[string][]*onnxpb.NodeProto{}
+	for _, t := range m.Initializers() {
+		constants[t.GetName()] = t
+	}
+	for _, n := range m.Nodes() {
+		if t, err := onnx.ConstantValue(n); err == nil {
+			constants[t.GetName()] = t
+		}
+		for _, u := range onnx.Uses(n) {
+			readers[u] = append(readers[u], n)
+		}
+	}
+	for _, value := range slices.Sorted(maps.Keys(constants)) {
+		t := constants[value]
 		nan, inf, minusOnly, err := notFinite(t)
 		if err != nil {
 			return fmt.Errorf("read the weights: %w", err)
 		}
 		name := fmt.Sprintf("constant %q", value)
 		if nan {
-			return refuse("a weight is NaN", "export the model again from a checkpoint whose training did not diverge", name)
+			return Refuse("a weight is NaN", "export the model again from a checkpoint whose training did not diverge", name)
 		}
 		if !inf {
 			continue
 		}
-		for _, n := range v.readers[value] {
+		for _, n := range readers[value] {
 			switch n.GetOpType() {
 			case "Clip", "Where", "Max", "Min", "Pad", "Less", "Greater", "LessOrEqual", "GreaterOrEqual", "Equal":
 				continue
@@ -130,7 +165,7 @@ func checkWeights(m *onnx.Model) error {
 					continue
 				}
 			}
-			return refuse("a weight is infinite", "export the model again from a checkpoint whose training did not diverge",
+			return Refuse("a weight is infinite", "export the model again from a checkpoint whose training did not diverge",
 				name+" read by "+onnx.Describe(n))
 		}
 	}
@@ -161,4 +196,12 @@ func notFinite(t *onnxpb.TensorProto) (nan, inf, minusOnly bool, err error) {
 		return nan, inf, minusOnly, ferr
 	}
 	return false, false, false, nil
+}
+
+// input returns the i-th input of a node, "" where it is left out.
+func input(n *onnxpb.NodeProto, i int) string {
+	if i < len(n.GetInput()) {
+		return n.GetInput()[i]
+	}
+	return ""
 }
