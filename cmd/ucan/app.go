@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/viper"
 
 	"ucan/internal/plain"
+	"ucan/internal/redact"
 )
 
 // app is what the subcommands share: the streams, the effective configuration and the log.
@@ -55,13 +56,13 @@ func (a *app) close() error {
 // note tells the user something that is not a result; --quiet silences it.
 func (a *app) note(format string, args ...any) {
 	if !a.viper.GetBool("quiet") {
-		fmt.Fprintln(a.stderr, plain.Line(fmt.Sprintf(format, args...)))
+		fmt.Fprintln(a.stderr, plain.Line(redact.Text(fmt.Sprintf(format, args...))))
 	}
 }
 
 // warn tells the user something that may change how a result is read; --quiet does not silence it.
 func (a *app) warn(format string, args ...any) {
-	fmt.Fprintln(a.stderr, "ucan: warning: "+plain.Line(fmt.Sprintf(format, args...)))
+	fmt.Fprintln(a.stderr, "ucan: warning: "+plain.Line(redact.Text(fmt.Sprintf(format, args...))))
 }
 
 // json reports whether results are printed as one JSON document.
@@ -133,8 +134,22 @@ func (a *app) start(cmd *cobra.Command) error {
 	if err := level.UnmarshalText([]byte(a.viper.GetString("log_level"))); err != nil {
 		return usagef("read the log level: %q is unknown; use debug, info, warn or error", a.viper.GetString("log_level"))
 	}
-	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: hideSecrets}))
 	return nil
+}
+
+// hideSecrets takes passwords out of whatever a log line says; libraries log errors of their own.
+func hideSecrets(_ []string, attr slog.Attr) slog.Attr {
+	switch attr.Value.Kind() {
+	case slog.KindString:
+		attr.Value = slog.StringValue(redact.Text(attr.Value.String()))
+	case slog.KindAny:
+		if err, ok := attr.Value.Any().(error); ok {
+			attr.Value = slog.StringValue(redact.Text(err.Error()))
+		}
+	default:
+	}
+	return attr
 }
 
 // noArgs refuses positional arguments with the remedy, which cobra's own check lacks.

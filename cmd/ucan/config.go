@@ -3,9 +3,12 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+
+	"ucan/internal/redact"
 )
 
 func newConfigCommand(a *app) *cobra.Command {
@@ -33,7 +36,7 @@ func runConfig(a *app, cmd *cobra.Command) error {
 	var rows []configRow
 	for _, s := range settings() {
 		rows = append(rows, configRow{
-			Key: s.key, Value: a.viper.Get(s.key), Origin: origin(a.viper, cmd.Flags(), a.config, s),
+			Key: s.key, Value: withoutSecrets(s, a.viper.Get(s.key)), Origin: origin(a.viper, cmd.Flags(), a.config, s),
 			Flag: "--" + s.flag, Variable: s.variable(), Usage: s.usage,
 		})
 	}
@@ -46,6 +49,42 @@ func runConfig(a *app, cmd *cobra.Command) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", r.Key, text(r.Value), r.Origin, r.Flag, r.Variable)
 	}
 	return w.Flush()
+}
+
+// secretOption matches the names of providers' options that hold keys of services.
+var secretOption = regexp.MustCompile(`(?i)key|token|secret|pass|auth|credential`)
+
+// withoutSecrets is a setting's value as it may be shown.
+func withoutSecrets(s setting, value any) any {
+	switch v := value.(type) {
+	case string:
+		if s.kind == kindAddress {
+			return redact.Address(v)
+		}
+		return redact.Text(v)
+	case []string:
+		shown := make([]string, len(v))
+		for i, entry := range v {
+			shown[i] = redact.Text(entry)
+		}
+		return shown
+	case []any:
+		shown := make([]any, len(v))
+		for i, entry := range v {
+			shown[i] = withoutSecrets(s, entry)
+		}
+		return shown
+	case map[string]any:
+		shown := make(map[string]any, len(v))
+		for name, entry := range v {
+			shown[name] = withoutSecrets(s, entry)
+			if secretOption.MatchString(name) {
+				shown[name] = redact.Mask
+			}
+		}
+		return shown
+	}
+	return value
 }
 
 // writeJSON writes v as one indented JSON document.

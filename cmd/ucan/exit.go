@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"ucan/internal/plain"
+	"ucan/internal/redact"
 	"ucan/internal/workbench"
 	"ucan/models"
 )
@@ -96,5 +97,5 @@ func errorLine(code int, err error) string {
 	if code == exitInterrupted && !strings.Contains(text, "--resume") && !strings.HasPrefix(text, "interrupted: ") {
 		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
 	}
-	return "ucan: " + plain.Line(text)
+	return "ucan: " + plain.Line(redact.Text(text))
 }

@@ -203,7 +203,7 @@ func (a *app) superviseRun(ctx context.Context, q *queue.Queue, run *store.Run, 
 	}
 	environment := a.workerEnvironment(q.Store().Name().URL())
 	c.Command = func(name, id string) *exec.Cmd {
-		command := exec.Command(executable, "worker", "--queue", name, "--worker-id", id, "--follow-stdin") // ends by its standard input
+		command := exec.Command(executable, workerArguments(name, id)...) // ends by its standard input
 		command.Env = environment
 		return command
 	}
@@ -220,6 +220,12 @@ func (a *app) superviseRun(ctx context.Context, q *queue.Queue, run *store.Run, 
 	}
 	c.Line = func(id, line string) { bar.Message("%s: %s", id, line) }
 	return supervise.Run(ctx, q, run, c, a.log)
+}
+
+// workerArguments are those of a child process. Every user of the machine sees them, so settings, which may hold a
+// password, go by the environment.
+func workerArguments(queue, id string) []string {
+	return []string{"worker", "--queue", queue, "--worker-id", id, "--follow-stdin"}
 }
 
 // workersOf is how many processes work on each queue that the run uses.

@@ -13,6 +13,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"ucan/internal/redact"
 )
 
 // Bucket is a depot in an S3-compatible object store. The keys are read from AWS_ACCESS_KEY_ID and
@@ -28,7 +30,7 @@ var _ Depot = (*Bucket)(nil)
 func openBucket(location string) (*Bucket, error) {
 	const form = "write s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME]"
 	fail := func(format string, args ...any) (*Bucket, error) {
-		return nil, fmt.Errorf("open the artifacts %q: %w; %s", location, fmt.Errorf(format, args...), form)
+		return nil, fmt.Errorf("open the artifacts %q: %w; %s", redact.Address(location), fmt.Errorf(format, args...), form)
 	}
 	u, err := url.Parse(location)
 	if err != nil {
@@ -47,8 +49,8 @@ func openBucket(location string) (*Bucket, error) {
 	providers := []credentials.Provider{&credentials.EnvAWS{}, &credentials.FileAWSCredentials{}}
 	if endpoint := query.Get("endpoint"); endpoint != "" {
 		e, parseErr := url.Parse(endpoint)
-		if parseErr != nil || e.Host == "" || (e.Scheme != "http" && e.Scheme != "https") || strings.Trim(e.Path, "/") != "" {
-			return fail("the endpoint %q is not http(s)://HOST[:PORT]", endpoint)
+		if parseErr != nil || e.Host == "" || (e.Scheme != "http" && e.Scheme != "https") || strings.Trim(e.Path, "/") != "" || e.User != nil {
+			return fail("the endpoint %q is not http(s)://HOST[:PORT] (keys belong into the environment)", redact.Address(endpoint))
 		}
 		host, secure = e.Host, e.Scheme == "https"
 	} else {

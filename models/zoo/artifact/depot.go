@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ucan/internal/atomicfile"
+	"ucan/internal/redact"
 	"ucan/runtime/files"
 )
 
@@ -32,7 +33,7 @@ func OpenDepot(location string) (Depot, error) {
 		return openBucket(location)
 	}
 	if scheme, _, ok := strings.Cut(location, "://"); ok {
-		return nil, fmt.Errorf("open the artifacts %q: %q is no kind of store; give a shared folder, or s3://BUCKET/PREFIX?endpoint=URL", location, scheme)
+		return nil, fmt.Errorf("open the artifacts %q: %q is no kind of store; give a shared folder, or s3://BUCKET/PREFIX?endpoint=URL", redact.Address(location), scheme)
 	}
 	return NewFolder(location), nil
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"ucan/internal/redact"
 )
 
 // Progress is how far a run has come, by its finished shards.
@@ -74,7 +76,7 @@ type Failure struct {
 // AddFailure stores a failure, in the transaction tx.
 func (s *Store) AddFailure(ctx context.Context, tx Execer, f Failure) error {
 	_, err := tx.ExecContext(ctx, s.Bind("INSERT INTO zoo_failure (run, shard, attempt, worker, kind, message, log_tail, at_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"),
-		f.Run, f.Shard, f.Try, f.Worker, f.Kind, f.Message, f.LogTail, now())
+		f.Run, f.Shard, f.Try, f.Worker, f.Kind, redact.Text(f.Message), redact.Text(f.LogTail), now())
 	return err
 }
 
@@ -82,9 +84,9 @@ func (s *Store) AddFailure(ctx context.Context, tx Execer, f Failure) error {
 // its log, and with the cause of death where that was not known.
 func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail string) error {
 	return Explain(s.InTx(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ? WHERE worker = ? AND kind = 'died'"), kind, message, worker)
+		_, err := tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ? WHERE worker = ? AND kind = 'died'"), kind, redact.Text(message), worker)
 		if err == nil {
-			_, err = tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET log_tail = ? WHERE worker = ? AND log_tail = ''"), tail, worker)
+			_, err = tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET log_tail = ? WHERE worker = ? AND log_tail = ''"), redact.Text(tail), worker)
 		}
 		return err
 	}))

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"ucan/internal/redact"
 	"ucan/models/zoo/queue"
 	"ucan/models/zoo/store"
 )
@@ -164,7 +165,7 @@ func (m *Metrics) Serve(ctx context.Context, address string, q *queue.Queue) (st
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		m.Write(w)
 		if err := WriteRuns(r.Context(), w, q); err != nil {
-			fmt.Fprintf(w, "# the store cannot be read: %s\n", strings.Join(strings.Fields(err.Error()), " "))
+			fmt.Fprintf(w, "# the store cannot be read: %s\n", redact.Text(strings.Join(strings.Fields(err.Error()), " ")))
 		}
 	})
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
