@@ -40,6 +40,9 @@ func (e *engine) survive(ctx context.Context, m *onnx.Model) error { return e.tr
 // accepts loads a file as it stands, before anything is removed from it or changed: a
 // certificate names the file, so onnxruntime must take all of it. It runs nothing.
 func (e *engine) accepts(ctx context.Context, m *onnx.Model) error {
+	if err := checkFaults(e.rt.Version(), m); err != nil {
+		return err
+	}
 	o := e.trial
 	o.LoadOnly = true
 	return e.try(ctx, m, o)

@@ -66,6 +66,13 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
+// Within reports whether from ≤ version < below, all three as major.minor.patch;
+// a suffix (-rc1) does not count. What is no version is not within.
+func Within(version, from, below string) bool {
+	_, ok := parseVersion(version)
+	return ok && compareVersions(version, from) >= 0 && compareVersions(version, below) < 0
+}
+
 // sameMinor says whether two versions differ in the patch level at most.
 func sameMinor(a, b string) bool {
 	x, okA := parseVersion(a)
