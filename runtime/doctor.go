@@ -42,10 +42,15 @@ type ProviderReport struct {
 	// Asked: it was named in the configuration.
 	Asked bool `json:"asked"`
 	// Compiled: the library holds it, or the provider's own library lies
-	// beside it. That does not mean that it loads.
+	// beside it, or its plugin is there. That does not mean that it loads.
 	Compiled bool `json:"compiled"`
 	// Objects are the shared objects it needs, each with the loader's answer.
 	Objects []SharedObject `json:"objects,omitempty"`
+	// Plugin is the path of the provider's plugin library, "" where it is no plugin.
+	Plugin string `json:"plugin,omitempty"`
+	// Devices are those that the plugin offers on this machine, in the order of
+	// DeviceOption.
+	Devices []Device `json:"devices,omitempty"`
 	// Trial is the outcome of a small inference on this provider alone,
 	// strictly: "ok", "" when it was not tried, or why it failed.
 	Trial string `json:"trial"`
@@ -71,7 +76,7 @@ func (rt *Runtime) Doctor(ctx context.Context, asked []Provider) (Report, error)
 	if len(asked) == 0 {
 		asked = []Provider{{Name: CPU}}
 	}
-	for _, name := range slices.Sorted(maps.Keys(knownProviders())) {
+	for _, name := range providersToExamine(asked) {
 		if ctx.Err() != nil {
 			return r, context.Cause(ctx)
 		}
@@ -91,8 +96,24 @@ func (rt *Runtime) Doctor(ctx context.Context, asked []Provider) (Report, error)
 	return r, nil
 }
 
+// providersToExamine lists those that onnxruntime knows, and those of the user's own.
+func providersToExamine(asked []Provider) []string {
+	names := knownProviders()
+	for _, p := range asked {
+		names[p.Name] = knownProvider{}
+	}
+	return slices.Sorted(maps.Keys(names))
+}
+
 func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderReport {
-	pr := ProviderReport{Name: p.Name, Compiled: rt.compiled(ctx, p.Name)}
+	pr := ProviderReport{Name: p.Name}
+	if p.plugin() || knownProviders()[p.Name].plugin {
+		// A plugin loads when it is asked for, not because it lies there.
+		if path, err := rt.pluginPath(ctx, p); err == nil || p.plugin() {
+			return rt.examinePlugin(ctx, p, pr, path)
+		}
+	}
+	pr.Compiled = rt.compiled(ctx, p.Name)
 	if file := providerFile(p.Name); file != "" && pr.Compiled && dl.Supported {
 		var err error
 		if pr.Objects, err = sharedObjects(ctx, filepath.Join(filepath.Dir(rt.lib.Path), file)); err != nil {
@@ -100,6 +121,25 @@ func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderRepo
 			return pr
 		}
 	}
+	return rt.timeTrial(ctx, p, pr)
+}
+
+// examinePlugin lists what a plugin needs and offers, and tries it.
+func (rt *Runtime) examinePlugin(ctx context.Context, p Provider, pr ProviderReport, path string) ProviderReport {
+	pr.Plugin, pr.Compiled = path, path != ""
+	_, devices, err := rt.devices(ctx, p)
+	if err != nil {
+		pr.Trial = oneLine(err)
+		return pr
+	}
+	for _, d := range devices {
+		pr.Devices = append(pr.Devices, Device{Provider: d.EpName(), Vendor: d.EpVendor()})
+	}
+	return rt.timeTrial(ctx, p, pr)
+}
+
+// timeTrial runs the trial and completes the report by its outcome.
+func (rt *Runtime) timeTrial(ctx context.Context, p Provider, pr ProviderReport) ProviderReport {
 	start := time.Now()
 	if err := rt.tryProvider(ctx, p); err != nil {
 		pr.Trial = strings.TrimPrefix(oneLine(err), fmt.Sprintf("%v: %s: ", ErrProvider, p.Name))

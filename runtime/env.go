@@ -22,6 +22,7 @@ type environment struct {
 	mu      sync.Mutex
 	path    string // absolute path of the loaded library, "" before the first Open
 	version string
+	plugins map[string]registered // by the library's path
 
 	sessions       atomic.Int64
 	tensors        atomic.Int64

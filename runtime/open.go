@@ -33,8 +33,11 @@ type Config struct {
 type Runtime struct {
 	lib    library.Library
 	closed atomic.Bool
+	// cacheDir is Config.CacheDir, where plugins are looked for too.
+	cacheDir string
 
 	placements sync.Map // by probeKey: where the nodes of a graph run
+	plugins    sync.Map // by provider: the path of its plugin, found and checked
 }
 
 // Open finds the library (installing the pinned build into the per-user cache
@@ -44,7 +47,7 @@ type Runtime struct {
 // leaves the choice open gets the loaded one.
 func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 	if path, version := env.loaded(); path != "" && cfg.Library == "" {
-		return &Runtime{lib: library.Library{Path: path, Version: version, Source: library.FromProcess}}, nil
+		return &Runtime{lib: library.Library{Path: path, Version: version, Source: library.FromProcess}, cacheDir: cfg.CacheDir}, nil
 	}
 	lib, err := library.Ensure(ctx, library.Options{
 		Path: cfg.Library, CacheDir: cfg.CacheDir, GPU: cfg.GPU, NoInstall: cfg.NoInstall, Progress: cfg.Progress,
@@ -56,7 +59,7 @@ func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 		return nil, fmt.Errorf("open onnxruntime: %w", err)
 	}
 	_, lib.Version = env.loaded()
-	return &Runtime{lib: lib}, nil
+	return &Runtime{lib: lib, cacheDir: cfg.CacheDir}, nil
 }
 
 // Library tells which library runs.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -83,7 +84,7 @@ func (p Placement) listOnCPU() string {
 // is reported as a fallback. The answer is kept for further sessions of the
 // same graph.
 func (s *Session) settle(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
-	key := s.rt.probeKey(model, opts, false)
+	key := s.rt.probeKey(ctx, model, opts, false)
 	var p Placement
 	if known, ok := s.rt.placements.Load(key); ok {
 		p, _ = known.(Placement)
@@ -133,6 +134,7 @@ func parseProfile(data []byte) (Placement, error) {
 	for name, k := range knownProviders() {
 		names[k.profiled] = name
 	}
+	maps.Copy(names, env.pluginNames())
 	p := Placement{Nodes: make(map[string]int), Computing: make(map[string]int)}
 	seen := make(map[string]bool)
 	for _, e := range events {

@@ -67,7 +67,7 @@ func (rt *Runtime) ProbeLoad(ctx context.Context, model []byte, o ProbeOptions) 
 		return err
 	}
 	known := openKnown(o.Known)
-	key := rt.probeKey(model, o.Session, o.LoadOnly)
+	key := rt.probeKey(ctx, model, o.Session, o.LoadOnly)
 	if known.has(key) {
 		return nil
 	}
@@ -91,12 +91,12 @@ func Probed() bool {
 }
 
 // probeKey identifies what was found to load.
-func (rt *Runtime) probeKey(model []byte, o SessionOptions, loadOnly bool) string {
+func (rt *Runtime) probeKey(ctx context.Context, model []byte, o SessionOptions, loadOnly bool) string {
 	h := sha256.New()
 	sum := sha256.Sum256(model)
 	fmt.Fprintf(h, "%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
 	for _, p := range o.Providers {
-		fmt.Fprintf(h, "%s", p.Name)
+		fmt.Fprintf(h, "%s %q", p.Name, rt.pluginIdentity(ctx, p))
 		for _, k := range slices.Sorted(maps.Keys(p.Options)) {
 			fmt.Fprintf(h, " %q=%q", k, p.Options[k])
 		}
@@ -158,9 +158,11 @@ func outOfMemory(err error) bool {
 // probeRequest is what the parent tells the child; the model follows it on
 // standard input.
 type probeRequest struct {
-	Library string         `json:"library"`
-	Session SessionOptions `json:"session"`
-	Memory  int64          `json:"memory"`
+	Library string `json:"library"`
+	// CacheDir is where plugins are looked for.
+	CacheDir string         `json:"cache_dir,omitempty"`
+	Session  SessionOptions `json:"session"`
+	Memory   int64          `json:"memory"`
 	// LoadOnly is that of ProbeOptions.
 	LoadOnly bool `json:"load_only,omitempty"`
 }
@@ -295,7 +297,7 @@ func probeChild(request string, stdin io.Reader) error {
 		return fmt.Errorf("read the model: %w", err)
 	}
 	ctx := context.Background()
-	rt, err := Open(ctx, Config{Library: r.Library})
+	rt, err := Open(ctx, Config{Library: r.Library, CacheDir: r.CacheDir})
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,8 @@ import (
 // Provider is an onnxruntime execution provider by name, with its options as
 // onnxruntime spells them.
 type Provider struct {
-	// Name in lower case: "cpu", "cuda" or another of ProviderNames.
+	// Name in lower case: "cpu", "cuda" or another of ProviderNames, or a name of
+	// the user's own for a plugin given by LibraryOption.
 	Name string
 	// Options are handed to the provider. For cuda, use_tf32 is "0" unless set
 	// here, because TF32 moves logits by far more than a change of device.
@@ -44,26 +45,27 @@ type knownProvider struct {
 	kind     providerKind
 	ortName  string // for the generic call
 	profiled string // as onnxruntime's profile calls it
+	plugin   bool   // its official build is a plugin
 }
 
-// knownProviders lists what SessionOptionsAppendExecutionProvider of API 24
+// knownProviders lists what SessionOptionsAppendExecutionProvider of API 29
 // and the provider-specific calls accept.
 func knownProviders() map[string]knownProvider {
 	return map[string]knownProvider{
-		CPU:           {appendNothing, "", "CPUExecutionProvider"},
-		CUDA:          {appendCUDA, "", "CUDAExecutionProvider"},
-		"tensorrt":    {appendTensorRT, "", "TensorrtExecutionProvider"},
-		"openvino":    {appendOpenVINO, "", "OpenVINOExecutionProvider"},
-		"coreml":      {appendCoreML, "", "CoreMLExecutionProvider"},
-		"azure":       {appendGeneric, "AZURE", "AzureExecutionProvider"},
-		"dml":         {appendGeneric, "DML", "DmlExecutionProvider"},
-		"migraphx":    {appendGeneric, "MIGraphX", "MIGraphXExecutionProvider"},
-		"nvtensorrtx": {appendGeneric, "NvTensorRtRtx", "NvTensorRTRTXExecutionProvider"},
-		"qnn":         {appendGeneric, "QNN", "QNNExecutionProvider"},
-		"snpe":        {appendGeneric, "SNPE", "SNPEExecutionProvider"},
-		"vitisai":     {appendGeneric, "VitisAI", "VitisAIExecutionProvider"},
-		"webgpu":      {appendGeneric, "WebGPU", "WebGpuExecutionProvider"},
-		"xnnpack":     {appendGeneric, "XNNPACK", "XnnpackExecutionProvider"},
+		CPU:           {kind: appendNothing, profiled: "CPUExecutionProvider"},
+		CUDA:          {kind: appendCUDA, profiled: "CUDAExecutionProvider"},
+		"tensorrt":    {kind: appendTensorRT, profiled: "TensorrtExecutionProvider"},
+		"openvino":    {kind: appendOpenVINO, profiled: "OpenVINOExecutionProvider", plugin: true},
+		"coreml":      {kind: appendCoreML, profiled: "CoreMLExecutionProvider"},
+		"azure":       {kind: appendGeneric, ortName: "AZURE", profiled: "AzureExecutionProvider"},
+		"dml":         {kind: appendGeneric, ortName: "DML", profiled: "DmlExecutionProvider"},
+		"migraphx":    {kind: appendGeneric, ortName: "MIGraphX", profiled: "MIGraphXExecutionProvider"},
+		"nvtensorrtx": {kind: appendGeneric, ortName: "NvTensorRtRtx", profiled: "NvTensorRTRTXExecutionProvider"},
+		"qnn":         {kind: appendGeneric, ortName: "QNN", profiled: "QNNExecutionProvider"},
+		"snpe":        {kind: appendGeneric, ortName: "SNPE", profiled: "SNPEExecutionProvider"},
+		"vitisai":     {kind: appendGeneric, ortName: "VitisAI", profiled: "VitisAIExecutionProvider"},
+		"webgpu":      {kind: appendGeneric, ortName: "WebGPU", profiled: "WebGpuExecutionProvider", plugin: true},
+		"xnnpack":     {kind: appendGeneric, ortName: "XNNPACK", profiled: "XnnpackExecutionProvider"},
 	}
 }
 
@@ -73,11 +75,11 @@ func ProviderNames() []string {
 	return slices.Sorted(maps.Keys(knownProviders()))
 }
 
-// Validate refuses names that are not in ProviderNames, wrapping
-// ErrUnknownProvider, and empty option names, wrapping ErrOptions.
+// Validate refuses names that are not in ProviderNames and have no LibraryOption,
+// wrapping ErrUnknownProvider, and empty option names, wrapping ErrOptions.
 func (p Provider) Validate() error {
-	if _, ok := knownProviders()[p.Name]; !ok {
-		return fmt.Errorf("%w %q; known are %s", ErrUnknownProvider, p.Name, strings.Join(ProviderNames(), ", "))
+	if err := p.validatePlugin(); err != nil {
+		return err
 	}
 	for k := range p.Options {
 		if k == "" {
@@ -138,7 +140,18 @@ type Fallback struct {
 
 // appendProvider adds p to the session options, loading what it needs.
 func (rt *Runtime) appendProvider(ctx context.Context, so *ort.SessionOptions, p Provider) error {
+	if p.plugin() {
+		return rt.appendPlugin(ctx, so, p)
+	}
 	known := knownProviders()[p.Name]
+	if known.plugin {
+		return rt.appendBuiltInOrPlugin(ctx, so, p, func() error { return rt.appendBuiltIn(ctx, so, p, known) })
+	}
+	return rt.appendBuiltIn(ctx, so, p, known)
+}
+
+// appendBuiltIn adds a provider that the library at hand may hold.
+func (rt *Runtime) appendBuiltIn(ctx context.Context, so *ort.SessionOptions, p Provider, known knownProvider) error {
 	switch known.kind {
 	case appendNothing:
 		return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,11 +43,13 @@ func newRuntimeInstallCommand(a *app) *cobra.Command {
 		Short: "Install onnxruntime's library into the user's cache folder",
 		Long: `Install fetches the pinned official build of onnxruntime by pip or npm, whichever is at hand, checks it against a pinned
 SHA-256 and puts it into the user's cache folder. With --from it takes a wheel, an archive or a library from disk
-instead: for machines without a network. With --gpu it takes the build with the CUDA provider.
+instead: for machines without a network. With --gpu it takes the build with the CUDA provider, with --provider openvino
+or webgpu that provider's plugin.
 
 ` + exitCodesHelp,
 		Example: `  ucan runtime install
   ucan runtime install --gpu
+  ucan runtime install --provider openvino
   ucan runtime install --from onnxruntime-` + library.Pinned + `-cp312-cp312-manylinux_2_28_x86_64.whl`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runRuntimeInstall(cmd.Context(), a) },
@@ -63,8 +66,18 @@ func runRuntimeInstall(ctx context.Context, a *app) error {
 	if o.From != "" && o.GPU {
 		r.fault("install.gpu", "a file is given by --from; it holds the CUDA provider or does not")
 	}
+	plugins, err := a.askedPlugins()
+	if err != nil {
+		return err
+	}
+	if len(plugins) > 0 && o.GPU || len(plugins) > 1 && o.From != "" {
+		r.fault("install.from", "install a plugin by itself")
+	}
 	if err := r.err(); err != nil {
 		return err
+	}
+	if len(plugins) > 0 {
+		return installPlugins(ctx, a, o, plugins)
 	}
 	lib, err := library.Install(ctx, o)
 	if err != nil {
@@ -75,6 +88,53 @@ func runRuntimeInstall(ctx context.Context, a *app) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, "onnxruntime %s  %s\n", lib.Version, lib.Path)
 	return err
+}
+
+// askedPlugins lists the plugins that --provider names. A configured list of providers does not count: it says what
+// runs, not what to install.
+func (a *app) askedPlugins() ([]string, error) {
+	if f := a.flags.Lookup("provider"); f == nil || !f.Changed {
+		return nil, nil
+	}
+	providers, err := providersOf(a.viper.Get("runtime.providers"))
+	if err != nil {
+		return nil, usagef("read --provider: %w", err)
+	}
+	var names []string
+	for _, p := range providers {
+		if !slices.Contains(library.PluginNames(), p.Name) {
+			return nil, usagef("read --provider: %s is no plugin to install; there are %s, and --gpu installs the build with CUDA",
+				p.Name, strings.Join(library.PluginNames(), " and "))
+		}
+		names = append(names, p.Name)
+	}
+	return names, nil
+}
+
+// installedPlugin is what the command prints of a plugin.
+type installedPlugin struct {
+	Provider string `json:"provider"`
+	Path     string `json:"path"`
+}
+
+func installPlugins(ctx context.Context, a *app, o library.InstallOptions, names []string) error {
+	var done []installedPlugin
+	for _, name := range names {
+		path, err := library.InstallPlugin(ctx, o, name)
+		if err != nil {
+			return err
+		}
+		done = append(done, installedPlugin{name, path})
+	}
+	if a.json() {
+		return writeJSON(a.stdout, done)
+	}
+	for _, p := range done {
+		if _, err := fmt.Fprintf(a.stdout, "%s plugin  %s\n", p.Provider, p.Path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func newRuntimeDoctorCommand(a *app) *cobra.Command {
@@ -147,6 +207,7 @@ processors  %s
 
 	providers := table.New("provider", "asked for", "in this build", "trial")
 	objects := table.New("provider", "needs", "loads from")
+	devices := table.New("plugin", "device", "offered as", "vendor")
 	for _, p := range r.Providers {
 		trial := p.Trial
 		if trial == runtime.TrialOK {
@@ -155,6 +216,9 @@ processors  %s
 			trial = "does not load"
 		}
 		providers.Row(p.Name, yesNo(p.Asked), yesNo(p.Compiled), trial)
+		for i, d := range p.Devices {
+			devices.Row(p.Name, i, d.Provider, d.Vendor)
+		}
 		for _, o := range p.Objects {
 			from := o.Path
 			if !o.Loads() {
@@ -166,12 +230,16 @@ processors  %s
 	if _, err := providers.WriteTo(a.stdout); err != nil {
 		return err
 	}
-	if objects.Len() == 0 {
-		return nil
+	for _, t := range []*table.Table{objects, devices} {
+		if t.Len() == 0 {
+			continue
+		}
+		fmt.Fprintln(a.stdout)
+		if _, err := t.WriteTo(a.stdout); err != nil {
+			return err
+		}
 	}
-	fmt.Fprintln(a.stdout)
-	_, err := objects.WriteTo(a.stdout)
-	return err
+	return nil
 }
 
 func yesNo(b bool) string {

@@ -107,7 +107,7 @@ func settings() []setting {
 		{"predict.pin_data", "pin-data", "", kindString, "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions"},
 
 		{"install.from", "from", "", kindCode, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
-		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (220 MB to fetch)"},
+		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (256 MB to fetch)"},
 		{"install.force", "reinstall", "", kindBool, false, "install anew what is already there"},
 		{"compare.against", "against", "", kindTree, []string{"cpu"}, "providers of the second setting"},
 		{"compare.threads", "against-threads", "", kindInt, 1, "threads of the second setting's session"},

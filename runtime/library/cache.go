@@ -22,8 +22,9 @@ type manifest struct {
 	Version  string          `json:"version"`
 	Platform string          `json:"platform"`
 	CUDA     bool            `json:"cuda"`
-	Origin   string          `json:"origin"` // package and client, or the file's name
-	SHA256   string          `json:"sha256"` // of the package
+	Plugin   string          `json:"plugin,omitempty"` // the provider, of a plugin
+	Origin   string          `json:"origin"`           // package and client, or the file's name
+	SHA256   string          `json:"sha256"`           // of the package
 	Library  string          `json:"library"`
 	Files    []manifestEntry `json:"files"`
 }
@@ -61,7 +62,7 @@ func inCache(dir string) []candidate {
 			continue // an installation under way
 		}
 		m, err := readManifest(filepath.Join(dir, e.Name()))
-		if err != nil || m.Platform != platform() {
+		if err != nil || m.Platform != platform() || m.Plugin != "" {
 			continue
 		}
 		list = append(list, found{m, filepath.Join(dir, e.Name(), m.Library)})
@@ -132,8 +133,11 @@ const largeFile = 128 << 20
 func unchanged(dir string, m manifest, want func(manifestEntry) bool) error {
 	changed := func(name, why string) error {
 		install := "ucan runtime install"
-		if m.CUDA {
+		switch {
+		case m.CUDA:
 			install += " --gpu"
+		case m.Plugin != "":
+			install += " --provider " + m.Plugin
 		}
 		return fmt.Errorf("%w: %q %s; run \"%s\" to install it anew", ErrChanged, filepath.Join(dir, name), why, install)
 	}
