@@ -17,14 +17,20 @@
 // A model exported with a fixed batch is rewritten to a symbolic one where that
 // keeps its results, and runs at its own batch where it does not.
 //
+// # Batches
+//
+// A certificate counts independent votes of one function of a row. Rows share a batch
+// only where package rows proves, over the graph that runs, that each is answered by
+// itself. Where the proof ends, every row is a call of its own; Report.Rows says at which
+// node. A fixed batch of several rows without a proof is refused.
+//
 // # What is refused
 //
-// A certificate counts independent votes of one fixed function. A model whose
-// answer depends on chance or on the other rows of a batch, or that gives no class,
-// is refused with a [*Refusal]: training-mode normalisation or dropout, random
-// operators, sequence and map outputs, a single regression output, weights that are
-// not numbers. [Open] also runs the prepared graph on the same rows at different
-// positions of a batch and refuses when the decisions differ.
+// A model whose answer depends on chance, or that gives no class, is refused with a
+// [*Refusal]: training-mode normalisation or dropout, random operators, sequence and
+// map outputs, a single regression output, weights that are not numbers. [Open] also
+// runs the prepared graph on the same rows at different positions of a batch and
+// refuses when the decisions differ.
 //
 // What no check can know stays with the user: a model with several heads side by
 // side in one output (two commands of a controller, say) looks like one classifier;

@@ -42,14 +42,14 @@ func (b *Break) String() string {
 //
 // A graph that cannot be followed is not proved; there are no errors.
 func Prove(m *onnx.Model, input, output string, batch int) Proof {
-	p := &prover{lib: m.Library(), rules: rules(), batch: int64(batch), left: mostSteps}
+	p := &prover{lib: m.Library(), rules: rules(), batch: int64(batch), left: len(m.Nodes()) + mostSteps}
 	why := p.run(m, input, output)
 	return Proof{Proved: why == nil, Break: why}
 }
 
-// mostSteps bounds the nodes that are followed, bodies of loops and functions once each
-// time.
-const mostSteps = 1 << 21
+// mostSteps bounds the nodes that are followed beyond those of the main graph: bodies of
+// loops and functions, once each time.
+const mostSteps = 1 << 18
 
 // newestOpset is the newest version of the standard operators that the rules were
 // written for.

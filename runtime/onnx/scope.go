@@ -41,7 +41,7 @@ func (s *scope) constant(name string) *onnxpb.TensorProto {
 
 // Limits of an expansion of functions.
 const (
-	mostSites = 1 << 21 // nodes visited in all
+	mostSites = 1 << 18 // nodes visited beyond those of the main graph
 	mostCalls = 64      // calls inside calls
 )
 
@@ -49,15 +49,15 @@ const (
 // and subgraphs are entered after their node was visited. It fails with ErrUnresolved
 // where the file does not determine what runs.
 func (m *Model) Walk(visit func(Site)) error {
-	w := &walker{lib: m.Library(), visit: visit}
 	g := m.p.GetGraph()
+	w := &walker{lib: m.Library(), visit: visit, left: len(g.GetNode()) + mostSites}
 	return w.body(frame{}, g.GetNode(), g, nil)
 }
 
 type walker struct {
 	lib   *Library
 	visit func(Site)
-	sites int
+	left  int // sites
 }
 
 // frame is the function whose body is visited, and its call.
@@ -114,8 +114,8 @@ func (w *walker) body(fr frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto,
 	}
 	opset := func(domain string) int64 { return w.lib.Opset(fr.f, domain) }
 	for _, n := range resolved {
-		if w.sites++; w.sites > mostSites {
-			return fmt.Errorf("%w: its functions expand to more than %d nodes", ErrUnresolved, mostSites)
+		if w.left--; w.left < 0 {
+			return fmt.Errorf("%w: its functions and subgraphs expand to more than %d nodes", ErrUnresolved, mostSites)
 		}
 		f, err := w.lib.Function(n)
 		if err != nil {
