@@ -183,3 +183,15 @@ func imageShape(shape []int) (channels, height, width int, err error) {
 	}
 	return channels, height, width, nil
 }
+
+// ParseLimits reads what [Limits.String] writes: "floor=0.1" or "floor=0.1,ceiling=2".
+func ParseLimits(spec string) (Limits, error) {
+	l := DefaultLimits()
+	if err := assign(strings.Split(spec, ","), map[string]*float64{"floor": &l.Floor, "ceiling": &l.Ceiling}); err != nil {
+		return Limits{}, fmt.Errorf("limits %q: %w", spec, err)
+	}
+	if err := l.Validate(); err != nil {
+		return Limits{}, fmt.Errorf("limits %q: %w", spec, err)
+	}
+	return l, nil
+}

@@ -76,6 +76,9 @@ func (s *SealedNoise) NewAdaptive(c AdaptiveN, tables *sequential.Tables) (*Adap
 // Noise returns the noise of the plan.
 func (p *AdaptivePlan) Noise() *SealedNoise { return p.noise }
 
+// Levels returns the bounds on p_A that the plan tests, ascending.
+func (p *AdaptivePlan) Levels() []float64 { return slices.Clone(p.cfg.Grid.Levels) }
+
 // MaxRadius returns the largest radius that the plan can certify: that of the
 // last level a run without a single failure rejects.
 func (p *AdaptivePlan) MaxRadius() (float64, error) {
@@ -237,21 +240,42 @@ func (a *ascent) result(run *sequential.Run) (Certification, error) {
 
 // Conclude makes the certificate that the recorded rejections support, after
 // checking every one against its boundary: the failures of each, the order of the
-// levels, and that the last one's counts can have grown into the votes. class is
-// the tested class, negative for none. It needs no samples: it re-derives stored
-// certificates.
+// levels, and that the votes are those of a look at which such a run can have ended
+// (sequential.VerifyEnd). class is the tested class: that of the selection samples or
+// the label where there are such; a run without either gives the class that its
+// levels were rejected for, or negative where none was, which stands for the leading
+// class. It needs no samples: it re-derives stored certificates.
 func (p *AdaptivePlan) Conclude(selection, estimation Counts, class int, rejected []sequential.Rejection) (Certification, error) {
 	if _, err := sequential.Verify(p.plan, p.tables, rejected); err != nil {
 		return Certification{}, fmt.Errorf("smooth: %w", err)
 	}
-	if n := len(rejected); n > 0 {
-		last, failures := rejected[n-1], estimation.N-estimation.Votes(class)
-		if class < 0 || last.N > estimation.N || last.Failures > failures || failures-last.Failures > estimation.N-last.N {
-			return Certification{}, fmt.Errorf("smooth: level %d rejected with %d failures of %d does not fit %d failures of %d in the end", n-1, last.Failures, last.N, failures, estimation.N)
+	if p.cfg.N0 > 0 {
+		top, _, ok := selection.Top()
+		switch {
+		case !ok:
+			top = -1
+		case class >= 0 && top != class:
+			return Certification{}, fmt.Errorf("smooth: class %d was tested, but the selection samples chose %d", class, top)
+		}
+		class = top
+	}
+	if leading := p.plan.Mode == sequential.Leading; leading && len(rejected) == 0 {
+		class = -1
+		if top, _, ok := estimation.Top(); ok {
+			class = top
 		}
 	}
-	if top, _, ok := selection.Top(); p.cfg.N0 > 0 && ok && class >= 0 && top != class {
-		return Certification{}, fmt.Errorf("smooth: class %d was tested, but the selection samples chose %d", class, top)
+	if p.cfg.N0 > 0 && class < 0 { // without a class no estimation sample is drawn
+		if estimation.N > 0 || len(rejected) > 0 {
+			return Certification{}, fmt.Errorf("smooth: %d estimation samples and %d rejected levels without a class to test", estimation.N, len(rejected))
+		}
+		return p.conclude(selection, estimation, class, false, rejected)
+	}
+	if class < 0 && len(rejected) > 0 {
+		return Certification{}, fmt.Errorf("smooth: %d rejected levels without the class that they speak of", len(rejected))
+	}
+	if err := sequential.VerifyEnd(p.plan, p.tables, rejected, estimation.N, estimation.N-estimation.Votes(class)); err != nil {
+		return Certification{}, fmt.Errorf("smooth: %w", err)
 	}
 	return p.conclude(selection, estimation, class, class >= 0, rejected)
 }

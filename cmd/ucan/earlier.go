@@ -4,63 +4,103 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math"
+	"path/filepath"
 
-	"ucan/internal/results"
-	"ucan/internal/workbench"
+	"ucan/internal/audit"
+	"ucan/internal/pipeline"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
-	"ucan/smooth/stats"
+	"ucan/smooth/sequential"
 )
 
-// checkEarlier holds what a resumed run finds to the terms of this run. Its record says that they are the same; but a
-// record can be edited, and rows under another alpha or other noise would then stand beside the new ones unnoticed.
+// checkEarlier checks the rows and certificates that a resumed run keeps: each must be true in itself and made under the
+// terms of this run. Its record says that they are; but a record can be edited, and so can a row.
 func (c *certification) checkEarlier(ctx context.Context) error {
-	for _, row := range c.writer.Rows() {
-		if err := checkEarlierRow(row, c.statistics, c.certifier.Noise.Norm.String()); err != nil {
-			return checkf("resume %q: input %d: %w; the file or its record was altered, start anew under another name", c.options.output.outputs()[0], row.Index, err)
+	if !c.options.output.resume {
+		return nil
+	}
+	rows := c.writer.Rows()
+	if len(rows) > 0 {
+		terms, err := c.rowTerms(ctx)
+		if err != nil {
+			return err
+		}
+		for _, row := range rows {
+			if err := terms.Check(row); err != nil {
+				return checkf("resume %q: input %d: %w; the file or its record was altered, start anew under another name", c.options.output.outputs()[0], row.Index, err)
+			}
 		}
 	}
 	path := c.options.output.jsonl
-	if path == "" || !c.options.output.resume {
+	if path == "" {
 		return nil
 	}
 	want, err := c.terms(ctx)
 	if err != nil {
 		return err
 	}
+	checker := audit.NewChecker(certificate.NewFolder(filepath.Dir(path)), buildName())
 	return eachLine(ctx, path, func(line int, text []byte) error {
-		stored, err := certificate.Parse(text)
-		if err != nil {
-			return checkf("resume %q: line %d: %w; run \"ucan verify\" on it", path, line, err)
+		stored, findings, err := checker.CheckLine(text)
+		switch {
+		case err != nil:
+			return fmt.Errorf("resume %q: line %d: %w", path, line, err)
+		case len(findings) > 0:
+			return checkf("resume %q: line %d is false or altered: %s; \"ucan verify\" lists all such lines, start anew under another name", path, line, findings[0])
 		}
 		if got := termsOf(stored, c.fixedNoise()); stored.Status != certificate.Failed && got != want {
 			return checkf("resume %q: line %d was made under other terms (%s) than this run (%s); the file or its record was altered, start anew under another name",
 				path, line, got, want)
 		}
+		if f, other := c.otherInput(stored); other {
+			return checkf("resume %q: line %d: %s is %s, and in this run %s; the file or its record was altered, start anew under another name", path, line, f.Field, f.Stored, f.Recomputed)
+		}
+		if line <= len(rows) && !pipeline.RowOf(stored).Same(rows[line-1]) {
+			return checkf("resume %q: line %d does not show what the table says of input %d; one of the files was altered, start anew under other names", path, line, rows[line-1].Index)
+		}
 		return nil
 	})
 }
 
-// tableDigits is what the six truncated decimals of a table may be off by.
-const tableDigits = 2e-6
+// otherInput reports in what a certificate is not of this run's classifier, guarantee or data.
+func (c *certification) otherInput(stored *certificate.Certificate) (certificate.Finding, bool) {
+	if f, other := audit.OtherModel(stored.Model, c.certifier.Head.Model); other {
+		return f, true
+	}
+	if want := c.certifier.Noise.Guarantee(); stored.Guarantee != want {
+		return certificate.Finding{Field: "guarantee", Stored: string(stored.Guarantee), Recomputed: string(want)}, true
+	}
+	if stored.Input.Source != c.certifier.Source {
+		return certificate.Finding{Field: "input.source", Stored: stored.Input.Source, Recomputed: c.certifier.Source}, true
+	}
+	return certificate.Finding{}, false
+}
 
-// checkEarlierRow recomputes the bound of a row of fixed-n certification from its votes.
-func checkEarlierRow(row results.Row, s workbench.Statistics, norm string) error {
-	if row.Status == results.Failed || s.Profile != nil || s.Kappa > 0 || s.Bound != smooth.OneBound {
-		return nil
+// rowTerms are the terms that rows of this run's table can be held to.
+func (c *certification) rowTerms(ctx context.Context) (audit.RowTerms, error) {
+	s := c.statistics
+	terms := audit.RowTerms{
+		Guarantee: string(c.certifier.Noise.Guarantee()), Norm: c.certifier.Noise.Norm.String(),
+		Method: s.MethodName(), Bound: s.Bound, Alpha: s.Alpha, N: s.N,
 	}
-	if row.N != s.N || row.Norm != norm {
-		return fmt.Errorf("%d samples and a radius in %s where this run has %d and %s", row.N, row.Norm, s.N, norm)
+	var err error
+	if c.fixedNoise() {
+		if terms.Noise, err = c.certifier.Noise.Nominal(ctx); err != nil {
+			return terms, err
+		}
 	}
-	p, err := stats.ClopperPearsonLower(row.K, row.N, s.Alpha)
+	if s.Profile == nil {
+		return terms, nil
+	}
+	if terms.Looks, err = s.Profile.Looks(); err != nil || terms.Noise == nil {
+		return terms, err
+	}
+	plan, err := s.Plan(terms.Noise, sequential.NewTables())
 	if err != nil {
-		return err
+		return terms, err
 	}
-	if math.Abs(row.PLower-p) > tableDigits {
-		return fmt.Errorf("p_lower %v where %d votes of %d give %s at alpha %g", row.PLower, row.K, row.N, results.FormatTruncated(p), s.Alpha)
-	}
-	return nil
+	terms.Levels = plan.Levels()
+	return terms, nil
 }
 
 // terms are what every certificate of this run must agree in, as text.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"ucan/internal/audit"
 	"ucan/internal/pipeline"
 	"ucan/internal/report"
 	"ucan/internal/results"
@@ -35,17 +36,16 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	var indices []int
 	labelAware := false
 	digest := sha256.New()
-	checker := certificate.NewChecker(folder)
+	checker := audit.NewChecker(folder, buildName())
 	err := eachLine(ctx, path, func(line int, text []byte) error {
 		digest.Write(text) // never fails
-		stored, err := certificate.Parse(text)
-		if err != nil {
-			return checkf("certify from counts %q: line %d: %w; run \"ucan verify\" on it", path, line, err)
+		stored, findings, err := checker.CheckLine(text)
+		if stored == nil {
+			return checkf("certify from counts %q: line %d: %s; run \"ucan verify\" on it", path, line, findings[0].Recomputed)
 		}
 		if len(indices) > 0 && int(stored.Input.Index) <= indices[len(indices)-1] {
 			return checkf("certify from counts %q: line %d: input %d follows %d; lines must be in index order", path, line, stored.Input.Index, indices[len(indices)-1])
 		}
-		findings, err := checker.Check(stored)
 		if err != nil {
 			return fmt.Errorf("certify from counts %q: line %d: %w", path, line, err)
 		}

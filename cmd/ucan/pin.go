@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"ucan/internal/audit"
 	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/internal/table"
@@ -124,13 +125,12 @@ func (p *pinner) seal(_ context.Context, item dataset.Item) (*smooth.SealedNoise
 // read loads the certificates by index, each checked: noise is replayed from true ones only.
 func (p *pinner) read(ctx context.Context) error {
 	p.certificates, p.folder = map[int]*certificate.Certificate{}, certificate.NewFolder(filepath.Dir(p.path))
-	checker := certificate.NewChecker(p.folder)
+	checker := audit.NewChecker(p.folder, buildName())
 	err := eachLine(ctx, p.path, func(line int, text []byte) error {
-		c, err := certificate.Parse(text)
-		if err != nil {
-			return checkf("predict --pin %q: line %d: %w; run \"ucan verify\" on it", p.path, line, err)
+		c, findings, err := checker.CheckLine(text)
+		if c == nil {
+			return checkf("predict --pin %q: line %d: %s; run \"ucan verify\" on it", p.path, line, findings[0].Recomputed)
 		}
-		findings, err := checker.Check(c)
 		if err != nil {
 			return fmt.Errorf("predict --pin %q: line %d: %w", p.path, line, err)
 		}
@@ -163,7 +163,7 @@ func (p *pinner) run(ctx context.Context, indices []int) (replay, error) {
 	out := replay{Results: []replayed{}}
 	for _, index := range indices {
 		c := p.certificates[index]
-		if f, other := otherModel(c.Model, record); other {
+		if f, other := audit.OtherModel(c.Model, record); other {
 			return replay{}, refusef("predict --pin %q: input %d was certified for another classifier (%s: %s there, %s here); give that model", p.path, index, f.Field, f.Stored, f.Recomputed)
 		}
 		item, err := p.bench.Inputs().At(ctx, index)

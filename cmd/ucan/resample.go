@@ -2,193 +2,171 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"path/filepath"
 
+	"ucan/internal/audit"
+	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
-	"ucan/smooth/stats"
 	"ucan/smooth/stream"
 )
-
-// rejectionLevel is the probability, over all certificates of a file together, of rejecting one that is true.
-const rejectionLevel = 1e-6
-
-// agreementLevel marks class counts that differ from the stored ones more than chance explains; it is printed, and
-// rejects nothing: another machine's arithmetic moves a few votes.
-const agreementLevel = 1e-6
 
 // resampling is the outcome of repeating the Monte Carlo.
 type resampling struct {
 	Samples   int64 `json:"samples"`
 	Checked   int   `json:"checked"`
 	Disagreed int   `json:"disagreed"`
+	// Unrepeated counts certificates in lattice arithmetic whose own samples gave other votes this time.
+	Unrepeated int `json:"unrepeated"`
+	// Sources are the names that certificates give the data, where they are not that of the data given.
+	Sources map[string]int `json:"other_sources,omitempty"`
+	Source  string         `json:"source"`
 }
 
 func (s resampling) print(w io.Writer) {
 	fmt.Fprintf(w, "resampled %d certificates with %d fresh samples each; class counts of %d differ from the stored ones beyond chance\n", s.Checked, s.Samples, s.Disagreed)
+	if s.Unrepeated > 0 {
+		fmt.Fprintf(w, "%d certificates in lattice arithmetic did not repeat their votes: made on another kind of processor or library, or with another seed than run.seed\n", s.Unrepeated)
+	}
+	for name, n := range s.Sources {
+		fmt.Fprintf(w, "%d certificates name the data %q, and these are %q; hashes, shapes and labels agree\n", n, name, s.Source)
+	}
 }
 
-// resample draws fresh noise for every certified input and compares.
-func (a *app) resample(ctx context.Context, path string, n int64, all []*certificate.Certificate, lines []int, note func(int, int64, certificate.Finding)) (*resampling, error) {
+// resampler repeats the Monte Carlo of certificates.
+type resampler struct {
+	bench    *bench
+	smoother *smooth.Smoother
+	record   certificate.Model
+	folder   *certificate.Folder
+	samples  int64
+	of       int // certificates in all, among which the level is shared
+	result   *resampling
+}
+
+// resample compares the certificates that were true so far with the model and the data, and draws fresh noise for every
+// certified input.
+func (a *app) resample(ctx context.Context, path string, n int64, all []audit.Kept, v *verification) error {
 	r := a.values()
 	model, declared, data := requireModel(r), a.declaration(r), a.dataOptions(r)
 	session, err := a.sessionOptions(r)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var o certifyOptions
 	o.seed, o.seedGiven = seedOf(r)
 	if err = r.err(); err != nil {
-		return nil, err
+		return err
 	}
 	if _, err = o.settle(nil); err != nil {
-		return nil, err
+		return err
 	}
 	bench, err := a.openWorkbench(ctx, model, declared, session, data, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	smoother, err := bench.Smoother(o.seed)
-	if err != nil {
-		return nil, err
+	s := resampler{bench: bench, folder: certificate.NewFolder(filepath.Dir(path)), samples: n, of: len(all), result: &resampling{Samples: n, Source: bench.Info.Name}}
+	if s.smoother, err = bench.Smoother(o.seed); err != nil {
+		return err
 	}
-	record, err := bench.ModelRecord()
-	if err != nil {
-		return nil, err
+	if s.record, err = bench.ModelRecord(); err != nil {
+		return err
 	}
-	out := &resampling{Samples: n}
-	folder := certificate.NewFolder(filepath.Dir(path))
-	seal, indices := sealStored(all, folder)
+	var usable []*certificate.Certificate
+	for _, c := range all {
+		if c.Input.Index < int64(bench.Source.Len()) {
+			usable = append(usable, c.Certificate)
+		}
+	}
+	seal, indices := sealStored(usable, s.folder)
 	if err = bench.checkRows(ctx, a, indices, o.seed, seal); err != nil {
-		return nil, err
+		return err
 	}
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(all), 0))
 	defer bar.Close()
-	for i, c := range all {
+	for _, c := range all {
 		bar.Add(1)
-		if c.Status != certificate.Certified {
+		if c.Status == certificate.Failed {
 			continue
 		}
-		if f, other := otherModel(c.Model, record); other {
-			note(lines[i], c.Input.Index, f)
-			continue
+		findings, err := s.check(ctx, c.Certificate)
+		var bad *dataset.ItemError
+		switch {
+		case errors.As(err, &bad):
+			v.Unchecked = append(v.Unchecked, audit.Unchecked{Line: c.Line, Index: c.Input.Index, Reason: err.Error()})
+		case err != nil:
+			return fmt.Errorf("resample %q: line %d: %w", path, c.Line, err)
 		}
-		item, err := bench.Inputs().At(ctx, int(c.Input.Index))
-		if err != nil {
-			return nil, fmt.Errorf("resample %q: line %d: %w", path, lines[i], err)
+		for _, f := range findings {
+			v.Findings = append(v.Findings, audit.Finding{Line: c.Line, Index: c.Input.Index, Finding: f})
 		}
-		if sum := hex.EncodeToString(item.SHA256[:]); sum != c.Input.SHA256 {
-			note(lines[i], c.Input.Index, certificate.Finding{Field: "input.sha256", Stored: c.Input.SHA256, Recomputed: sum})
-			continue
-		}
-		noise, err := c.SealedNoise(folder)
-		if err != nil {
-			return nil, fmt.Errorf("resample %q: line %d: %w", path, lines[i], err)
-		}
-		counts, err := smoother.Sample(ctx, item.X, item.SHA256, noise, stream.Resample, 0, uint64(n))
-		if err != nil {
-			return nil, fmt.Errorf("resample %q: line %d: %w", path, lines[i], err)
-		}
-		out.Checked++
-		if f, ok := contradiction(c, counts, len(all)); ok {
-			note(lines[i], c.Input.Index, f)
-		}
-		if disagree(c, counts) {
-			out.Disagreed++
+		if len(findings) > 0 {
+			v.False++
 		}
 	}
-	return out, nil
+	v.resampled = s.result
+	return nil
 }
 
-// otherModel reports the first way in which the opened classifier is not the certified one: its bytes, what stands in
-// front of it, or how its scores become a class.
-func otherModel(stored, opened certificate.Model) (certificate.Finding, bool) {
-	denoiser := func(m certificate.Model) string {
-		if m.Denoiser == nil {
-			return "none"
-		}
-		return m.Denoiser.SHA256
+// check compares one certificate with the model and the data.
+func (s *resampler) check(ctx context.Context, c *certificate.Certificate) ([]certificate.Finding, error) {
+	if f, other := audit.OtherModel(c.Model, s.record); other {
+		return []certificate.Finding{f}, nil
 	}
-	for _, part := range []struct{ field, stored, opened string }{
-		{"model.sha256", stored.SHA256, opened.SHA256},
-		{"model.preprocessing", compact(stored.Preprocessing), compact(opened.Preprocessing)},
-		{"model.denoiser", denoiser(stored), denoiser(opened)},
-		{"model.decision", stored.Decision, opened.Decision},
-		{"model.classes", fmt.Sprint(stored.Classes), fmt.Sprint(opened.Classes)},
-	} {
-		if part.stored != part.opened {
-			return certificate.Finding{Field: part.field, Stored: part.stored, Recomputed: part.opened}, true
-		}
+	if n := int64(s.bench.Source.Len()); c.Input.Index >= n {
+		return []certificate.Finding{{Field: "input.index", Stored: fmt.Sprint(c.Input.Index), Recomputed: fmt.Sprintf("data of %d inputs", n)}}, nil
 	}
-	return certificate.Finding{}, false
-}
-
-// compact brings JSON objects into one form, with sorted members.
-func compact(object json.RawMessage) string {
-	var tree any
-	if err := json.Unmarshal(object, &tree); err != nil {
-		return string(object)
-	}
-	text, err := json.Marshal(tree)
+	item, err := s.bench.Source.At(ctx, int(c.Input.Index))
 	if err != nil {
-		return string(object)
+		return nil, err
 	}
-	return string(text)
+	if findings := audit.OtherInput(c, audit.Item{SHA256: item.SHA256, Shape: item.Shape, Label: item.Label}); len(findings) > 0 {
+		return findings, nil
+	}
+	if c.Input.Source != s.result.Source {
+		if s.result.Sources == nil {
+			s.result.Sources = map[string]int{}
+		}
+		s.result.Sources[c.Input.Source]++
+	}
+	if f, found, err := s.lattice(ctx, c, item); err != nil || found {
+		return []certificate.Finding{f}, err
+	}
+	if c.Status != certificate.Certified {
+		return nil, nil
+	}
+	noise, err := c.SealedNoise(s.folder)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.smoother.Sample(ctx, item.X, item.SHA256, noise, stream.Resample, 0, uint64(s.samples))
+	if err != nil {
+		return nil, err
+	}
+	s.result.Checked++
+	if audit.Disagree(c, counts) {
+		s.result.Disagreed++
+	}
+	if f, found := audit.Contradiction(c, counts, s.of); found {
+		return []certificate.Finding{f}, nil
+	}
+	return nil, nil
 }
 
-// contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
-// two bounds P[Bin(n′, p_upper) ≥ k′_c] for another class c, at most the level divided by the number of certificates
-// and of tests in this one. Samples without a vote count for no class, so the tests stay one-sided.
-func contradiction(c *certificate.Certificate, counts smooth.Counts, certificates int) (certificate.Finding, bool) {
-	level := rejectionLevel / float64(certificates)
-	if c.Statistics.PUpper != nil {
-		level /= float64(len(counts.PerClass))
+// lattice repeats the run's own samples of a certificate that claims lattice arithmetic.
+func (s *resampler) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item) (certificate.Finding, bool, error) {
+	if c.Noise.Arithmetic != string(smooth.Lattice) {
+		return certificate.Finding{}, false, nil
 	}
-	k := counts.Votes(c.Predict)
-	p, err := stats.BinomialCDF(k, counts.N, float64(c.Statistics.PLower))
-	if err != nil || p <= level {
-		return certificate.Finding{
-			Field: "statistics.p_lower", Stored: fmt.Sprint(float64(c.Statistics.PLower)),
-			Recomputed: fmt.Sprintf("%d of %d fresh votes for class %d (probability %.2g)", k, counts.N, c.Predict, p),
-		}, true
+	smoother, err := s.bench.Smoother(uint64(c.Run.Seed))
+	if err != nil {
+		return certificate.Finding{}, false, err
 	}
-	if c.Statistics.PUpper == nil {
-		return certificate.Finding{}, false
-	}
-	for class, votes := range counts.PerClass {
-		if class == c.Predict {
-			continue
-		}
-		p, err := stats.BinomialSurvival(votes, counts.N, float64(*c.Statistics.PUpper))
-		if err != nil || p <= level {
-			return certificate.Finding{
-				Field: "statistics.p_upper", Stored: fmt.Sprint(float64(*c.Statistics.PUpper)),
-				Recomputed: fmt.Sprintf("%d of %d fresh votes for class %d (probability %.2g)", votes, counts.N, class, p),
-			}, true
-		}
-	}
-	return certificate.Finding{}, false
-}
-
-// disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped when they looked
-// good, so they are not compared.
-func disagree(c *certificate.Certificate, counts smooth.Counts) bool {
-	if c.Statistics.Method != string(smooth.MethodFixed) {
-		return false
-	}
-	stored, fresh := maps.Clone(c.Statistics.Counts), map[int]int64{}
-	for class, votes := range counts.PerClass {
-		if votes > 0 {
-			fresh[class] = votes
-		}
-	}
-	stored[int(smooth.NoVote)], fresh[int(smooth.NoVote)] = c.Statistics.Invalid, counts.Invalid
-	test, err := stats.CompareCounts(stored, fresh)
-	return err == nil && test.PValue <= agreementLevel
+	return audit.CheckLattice(c, item.X, s.folder, func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error) {
+		return smoother.Sample(ctx, item.X, item.SHA256, noise, stream.Estimate, 0, uint64(n))
+	}, &s.result.Unrepeated)
 }

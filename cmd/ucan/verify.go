@@ -6,12 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/table"
+	"ucan/internal/audit"
 	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
@@ -20,13 +21,24 @@ func newVerifyCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "verify FILE.jsonl",
 		Short: "Recompute every certificate from its counts, and with --resample from fresh noise",
-		Long: `Verify recomputes the id, the bound on p_A, the radius, the region, the ℓ1, ℓ2 and ℓ∞ radii and the volume of every
-certificate from its counts and parameters, and the scales of patterns from their formula. It names each line and field that
-is false or altered, with the stored and the recomputed value, and then exits with 4. Certificates called deployed must have
-the same noise on all lines that name the same generator.
+		Long: `Verify recomputes the id, the bound on p_A, the radius, the region, the ℓ1, ℓ2 and ℓ∞ radii, the volume and everything
+else that follows from the votes and parameters of each certificate, and the scales of patterns from their formula. It names
+each line and field that is false or altered, with the stored and the recomputed value, and then exits with 4.
 
-With --resample N it also draws N fresh noisy copies of every input (give --model and --data) and rejects a certificate
-whose p_lower the new votes contradict beyond doubt.
+Certificates called deployed must have noise that does not change with the input: among those of one model, dimension and
+arithmetic, several noises are accepted only where they were tried on the same inputs, or one on a part of the other's.
+
+A certificate that cannot be checked (a guarantee without a theorem here, a noise field that is missing) is listed with the
+reason. It hides no false one: exit 4 if any is false, otherwise exit 1. A file without certificates is exit 2. A line that
+repeats an earlier certificate is named and counted once. The summary lists which certificates have the same terms; only
+those may be summed up in one curve.
+
+With --resample N it also draws N fresh noisy copies of every input (give --model and --data as the run had them), rejects a
+certificate whose p_lower the new votes contradict beyond doubt, and compares model, hash, shape and label. Certificates in
+lattice arithmetic have their own samples repeated too.
+
+What stays open without the model (docs/verify.md):
+` + audit.UnderivableHelp() + `
 
 ` + exitCodesHelp,
 		Example: `  ucan verify run.jsonl
@@ -43,76 +55,47 @@ whose p_lower the new votes contradict beyond doubt.
 	return cmd
 }
 
-// falsehood is one false field of one certificate.
-type falsehood struct {
-	Line       int    `json:"line"`
-	Index      int64  `json:"index"`
-	Field      string `json:"field"`
-	Stored     string `json:"stored"`
-	Recomputed string `json:"recomputed"`
-}
-
-// verification is the outcome of checking a file.
-type verification struct {
-	Certificates int         `json:"certificates"`
-	False        int         `json:"false"`
-	Findings     []falsehood `json:"findings"`
-	Resampled    *resampling `json:"resampled,omitempty"`
-}
-
 func runVerify(ctx context.Context, a *app, path string) error {
 	r := a.values()
 	resample := r.int("verify.resample", 0, 1<<40)
 	if err := r.err(); err != nil {
 		return err
 	}
-	var out verification
-	bad := map[int]bool{}
-	note := func(line int, index int64, f certificate.Finding) {
-		bad[line] = true
-		out.Findings = append(out.Findings, falsehood{line, index, f.Field, f.Stored, f.Recomputed})
-	}
-	folder := certificate.NewFolder(filepath.Dir(path))
-	checker, fixed := certificate.NewChecker(folder), newFixedNoise(folder)
-	var all []*certificate.Certificate
-	var lines []int
-	err := eachLine(ctx, path, func(line int, text []byte) error {
-		out.Certificates++
-		c, parseErr := certificate.Parse(text)
-		if parseErr != nil {
-			note(line, -1, certificate.Finding{Field: "certificate", Stored: "a line", Recomputed: parseErr.Error()})
-			return nil //nolint:nilerr // a line that is no certificate is a finding, and the others are still checked
-		}
-		findings, err := checker.Check(c)
-		if err != nil {
-			return fmt.Errorf("verify %q: line %d: %w", path, line, err)
-		}
-		if len(findings) == 0 {
-			if findings, err = fixed.check(line, c); err != nil {
-				return fmt.Errorf("verify %q: line %d: %w", path, line, err)
-			}
-		}
-		for _, f := range findings {
-			note(line, c.Input.Index, f)
-		}
-		if len(findings) == 0 && resample > 0 {
-			all, lines = append(all, c), append(lines, line)
-		}
-		return nil
-	})
-	if err != nil {
+	if err := refuseForeignFile(path); err != nil {
 		return err
 	}
-	if out.Certificates == 0 {
-		return fmt.Errorf("verify %q: it holds no certificate; name the file that --json wrote", path)
+	file := audit.NewFile(certificate.NewFolder(filepath.Dir(path)), buildName(), resample > 0)
+	if err := eachLine(ctx, path, file.Add); err != nil {
+		return err
+	}
+	out := verification{Report: file.Finish()}
+	if out.Foreign {
+		return usagef("verify %q: none of its %d lines is a certificate; name the file that --json wrote", path, out.Certificates)
 	}
 	if resample > 0 {
-		if out.Resampled, err = a.resample(ctx, path, resample, all, lines, note); err != nil {
+		if err := a.resample(ctx, path, resample, file.True(), &out); err != nil {
 			return err
 		}
 	}
-	out.False = len(bad)
 	return out.present(a, path)
+}
+
+// refuseForeignFile says what a file is that holds no certificates.
+func refuseForeignFile(path string) (err error) {
+	file, err := files.Open(path)
+	if err != nil {
+		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	head := make([]byte, 1<<16)
+	n, err := io.ReadFull(file, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
+	}
+	if reason := audit.Foreign(head[:n]); reason != "" {
+		return usagef("verify %q: %s", path, reason)
+	}
+	return nil
 }
 
 // eachLine calls f for every line of a file, numbered from 1.
@@ -151,35 +134,4 @@ func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 		return len(data), data, nil
 	}
 	return 0, nil, nil
-}
-
-func (v verification) present(a *app, path string) error {
-	if a.json() {
-		if v.Findings == nil {
-			v.Findings = []falsehood{}
-		}
-		if err := writeJSON(a.stdout, v); err != nil {
-			return err
-		}
-	} else {
-		if len(v.Findings) > 0 {
-			t := table.New(">line", ">input", "field", "stored", "recomputed")
-			for _, f := range v.Findings {
-				t.Row(f.Line, f.Index, f.Field, f.Stored, f.Recomputed)
-			}
-			if _, err := t.WriteTo(a.stdout); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintf(a.stdout, "%d certificates, %d true, %d false\n", v.Certificates, v.Certificates-v.False, v.False)
-		if v.Resampled != nil {
-			v.Resampled.print(a.stdout)
-		}
-	}
-	if v.False > 0 {
-		first := v.Findings[0]
-		return checkf("verify %q: %d of %d certificates are false or altered; the first is on line %d, %s: stored %s, recomputed %s",
-			path, v.False, v.Certificates, first.Line, first.Field, first.Stored, first.Recomputed)
-	}
-	return nil
 }

@@ -66,7 +66,7 @@ func TestVerifyNoiseThatChanges(t *testing.T) {
 	want(t, exitDone, certifyArgs(model, "--npg", path("net.onnx"), "--sigma", "1", "--max", "3", "--json", path("a.jsonl"))...)
 	want(t, exitDone, "verify", path("a.jsonl"))
 	altered(t, path("a.jsonl"), path("b.jsonl"), func(_ int, c *certificate.Certificate) {
-		c.Guarantee, c.Noise.NPG.Kind = certificate.Deployed, "dataset"
+		c.Guarantee, c.Noise.NPG = certificate.Deployed, nil
 	})
 	if got := want(t, exitCheck, "verify", path("b.jsonl")); !strings.Contains(got.stdout, "other noise than on line 1") || !strings.Contains(got.stdout, "1 true, 2 false") {
 		t.Errorf("verify says\n%s", got.stdout)

@@ -31,6 +31,29 @@ func buildVersion() string {
 	return version
 }
 
+// buildName names this program in certificates: its version, the compiler, the processor's architecture and, where the
+// build knows it, the revision. Programs of the same name compute the same numbers to the last bit.
+func buildName() string {
+	name := buildVersion() + " " + goruntime.Version() + " " + goruntime.GOARCH
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return name
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "GOAMD64", "GOARM64", "GOPPC64", "GORISCV64": // levels whose compilers fuse products and sums
+			name += " " + s.Value
+		case "vcs.revision":
+			name += " " + s.Value[:min(len(s.Value), 12)]
+		case "vcs.modified":
+			if s.Value == "true" {
+				name += " modified"
+			}
+		}
+	}
+	return name
+}
+
 func runVersion(ctx context.Context, a *app) error {
 	config, err := a.runtimeConfig()
 	if err != nil {

@@ -115,6 +115,12 @@ func (r Row) validateOutcome(fail func(string, ...any) error) error {
 	return nil
 }
 
+// Same reports whether two rows read the same in a table, whatever time they took.
+func (r Row) Same(other Row) bool {
+	r.Seconds, other.Seconds = 0, 0
+	return string(r.AppendTSV(nil)) == string(other.AppendTSV(nil))
+}
+
 // FormatTruncated writes v ≥ 0 with six decimals truncated toward zero: the text
 // never reads back as more than v. It works on the shortest decimal that reads
 // back as v, so that 0.3 is "0.300000"; infinity is "inf".

@@ -55,10 +55,19 @@ func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record
 	}
 	name := filepath.Base(filepath.Clean(spec))
 	record = &certificate.NPG{
-		Kind: string(made.Kind), Spec: name, Files: []certificate.File{{Name: bundle.ManifestName, SHA256: made.Hash()}},
+		Kind: kindOf(made.Kind), Spec: name, Files: []certificate.File{{Name: bundle.ManifestName, SHA256: made.Hash()}},
 	}
 	g, err = b.open(ctx, made, name)
 	return g, record, made.Training, err
+}
+
+// kindOf is the kind of a bundle as certificates record it. A trained pattern is stored as a field, so a certificate
+// calls it one: the kind pattern is for formulas that a reader can evaluate.
+func kindOf(k bundle.Kind) string {
+	if k == bundle.Pattern {
+		return certificate.KindDataset
+	}
+	return string(k)
 }
 
 func (o Noise) limits() npg.Limits {
@@ -78,7 +87,7 @@ func formula(spec string, shape []int) (npg.Generator, *certificate.NPG, error) 
 	if err != nil {
 		return nil, nil, optionf("read --npg: %w", err)
 	}
-	return npg.NewField(parameters), &certificate.NPG{Kind: string(bundle.Pattern), Spec: f.String()}, nil
+	return npg.NewField(parameters), &certificate.NPG{Kind: certificate.KindPattern, Spec: f.String()}, nil
 }
 
 // field reads a scale field that was made elsewhere.
@@ -95,11 +104,8 @@ func field(ctx context.Context, path string, limits npg.Limits, shape []int) (np
 	if err != nil {
 		return nil, nil, fmt.Errorf("read --npg: %w", err)
 	}
-	return npg.NewField(parameters), &certificate.NPG{Kind: kindField, Spec: filepath.Base(path) + "," + limits.String(), Files: []certificate.File{fileOf(path, data)}}, nil
+	return npg.NewField(parameters), &certificate.NPG{Kind: certificate.KindField, Spec: filepath.Base(path) + "," + limits.String(), Files: []certificate.File{fileOf(path, data)}}, nil
 }
-
-// kindField is the kind of a field without a bundle, as certificates record it.
-const kindField = "field"
 
 func fileOf(path string, data []byte) certificate.File {
 	sum := sha256.Sum256(data)

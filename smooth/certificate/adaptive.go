@@ -1,6 +1,7 @@
 package certificate
 
 import (
+	"errors"
 	"fmt"
 
 	"ucan/smooth"
@@ -10,6 +11,8 @@ import (
 // AdaptiveStatistics are the members that adaptive runs add to Statistics: what
 // the boundaries depend on, and the counts at which each level was rejected.
 type AdaptiveStatistics struct {
+	// Profile is "strict", "default" or "fast", with the parameters of that name but for
+	// the cap, or CustomProfile.
 	Profile string `json:"profile"`
 	// Cap is the largest number of estimation samples, B the unit of the looks,
 	// Growth their distance as a share of the samples seen, Rho the exponent of
@@ -48,6 +51,38 @@ func (a *AdaptiveStatistics) validate() error {
 	case len(a.Rejected) > len(a.Levels):
 		return fmt.Errorf("certificate: %d rejected levels of %d", len(a.Rejected), len(a.Levels))
 	}
+	return checkProfile(a.profile())
+}
+
+// profile is the profile that the members describe.
+func (a *AdaptiveStatistics) profile() sequential.Profile {
+	return sequential.Profile{
+		Name: a.Profile, Gamma: float64(a.Gamma),
+		Schedule: sequential.Schedule{Cap: a.Cap, Batch: a.B, Growth: float64(a.Growth), Rho: float64(a.Rho)},
+	}
+}
+
+// CustomProfile is the name of profiles that are none of package sequential's.
+const CustomProfile = "custom"
+
+// checkProfile reports a profile under another name than its parameters. The cap is
+// the user's to choose under every name.
+func checkProfile(p sequential.Profile) error {
+	for _, known := range []sequential.Profile{sequential.Strict(), sequential.Default(), sequential.Fast()} {
+		same := known.WithCap(p.Cap)
+		same.Name = p.Name
+		switch {
+		case known.Name == p.Name && same != p:
+			return fmt.Errorf("certificate: the parameters (b %d, growth %v, rho %v, gamma %v) are not those of the profile %q", p.Batch, p.Growth, p.Rho, p.Gamma, p.Name)
+		case known.Name == p.Name:
+			return nil
+		case same == p:
+			return fmt.Errorf("certificate: profile %.60q has the parameters of %q", p.Name, known.Name)
+		}
+	}
+	if p.Name != CustomProfile {
+		return fmt.Errorf("certificate: unknown profile %.60q; other parameters than those of strict, default and fast are called %q", p.Name, CustomProfile)
+	}
 	return nil
 }
 
@@ -70,7 +105,7 @@ func describeAdaptive(r *smooth.AdaptiveRecord) *AdaptiveStatistics {
 
 // concludeAdaptive repeats the statistics of a stored adaptive run. The radii of
 // the grid are those that its levels certify.
-func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, estimation smooth.Counts, selected *int, tables *sequential.Tables) (smooth.Certification, error) {
+func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, estimation smooth.Counts, label int, tables *sequential.Tables) (smooth.Certification, error) {
 	var none smooth.Certification
 	a := s.AdaptiveStatistics
 	grid := smooth.Grid{}
@@ -83,17 +118,19 @@ func (s *Statistics) concludeAdaptive(noise *smooth.SealedNoise, selection, esti
 	}
 	plan, err := noise.NewAdaptive(smooth.AdaptiveN{
 		N0: s.N0, Alpha: float64(s.Alpha), Grid: grid, LabelAware: a.LabelAware,
-		Profile: sequential.Profile{
-			Name: a.Profile, Gamma: float64(a.Gamma),
-			Schedule: sequential.Schedule{Cap: a.Cap, Batch: a.B, Growth: float64(a.Growth), Rho: float64(a.Rho)},
-		},
+		Profile: a.profile(),
 	}, tables)
 	if err != nil {
 		return none, err
 	}
 	class := -1
-	if selected != nil {
-		class = *selected
+	switch {
+	case a.LabelAware && label < 0:
+		return none, errors.New("a label-aware run of an input without a label")
+	case a.LabelAware:
+		class = label
+	case s.N0 == 0 && s.Selected != nil: // the class that the levels were rejected for
+		class = *s.Selected
 	}
 	return plan.Conclude(selection, estimation, class, a.Rejected)
 }

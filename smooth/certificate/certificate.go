@@ -166,9 +166,11 @@ type Noise struct {
 
 // NPG names the generator of noise parameters.
 type NPG struct {
-	// Kind is "pattern", "dataset" or "field" for parameters that were fixed before
-	// any input was seen, "certification" or "per-input" for those made from the input.
+	// Kind is KindPattern, KindDataset or KindField for parameters that were fixed before
+	// any input was seen, KindCertification or KindPerInput for those made from the input.
 	Kind string `json:"kind"`
+	// Spec names the generator: of a pattern the formula, "pattern:…", which no other kind
+	// has; of others the name of the bundle, or of the files with the limits of the scale.
 	Spec string `json:"spec"`
 	// Files are its files, by content: of a bundle its npg.yaml, which binds all
 	// others.

@@ -153,3 +153,11 @@ func difference(path string, a, b any) string {
 		return ""
 	}
 }
+
+// Recognise reports whether a line looks like a certificate of some version of this
+// format, false or damaged as it may be: a JSON object that begins like one or whose
+// schema says so.
+func Recognise(line []byte) bool {
+	text := bytes.TrimLeft(line, " \t\r\n\ufeff")
+	return bytes.HasPrefix(text, []byte("{")) && bytes.Contains(text, []byte("ucan.certificate/"))
+}

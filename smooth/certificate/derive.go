@@ -26,6 +26,9 @@ type Head struct {
 // It returns an error for a guarantee that is not Deployed or Pinned, for an
 // unknown decision, for an input whose shape is not the noise's dimension, and for a
 // result whose class is outside the model's.
+//
+// Adaptive results of a profile with other parameters than those of package sequential
+// must call it CustomProfile.
 func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Certificate, error) {
 	if head.Guarantee != Deployed && head.Guarantee != Pinned {
 		return nil, fmt.Errorf("certificate: guarantee %q is not made by a single smoothed classifier", head.Guarantee)
@@ -39,6 +42,14 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	if result.HasClass && result.Class >= head.Model.Classes {
 		return nil, fmt.Errorf("certificate: class %d of a model with %d", result.Class, head.Model.Classes)
 	}
+	if err := head.Guarantee.suits(head.NPG); err != nil {
+		return nil, err
+	}
+	if a := result.Adaptive; a != nil {
+		if err := checkProfile(a.Profile); err != nil {
+			return nil, err
+		}
+	}
 	c := newCertificate(head)
 	c.Noise = describeNoise(noise, head.NPG)
 	c.Statistics = describeStatistics(noise, result)
@@ -49,15 +60,21 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 // NewFailed returns the sealed certificate of an input that could not be
 // certified, with the reason. noise may be nil when there is none.
 func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificate, error) {
+	c := newFailed(head, reason)
+	if noise != nil {
+		c.Noise = describeNoise(noise, head.NPG)
+	}
+	return c, c.Seal()
+}
+
+// newFailed is a failed certificate without noise, not sealed.
+func newFailed(head Head, reason string) *Certificate {
 	c := newCertificate(head)
 	c.Status, c.Error = Failed, reason
 	c.Statistics.Counts = map[int]int64{}
 	c.Noise = Noise{Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: string(smooth.Float32)}
-	if noise != nil {
-		c.Noise = describeNoise(noise, head.NPG)
-	}
 	c.nothing()
-	return c, c.Seal()
+	return c
 }
 
 func newCertificate(head Head) *Certificate {
@@ -264,7 +281,7 @@ func loadField(f *Field, dim int, load Loader) ([]float32, error) {
 	case f.Values != nil:
 		return f.Values, nil
 	case load == nil:
-		return nil, fmt.Errorf("certificate: field %s lies outside the certificate; say in which folder: %w", f.File, errUncheckable)
+		return nil, fmt.Errorf("certificate: field %s lies outside the certificate; say in which folder: %w", f.File, ErrUncheckable)
 	}
 	return load.Load(f, dim)
 }

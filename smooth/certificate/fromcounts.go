@@ -57,7 +57,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 	if terms.Bound != nil {
 		clone.Statistics.Bound = boundText(*terms.Bound)
 	}
-	w, err := clone.rederive(NewChecker(load))
+	w, err := clone.rederive(NewChecker(load, ""))
 	if err != nil {
 		return nil, err
 	}

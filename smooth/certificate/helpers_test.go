@@ -78,6 +78,23 @@ func fixed(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, la
 	return c
 }
 
+// made certifies x with noise of a generator.
+func made(tb testing.TB, x []float32, noise *smooth.SealedNoise, g certificate.Guarantee, npg *certificate.NPG) *certificate.Certificate {
+	tb.Helper()
+	s := smoother(tb, len(x), halfSpace(x[0]-0.5))
+	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 50, N: 2000, Alpha: 0.001})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h := head(x, 1)
+	h.Guarantee, h.NPG = g, npg
+	c, err := certificate.New(h, noise, r)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
 // doubtful certifies x by a classifier that gives no vote where the last coordinate is
 // far out.
 func doubtful(tb testing.TB, x []float32, noise *smooth.SealedNoise) *certificate.Certificate {
@@ -130,9 +147,9 @@ func adaptive(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32,
 // every call.
 func samples(tb testing.TB) map[string]*certificate.Certificate {
 	tb.Helper()
-	made.once.Do(func() { made.lines = makeSamples(tb) })
+	stored.once.Do(func() { stored.lines = makeSamples(tb) })
 	out := map[string]*certificate.Certificate{}
-	for name, line := range made.lines {
+	for name, line := range stored.lines {
 		c, err := certificate.Parse(line)
 		if err != nil {
 			tb.Fatalf("%s: %v", name, err)
@@ -142,7 +159,7 @@ func samples(tb testing.TB) map[string]*certificate.Certificate {
 	return out
 }
 
-var made struct {
+var stored struct {
 	once  sync.Once
 	lines map[string][]byte
 }
@@ -180,6 +197,10 @@ func makeSamples(tb testing.TB) map[string][]byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	later, err := certificate.NewFailed(head(x, 1), scalar, "label 9 is outside the classes")
+	if err != nil {
+		tb.Fatal(err)
+	}
 	image := []float32{.25, .5, .75, 1, 0, .125}
 	for name, c := range map[string]*certificate.Certificate{
 		"basis":      fixed(tb, image, inBasis(tb, family.L2), 0.5, 1),
@@ -193,12 +214,18 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"lattice":    fixed(tb, pixels, lattice, 0.5, 1),
 		"abstained":  fixed(tb, x, scalar, 0, 1),
 		"failed":     failed,
-		"selected":   adaptive(tb, x, fields, 0.6, 50, 1, false),
-		"leading":    adaptive(tb, x, scalar, 0.6, 0, 1, false),
-		"labelled":   adaptive(tb, x, scalar, 0.6, 0, 1, true),
-		"two-stage":  twoStage,
-		"zero":       adaptive(tb, x, scalar, 0.09, 50, 1, false),
-		"hopeless":   adaptive(tb, x, scalar, 0, 50, 1, false),
+
+		"failed later":     later,
+		"dataset":          made(tb, x, fields, certificate.Deployed, &certificate.NPG{Kind: certificate.KindDataset, Spec: "bundle", Floored: 1, Ceiled: 1}),
+		"pinned":           made(tb, x, fields, certificate.Pinned, &certificate.NPG{Kind: certificate.KindPerInput, Spec: "bundle"}),
+		"hopeless leading": adaptive(tb, x, scalar, 0, 0, 1, false),
+
+		"selected":  adaptive(tb, x, fields, 0.6, 50, 1, false),
+		"leading":   adaptive(tb, x, scalar, 0.6, 0, 1, false),
+		"labelled":  adaptive(tb, x, scalar, 0.6, 0, 1, true),
+		"two-stage": twoStage,
+		"zero":      adaptive(tb, x, scalar, 0.09, 50, 1, false),
+		"hopeless":  adaptive(tb, x, scalar, 0, 50, 1, false),
 	} {
 		if lines[name], err = c.Marshal(); err != nil {
 			tb.Fatal(err)

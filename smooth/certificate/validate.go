@@ -42,8 +42,10 @@ func (c *Certificate) validate() error {
 		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
 	case c.Selector != nil && c.Guarantee != Selector:
 		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
-	case c.Guarantee == Deployed && !c.Noise.NPG.fixed():
-		return fmt.Errorf("certificate: noise of kind %.60q may depend on the input, and its guarantee cannot be %q", c.Noise.NPG.Kind, Deployed)
+	case c.Status != Failed && !isHash(c.Model.SHA256):
+		return errors.New("certificate: model.sha256 is no SHA-256 in hexadecimal")
+	case c.Model.Denoiser != nil && !isHash(c.Model.Denoiser.SHA256):
+		return errors.New("certificate: model.denoiser.sha256 is no SHA-256 in hexadecimal")
 	case c.Status != Failed && !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm):
 		return fmt.Errorf("certificate: norm %.60q is none of l1, l2, linf", c.Noise.Norm)
 	case c.Status == Failed && c.Error == "":
@@ -51,16 +53,13 @@ func (c *Certificate) validate() error {
 	case c.Status != Failed && c.Error != "":
 		return errors.New("certificate: an error, though it did not fail")
 	}
+	if err := c.Guarantee.suits(c.Noise.NPG); err != nil {
+		return err
+	}
 	if c.Status == Failed {
 		return nil
 	}
 	return c.Statistics.validate()
-}
-
-// fixed reports whether the noise was fixed before any input was seen, which the
-// guarantee Deployed demands.
-func (n *NPG) fixed() bool {
-	return n == nil || n.Kind == "pattern" || n.Kind == "dataset" || n.Kind == "field"
 }
 
 func (s *Statistics) validate() error {

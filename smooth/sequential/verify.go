@@ -1,6 +1,9 @@
 package sequential
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Verify checks the claims of a certificate: that the levels listed are 0, 1, …
 // without a gap, that each was rejected at a look of the plan's schedule with no
@@ -41,6 +44,46 @@ func Verify(plan Plan, tables *Tables, claims []Rejection) (pLower float64, err 
 		n, failures, pLower = c.N, c.Failures, plan.Levels[j]
 	}
 	return pLower, nil
+}
+
+// VerifyEnd checks the counts at which a run with these claims ended: n samples with
+// that many failures of the tested class. They must be a look of the schedule, the
+// claims must have led to them, all levels rejected must have ended the run at once,
+// and the next level must not be one that these counts reject as well. It assumes
+// claims that [Verify] accepts. Whether a run gave up rightly it does not say: a
+// caller may abandon a run after any look.
+func VerifyEnd(plan Plan, tables *Tables, claims []Rejection, n, failures int64) error {
+	if err := plan.Validate(); err != nil {
+		return err
+	}
+	looks, err := plan.Profile.Looks()
+	if err != nil {
+		return err
+	}
+	at, ok := slices.BinarySearch(looks, n)
+	if !ok {
+		return fmt.Errorf("verify adaptive counts: %d samples is not a look of the schedule, which ends at %d", n, plan.Profile.Cap)
+	}
+	if len(claims) > 0 {
+		last := claims[len(claims)-1]
+		if last.N > n || last.Failures > failures || failures-last.Failures > n-last.N {
+			return fmt.Errorf("verify adaptive counts: level %d rejected with %d failures of %d does not fit %d failures of %d in the end", last.Level, last.Failures, last.N, failures, n)
+		}
+		if len(claims) == len(plan.Levels) && n > last.N {
+			return fmt.Errorf("verify adaptive counts: %d samples, and the last level was rejected at %d, which ends a run", n, last.N)
+		}
+	}
+	if len(claims) >= len(plan.Levels) {
+		return nil
+	}
+	t, err := plan.table(len(claims), tables)
+	if err != nil {
+		return fmt.Errorf("verify adaptive counts: level %d: %w", len(claims), err)
+	}
+	if failures <= t.Critical(at) {
+		return fmt.Errorf("verify adaptive counts: %d failures among %d samples reject level %d, which is not listed", failures, n, len(claims))
+	}
+	return nil
 }
 
 // lookOf is the index of the look at n samples, −1 when there is none.

@@ -1,9 +1,10 @@
-package main
+package audit_test
 
 import (
 	"encoding/json"
 	"testing"
 
+	"ucan/internal/audit"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -32,7 +33,7 @@ func TestContradiction(t *testing.T) {
 			c := &certificate.Certificate{Predict: 1}
 			c.Statistics.PLower, c.Statistics.PUpper = 0.8, tt.upper
 			counts := smooth.Counts{PerClass: tt.votes, Invalid: tt.invalid, N: 1000}
-			finding, found := contradiction(c, counts, tt.certificates)
+			finding, found := audit.Contradiction(c, counts, tt.certificates)
 			if found != (tt.field != "") || finding.Field != tt.field {
 				t.Errorf("found %t: %+v; want a finding about %q", found, finding, tt.field)
 			}
@@ -44,7 +45,7 @@ func TestOtherModel(t *testing.T) {
 	stored := certificate.Model{SHA256: "ab", Preprocessing: json.RawMessage(`{"mean":[0],"std":[1]}`), Decision: "argmax", Classes: 10}
 	same := stored
 	same.Preprocessing = json.RawMessage(`{ "std": [1], "mean": [0] }`)
-	if f, other := otherModel(stored, same); other {
+	if f, other := audit.OtherModel(stored, same); other {
 		t.Errorf("the order of members makes another model: %+v", f)
 	}
 	for field, change := range map[string]func(*certificate.Model){
@@ -56,7 +57,7 @@ func TestOtherModel(t *testing.T) {
 	} {
 		opened := stored
 		change(&opened)
-		if f, other := otherModel(stored, opened); !other || f.Field != field {
+		if f, other := audit.OtherModel(stored, opened); !other || f.Field != field {
 			t.Errorf("%s: found %t, %+v", field, other, f)
 		}
 	}

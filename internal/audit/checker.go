@@ -1,0 +1,53 @@
+package audit
+
+import (
+	"fmt"
+
+	"ucan/smooth/certificate"
+)
+
+// Checker checks certificates one by one: their numbers, and the generator that they name. It is not safe for concurrent
+// use.
+type Checker struct {
+	numbers *certificate.Checker
+	load    certificate.Loader
+	proved  map[string]bool // fields that are those of their pattern
+}
+
+// NewChecker returns a Checker. load finds fields outside the certificates, nil when there are none; build is the running
+// program as certificates name it in run.ucan ([certificate.NewChecker]).
+func NewChecker(load certificate.Loader, build string) *Checker {
+	return &Checker{numbers: certificate.NewChecker(load, build), load: load, proved: map[string]bool{}}
+}
+
+// Check lists what is false or altered in a certificate. The error is that of one that cannot be checked, and wraps
+// [certificate.ErrUncheckable].
+func (x *Checker) Check(c *certificate.Certificate) ([]certificate.Finding, error) {
+	findings, err := x.numbers.Check(c)
+	if err != nil || len(findings) > 0 {
+		return findings, uncheckable(err)
+	}
+	finding, err := x.generator(c)
+	if err != nil || finding == nil {
+		return nil, uncheckable(err)
+	}
+	return []certificate.Finding{*finding}, nil
+}
+
+// CheckLine parses and checks one line. The certificate is nil where the line is none, which is a finding.
+func (x *Checker) CheckLine(text []byte) (*certificate.Certificate, []certificate.Finding, error) {
+	c, err := certificate.Parse(text)
+	if err != nil {
+		return nil, []certificate.Finding{{Field: "certificate", Stored: "a line", Recomputed: err.Error()}}, nil
+	}
+	findings, err := x.Check(c)
+	return c, findings, err
+}
+
+// uncheckable wraps an error, such as that of a field file that cannot be read: nothing is known to be false.
+func uncheckable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w (%w)", err, certificate.ErrUncheckable)
+}

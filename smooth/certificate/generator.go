@@ -1,0 +1,95 @@
+package certificate
+
+import (
+	"fmt"
+	"slices"
+
+	"ucan/smooth"
+)
+
+// The kinds of generators.
+const (
+	// KindPattern is a formula of the position, which Spec gives.
+	KindPattern = "pattern"
+	// KindDataset is one field of a bundle for all inputs.
+	KindDataset = "dataset"
+	// KindField is one field of an array file for all inputs.
+	KindField = "field"
+	// KindCertification are networks that read the input.
+	KindCertification = "certification"
+	// KindPerInput are fields that were optimised for each input.
+	KindPerInput = "per-input"
+)
+
+// fixed reports whether the noise was fixed before any input was seen. Noise without a
+// generator is.
+func (n *NPG) fixed() bool {
+	return n == nil || n.Kind == KindPattern || n.Kind == KindDataset || n.Kind == KindField
+}
+
+// validate reports a record that no generator has.
+func (n *NPG) validate() error {
+	if n == nil {
+		return nil
+	}
+	if !slices.Contains([]string{KindPattern, KindDataset, KindField, KindCertification, KindPerInput}, n.Kind) {
+		return fmt.Errorf("certificate: unknown kind %.60q of noise", n.Kind)
+	}
+	for _, f := range n.Files {
+		if !isHash(f.SHA256) {
+			return fmt.Errorf("certificate: the file %.60q of the generator has no SHA-256 in hexadecimal", f.Name)
+		}
+	}
+	return nil
+}
+
+// suits reports a guarantee that noise of this generator cannot have: Deployed is for
+// noise that was fixed before any input was seen, Pinned for noise that was not.
+func (g Guarantee) suits(n *NPG) error {
+	if err := n.validate(); err != nil {
+		return err
+	}
+	switch {
+	case g == Deployed && !n.fixed():
+		return fmt.Errorf("certificate: noise of kind %.60q may depend on the input, and its guarantee cannot be %q", n.Kind, g)
+	case g == Pinned && n == nil:
+		return fmt.Errorf("certificate: noise without a generator is the same for all inputs, so its guarantee is %q and not %q", Deployed, g)
+	case g == Pinned && n.fixed():
+		return fmt.Errorf("certificate: noise of kind %.60q is the same for all inputs, so its guarantee is %q and not %q", n.Kind, Deployed, g)
+	}
+	return nil
+}
+
+// limited reports numbers of coordinates at the generator's floor and ceiling that the
+// scales contradict. A generator counts every coordinate that ends at a limit, so the
+// number is that of the least or the largest scale, or 0 where no scale ends there.
+// The lattice rounds scales afterwards, and may bring others to the same level.
+func (n *NPG) limited(noise *smooth.SealedNoise) error {
+	if n == nil {
+		return nil
+	}
+	sigma := noise.Noise().Sigma
+	if len(sigma) == 0 {
+		if n.Floored != 0 || n.Ceiled != 0 {
+			return fmt.Errorf("certificate: %d scales at the floor and %d at the ceiling, and the noise has no scale field", n.Floored, n.Ceiled)
+		}
+		return nil
+	}
+	lattice := noise.Arithmetic() == smooth.Lattice
+	for _, limit := range []struct {
+		name   string
+		at     float32
+		stored int
+	}{{"floor", slices.Min(sigma), n.Floored}, {"ceiling", slices.Max(sigma), n.Ceiled}} {
+		most := 0
+		for _, s := range sigma {
+			if s == limit.at {
+				most++
+			}
+		}
+		if limit.stored < 0 || limit.stored > most || limit.stored > 0 && limit.stored < most && !lattice {
+			return fmt.Errorf("certificate: %d scales at the generator's %s, and %d have the value nearest to it", limit.stored, limit.name, most)
+		}
+	}
+	return nil
+}
