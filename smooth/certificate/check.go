@@ -122,14 +122,14 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 		return nil, err
 	}
 	head := Head{Guarantee: c.Guarantee, Input: c.Input, Model: c.Model, NPG: c.Noise.NPG, Run: c.Run}
-	if c.Status == Failed {
-		return c.rederiveFailed(x, head)
-	}
 	if c.Guarantee != Deployed && c.Guarantee != Pinned {
 		return nil, fmt.Errorf("certificate: this version has no theorem for guarantee %q: %w", c.Guarantee, ErrUncheckable)
 	}
 	if _, err := smooth.ParseArithmetic(c.Noise.Arithmetic); err != nil {
 		return nil, fmt.Errorf("certificate: this version does not know arithmetic %.60q: %w", c.Noise.Arithmetic, ErrUncheckable)
+	}
+	if c.Status == Failed {
+		return c.rederiveFailed(x, head)
 	}
 	noise, err := x.noise(&c.Noise, c.Input.Dim())
 	if err != nil {
