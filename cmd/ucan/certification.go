@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"ucan/internal/audit"
 	"ucan/internal/dataset"
 	"ucan/internal/pipeline"
 	"ucan/internal/progress"
@@ -28,6 +29,7 @@ type certification struct {
 	fields     *certificate.Folder // where fields outside the certificates lie; nil without certificates
 	began      time.Time
 	samples    int64
+	inputs     map[string]int // how often each input was there, by hash
 }
 
 // prepareCertification opens everything that a run needs and settles every choice, in the order in which a user can
@@ -184,11 +186,15 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	options.LabelAware = c.options.statistics.LabelAware
 	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
 	summary, err := report.Summarise(c.writer.Rows(), options)
+	if n := c.twins(); n > 0 {
+		summary.Notes = append(summary.Notes, audit.TwinNote(n))
+	}
 	return summary, errors.Join(err, runErr)
 }
 
 // put appends a row and its certificate to the outputs.
 func (c *certification) put(row results.Row, cert *certificate.Certificate) error {
+	c.seen(cert)
 	var line []byte
 	if c.fields != nil {
 		if err := c.fields.Save(cert); err != nil {
@@ -208,6 +214,25 @@ func failedRows(rows []results.Row) int {
 		if r.Status == results.Failed {
 			n++
 		}
+	}
+	return n
+}
+
+// seen counts the inputs that were there before.
+func (c *certification) seen(cert *certificate.Certificate) {
+	if hash := cert.Input.SHA256; hash != "" {
+		if c.inputs == nil {
+			c.inputs = map[string]int{}
+		}
+		c.inputs[hash]++
+	}
+}
+
+// twins is the number of inputs that are identical to an earlier one.
+func (c *certification) twins() int {
+	n := 0
+	for _, times := range c.inputs {
+		n += times - 1
 	}
 	return n
 }

@@ -36,6 +36,14 @@ the model and comes after the noise. Rows are appended and synced as they are ma
 their certificates hold for the running smoothed classifier (guarantee "deployed"). Networks and per-input bundles make
 the noise from each clean input, once; (μ, Σ) is stored in the certificate, which holds for a verifier who replays it
 ("pinned", see "ucan predict --pin"): ` + pinnedSentence + `.
+
+--from-counts FILE derives the certificates that the stored votes of a file support at another --alpha, --norm or --bound. The
+norm is free: every norm follows from the same bound. Alpha and bound are not, once the votes were seen: whoever tries m of
+them and keeps the best must give each alpha/m, or the failure probability is m times as large.
+
+Intervals in the summary take inputs as independent. Identical inputs share their noise, which is a function of the input, so
+that their votes are one sample; the summary says when there are such.
+
 Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg pattern:dct32.
 
 ` + exitCodesHelp,

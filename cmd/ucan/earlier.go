@@ -55,6 +55,9 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 		if f, other := c.otherInput(stored); other {
 			return checkf("resume %q: line %d: %s is %s, and in this run %s; the file or its record was altered, start anew under another name", path, line, f.Field, f.Stored, f.Recomputed)
 		}
+		if line <= len(rows) {
+			c.seen(stored) // later ones are certified again
+		}
 		if line <= len(rows) && !pipeline.RowOf(stored).Same(rows[line-1]) {
 			return checkf("resume %q: line %d does not show what the table says of input %d; one of the files was altered, start anew under other names", path, line, rows[line-1].Index)
 		}

@@ -77,6 +77,14 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	if err != nil {
 		return err
 	}
+	runs, err := audit.RunsOf(certificates)
+	if err != nil {
+		return err
+	}
+	summary.Notes = append(summary.Notes, audit.Caveats(runs)...)
+	if terms.Alpha != 0 || terms.Bound != nil {
+		summary.Notes = append(summary.Notes, "the terms were chosen after the votes: if several alphas or bounds are tried and the best is kept, give each its share of alpha (alpha/2 for two)")
+	}
 	return a.present(summary, output.plot, []report.Series{{Name: filepath.Base(path), Rows: rows}}, "Derived from "+filepath.Base(path))
 }
 

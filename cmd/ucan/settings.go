@@ -98,7 +98,7 @@ func settings() []setting {
 		{"statistics.label_aware", "label-aware", "", kindBool, false, "test the label instead of selecting a class: the same curve for fewer samples"},
 		{"statistics.bound", "bound", "", kindString, "one", "one: p_B ≤ 1 − p_A; two: bound every other class as well, at alpha in all"},
 		{"statistics.joint", "joint", "", kindBool, false, "let alpha hold for all certificates of the selection together"},
-		{"statistics.from_counts", "from-counts", "", kindString, "", "recompute the certificates of this file at another --alpha, --norm or --bound, without a model"},
+		{"statistics.from_counts", "from-counts", "", kindString, "", "recompute the certificates of this file at another --alpha, --norm or --bound, without a model; trying m alphas and keeping the best costs a factor m"},
 		{"statistics.alpha", "alpha", "", kindFloat, 0.001, "probability that a certificate is wrong"},
 		{"seed", "seed", "", kindString, "", "seed of the noise (default: a random one, printed and stored)"},
 

@@ -3,7 +3,6 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"ucan/internal/audit"
 	"ucan/internal/table"
@@ -130,15 +129,8 @@ func (v *verification) printRuns(w io.Writer) error {
 	if more := len(v.Runs) - mostRuns; more > 0 {
 		fmt.Fprintf(w, "and %d more runs\n", more)
 	}
-	if parts := audit.Differences(v.Runs); len(parts) > 0 {
-		fmt.Fprintf(w, "%d runs that differ in %s: do not sum them up in one curve\n", len(v.Runs), strings.Join(parts, ", "))
-	}
-	twins := 0
-	for _, r := range v.Runs {
-		twins += r.Certificates - r.Inputs
-	}
-	if twins > 0 {
-		fmt.Fprintf(w, "%d certificates are of an input that another of the same run has too: identical inputs share their noise, so intervals count them as more than they are\n", twins)
+	for _, caveat := range audit.Caveats(v.Runs) {
+		fmt.Fprintf(w, "note: %s\n", caveat)
 	}
 	return nil
 }

@@ -188,6 +188,41 @@ func (r *runs) homes() []int {
 	return home
 }
 
+// RunsOf lists the runs of certificates, in order of appearance.
+func RunsOf(certificates []*certificate.Certificate) ([]Run, error) {
+	r := newRuns()
+	var entries []entry
+	for _, c := range certificates {
+		n, err := r.of(c)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, entry{run: n, input: c.Input.SHA256, status: c.Status})
+	}
+	return r.count(entries), nil
+}
+
+// Caveats says what a reader of one curve over all these runs must know; nil where there is nothing.
+func Caveats(runs []Run) []string {
+	var out []string
+	if parts := Differences(runs); len(parts) > 0 {
+		out = append(out, fmt.Sprintf("%d runs that differ in %s: one curve mixes them", len(runs), strings.Join(parts, ", ")))
+	}
+	twins := 0
+	for _, r := range runs {
+		twins += r.Certificates - r.Inputs
+	}
+	if twins > 0 {
+		out = append(out, TwinNote(twins))
+	}
+	return out
+}
+
+// TwinNote says what identical inputs mean for intervals.
+func TwinNote(twins int) string {
+	return fmt.Sprintf("inputs that are identical to another one: %d; they share its noise, and intervals, which take inputs as independent, are too narrow", twins)
+}
+
 // Differences names what several runs differ in; nil for one.
 func Differences(runs []Run) []string {
 	if len(runs) < 2 {
