@@ -81,7 +81,7 @@ func TestResumeFindsAnEditedRow(t *testing.T) {
 		"alm of a pattern":          {[]string{"--npg", "pattern:dct16"}, "alm", func(string) string { return "0.900000" }, exitCheck},
 		"radius of an adaptive run": {[]string{"--adaptive", "fast"}, "radius", func(string) string { return "0.333333" }, exitCheck},
 		"p_lower off the grid":      {[]string{"--adaptive", "fast"}, "p_lower", func(string) string { return "0.812345" }, exitCheck},
-		"n that is no look":         {[]string{"--adaptive", "fast"}, "n", func(string) string { return "399" }, exitCheck},
+		"n that is no look":         {[]string{"--adaptive", "fast"}, "n", func(string) string { return "401" }, exitCheck},
 		"p_lower of two bounds":     {[]string{"--bound", "two"}, "p_lower", func(string) string { return "0.999999" }, exitCheck},
 		"n of two stages":           {[]string{"--adaptive", "two-stage"}, "n", func(string) string { return "999999" }, exitCheck},
 		"nothing":                   {nil, "radius", func(old string) string { return old }, exitDone},
