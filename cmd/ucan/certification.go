@@ -77,7 +77,7 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	}
 	var reach float64
 	c.certifier, reach, err = bench.Certifier(ctx, workbench.Certification{
-		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildVersion(), Processor: c.a.processor,
+		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildName(), Processor: c.a.processor,
 	})
 	if err != nil {
 		return err

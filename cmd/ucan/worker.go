@@ -112,7 +112,7 @@ func runWorker(ctx context.Context, a *app) error {
 		return starting(err)
 	}
 	a.onClose(rt.Close)
-	executor, err := worker.NewExecutor(&cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildVersion(), Processor: a.processor}, keep)
+	executor, err := worker.NewExecutor(&cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildName(), Processor: a.processor}, keep)
 	if err != nil {
 		return err
 	}

@@ -111,7 +111,7 @@ func runZooPlan(ctx context.Context, a *app, file string) error {
 	if err != nil {
 		return err
 	}
-	opener := &cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildVersion(), Processor: a.processor}
+	opener := &cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildName(), Processor: a.processor}
 	priced, err := plan.Make(ctx, opener, run, config)
 	if err != nil {
 		return err
