@@ -51,7 +51,7 @@ func providerBlock(ctx context.Context, eng Engine) (int64, error) {
 }
 
 // takesGroups reports whether the provider computes a convolution with a group
-// for every channel and a block of results for each: from onnxruntime 1.31 on,
+// for every channel and a block of results for each: from onnxruntime 1.29 on,
 // its operator refuses groups of less than a block.
 func takesGroups(ctx context.Context, eng Engine, block int64) (bool, error) {
 	const channels = 2

@@ -13,12 +13,10 @@ import (
 // 80 kernels of 32×32 pay, 128 of 28×28 do not.
 const maxKernel = 80 * 32 * 32
 
-// maxGroups is how many groups a convolution may have for groups to pay, each of which is a node of its own.
-const maxGroups = 512
-
 // findKernels lists the weights that a value [N, M, h, w] held in blocks can
 // be, reshaped to [N·M, 1, h, w], for a convolution with a group for each of
-// the N: those of convWeightGroups.
+// the N: those of convWeightGroups. The operator reads N channels, and takes a
+// part of a block or whole ones.
 func (l *layout) findKernels(nodes []*onnxpb.NodeProto) {
 	reshaped := make(map[string][]int64)
 	for _, n := range nodes {
@@ -30,7 +28,7 @@ func (l *layout) findKernels(nodes []*onnxpb.NodeProto) {
 		case "Conv":
 			w := n.GetInput()[1]
 			from, to, xd := reshaped[w], l.facts[w].dims, l.facts[n.GetInput()[0]].dims
-			if from == nil || len(n.GetInput()) > 2 || len(xd) != 4 || !fixed(xd) || from[0] > maxGroups {
+			if from == nil || len(n.GetInput()) > 2 || len(xd) != 4 || !fixed(xd) || (from[0] > l.block && from[0]%l.block != 0) {
 				continue
 			}
 			if _, ok := l.dims(n.GetOutput()[0]); !ok {
@@ -57,11 +55,8 @@ func (l *layout) kernel(n *onnxpb.NodeProto) bool {
 }
 
 // groups is a convolution of single channels with a kernel of findKernels for
-// each: a convolution in blocks for every group, whose results lie side by side.
-// As one node with groups it would be none that onnxruntime accepts since 1.29:
-// it reads channels that fill no block in one group alone. The columns are
-// padded before: the operator computes results that reach over the edge one by
-// one, and here that would be most of them.
+// each. The columns are padded before: the operator computes results that reach
+// over the edge one by one, and here that would be most of them.
 func (l *layout) groups(n *onnxpb.NodeProto) bool {
 	x, w, out := n.GetInput()[0], n.GetInput()[1], n.GetOutput()[0]
 	l.toPlain(x)
@@ -70,42 +65,13 @@ func (l *layout) groups(n *onnxpb.NodeProto) bool {
 		x = l.widened(x, out+"/padded", pads[1], pads[3])
 		pads = []int64{pads[0], 0, pads[2], 0}
 	}
-	attrs := slices.DeleteFunc(slices.Clone(n.GetAttribute()), func(a *onnxpb.AttributeProto) bool {
-		return a.GetName() == "pads" || a.GetName() == "group"
-	})
+	attrs := slices.DeleteFunc(slices.Clone(n.GetAttribute()), func(a *onnxpb.AttributeProto) bool { return a.GetName() == "pads" })
 	if pads != nil {
 		attrs = append(attrs, intsAttr("pads", pads...))
 	}
-	groups := onnx.AttrInt(n, "group", 1)
-	wd := l.facts[w].dims
-	xs := l.split(x, out+"/channel", 1, 1, groups)
-	filters := l.split(l.filter(w, wd, false), out+"/kernel", 0, wd[0]/groups, groups)
-	parts := make([]string, groups)
-	for i := range parts {
-		parts[i] = l.emit(nchwcDomain, "Conv", fmt.Sprintf("%s/group%d", out, i), []string{xs[i], filters[i]}, attrs...)
-	}
-	in := parts[0]
-	if groups > 1 {
-		in = l.emit("", "Concat", out+inBlocksTag, parts, intAttr("axis", 1))
-	}
-	l.hold(out, in)
+	l.emit(nchwcDomain, "Conv", out+inBlocksTag, []string{x, l.filter(w, l.facts[w].dims, false)}, attrs...)
+	l.hold(out, out+inBlocksTag)
 	return true
-}
-
-// split cuts v into parts of the same size along an axis.
-func (l *layout) split(v, out string, axis, size, parts int64) []string {
-	if parts == 1 {
-		return []string{v}
-	}
-	names, sizes := make([]string, parts), make([]int64, parts)
-	for i := range names {
-		names[i], sizes[i] = fmt.Sprint(out, i), size
-	}
-	domain, op, cut := "", "Split", constant(l, fmt.Sprintf("split/%d_of_%d", parts, size), []int64{parts}, sizes...)
-	l.nodes = append(l.nodes, &onnxpb.NodeProto{
-		Domain: &domain, OpType: &op, Name: &out, Input: []string{v, cut}, Output: names, Attribute: []*onnxpb.AttributeProto{intAttr("axis", axis)},
-	})
-	return names
 }
 
 // widened puts columns of zeros before and behind x: side by side, which the
