@@ -278,7 +278,7 @@ func writeSetting(file string, s Setting) (err error) {
 	if err = os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(file), ".tmp-*")
+	f, err := files.CreateTemp(file)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ type logFile struct {
 // openLog opens the log in dir and cuts it to keep bytes, what a checkpoint says was written before it: lines that were
 // written after it will be written again.
 func openLog(dir string, keep int64) (_ *logFile, short bool, err error) {
-	f, err := files.OpenFile(filepath.Join(dir, LogName), os.O_CREATE|os.O_RDWR, 0o644)
+	f, err := files.OpenFile(filepath.Join(dir, LogName), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, false, fmt.Errorf("open the training log: %w", err)
 	}

@@ -20,7 +20,7 @@ func Write(path string, write func(io.Writer) error) (err error) {
 		return fmt.Errorf("write: %w", err)
 	}
 	dir := filepath.Dir(path)
-	tmp, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*")
+	tmp, err := files.CreateTemp(path)
 	if err != nil {
 		return fmt.Errorf("write %q: %w", path, err)
 	}
@@ -35,7 +35,7 @@ func Write(path string, write func(io.Writer) error) (err error) {
 	if err = errors.Join(write(w), w.Flush()); err != nil {
 		return err
 	}
-	if err = errors.Join(tmp.Chmod(0o644), tmp.Sync()); err != nil {
+	if err = tmp.Sync(); err != nil {
 		return err
 	}
 	if err = tmp.Close(); err != nil {

@@ -69,7 +69,7 @@ func SavePlot(path string, series []Series, opt PlotOptions) (err error) {
 	if err = files.CheckTarget(path); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	tmp, err := files.CreateTemp(path)
 	if err != nil {
 		return fmt.Errorf("plot: %w; check that the folder exists and can be written", err)
 	}
@@ -79,7 +79,7 @@ func SavePlot(path string, series []Series, opt PlotOptions) (err error) {
 		}
 	}()
 	w := bufio.NewWriter(tmp)
-	err = errors.Join(WritePlot(w, format, series, opt), w.Flush(), tmp.Chmod(0o644), tmp.Sync(), tmp.Close())
+	err = errors.Join(WritePlot(w, format, series, opt), w.Flush(), tmp.Sync(), tmp.Close())
 	if err != nil {
 		return fmt.Errorf("plot %q: %w", path, err)
 	}

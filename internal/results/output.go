@@ -29,7 +29,7 @@ func openFile(path string, create bool) (file, error) {
 	if create {
 		flags |= os.O_CREATE | os.O_EXCL
 	}
-	return files.OpenFile(path, flags, 0o644) //nolint:gosec // results are for everyone to read
+	return files.OpenFile(path, flags, 0o666) //nolint:gosec // results are for everyone to read
 }
 
 // output is one of the files of a run. Rows are appended whole and synced.

@@ -80,7 +80,7 @@ func writeAtomic(path string, b []byte) (err error) {
 	if err = files.CheckTarget(path); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+"-*")
+	tmp, err := files.CreateTemp(path)
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,6 @@ func writeAtomic(path string, b []byte) (err error) {
 		}
 	}()
 	if _, err = tmp.Write(b); err != nil {
-		return err
-	}
-	if err = tmp.Chmod(0o644); err != nil {
 		return err
 	}
 	if err = tmp.Sync(); err != nil {

@@ -154,7 +154,7 @@ func writeFile(dir, name string, data []byte) (err error) {
 	if err = files.CheckTarget(filepath.Join(dir, name)); err != nil {
 		return err
 	}
-	tmp, err := files.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	tmp, err := files.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
 	if err != nil {
 		return err
 	}

@@ -2,14 +2,12 @@ package library
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -180,7 +178,7 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	if p, ok := pinnedFile(filepath.Base(file)); ok && p.SHA256 != sum {
 		return Library{}, fmt.Errorf("install onnxruntime: %w; fetch it again", verify(file, p))
 	}
-	tmp, err := makeFolder(cache, ".install-")
+	tmp, err := files.MakeFolder(cache, ".install-", 0o755) // never for all to write, whatever the umask
 	if err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
 	}
@@ -218,18 +216,6 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	}
 	o.say("installed onnxruntime %s (%s) in %s", lib.Version, origin, final)
 	return lib, nil
-}
-
-// makeFolder makes a new folder whose permissions obey the umask; those of
-// os.MkdirTemp would stay with the installation, for this user alone.
-func makeFolder(parent, prefix string) (string, error) {
-	for range 1000 {
-		dir := filepath.Join(parent, prefix+rand.Text())
-		if err := os.Mkdir(dir, 0o755); !errors.Is(err, fs.ErrExist) {
-			return dir, err
-		}
-	}
-	return "", fmt.Errorf("make a folder in %q: all names are taken", parent)
 }
 
 // seal hashes and syncs the files of a folder and writes its manifest last.

@@ -79,7 +79,7 @@ func writeAtomic(path string, fill func(*os.File) error) (err error) {
 		return err
 	}
 	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*.tmp")
+	f, err := files.CreateTemp(path)
 	if err != nil {
 		return err
 	}
@@ -90,9 +90,6 @@ func writeAtomic(path string, fill func(*os.File) error) (err error) {
 		}
 	}()
 	if err = fill(f); err != nil {
-		return err
-	}
-	if err = f.Chmod(0o644); err != nil {
 		return err
 	}
 	if err = f.Sync(); err != nil {

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -67,7 +68,8 @@ func (d *Folder) saveField(f *Field, shape []int) (err error) {
 	} else if !errors.Is(serr, fs.ErrNotExist) {
 		return serr
 	}
-	tmp, err := os.CreateTemp(d.path, ".field-*")
+	// For all to read, as far as the umask allows; os.CreateTemp's files are not.
+	tmp, err := os.OpenFile(filepath.Join(d.path, ".field-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ func WriteAtomic(path string, write func(w io.Writer) error) (err error) {
 	}
 	// One name for all times: a run that is killed leaves one such file, and its successor writes over it. Nobody else
 	// writes here, since a run locks its folder.
-	tmp, err := files.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o644)
+	tmp, err := files.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
 	if err != nil {
 		return err
 	}

@@ -97,7 +97,7 @@ func (c *Cache) fill(ctx context.Context, e entry, item Item, depot Depot) (err 
 	if _, statErr := os.Stat(filepath.Join(e.folder, doneFile)); statErr == nil {
 		return nil
 	}
-	tmp, err := os.MkdirTemp(c.dir, "tmp-")
+	tmp, err := files.MakeFolder(c.dir, "tmp-", 0o777)
 	if err != nil {
 		return fmt.Errorf("fetch into the cache: %w", err)
 	}
