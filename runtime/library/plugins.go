@@ -12,6 +12,8 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+
+	"ucan/runtime/files"
 )
 
 // Plugins are execution providers in libraries of their own, with a release cycle of
@@ -145,7 +147,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 	}
 	file := in.From
 	if file == "" {
-		tmp, terr := makeFolder(cache, ".download-")
+		tmp, terr := files.MakeFolder(cache, ".download-", 0o700)
 		if terr != nil {
 			return "", fail(terr)
 		}
@@ -161,7 +163,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 	if err = verify(file, p); err != nil {
 		return "", fail(err)
 	}
-	tmp, err := makeFolder(cache, ".install-")
+	tmp, err := files.MakeFolder(cache, ".install-", 0o755)
 	if err != nil {
 		return "", fail(err)
 	}
