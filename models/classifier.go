@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"ucan/models/rows"
 	"ucan/runtime"
@@ -47,6 +48,7 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 	}
 	opts := m.opts.Session
 	opts.IntraOp, opts.Concurrent, opts.Outputs = intraOp, concurrent, []string{labelName}
+	opts.RunLimit = m.pace.limit(opts.RunLimit, runningLimit, batch)
 	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open classifier: %w", err)
@@ -99,6 +101,9 @@ func (m *Model) Classifiers(ctx context.Context, workers, batch, intraOp int) (_
 	}
 	return all, nil
 }
+
+// RowTime is the longest time that a row took while the model was opened, on one thread.
+func (m *Model) RowTime() time.Duration { return m.pace.row }
 
 // Input returns the batch × d buffer, row-major in the source's layout, that the
 // session reads in place.
@@ -200,6 +205,7 @@ func (m *Model) openScorer(ctx context.Context) error {
 	}
 	opts := m.opts.Session
 	opts.IntraOp, opts.Concurrent, opts.Outputs = max(opts.IntraOp, 1), 0, []string{scoresName}
+	opts.RunLimit = m.pace.limit(opts.RunLimit, runningLimit, batch)
 	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
 	if err != nil {
 		return err

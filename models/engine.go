@@ -1,11 +1,13 @@
 package models
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -17,6 +19,32 @@ type engine struct {
 	opts  runtime.SessionOptions
 	trial runtime.ProbeOptions
 	skip  bool // no trial loads
+	pace  *pace
+}
+
+// pace is the longest time that a row has taken so far.
+type pace struct{ row time.Duration }
+
+// Limits of a run of a model: while it is opened, and afterwards.
+const (
+	openingLimit = 15 * time.Second
+	runningLimit = time.Minute
+	// slower: a run is given up when it takes this many times as long as measured.
+	slower = 50
+)
+
+// limit is what a run of so many rows may take: what the caller says, or least, or many
+// times what rows took before.
+func (p *pace) limit(asked, least time.Duration, rows int) time.Duration {
+	if asked > 0 {
+		return asked
+	}
+	return max(least, slower*time.Duration(rows)*p.row)
+}
+
+// took notes what a run of rows took.
+func (p *pace) took(since time.Time, rows int) {
+	p.row = max(p.row, time.Since(since)/time.Duration(max(rows, 1)))
 }
 
 func newEngine(rt *runtime.Runtime, o Options) *engine {
@@ -24,8 +52,8 @@ func newEngine(rt *runtime.Runtime, o Options) *engine {
 	opts.IntraOp = max(opts.IntraOp, 1)
 	opts.Concurrent = 0
 	e := &engine{
-		rt: rt, opts: opts, skip: o.SkipLoadTrial || !runtime.Probed(),
-		trial: runtime.ProbeOptions{Session: opts, Timeout: o.LoadTimeout, Known: "-"},
+		rt: rt, opts: opts, skip: o.SkipLoadTrial || !runtime.Probed(), pace: new(pace),
+		trial: runtime.ProbeOptions{Session: opts, Timeout: cmp.Or(o.LoadTimeout, opts.RunLimit), Known: "-"},
 	}
 	if o.CacheDir != "" {
 		e.trial.Known = filepath.Join(o.CacheDir, "known-models")
@@ -67,7 +95,10 @@ func (e *engine) session(ctx context.Context, m *onnx.Model) (*runtime.Session, 
 	if err != nil {
 		return nil, err
 	}
-	return e.rt.NewSession(ctx, b, e.opts)
+	opts := e.opts
+	// The largest batch that is tried; large files may take longer to warm up.
+	opts.RunLimit = e.pace.limit(opts.RunLimit, openingLimit+time.Duration(len(b)>>20)*time.Second/4, 257)
+	return e.rt.NewSession(ctx, b, opts)
 }
 
 // measure runs m on rows of the source and returns the shape of one of its values.
@@ -98,9 +129,11 @@ func (e *engine) measure(ctx context.Context, m *onnx.Model, value string, rows 
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
+	begin := time.Now()
 	if err := sess.Run(ctx, []*runtime.Tensor{in}, []*runtime.Tensor{out}); err != nil {
 		return nil, err
 	}
+	e.pace.took(begin, len(rows)/product(source))
 	if got[0] > measured {
 		return nil, fmt.Errorf("value %q has %d dimensions", value, got[0])
 	}
@@ -145,7 +178,11 @@ func (e *engine) ask(ctx context.Context, sess *runtime.Session, rows []float32,
 		defer func() { err = errors.Join(err, scores.Close()) }()
 		outs = append(outs, scores)
 	}
-	return a, sess.Run(ctx, []*runtime.Tensor{in}, outs)
+	begin := time.Now()
+	if err = sess.Run(ctx, []*runtime.Tensor{in}, outs); err == nil {
+		e.pace.took(begin, len(a.labels))
+	}
+	return a, err
 }
 
 // askBy is ask in batches of the given size, which divides the rows; 0 is all in one.

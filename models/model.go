@@ -26,6 +26,7 @@ type Model struct {
 	trialWidth int        // of the prepared graph's scores, those behind a label included
 	inputType  onnx.DType // of the model's own input
 	provider   string
+	pace       pace
 	scorer     scorer
 }
 

@@ -67,6 +67,7 @@ func (m *Model) prepare(ctx context.Context, p *plan) error {
 	if n, k := len(p.report.Labels), p.report.Classes; n > 0 && n != k {
 		return p.checkLabels()
 	}
+	m.pace = *e.pace
 	m.report, m.decision, m.sha256, m.provider = p.report, p.decision, p.file.sha256, res.Provider
 	if m.bytes, err = m.graph.Marshal(); err != nil {
 		return fmt.Errorf("write the prepared graph: %w", err)
@@ -79,7 +80,7 @@ func fatal(ctx context.Context, err error) bool {
 	var refusal *Refusal
 	return ctx.Err() != nil || errors.Is(err, ErrDeclaration) || errors.As(err, &refusal) ||
 		errors.Is(err, runtime.ErrProvider) || errors.Is(err, runtime.ErrUnknownProvider) ||
-		errors.Is(err, runtime.ErrOptions) || errors.Is(err, runtime.ErrClosed)
+		errors.Is(err, runtime.ErrOptions) || errors.Is(err, runtime.ErrClosed) || errors.Is(err, runtime.ErrTimeLimit)
 }
 
 // shapeError says that an output is not made of rows. Another batch plan may mend it.

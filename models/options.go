@@ -224,18 +224,21 @@ type Options struct {
 	// YAML is the file of the model's declaration; empty means NAME.model.yaml or
 	// model.yaml beside the ONNX file, if there is one.
 	YAML string
+	// NoYAML looks for no such file: what is declared is all.
+	NoYAML bool
 	// SourceShape is the shape of one input of the data source (images: C, H, W).
 	// nil means that it is inferred from the model.
 	SourceShape []int
 	// Session says on which provider the graph runs; thread counts are set by
-	// [Model.Classifier].
+	// [Model.Classifier]. A RunLimit of 0 means fifty times what was measured when the
+	// model was opened, and at least a minute (while it is opened, 15 s).
 	Session runtime.SessionOptions
 	// CacheDir is the folder of measured settings and of the models that are known
 	// to load; empty means that neither is kept.
 	CacheDir string
-	// LoadTimeout bounds the trial load of a file that is not yet known to load, in
-	// a process of its own; 0 means one minute. There is a trial only in a program
-	// that begins with runtime.RunProbeChild.
+	// LoadTimeout bounds the trial of a file that is not yet known to load, in a process
+	// of its own; 0 means Session.RunLimit, or what runtime.ProbeOptions says. There is a
+	// trial only in a program that begins with runtime.RunProbeChild.
 	LoadTimeout time.Duration
 	// SkipLoadTrial loads the file in this process at once. Only for files that are
 	// trusted: onnxruntime can abort the process on a damaged one.

@@ -133,7 +133,7 @@ func ResolveDeclaration(path string, opts Options) (Declaration, string, error) 
 		return Declaration{}, "", declared("%s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	file, read := opts.YAML, ReadDeclaration
-	if file == "" {
+	if file == "" && !opts.NoYAML {
 		read = readBeside
 		var err error
 		if file, err = FindDeclaration(path); err != nil {

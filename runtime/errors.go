@@ -19,6 +19,8 @@ var (
 	ErrOptions = errors.New("invalid session options")
 	// ErrModel: onnxruntime does not accept the graph (exit code 1).
 	ErrModel = errors.New("onnxruntime cannot load the model")
+	// ErrTimeLimit: a run, or loading a model, took longer than its limit.
+	ErrTimeLimit = errors.New("took longer than its limit")
 	// ErrTensor: a tensor does not fit its shape, or the graph's input or
 	// output it is given for.
 	ErrTensor = errors.New("tensor does not fit")

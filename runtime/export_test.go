@@ -1,6 +1,9 @@
 package runtime
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // What the external tests, which may import runtimetest, need from inside.
 
@@ -71,3 +74,10 @@ const ProbeArgument = probeArgument
 
 // TelemetryVariable is what keeps onnxruntime from sending anything.
 const TelemetryVariable = telemetryVariable
+
+// Watch watches a call as a Run is watched.
+func Watch(limit, grace time.Duration, terminate func() error) (stop func() bool) {
+	d := &watchdog{what: "test", terminate: terminate, grace: grace}
+	d.start(limit)
+	return d.stop
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	goruntime "runtime"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -48,6 +49,10 @@ type SessionOptions struct {
 	// NoArena gives every buffer back to the system when it is free: slower,
 	// with the least memory kept.
 	NoArena bool
+	// RunLimit is what one Run may take, 0 for DefaultRunLimit; a Run may always take
+	// fifty times as long as the longest before it in the session. It counts processor
+	// time of the process, up to six times as much in all.
+	RunLimit time.Duration
 	// Profile, when set, is a path prefix for onnxruntime's profile, written
 	// when the session closes.
 	Profile string
@@ -63,6 +68,9 @@ func (o SessionOptions) Validate() error {
 	var errs []error
 	if o.IntraOp < 1 || o.IntraOp > 1024 {
 		errs = append(errs, fmt.Errorf("%w: %d intra-op threads; give 1 to 1024", ErrOptions, o.IntraOp))
+	}
+	if o.RunLimit < 0 {
+		errs = append(errs, fmt.Errorf("%w: a run limit of %v; give 0 or more", ErrOptions, o.RunLimit))
 	}
 	if o.Concurrent < 0 {
 		errs = append(errs, fmt.Errorf("%w: %d concurrent sessions; give 0 or more", ErrOptions, o.Concurrent))

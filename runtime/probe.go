@@ -1,7 +1,6 @@
 package runtime
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	goruntime "runtime"
 	"slices"
 	"strings"
 	"time"
@@ -34,7 +34,8 @@ const probePrefix = "ucan-probe: "
 type ProbeOptions struct {
 	// Session is how the model will be run.
 	Session SessionOptions
-	// Timeout ends the child, 0 for one minute.
+	// Timeout is the processor time that the child may take, 0 for ten seconds and a
+	// quarter of a second a megabyte of the model. It ends after six times as much in all.
 	Timeout time.Duration
 	// Memory is the limit on the child's private memory in bytes, 0 for 4 GiB
 	// and eight times the model. It holds on Linux; elsewhere only Timeout does.
@@ -48,7 +49,7 @@ type ProbeOptions struct {
 	LoadOnly bool
 }
 
-// ProbeLoad loads a model, and runs it once on zeros where its shapes allow,
+// ProbeLoad loads a model, and runs it on zeros and on noise where its shapes allow,
 // in a child process: onnxruntime aborts on some damaged graphs, exhausts
 // memory on others, or does not come back. The child's death, whatever its
 // cause, is an error that wraps ErrModel. A model that passed is remembered by
@@ -94,7 +95,7 @@ func Probed() bool {
 func (rt *Runtime) probeKey(ctx context.Context, model []byte, o SessionOptions, loadOnly bool) string {
 	h := sha256.New()
 	sum := sha256.Sum256(model)
-	fmt.Fprintf(h, "%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
+	fmt.Fprintf(h, "trial 2\n%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
 	for _, p := range o.Providers {
 		fmt.Fprintf(h, "%s %q", p.Name, rt.pluginIdentity(ctx, p))
 		for _, k := range slices.Sorted(maps.Keys(p.Options)) {
@@ -119,7 +120,7 @@ func (rt *Runtime) probeHere(ctx context.Context, model []byte, o SessionOptions
 	}
 	// Of the trial only survival and memory count: with every open dimension
 	// at 1 it may fail for good reasons.
-	err = s.trial()
+	err = s.trials()
 	if err == nil || !outOfMemory(err) {
 		return s.Close()
 	}
@@ -165,6 +166,10 @@ type probeRequest struct {
 	Memory   int64          `json:"memory"`
 	// LoadOnly is that of ProbeOptions.
 	LoadOnly bool `json:"load_only,omitempty"`
+	// Limit is the processor time that the child may take.
+	Limit time.Duration `json:"limit"`
+	// Bytes is the length of the model.
+	Bytes int `json:"bytes"`
 }
 
 // probeReply is the child's answer.
@@ -181,25 +186,24 @@ func (rt *Runtime) probeInChild(ctx context.Context, model []byte, o ProbeOption
 	}
 	limit := o.Timeout
 	if limit <= 0 {
-		limit = time.Minute
+		limit = 10*time.Second + time.Duration(len(model)>>20)*time.Second/4
 	}
 	memory := o.Memory
 	if memory <= 0 {
 		memory = 4<<30 + 8*int64(len(model))
 	}
-	request, err := json.Marshal(probeRequest{Library: rt.lib.Path, Session: o.Session, Memory: memory, LoadOnly: o.LoadOnly})
+	request, err := json.Marshal(probeRequest{Library: rt.lib.Path, Session: o.Session, Memory: memory, LoadOnly: o.LoadOnly, Limit: limit, Bytes: len(model)})
 	if err != nil {
 		return fmt.Errorf("probe the model: %w", err)
 	}
-	child, cancel := context.WithTimeout(ctx, limit)
+	child, cancel := context.WithTimeout(ctx, wallLimit(limit))
 	defer cancel()
 	cmd := exec.CommandContext(child, exe, probeArgument, string(request))
 	cmd.Env = append(os.Environ(), probeVariable+"=1")
-	cmd.Stdin = bytes.NewReader(model)
 	cmd.WaitDelay = 2 * time.Second
 	var stdout, stderr tail
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
+	err = runBound(cmd, model)
 	if reply, ok := parseReply(stdout.String()); ok {
 		return reply.err()
 	}
@@ -207,12 +211,41 @@ func (rt *Runtime) probeInChild(ctx context.Context, model []byte, o ProbeOption
 	case ctx.Err() != nil:
 		return fmt.Errorf("probe the model: %w", context.Cause(ctx))
 	case child.Err() != nil:
-		return fmt.Errorf("%w: loading it took longer than %v; the file is damaged, or raise the limit", ErrModel, limit)
+		return tookLonger(wallLimit(limit))
+	case outOfTime(cmd.ProcessState, limit):
+		return tookLonger(limit)
 	case err == nil:
 		return fmt.Errorf("%w: the probing child gave no answer; does main begin with runtime.RunProbeChild?", ErrModel)
 	}
 	return fmt.Errorf("%w: loading it killed the probing process (%w%s); the file is damaged or needs more than %d MB",
 		ErrModel, err, lastWords(stderr.String()), memory>>20)
+}
+
+// tookLonger is the error of a trial that was ended.
+func tookLonger(limit time.Duration) error {
+	return fmt.Errorf("%w: loading and trying it %w of %v; the model does not end, or raise the limit", ErrModel, ErrTimeLimit, limit)
+}
+
+// wallLimit is when a child ends that has not used its processor time: on a busy machine
+// it may get little of it.
+func wallLimit(limit time.Duration) time.Duration { return 6 * limit }
+
+// runBound runs a child that cannot outlive this process. The model goes to its standard
+// input, which then stays open: the child ends when it is closed. Where the system can, it
+// also kills the child when the thread dies that started it, hence the lock.
+func runBound(cmd *exec.Cmd, model []byte) error {
+	goruntime.LockOSThread()
+	defer goruntime.UnlockOSThread()
+	dieWithParent(cmd)
+	stdin, err := cmd.StdinPipe() // Wait closes it
+	if err != nil {
+		return err
+	}
+	if err = cmd.Start(); err != nil {
+		return err
+	}
+	go func() { _, _ = stdin.Write(model) }() // a child that ends early reads less
+	return cmd.Wait()
 }
 
 // lastWords is the first line of what a dying child said, in brackets.
@@ -289,13 +322,19 @@ func probeChild(request string, stdin io.Reader) error {
 	if err := json.Unmarshal([]byte(request), &r); err != nil {
 		return fmt.Errorf("read the request: %w", err)
 	}
-	if err := limitSelf(r.Memory); err != nil {
-		return fmt.Errorf("limit the memory of the probing process: %w", err)
+	if err := limitSelf(r.Memory, r.Limit); err != nil {
+		return fmt.Errorf("limit the probing process: %w", err)
 	}
-	model, err := io.ReadAll(stdin)
-	if err != nil {
+	// The parent's own clock ends the child; this one serves when the parent cannot.
+	time.AfterFunc(wallLimit(r.Limit)+5*time.Second, func() { os.Exit(1) })
+	model := make([]byte, r.Bytes)
+	if _, err := io.ReadFull(stdin, model); err != nil {
 		return fmt.Errorf("read the model: %w", err)
 	}
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin) // ends with the parent
+		os.Exit(1)
+	}()
 	ctx := context.Background()
 	rt, err := Open(ctx, Config{Library: r.Library, CacheDir: r.CacheDir})
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -41,16 +42,29 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []*Tensor) error {
 	if err = sl.acquireTensors(s, inputs, outputs); err != nil {
 		return fmt.Errorf("run session: %w", err)
 	}
+	limit := max(s.limit, runLimitFactor*time.Duration(s.slowest.Load()))
+	begin := time.Now()
+	sl.dog.start(limit)
 	if len(inputs) == 0 {
 		err = s.runAlone(sl.out)
 	} else {
 		err = s.inner.RunWithOptions(sl.in, sl.out, sl.opts)
 	}
+	late := sl.dog.stop()
+	if late { // the flag must not end the next Run
+		err = errors.Join(err, sl.opts.UnsetTerminate())
+	}
 	if err != nil {
+		if late && ctx.Err() == nil {
+			return fmt.Errorf("run session: %w of %v; the model does not end for this input, or raise the limit", ErrTimeLimit, limit)
+		}
 		if ctx.Err() != nil {
 			return fmt.Errorf("run session: %w", context.Cause(ctx))
 		}
 		return fmt.Errorf("run session: %w", err)
+	}
+	if took := int64(time.Since(begin)); took > s.slowest.Load() {
+		s.slowest.Store(took) // a race loses one of two measurements
 	}
 	return nil
 }
@@ -80,6 +94,7 @@ type slot struct {
 	in, out         []ort.Value
 	inputs, outputs []*Tensor // acquired so far
 
+	dog  watchdog
 	opts *ort.RunOptions
 	done <-chan struct{} // of the context that stop belongs to
 	stop func() bool
@@ -130,6 +145,15 @@ func (s *Session) putSlot(sl *slot) {
 // watch arranges that ctx's end terminates the slot's Run. Contexts are told
 // apart by their Done channel: equal channels mean equal cancellation.
 func (sl *slot) watch(ctx context.Context) error {
+	if sl.opts == nil {
+		opts, err := ort.NewRunOptions()
+		if err != nil {
+			return err
+		}
+		env.runOptions.Add(1)
+		sl.opts = opts
+		sl.dog.what, sl.dog.terminate = "run session", opts.Terminate
+	}
 	done := ctx.Done()
 	if sl.done == done {
 		return nil
@@ -139,14 +163,6 @@ func (sl *slot) watch(ctx context.Context) error {
 	}
 	if done == nil {
 		return nil
-	}
-	if sl.opts == nil {
-		opts, err := ort.NewRunOptions()
-		if err != nil {
-			return err
-		}
-		env.runOptions.Add(1)
-		sl.opts = opts
 	}
 	sl.done = done
 	mine := sl.generation

@@ -1,12 +1,15 @@
 package runtime
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
 )
@@ -20,6 +23,8 @@ type Session struct {
 	provider  string
 	fallbacks []Fallback
 	intraOp   int
+	limit     time.Duration // of one Run
+	slowest   atomic.Int64  // of the Runs that ended, in nanoseconds
 
 	mu    sync.RWMutex // held for reading by Run, for writing by Close
 	inner *ort.DynamicAdvancedSession
@@ -65,7 +70,7 @@ func (rt *Runtime) NewSession(ctx context.Context, model []byte, opts SessionOpt
 			return nil, fmt.Errorf("%w: input %q is no tensor", ErrModel, in.Name)
 		}
 	}
-	s := &Session{rt: rt, inputs: inputs, outputs: outputs, intraOp: opts.IntraOp}
+	s := &Session{rt: rt, inputs: inputs, outputs: outputs, intraOp: opts.IntraOp, limit: cmp.Or(opts.RunLimit, DefaultRunLimit)}
 	if err := s.open(ctx, model, opts); err != nil {
 		return nil, err
 	}
@@ -217,6 +222,9 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 }
 
 func (s *Session) build(model []byte, so *ort.SessionOptions) (*ort.DynamicAdvancedSession, error) {
+	d := watchdog{what: "create session"}
+	d.start(DefaultRunLimit)
+	defer d.stop()
 	return ort.NewDynamicAdvancedSessionWithONNXData(model, names(s.inputs), names(s.outputs), so)
 }
 

@@ -31,6 +31,11 @@ func runInterruptibly() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
+	// Rows are synced as they are made, so nothing is lost; a run in a library that does not come back has no other end.
+	runtime.OnStuck(func(err error) {
+		fmt.Fprintln(os.Stderr, errorLine(exitFailed, err))
+		os.Exit(exitFailed)
+	})
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	code := exitCode(ctx, err)
 	if line := errorLine(code, err); line != "" {

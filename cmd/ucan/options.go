@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cast"
 
@@ -25,7 +26,7 @@ import (
 var (
 	modelKeys = []string{
 		"model.file", "model.mean", "model.std", "model.scale", "model.layout", "model.input", "model.output",
-		"model.decision", "model.fix", "model.denoiser",
+		"model.decision", "model.fix", "model.denoiser", "runtime.run_limit",
 	}
 	dataKeys = []string{
 		"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
@@ -45,6 +46,7 @@ type sessionOptions struct {
 	threads   int // 0: all that this process may use
 	workers   int // 0: measured
 	batch     int // 0: measured
+	runLimit  time.Duration
 }
 
 // options are those of a session; thread counts come with the setting. One provider alone is strict; a list falls back
@@ -54,7 +56,7 @@ func (o sessionOptions) options() runtime.SessionOptions {
 	if o.fallback && len(providers) == 1 && providers[0].Name != "cpu" {
 		providers = append(slices.Clone(providers), runtime.Provider{Name: "cpu"})
 	}
-	return runtime.SessionOptions{Providers: providers, IntraOp: 1}
+	return runtime.SessionOptions{Providers: providers, IntraOp: 1, RunLimit: o.runLimit}
 }
 
 func (a *app) runtimeConfig() (runtime.Config, error) {
@@ -77,6 +79,11 @@ func (a *app) sessionOptions(r *values) (sessionOptions, error) {
 		threads:  int(r.int("runtime.threads", 0, 4096)),
 		workers:  int(r.int("runtime.workers", 0, 4096)),
 		batch:    int(r.int("runtime.batch", 0, math.MaxInt32)),
+	}
+	if seconds := r.float("runtime.run_limit"); seconds >= 0 && seconds < 1e6 {
+		o.runLimit = time.Duration(seconds * float64(time.Second))
+	} else {
+		r.fault("runtime.run_limit", "%s is no number of seconds; give 0 or more", r.text("runtime.run_limit"))
 	}
 	if o.threads > 0 && o.workers > o.threads {
 		r.fault("runtime.workers", "%d workers need at least as many threads, and --threads gives %d", o.workers, o.threads)

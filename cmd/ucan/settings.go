@@ -53,6 +53,7 @@ func settings() []setting {
 		{"runtime.threads", "threads", "", kindInt, 0, "CPU threads in all: workers × threads of a session (0: the processors this process may use)"},
 		{"runtime.library", "library", "", kindCode, "", "onnxruntime's shared library (default: found or installed)"},
 		{"runtime.workers", "workers", "w", kindInt, 0, "sessions that run side by side (0: measured)"},
+		{"runtime.run_limit", "run-limit", "", kindFloat, 0.0, "seconds of processor time that one run of the model may take, and its trial (0: fifty times what was measured, at least 60; 10 and more for a file's first trial)"},
 		{"runtime.batch", "batch", "", kindInt, 0, "samples a session classifies at once (0: measured)"},
 
 		{"model.file", "model", "m", kindString, "", "ONNX file to certify"},

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"ucan/internal/dataset"
@@ -129,9 +128,9 @@ func (p *Pair) openModel(ctx context.Context, batch int) error {
 			return err
 		}
 	}
-	p.Session = runtime.SessionOptions{Providers: Providers(p.model.Runtime.Providers), IntraOp: 1}
+	p.Session = runtime.SessionOptions{Providers: Providers(p.model.Runtime.Providers), IntraOp: 1, RunLimit: p.model.Limits.Span()}
 	p.Model, err = models.Open(ctx, p.Runtime, path, models.Options{
-		Declared: declared, YAML: os.DevNull, // what a file beside the model says now does not count
+		Declared: declared, NoYAML: true, // what a file beside the model says now does not count
 		SourceShape: p.Info.Shape, Session: p.Session, CacheDir: p.opener.CacheDir,
 	})
 	if err != nil {

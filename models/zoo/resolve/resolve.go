@@ -315,7 +315,7 @@ func (r *resolver) open(ctx context.Context, entry spec.ModelEntry, declared mod
 	b := &workbench.Bench{Runtime: r.rt, Source: src, Info: src.Info()}
 	b.Model, err = models.Open(ctx, r.rt, entry.File, models.Options{
 		Declared: entry.Declared, SourceShape: b.Info.Shape, CacheDir: r.opts.CacheDir,
-		Session: runtime.SessionOptions{Providers: []runtime.Provider{{Name: runtime.CPU}}, IntraOp: 1},
+		Session: runtime.SessionOptions{Providers: []runtime.Provider{{Name: runtime.CPU}}, IntraOp: 1, RunLimit: entry.Limits.Span()},
 	})
 	if err != nil {
 		return nil, nil, err

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"ucan/models"
 	"ucan/models/zoo/artifact"
@@ -150,9 +151,13 @@ func (r Runtime) Queue() string {
 type Limits struct {
 	// Memory is the most bytes that a worker process may hold; 0 for no limit.
 	Memory int64 `json:"memory,omitempty"`
-	// Timeout is the wall-clock limit of a shard in seconds; 0 for none.
+	// Timeout is the wall-clock limit of a shard in seconds, and of one run of the model
+	// while it is looked at; 0 for what is derived from the measured speed.
 	Timeout float64 `json:"timeout,omitempty"`
 }
+
+// Span is the timeout as a duration, 0 for none.
+func (l Limits) Span() time.Duration { return time.Duration(l.Timeout * float64(time.Second)) }
 
 // Cell is one combination that runs.
 type Cell struct {

@@ -135,6 +135,6 @@ func runtimeFields() []field {
 		{name: "threads", kind: kindWhole, def: 1, low: at(1), high: at(1024), doc: "threads of a session"},
 		{name: "batch", kind: kindWhole, def: 0, low: at(0), high: at(1 << 20), doc: "physical batch (0: the model's own, or by rule from the size of its input)"},
 		{name: "memory", kind: kindBytes, def: 0, doc: "most bytes of a worker process, such as 4GiB (0: no limit)"},
-		{name: "timeout", kind: kindSpan, def: 0, doc: "wall-clock limit of a shard, such as 30m (0: none)"},
+		{name: "timeout", kind: kindSpan, def: 0, doc: "wall-clock limit of a shard and of a trial of its model, such as 30m (0: fifty times what the measured speed gives, and at least 10m)"},
 	}
 }

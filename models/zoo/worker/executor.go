@@ -18,6 +18,7 @@ import (
 	"ucan/models/zoo/queue"
 	"ucan/models/zoo/spec"
 	"ucan/models/zoo/store"
+	"ucan/runtime"
 	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
@@ -67,8 +68,8 @@ func (e *Executor) Execute(ctx context.Context, run *store.Run, task queue.Task)
 	if !ok {
 		return nil, fmt.Errorf("execute %s: the run lacks the model", task)
 	}
-	if limit := model.Limits.Timeout; limit > 0 {
-		bounded, stop := context.WithTimeoutCause(ctx, time.Duration(limit*float64(time.Second)), timeout{limit})
+	if limit := model.Limits.Span(); limit > 0 {
+		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
 		defer stop()
 		result, err := e.execute(bounded, run, task)
 		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
@@ -90,6 +91,8 @@ func (e *Executor) execute(ctx context.Context, run *store.Run, task queue.Task)
 		return &store.ShardResult{Cell: task.Cell, Refused: refusal.Error()}, nil
 	case errors.Is(err, artifact.ErrMismatch):
 		return nil, mismatch{err}
+	case errors.Is(err, runtime.ErrTimeLimit):
+		return nil, overran{err}
 	}
 	return result, err
 }
@@ -115,6 +118,12 @@ func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task,
 	// pair and certifier were made from the same run, so that its data and model are there.
 	data, _ := run.Spec.Dataset(c.Dataset)
 	model, _ := run.Spec.Model(c.Model)
+	if model.Limits.Span() == 0 {
+		limit := derivedLimit(model.Statistics, task.Shard.Count, pair.Model.RowTime())
+		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
+		defer stop()
+		ctx = bounded
+	}
 	loop := pipeline.Loop{Source: pair.Inputs(), Indices: data.Indices(task.Shard), MaxFailures: math.Inf(1)}
 	err = loop.Run(ctx,
 		func(ctx context.Context, item dataset.Item) error {
@@ -252,6 +261,20 @@ func (s shardSink) collectFields() error {
 	}
 	return nil
 }
+
+// derivedLimit is the limit of a shard whose zoo names none: fifty times what its samples
+// take at the speed that was measured when the model was opened, and at least ten minutes.
+func derivedLimit(s spec.Statistics, inputs int, row time.Duration) time.Duration {
+	const least, slower, most = 10 * time.Minute, 50, 365 * 24 * time.Hour
+	expected := float64(inputs) * float64(s.N0+s.N) * row.Seconds()
+	return max(least, time.Duration(min(slower*expected, most.Seconds())*float64(time.Second)))
+}
+
+// overran is a run of the model that took too long.
+type overran struct{ error }
+
+// FailureKind counts these with the shards that took too long.
+func (overran) FailureKind() string { return "timeout" }
 
 // timeout is a shard that took too long.
 type timeout struct{ seconds float64 }
