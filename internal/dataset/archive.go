@@ -102,6 +102,9 @@ func (s *imageStore) addZip(b *blob) error {
 	if err != nil {
 		return formatErrorf("%w; it is not a zip archive, or it is truncated", err)
 	}
+	if len(zr.File) > maxMembers {
+		return formatErrorf("it has %d members, more than %d; split it", len(zr.File), maxMembers)
+	}
 	for _, f := range zr.File {
 		if f.FileInfo().IsDir() || !usable(f.Name) {
 			continue
@@ -118,7 +121,10 @@ func (s *imageStore) addZip(b *blob) error {
 func (s *imageStore) addTar(ctx context.Context, b *blob) error {
 	r := b.section(0, b.size)
 	tr := tar.NewReader(r)
-	for ctx.Err() == nil {
+	for members := 0; ctx.Err() == nil; members++ {
+		if members > maxMembers {
+			return formatErrorf("more than %d members; split it", maxMembers)
+		}
 		h, err := tr.Next()
 		if errors.Is(err, io.EOF) {
 			if len(s.entries) == 0 && b.size == 0 {

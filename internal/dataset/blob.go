@@ -77,7 +77,7 @@ func newBlob(ctx context.Context, f *os.File) (*blob, error) {
 	if n, _ := f.ReadAt(magic[:], 0); n < 2 || magic != [2]byte{0x1f, 0x8b} {
 		return &blob{ReaderAt: f, size: st.Size(), close: f.Close}, nil
 	}
-	b, err := inflate(ctx, f)
+	b, err := inflate(ctx, f, st.Size())
 	if err != nil {
 		return nil, err
 	}
@@ -85,16 +85,18 @@ func newBlob(ctx context.Context, f *os.File) (*blob, error) {
 }
 
 // inflate unpacks a gzip stream into memory, or into a temporary file when long.
-func inflate(ctx context.Context, r io.Reader) (*blob, error) {
+func inflate(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
 	zr, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<16))
 	if err != nil {
 		return nil, formatErrorf("gzip header: %w; the file is damaged, fetch it again", err)
 	}
-	return spill(ctx, zr)
+	return spill(ctx, zr, packed)
 }
 
-// spill reads all of an inflating stream, into memory or a temporary file.
-func spill(ctx context.Context, r io.Reader) (*blob, error) {
+// spill reads all of an inflating stream, into memory or a temporary file. packed is what
+// it was inflated from.
+func spill(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
+	limit := min(inflateLimit, max(maxInflated, maxRatio*min(packed, inflateLimit)))
 	src := &ctxReader{ctx: ctx, r: r}
 	var buf bytes.Buffer
 	_, err := io.CopyN(&buf, src, inflateInMemory)
@@ -116,12 +118,12 @@ func spill(ctx context.Context, r io.Reader) (*blob, error) {
 		}
 		return errors.Join(closeErr, rmErr)
 	}
-	n, err := io.Copy(tmp, io.MultiReader(&buf, io.LimitReader(src, inflateLimit)))
+	n, err := io.Copy(tmp, io.MultiReader(&buf, io.LimitReader(src, limit-inflateInMemory+1)))
 	if err != nil {
 		return nil, errors.Join(inflateError(err), discard())
 	}
-	if n >= inflateLimit {
-		return nil, errors.Join(formatErrorf("it inflates to more than %d GiB; unpack it by hand if that is right", inflateLimit>>30), discard())
+	if n > limit {
+		return nil, errors.Join(formatErrorf("its %d bytes inflate to more than %d; unpack it by hand if that is right", packed, limit), discard())
 	}
 	// Where the system allows it the name goes at once, so that no way of dying
 	// leaves the file behind; elsewhere it goes on close.

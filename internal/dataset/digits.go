@@ -20,7 +20,7 @@ type digitsStore struct {
 }
 
 func openDigits(spec Spec) (backend, Info, error) {
-	n, err := spec.intParam("n", defaultDigits, 1, math.MaxInt32)
+	n, err := spec.intParam("n", defaultDigits, 1, maxDigits)
 	if err != nil {
 		return nil, Info{}, err
 	}

@@ -34,6 +34,9 @@ func ReadLabelMap(r io.Reader) (LabelMap, error) {
 		if err != nil || class < 0 || key == "" {
 			return nil, specErrorf("label map, line %d: %q does not end in a class number of the model, 0 or more", n, line)
 		}
+		if len(m) >= maxLabelMap {
+			return nil, specErrorf("label map: it holds more than %d lines", maxLabelMap)
+		}
 		if old, twice := m[key]; twice && old != class {
 			return nil, specErrorf("label map, line %d: %q was given class %d before; keep one", n, key, old)
 		}

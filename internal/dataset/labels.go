@@ -15,9 +15,6 @@ import (
 	"strings"
 )
 
-// maxTextFile bounds label files and CSV sources after inflating.
-const maxTextFile = 4 << 30
-
 // labelTable maps files to labels.
 type labelTable struct {
 	byName map[string]int
@@ -86,6 +83,9 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 		if err != nil {
 			return labelTable{}, formatErrorf("%w", err)
 		}
+		if len(files) >= maxEntries {
+			return labelTable{}, formatErrorf("more than %d rows", maxEntries)
+		}
 		add(row)
 	}
 	numbers, names, err := numberLabels(labels)
@@ -104,15 +104,44 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 }
 
 // newCSV reads comma-separated rows of equal length, tolerating a byte-order mark.
-func newCSV(b *blob) *csv.Reader {
+func newCSV(b *blob) *csvReader {
 	off := int64(0)
 	var bom [3]byte
 	if err := b.readAt(bom[:], 0); err == nil && bom == [3]byte{0xef, 0xbb, 0xbf} {
 		off = 3
 	}
-	r := csv.NewReader(b.section(off, min(b.size-off, maxTextFile)))
+	src := &recordReader{r: b.section(off, b.size-off)}
+	r := csv.NewReader(src)
 	r.ReuseRecord, r.TrimLeadingSpace = true, true
-	return r
+	return &csvReader{Reader: r, src: src}
+}
+
+// csvReader reads rows of bounded length: the standard reader holds a whole row in memory,
+// and a quote that is never closed makes the rest of the file one row.
+type csvReader struct {
+	*csv.Reader
+	src *recordReader
+}
+
+// Read is csv.Reader.Read.
+func (c *csvReader) Read() ([]string, error) {
+	c.src.left = maxCSVRecord
+	return c.Reader.Read()
+}
+
+// recordReader gives out so many bytes at most until more are allowed.
+type recordReader struct {
+	r    io.Reader
+	left int
+}
+
+func (r *recordReader) Read(p []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, formatErrorf("a row is longer than %d bytes, or a quote is never closed", maxCSVRecord)
+	}
+	n, err := r.r.Read(p)
+	r.left -= n
+	return n, err
 }
 
 // labelHeader finds the two columns.

@@ -11,4 +11,14 @@ const (
 	maxDepth = 64
 	// maxFolders bounds the folders of one source.
 	maxFolders = 1 << 20
+	// maxDigits bounds the generated digits.
+	maxDigits = 10_000_000
+	// maxCSVRecord bounds one row of a table, quoted line breaks included, in bytes.
+	maxCSVRecord = 16 << 20
+	// maxLabelMap bounds the lines of a label map.
+	maxLabelMap = 1 << 20
+	// maxInflated is what any compressed file may inflate to, and maxRatio how many times
+	// its own size it may inflate to beyond that.
+	maxInflated = 1 << 30
+	maxRatio    = 100
 )

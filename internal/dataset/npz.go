@@ -100,7 +100,7 @@ func (s *arrayStore) member(ctx context.Context, b *blob, f *zip.File) (npyArray
 	if err != nil {
 		return npyArray{}, formatErrorf("%w; the file is damaged", err)
 	}
-	inner, err := spill(ctx, r)
+	inner, err := spill(ctx, r, int64(min(f.CompressedSize64, inflateLimit)))
 	if err = errors.Join(err, r.Close()); err != nil {
 		return npyArray{}, err
 	}

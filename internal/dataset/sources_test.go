@@ -428,7 +428,7 @@ func TestSpill(t *testing.T) {
 	}
 	t.Setenv("TMPDIR", t.TempDir())
 	const n = inflateInMemory + 1<<20
-	b, err := spill(context.Background(), io.LimitReader(pattern{}, n))
+	b, err := spill(context.Background(), io.LimitReader(pattern{}, n), n)
 	if err != nil {
 		t.Fatal(err)
 	}
