@@ -97,5 +97,9 @@ func errorLine(code int, err error) string {
 	if code == exitInterrupted && !strings.Contains(text, "--resume") && !strings.HasPrefix(text, "interrupted: ") {
 		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
 	}
-	return "ucan: " + plain.Line(redact.Text(text))
+	const most = 2000 // a message may quote a file
+	if text = plain.Line(redact.Text(text)); len(text) > most {
+		text = strings.ToValidUTF8(text[:most], "") + "…"
+	}
+	return "ucan: " + text
 }
