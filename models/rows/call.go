@@ -51,6 +51,9 @@ func (c *call) mix(format string, args ...any) {
 
 // apply runs the rule of the node's operator.
 func (c *call) apply() {
+	if len(c.out) == 0 {
+		return // nothing reads it
+	}
 	name := operatorName(c.n)
 	r, ok := c.p.rules[name]
 	if !ok {
@@ -83,6 +86,7 @@ func (c *call) apply() {
 	all := true
 	for _, v := range c.in {
 		if v == nil {
+			all = false
 			continue
 		}
 		if v.kind == mixed {
@@ -91,7 +95,7 @@ func (c *call) apply() {
 		}
 		all = all && v.elements != nil
 	}
-	if r.fold != nil && all && len(c.in) > 0 && len(c.out) > 0 {
+	if r.fold != nil && all && len(c.in) > 0 {
 		if r.fold(c); c.why != nil || c.out[0] != nil {
 			return
 		}

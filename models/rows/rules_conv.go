@@ -299,7 +299,7 @@ func gridSampleRule(c *call) {
 	if c.allConstant() {
 		return
 	}
-	if x.kind != perRow || grid.kind != perRow || x.axis != 0 || grid.axis != 0 || !x.sameRows(grid) || x.rank() != grid.rank() {
+	if x.kind != perRow || grid.kind != perRow || x.axis != 0 || grid.axis != 0 || !x.sameRows(grid) || x.rank() != grid.rank() || x.rank() < 3 {
 		c.mix("its images and its grids are not both rows of the batch")
 		return
 	}

@@ -1,0 +1,98 @@
+package rows
+
+import (
+	"math/rand/v2"
+	"runtime/debug"
+	"testing"
+
+	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
+)
+
+// TestHostileNodes: no rule panics, whatever number and kind of inputs, shapes and
+// attributes a file gives its operator.
+func TestHostileNodes(t *testing.T) {
+	names := []string{
+		"axis", "axes", "keepdims", "perm", "split", "num_outputs", "starts", "ends", "steps", "pads", "strides", "dilations", "kernel_shape",
+		"ceil_mode", "group", "blocksize", "batch_dims", "k", "to", "start", "end", "layout", "hidden_size", "num_scan_inputs", "scan_input_axes",
+		"scan_output_axes", "transA", "transB", "noop_with_empty_axes", "allowzero", "block_size", "output_padding", "num_heads", "channels_last",
+	}
+	pool := func(rng *rand.Rand) *value {
+		dims := func() []dim {
+			d := make([]dim, rng.IntN(5))
+			for i := range d {
+				d[i] = []dim{fixed(0), fixed(1), fixed(3), fixed(4), openDim, {n: 1}, fixed(-2), fixed(1 << 50)}[rng.IntN(8)]
+			}
+			return d
+		}
+		switch rng.IntN(7) {
+		case 0:
+			return nil
+		case 1:
+			return &value{why: &Break{Reason: "hostile"}}
+		case 2:
+			return unknownConstant(nil, false)
+		case 3:
+			return shaped(dims())
+		case 4:
+			e := make([]num, rng.IntN(5))
+			for i := range e {
+				e[i] = []num{{}, plain(0), plain(-1), plain(2), {n: 1, ok: true}, {n: 3, c: -7, ok: true}, plain(9.3e18), plain(.5), plain(-1 << 51)}[rng.IntN(9)]
+			}
+			d := []dim{fixed(int64(len(e)))}
+			if len(e) == 1 && rng.IntN(2) == 0 {
+				d = nil
+			}
+			return vector(d, e, []onnx.DType{onnx.Int64, onnx.Float, onnx.Bool, onnx.Int32}[rng.IntN(4)])
+		}
+		d := append(dims(), dim{n: 1})
+		at := rng.IntN(len(d))
+		outer, inner := int64(1+rng.IntN(2)), int64(1+rng.IntN(2))
+		d[at] = dim{n: outer * inner}
+		return rowsOf(d, at, outer, inner)
+	}
+	lib, all := newGraph(18).model(t).Library(), rules()
+	for op, r := range all {
+		r.attributes = "*" // so that attributes reach every rule
+		all[op] = r
+	}
+	for _, op := range Operators() {
+		failed := false
+		for seed := range 1500 {
+			if failed {
+				break
+			}
+			rng := rand.New(rand.NewPCG(uint64(seed), 5))
+			p := &prover{rules: all, left: mostSteps, lib: lib, batch: int64([]int{0, 0, 4}[rng.IntN(3)])}
+			n := &onnxpb.NodeProto{OpType: &op}
+			c := &call{p: p, f: &frame{values: map[string]*value{}}, n: n, opset: int64(7 + rng.IntN(18)), out: make([]*value, rng.IntN(4))}
+			for range len(c.out) {
+				n.Output = append(n.Output, "o")
+			}
+			for range rng.IntN(7) {
+				c.in = append(c.in, pool(rng))
+			}
+			for range rng.IntN(4) {
+				v := make([]int64, rng.IntN(5))
+				for i := range v {
+					v[i] = []int64{0, 1, -1, 2, 3, -7, 1 << 62, -1 << 62}[rng.IntN(8)]
+				}
+				name := names[rng.IntN(len(names))]
+				if rng.IntN(2) == 0 {
+					n.Attribute = append(n.Attribute, aInts(name, v...))
+				} else {
+					n.Attribute = append(n.Attribute, aInt(name, []int64{0, 1, -1, 2, 3, -7, 1 << 62, -1 << 62}[rng.IntN(8)]))
+				}
+			}
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						t.Errorf("%s, seed %d: panic: %v\n%s", op, seed, r, debug.Stack())
+						failed = true
+					}
+				}()
+				c.apply()
+			}()
+		}
+	}
+}
