@@ -23,6 +23,9 @@ type SharedObject struct {
 	// Remedy says what to install when it does not load: a pip package, or
 	// something else in words.
 	Remedy string `json:"remedy,omitempty"`
+	// Optional: the provider loads without it, and opens it when an operator needs
+	// it (cuDNN for convolutions, say).
+	Optional bool `json:"optional,omitempty"`
 }
 
 // Loads reports whether the shared object can be loaded.
@@ -92,7 +95,7 @@ func (rt *Runtime) preload(ctx context.Context, name string) error {
 func missingObjects(objects []SharedObject) error {
 	var missing, packages, remedies []string
 	for _, o := range objects {
-		if o.Loads() {
+		if o.Loads() || o.Optional {
 			continue
 		}
 		missing = append(missing, o.Name)
@@ -126,10 +129,14 @@ func sharedObjects(ctx context.Context, provider string) ([]SharedObject, error)
 		return nil, err
 	}
 	needed = slices.DeleteFunc(needed, base)
+	direct := len(needed)
+	if strings.Contains(filepath.Base(provider), CUDA) {
+		needed = append(needed, openedLater(needed)...)
+	}
 	var folders []string // looked up when the loader's own places do not do
 	out := make([]SharedObject, len(needed))
 	for i, name := range needed {
-		out[i] = SharedObject{Name: name, Reason: "not tried"}
+		out[i] = SharedObject{Name: name, Reason: "not tried", Optional: i >= direct}
 	}
 	for progress := true; progress; {
 		progress = false
@@ -160,6 +167,20 @@ func sharedObjects(ctx context.Context, provider string) ([]SharedObject, error)
 		}
 	}
 	return out, nil
+}
+
+// openedLater lists what a provider that needs this CUDA runtime opens by name when an
+// operator wants it: from onnxruntime 1.28 on it is not linked to cuDNN, cuFFT and
+// nvrtc. Loaded before, they are found wherever they lie.
+func openedLater(needed []string) []string {
+	var list []string
+	switch {
+	case slices.Contains(needed, "libcudart.so.13"):
+		list = []string{"libcudnn.so.9", "libcufft.so.12", "libnvrtc.so.13"}
+	case slices.Contains(needed, "libcudart.so.12"):
+		list = []string{"libcudnn.so.9", "libcufft.so.11", "libnvrtc.so.12"}
+	}
+	return slices.DeleteFunc(list, func(name string) bool { return slices.Contains(needed, name) })
 }
 
 // cudaFolders lists where CUDA's libraries may lie beside the loader's path:

@@ -222,7 +222,11 @@ processors  %s
 		for _, o := range p.Objects {
 			from := o.Path
 			if !o.Loads() {
-				from = "does not load: " + strings.TrimPrefix(o.Reason, o.Name+": ") + " (" + o.Remedy + ")"
+				from = "does not load"
+				if o.Optional {
+					from = "optional, does not load"
+				}
+				from += ": " + strings.TrimPrefix(o.Reason, o.Name+": ") + " (" + o.Remedy + ")"
 			}
 			objects.Row(p.Name, o.Name, from)
 		}
