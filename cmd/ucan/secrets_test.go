@@ -74,6 +74,15 @@ func TestPasswordsReachNoLog(t *testing.T) {
 	}
 }
 
+func TestLicensesArePrinted(t *testing.T) {
+	got := want(t, exitDone, "version", "--licenses")
+	for _, part := range []string{"Apache License", "github.com/yalue/onnxruntime_go v", "Mozilla Public License", "github.com/jackc/pgx/v5 v", "onnxruntime is not linked"} {
+		if !strings.Contains(got.stdout, part) {
+			t.Errorf("no %q", part)
+		}
+	}
+}
+
 // The arguments of child processes are seen by every user of the machine: no secret stands there.
 func TestWorkersGetTheStoreByTheirEnvironment(t *testing.T) {
 	folders(t, "", "")

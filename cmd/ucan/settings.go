@@ -107,6 +107,7 @@ func settings() []setting {
 		{"predict.pin", "pin", "", kindString, "", "answer with exactly the noise that the certificates of this file store, input by input"},
 		{"predict.pin_data", "pin-data", "", kindString, "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions"},
 
+		{"version.licenses", "licenses", "", kindBool, false, "print the licence of everything that is linked into the command"},
 		{"install.from", "from", "", kindCode, "", "install from this wheel, archive (.tgz, .zip) or library on disk instead of fetching it"},
 		{"install.gpu", "gpu", "", kindBool, false, "install the build with the CUDA provider (256 MB to fetch)"},
 		{"install.force", "reinstall", "", kindBool, false, "install anew what is already there"},

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	goruntime "runtime"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/licenses"
 	"ucan/runtime/library"
 )
 
@@ -15,12 +17,19 @@ import (
 const version = "0.1.0"
 
 func newVersionCommand(a *app) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "version",
-		Short: "Print the versions of ucan, Go and onnxruntime, and the kind of processor",
+		Short: "Print the versions of ucan, Go and onnxruntime, and the kind of processor; or the licences of what is linked",
 		Args:  noArgs,
-		RunE:  func(cmd *cobra.Command, _ []string) error { return runVersion(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.values().flag("version.licenses") {
+				return runLicenses(a)
+			}
+			return runVersion(cmd.Context(), a)
+		},
 	}
+	addSettings(cmd.Flags(), "version.licenses")
+	return cmd
 }
 
 func buildVersion() string {
@@ -71,4 +80,16 @@ func runVersion(ctx context.Context, a *app) error {
 	fmt.Fprintf(a.stdout, "ucan        %s\ngo          %s %s/%s\nprocessor   %s\nonnxruntime %s\n",
 		buildVersion(), goruntime.Version(), goruntime.GOOS, goruntime.GOARCH, a.processor, where)
 	return nil
+}
+
+func runLicenses(a *app) error {
+	text, err := licenses.Text()
+	if err != nil {
+		return err
+	}
+	if a.json() {
+		return writeJSON(a.stdout, map[string]string{"licenses": text})
+	}
+	_, err = io.WriteString(a.stdout, text)
+	return err
 }
