@@ -28,6 +28,11 @@ type Model struct {
 	provider   string
 	pace       pace
 	scorer     scorer
+
+	file          *file // as it was read, for a second look at its outputs
+	declared      Declaration
+	other         *otherOutput // nil: no other output names a class
+	probabilities string       // why the scores are probabilities, "" where they are not known to be
 }
 
 // Name returns the model's name in certificates.

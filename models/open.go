@@ -69,6 +69,7 @@ func (m *Model) prepare(ctx context.Context, p *plan) error {
 	}
 	m.pace = *e.pace
 	m.report, m.decision, m.sha256, m.provider = p.report, p.decision, p.file.sha256, res.Provider
+	m.file, m.declared, m.other, m.probabilities = p.file, p.declared, p.findOther(), p.findProbabilities(p.declared)
 	if m.bytes, err = m.graph.Marshal(); err != nil {
 		return fmt.Errorf("write the prepared graph: %w", err)
 	}

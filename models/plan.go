@@ -12,6 +12,7 @@ import (
 type plan struct {
 	*subject
 	file     *file
+	declared Declaration
 	report   Report
 	source   []int // nil: not known without data
 	fit      fit
@@ -72,6 +73,7 @@ func newPlan(path string, opts Options) *plan {
 
 // decide settles everything about a file that was read.
 func (p *plan) decide(d Declaration, yaml string, opts Options) error {
+	p.declared = d
 	p.describe()
 	var err error
 	if yaml != "" {

@@ -132,6 +132,8 @@ type Report struct {
 	Findings  []Finding        `json:"findings"`
 	Refusal   *Refusal         `json:"refusal,omitempty"`
 	Probe     *ProbeResult     `json:"probe,omitempty"`
+	// Examination is what made-up rows showed of the outputs; nil where none were run.
+	Examination *Examination `json:"examination,omitempty"`
 }
 
 func (r *Report) add(kind, text, flag string) {

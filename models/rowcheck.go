@@ -12,10 +12,11 @@ import (
 // RowCheck is what trial batches showed before a run; see [Model.CheckRows].
 type RowCheck struct {
 	// Batch is the physical batch, Batches the number of trial batches, Inputs the number of
-	// inputs whose noisy rows filled them.
-	Batch   int `json:"batch"`
-	Batches int `json:"batches"`
-	Inputs  int `json:"inputs"`
+	// inputs whose rows filled them, Noise whether these were noisy.
+	Batch   int  `json:"batch"`
+	Batches int  `json:"batches"`
+	Inputs  int  `json:"inputs"`
+	Noise   bool `json:"noise"`
 	// Alone is the number of rows that were also asked in a batch of one.
 	Alone int `json:"alone"`
 	// MaxDifference is the largest difference of a score between two places of a batch, relative
@@ -27,9 +28,12 @@ type RowCheck struct {
 
 // String is one line for people. It claims what was tried.
 func (r RowCheck) String() string {
-	rows := fmt.Sprintf("noisy rows of %d inputs", r.Inputs)
+	rows := fmt.Sprintf("rows of %d inputs", r.Inputs)
 	if r.Inputs == 1 {
-		rows = "noisy rows of 1 input"
+		rows = "rows of 1 input"
+	}
+	if r.Noise {
+		rows = "noisy " + rows
 	}
 	if r.Batch == 1 {
 		return fmt.Sprintf("tried %d runs of one row a call with %s: the same rows got the same answers again", r.Batches, rows)

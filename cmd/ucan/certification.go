@@ -30,6 +30,8 @@ type certification struct {
 	began      time.Time
 	samples    int64
 	inputs     map[string]int // how often each input was there, by hash
+	// votes and invalid count those of all certificates that are known: this run's and, in a resumed one, the stored ones.
+	votes, invalid int64
 }
 
 // prepareCertification opens everything that a run needs and settles every choice, in the order in which a user can
@@ -166,6 +168,7 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 				return err
 			}
 			c.samples += cert.Statistics.N0 + cert.Statistics.N
+			c.countVotes(cert)
 			bar.Add(1)
 			return c.put(row, cert)
 		},
@@ -185,11 +188,18 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	options := report.DefaultOptions()
 	options.LabelAware = c.options.statistics.LabelAware
 	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
+	options.Votes, options.Invalid = c.votes, c.invalid
 	summary, err := report.Summarise(c.writer.Rows(), options)
 	if n := c.twins(); n > 0 {
 		summary.Notes = append(summary.Notes, audit.TwinNote(n))
 	}
 	return summary, errors.Join(err, runErr)
+}
+
+// countVotes adds the votes of a certificate for the summary.
+func (c *certification) countVotes(cert *certificate.Certificate) {
+	c.votes += cert.Statistics.N
+	c.invalid += cert.Statistics.Invalid
 }
 
 // put appends a row and its certificate to the outputs.

@@ -57,6 +57,7 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 		}
 		if line <= len(rows) {
 			c.seen(stored) // later ones are certified again
+			c.countVotes(stored)
 		}
 		if line <= len(rows) && !pipeline.RowOf(stored).Same(rows[line-1]) {
 			return checkf("resume %q: line %d does not show what the table says of input %d; one of the files was altered, start anew under other names", path, line, rows[line-1].Index)

@@ -123,7 +123,7 @@ func tryModel(ctx context.Context, config runtime.Config, path string, options m
 		return static, err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	return model.Report(), nil
+	return model.ExamineSamples(ctx)
 }
 
 // modelError marks faults of flags and model.yaml as faults of usage.

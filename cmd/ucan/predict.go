@@ -127,6 +127,9 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 		p.a.onClose(p.noise.Close)
 		p.a.noteNoise(ctx, p.noise)
 	}
+	if err := p.bench.warnOfOutputs(ctx, p.a); err != nil {
+		return prediction{}, err
+	}
 	if err := p.bench.checkRows(ctx, p.a, p.bench.indices, p.options.seed, sealWith(p.noise)); err != nil {
 		return prediction{}, err
 	}

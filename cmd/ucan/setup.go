@@ -172,6 +172,9 @@ func cacheFolder() string {
 // checkClean refuses a model that cannot tell clean inputs apart, or, where force is set, records that.
 func (w *bench) checkClean(ctx context.Context, a *app, force bool) error {
 	verdict, err := w.CheckClean(ctx)
+	for _, warning := range verdict.Warnings {
+		a.warn("%s", warning)
+	}
 	if err != nil || verdict.OK() {
 		return err
 	}
@@ -181,6 +184,18 @@ func (w *bench) checkClean(ctx context.Context, a *app, force bool) error {
 		return nil
 	}
 	return refusef("check %s on clean inputs of %s: %s; correct it, or pass --force to go on all the same", w.Model.Name(), w.Info.Name, verdict)
+}
+
+// warnOfOutputs says what looks wrong in the model's outputs; predictions claim nothing, so none is refused.
+func (w *bench) warnOfOutputs(ctx context.Context, a *app) error {
+	verdict, err := w.CheckClean(ctx)
+	if verdict.Verdict == dataset.CleanFaulty {
+		a.warn("%s", verdict.Cause)
+	}
+	for _, warning := range verdict.Warnings {
+		a.warn("%s", warning)
+	}
+	return err
 }
 
 // environment is what a run records without comparing it on resume.

@@ -30,6 +30,8 @@ const (
 	CleanChance
 	// CleanPermuted: the model knows the classes under other numbers.
 	CleanPermuted
+	// CleanFaulty: the model's outputs cannot be what they are said to be.
+	CleanFaulty
 )
 
 // CleanReport says how a model without noise did on the first labelled inputs.
@@ -44,6 +46,8 @@ type CleanReport struct {
 	Mapping map[int]int
 	// Cause is the likely cause in a few words; empty when the verdict is good.
 	Cause string
+	// Warnings are what looks wrong and need not be.
+	Warnings []string
 }
 
 // OK says whether a run may start.
@@ -53,6 +57,9 @@ func (r CleanReport) OK() bool { return r.Verdict == CleanOK || r.Verdict == Cle
 func (r CleanReport) String() string {
 	if r.Verdict == CleanTooFew {
 		return fmt.Sprintf("%d labels are too few to check the clean accuracy", r.Inputs)
+	}
+	if r.Verdict == CleanFaulty {
+		return r.Cause
 	}
 	s := fmt.Sprintf("without noise the model gets %d of the first %d labelled inputs right (%.1f %%, chance %.1f %%)", r.Correct, r.Inputs, 100*float64(r.Correct)/float64(r.Inputs), 100/float64(r.Classes))
 	if r.Cause != "" {

@@ -34,6 +34,9 @@ type Options struct {
 	// Samples is how many noise samples were drawn in all; 0 takes the sum of
 	// the rows' n, which leaves out those of the selection of the class.
 	Samples int64
+	// Votes is how many votes were counted, Invalid how many of them were for no class;
+	// both 0 where that is not known.
+	Votes, Invalid int64
 	// Elapsed is the wall-clock time of the run; 0 takes the sum of the rows' times.
 	Elapsed time.Duration
 }
@@ -86,6 +89,10 @@ type Summary struct {
 	// Samples is how many noise samples were drawn, SamplesPerSecond the rate.
 	Samples          int64   `json:"samples"`
 	SamplesPerSecond float64 `json:"samples_per_second"`
+	// Invalid counts the votes for no class (NaN or a tie among the scores), out of Votes;
+	// both are left out where they are not known.
+	Invalid int64 `json:"invalid,omitempty"`
+	Votes   int64 `json:"votes,omitempty"`
 	// Seconds is the time the run took.
 	Seconds float64 `json:"seconds"`
 	// Norm and Guarantee are those of all rows.
@@ -112,7 +119,7 @@ func Summarise(rows []results.Row, opt Options) (Summary, error) {
 	if err := Uniform(rows); err != nil {
 		return Summary{}, err
 	}
-	s := Summary{Inputs: len(rows), Norm: rows[0].Norm, Guarantee: rows[0].Guarantee, Confidence: opt.Confidence, Samples: opt.Samples, Seconds: opt.Elapsed.Seconds()}
+	s := Summary{Inputs: len(rows), Norm: rows[0].Norm, Guarantee: rows[0].Guarantee, Confidence: opt.Confidence, Samples: opt.Samples, Invalid: opt.Invalid, Votes: opt.Votes, Seconds: opt.Elapsed.Seconds()}
 	var samples int64
 	var seconds float64
 	for _, r := range rows {
@@ -218,6 +225,9 @@ func (s *Summary) count(r results.Row) {
 	}
 }
 
+// invalidShare is the share of votes for no class above which a summary says so.
+const invalidShare = 0.01
+
 func (s *Summary) notes(rows []results.Row, opt Options) {
 	note := func(format string, args ...any) { s.Notes = append(s.Notes, fmt.Sprintf(format, args...)) }
 	if s.Labelled == 0 {
@@ -233,6 +243,9 @@ func (s *Summary) notes(rows []results.Row, opt Options) {
 	}
 	if label, ok := onlyClass(rows); ok && s.Labelled >= 10 {
 		note("all %d inputs are of class %d: the figures say nothing of others (data in an order of classes, cut by --max or in step with --stride?)", s.Labelled, label)
+	}
+	if float64(s.Invalid) > invalidShare*float64(s.Votes) {
+		note("%d of %d votes (%.1f %%) are for no class: NaN or a tie among the scores; they count against every certificate", s.Invalid, s.Votes, 100*float64(s.Invalid)/float64(s.Votes))
 	}
 	if opt.LabelAware {
 		note("label-aware: accuracy counts inputs whose true label is certified, abstentions are unknown")

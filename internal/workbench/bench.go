@@ -90,49 +90,77 @@ func (b *Bench) Inputs() Inputs {
 	return Inputs{Source: b.Source, name: b.Info.Name, classes: b.Model.Classes()}
 }
 
+// examinedValues bounds the values that the examination of outputs keeps.
+const examinedValues = 16 << 20
+
 // CheckClean classifies the first labelled inputs of the source without noise. A certificate for a model that cannot
-// tell them apart would be worthless, and the cause is mostly a wrong scale, layout or label order.
+// tell them apart would be worthless, and the cause is mostly a wrong scale, layout or label order. It then looks at the
+// outputs themselves ([models.Model.Examine]), on the same inputs or, in a source without labels, on the first ones.
 func (b *Bench) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
-	var labels, predictions []int
+	labels, predictions, rows, err := b.clean(ctx)
+	if err != nil {
+		return dataset.CleanReport{}, err
+	}
+	said := make([]int, len(predictions))
+	for i, p := range predictions {
+		said[i] = int(p)
+	}
+	report, err := dataset.CheckClean(labels, said, b.Model.Classes())
+	if err != nil || len(rows) == 0 {
+		return report, err
+	}
+	x, err := b.Model.Examine(ctx, rows, predictions[:len(rows)/b.Model.Dim()])
+	if err != nil {
+		return report, fmt.Errorf("examine the model's outputs: %w", err)
+	}
+	report.Warnings = x.Warnings()
+	if fault := x.Fault(); fault != "" && report.OK() {
+		report.Verdict, report.Cause = dataset.CleanFaulty, fault
+	}
+	return report, nil
+}
+
+// clean reads and classifies inputs: as many labelled ones as the check looks at, or without any label the first ones. rows
+// are the values of the first of them, as far as memory allows.
+func (b *Bench) clean(ctx context.Context) (labels []int, predictions []int32, rows []float32, err error) {
 	classifier, dim := b.Workers[0], b.Model.Dim()
-	buffer, rows := classifier.Input(), 0
+	buffer, held, labelled := classifier.Input(), 0, 0
 	flush := func() error {
-		votes, err := classifier.Classify(ctx, rows)
-		for _, vote := range votes {
-			predictions = append(predictions, int(vote))
-		}
-		rows = 0
+		votes, err := classifier.Classify(ctx, held)
+		predictions = append(predictions, votes...)
+		held = 0
 		return err
 	}
-	for i := 0; i < b.Source.Len() && len(labels) < dataset.CleanInputs; i++ {
+	for i := 0; i < b.Source.Len() && labelled < dataset.CleanInputs && (labelled > 0 || i < dataset.CleanInputs); i++ {
 		item, err := b.Inputs().At(ctx, i)
 		var bad *dataset.ItemError
 		if errors.As(err, &bad) {
 			continue
 		}
 		if err != nil {
-			return dataset.CleanReport{}, err
+			return nil, nil, nil, err
 		}
-		if item.Label < 0 {
-			if len(labels) == 0 && i >= dataset.CleanInputs {
-				break // a source without labels
-			}
+		if item.Label < 0 && labelled > 0 {
 			continue
 		}
-		copy(buffer[rows*dim:], item.X)
+		if item.Label >= 0 {
+			labelled++
+		}
+		if len(rows)+dim <= max(examinedValues, dim) && len(rows) == len(labels)*dim {
+			rows = append(rows, item.X...)
+		}
+		copy(buffer[held*dim:], item.X)
 		labels = append(labels, item.Label)
-		if rows++; (rows+1)*dim > len(buffer) {
+		if held++; (held+1)*dim > len(buffer) {
 			if err := flush(); err != nil {
-				return dataset.CleanReport{}, err
+				return nil, nil, nil, err
 			}
 		}
 	}
-	if rows > 0 {
-		if err := flush(); err != nil {
-			return dataset.CleanReport{}, err
-		}
+	if held > 0 {
+		err = flush()
 	}
-	return dataset.CheckClean(labels, predictions, b.Model.Classes())
+	return labels, predictions, rows, err
 }
 
 // ModelRecord is the model as certificates name it.

@@ -43,7 +43,7 @@ func (b *Bench) CheckRows(ctx context.Context, indices []int, seed uint64, seal 
 		sessions = append(sessions, w)
 	}
 	check, err := b.Model.CheckRows(ctx, batches, b.Setting.IntraOp, sessions)
-	if seal == nil {
+	if check.Noise = seal != nil; !check.Noise {
 		check.Inputs = len(items)
 	}
 	return check, err
