@@ -29,8 +29,9 @@
 // A model whose answer depends on chance, or that gives no class, is refused with a
 // [*Refusal]: training-mode normalisation or dropout, random operators, sequence and
 // map outputs, a single regression output, weights that are not numbers. [Open] also
-// runs the prepared graph on the same rows at different positions of a batch and
-// refuses when the decisions differ.
+// runs the prepared graph on the same made-up rows at different positions of a batch and
+// refuses when the decisions differ; [Model.CheckRows] does so before a run, with its own
+// rows at its own batch.
 //
 // What no check can know stays with the user: a model with several heads side by
 // side in one output (two commands of a controller, say) looks like one classifier;

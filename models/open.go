@@ -364,7 +364,7 @@ func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepare
 // explainProbe adds what the probe showed.
 func (p *plan) explainProbe(res ProbeResult) {
 	r := &p.report
-	text := fmt.Sprintf("%d rows got the same decisions at every position and in every batch size tried (up to %d)", res.Rows, res.Batch)
+	text := fmt.Sprintf("%d made-up rows got the same decisions at every position and in every batch size tried (up to %d)", res.Rows, res.Batch)
 	if p.report.Batching.Plan == planFixed {
 		text = fmt.Sprintf("the same rows got the same decisions again, and at every position of the batch of %d", res.Batch)
 	}

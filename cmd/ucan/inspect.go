@@ -19,8 +19,9 @@ func newInspectCommand(a *app) *cobra.Command {
 		Short: "Show what a model is, what was guessed about it, and what will be done with it",
 		Long: `Inspect reads an ONNX file and prints its inputs, outputs, batch, preprocessing and decision, says which of these were
 guessed and what certification will do (make the batch symbolic, transpose, round, append the decision), and names the
-flag that changes each. It then runs the prepared model on a few rows and checks that its answers do not depend on their
-place in a batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).
+flag that changes each. It then runs the prepared model on a few made-up rows: again, at other places and among other
+rows of a batch, and it looks at the scores themselves. It says what it tried; every run tries again with its own rows at
+its own batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).
 
 ` + exitCodesHelp,
 		Example: `  ucan inspect model.onnx
