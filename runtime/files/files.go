@@ -33,6 +33,19 @@ func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	return checked(os.OpenFile(path, flag|nonblock, perm))
 }
 
+// OpenRoot is os.OpenRoot, which waits when the path names a pipe: anything but a folder is
+// an error.
+func OpenRoot(dir string) (*os.Root, error) {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("it is not a folder")}
+	}
+	return os.OpenRoot(dir)
+}
+
 // OpenIn opens a regular file below root for reading, as [Open] does.
 func OpenIn(root *os.Root, name string) (*os.File, error) {
 	info, err := root.Stat(name)

@@ -54,6 +54,11 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 		if _, err := files.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0o600); !errors.Is(err, files.ErrIrregular) {
 			t.Errorf("OpenFile(%s): %v", path, err)
 		}
+		if info, err := os.Stat(path); err != nil || !info.IsDir() {
+			if _, err = files.OpenRoot(path); err == nil {
+				t.Errorf("OpenRoot(%s) took it for a folder", path)
+			}
+		}
 		if err := files.CheckTarget(path); !errors.Is(err, files.ErrIrregular) {
 			t.Errorf("CheckTarget(%s): %v", path, err)
 		}

@@ -53,7 +53,7 @@ func Open(dir string) (*Folder, error) {
 		return nil, err
 	}
 	top, prefix := hubRoot(real)
-	root, err := os.OpenRoot(top)
+	root, err := files.OpenRoot(top)
 	if err != nil {
 		return nil, err
 	}
