@@ -86,18 +86,11 @@ func (s *sider) node(n *onnxpb.NodeProto) {
 	case "GlobalMaxPool":
 		s.add(b.Equal(b.Value(in[0]), b.Value(n.GetOutput()[0])))
 	case "ReduceMax", "ReduceMin":
-		attrs := []*onnxpb.AttributeProto{intAttr("keepdims", 1)}
-		for _, a := range n.GetAttribute() {
-			if a.GetName() != "keepdims" {
-				attrs = append(attrs, a)
-			}
-		}
-		kept := b.Append(&onnxpb.NodeProto{OpType: n.OpType, Output: []string{"kept"}, Attribute: attrs}, s.inputs(n))
-		s.add(b.Equal(b.Value(in[0]), kept[0]))
+		kept := b.Op(n.GetOpType(), s.inputs(n), append(onnx.AttrsOf(n, "keepdims"), onnx.Int("keepdims", 1))...)
+		s.add(b.Equal(b.Value(in[0]), kept))
 	case "MaxPool":
 		// A copy: with its second output the provider leaves its fast layout.
-		both := b.Append(&onnxpb.NodeProto{OpType: n.OpType, Output: []string{"top", "where"}, Attribute: n.GetAttribute()}, s.inputs(n))
-		s.add(both[1])
+		s.add(b.OpN(n.GetOpType(), 2, s.inputs(n), onnx.AttrsOf(n)...)[1])
 	case "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal":
 		s.add(b.Value(n.GetOutput()[0]))
 	}

@@ -60,12 +60,6 @@ func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity boo
 		unit[i*in+i] = 1
 	}
 	t, err := c.Evaluate(func(b *onnx.Builder) onnx.Value {
-		var attrs []onnx.Attr
-		for _, at := range c.Node.GetAttribute() {
-			if at.GetName() != "axes" && at.GetName() != "keep_aspect_ratio_policy" {
-				attrs = append(attrs, onnx.AttrOf(at))
-			}
-		}
 		// Each row of the unit matrix is a picture of one column: [in,1,in,1].
 		x := onnx.Tensor(b, "unit", []int64{in, 1, in, 1}, unit)
 		ins := []onnx.Value{x, {}}
@@ -74,7 +68,7 @@ func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity boo
 		} else {
 			ins = append(ins, onnx.Tensor(b, "scales", []int64{4}, []float32{1, 1, scale, 1}))
 		}
-		return b.Op("Resize", ins, attrs...)
+		return b.Op("Resize", ins, onnx.AttrsOf(c.Node, "axes", "keep_aspect_ratio_policy")...)
 	})
 	if err != nil {
 		return onnx.Value{}, false, err

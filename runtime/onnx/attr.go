@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -39,29 +40,22 @@ func Str(name, v string) Attr {
 	return Attr{&onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte(v)}}
 }
 
-// Strs is an attribute of a list of strings.
-func Strs(name string, v ...string) Attr {
-	a := &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRINGS.Enum()}
-	for _, s := range v {
-		a.Strings = append(a.Strings, []byte(s))
+// AttrsOf returns copies of the attributes of n, but for those named: for another node.
+func AttrsOf(n *onnxpb.NodeProto, except ...string) []Attr {
+	var out []Attr
+	for _, a := range n.GetAttribute() {
+		if !slices.Contains(except, a.GetName()) {
+			out = append(out, Attr{proto.Clone(a).(*onnxpb.AttributeProto)})
+		}
 	}
-	return Attr{a}
+	return out
 }
 
-// TensorAttr is an attribute holding a tensor, which must not be changed
-// afterwards.
-func TensorAttr(name string, t *onnxpb.TensorProto) Attr {
-	return Attr{&onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_TENSOR.Enum(), T: t}}
+// SetAttr gives n an attribute, in the place of one of that name.
+func SetAttr(n *onnxpb.NodeProto, a Attr) {
+	dropAttrs(n, a.p.GetName())
+	n.Attribute = append(n.Attribute, a.p)
 }
-
-// AttrOf wraps an attribute of an existing node, so that it can be given to
-// another one. The message is copied.
-func AttrOf(p *onnxpb.AttributeProto) Attr {
-	return Attr{proto.Clone(p).(*onnxpb.AttributeProto)}
-}
-
-// Name returns the attribute's name.
-func (a Attr) Name() string { return a.p.GetName() }
 
 // FindAttr returns the attribute of n with the given name, or nil.
 func FindAttr(n *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {

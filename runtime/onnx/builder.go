@@ -43,9 +43,8 @@ type Builder struct {
 // graphState is what all scopes of a builder share.
 type graphState struct {
 	p       *onnxpb.ModelProto
+	w       *NodeWriter
 	opset   int64
-	taken   map[string]bool
-	next    map[string]int    // the next number to try for a base name
 	consts  map[string]Value  // small constants by content
 	alias   map[string]string // values renamed to outputs
 	made    map[string]bool   // node outputs, which may be renamed
@@ -72,15 +71,13 @@ func Extend(m *Model) *Builder {
 
 func newBuilder(p *onnxpb.ModelProto, opset int64) *Builder {
 	g := &graphState{
-		p: p, opset: opset,
-		taken:   make(map[string]bool),
-		next:    make(map[string]int),
+		p: p, opset: opset, w: NewNodeWriter(p.Graph),
 		consts:  make(map[string]Value),
 		alias:   make(map[string]string),
 		made:    make(map[string]bool),
 		defined: definedNames(p.Graph),
 	}
-	allNames(p.Graph, g.taken)
+	g.w.Nodes = p.Graph.Node
 	if opset < builderMinOpset {
 		g.errs = append(g.errs, fmt.Errorf("onnx: builder needs opset %d or newer, got %d", builderMinOpset, opset))
 	}
@@ -106,29 +103,15 @@ func (b *Builder) Fail(err error) Value {
 	return Value{}
 }
 
-func (b *Builder) fresh(base string) string {
-	g := b.g
-	base = b.scope + base
-	if !g.taken[base] {
-		g.taken[base] = true
-		return base
-	}
-	for {
-		g.next[base]++
-		if name := fmt.Sprintf("%s_%d", base, g.next[base]); !g.taken[name] {
-			g.taken[name] = true
-			return name
-		}
-	}
-}
+func (b *Builder) fresh(base string) string { return b.g.w.Fresh(b.scope + base) }
 
 // claim takes a name the caller chose.
 func (b *Builder) claim(what, name string) bool {
-	if name == "" || b.g.taken[name] {
+	if name == "" || b.g.w.names.taken[name] {
 		b.Fail(fmt.Errorf("onnx: %s %q: the name is taken or empty", what, name))
 		return false
 	}
-	b.g.taken[name] = true
+	b.g.w.Reserve(name)
 	b.g.defined[name] = true
 	return true
 }
@@ -148,8 +131,7 @@ func (b *Builder) Initializer(t *onnxpb.TensorProto) Value {
 	if !b.claim("initialiser", t.GetName()) {
 		return Value{}
 	}
-	b.g.p.Graph.Initializer = append(b.g.p.Graph.Initializer, t)
-	return Value{b.g, t.GetName()}
+	return Value{b.g, b.g.w.Constant(t)}
 }
 
 // Tensor adds a constant of the given dimensions under a name derived from
@@ -160,8 +142,7 @@ func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
 		return b.Fail(err)
 	}
 	b.g.defined[t.GetName()] = true
-	b.g.p.Graph.Initializer = append(b.g.p.Graph.Initializer, t)
-	return Value{b.g, t.GetName()}
+	return Value{b.g, b.g.w.Constant(t)}
 }
 
 // Ints returns a one-dimensional constant of int64: a shape, or axes. Equal
@@ -241,7 +222,7 @@ func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr
 	domain = NormalDomain(domain)
 	name := b.fresh(op)
 	g.defined[name] = true
-	node := newNode(domain, op, nil, nil, attrs...)
+	node := g.w.Node(domain, op, nil, nil, attrs...)
 	node.Name = proto.String(name)
 	for i, v := range inputs {
 		if v.g != nil && v.g != g {
@@ -266,7 +247,6 @@ func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr
 	if domain != "" && opsetOf(g.p.OpsetImport, domain) == 0 {
 		g.p.OpsetImport = append(g.p.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: &domain, Version: proto.Int64(1)})
 	}
-	g.p.Graph.Node = append(g.p.Graph.Node, node)
 	return out
 }
 
@@ -274,20 +254,7 @@ func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr
 // outputs get fresh names and are returned in order (zero for those the node
 // omits).
 func (b *Builder) Append(n *onnxpb.NodeProto, inputs []Value) []Value {
-	attrs := make([]Attr, len(n.GetAttribute()))
-	for i, a := range n.GetAttribute() {
-		attrs[i] = AttrOf(a)
-	}
-	return b.Custom(n.GetDomain(), n.GetOpType(), len(n.GetOutput()), inputs, attrs...)
-}
-
-// Declare records type and shape of a value inside the graph.
-func (b *Builder) Declare(v Value, dt DType, dims ...Dim) {
-	if v.g != b.g {
-		b.Fail(fmt.Errorf("onnx: declared value %q belongs to another graph", v.name))
-		return
-	}
-	b.g.p.Graph.ValueInfo = append(b.g.p.Graph.ValueInfo, infoProto(v.name, dt, dims, true))
+	return b.Custom(n.GetDomain(), n.GetOpType(), len(n.GetOutput()), inputs, AttrsOf(n)...)
 }
 
 // Output makes v an output of the graph under the given name. A value made by
@@ -314,7 +281,7 @@ func (b *Builder) output(name string, v Value, info *onnxpb.ValueInfoProto) {
 		}
 		_, renamed := g.alias[v.name]
 		if !g.made[v.name] || renamed {
-			g.p.Graph.Node = append(g.p.Graph.Node, newNode("", "Identity", []string{v.name}, []string{name}))
+			g.w.Node("", "Identity", []string{v.name}, []string{name})
 		} else {
 			g.alias[v.name] = name
 		}
@@ -338,6 +305,7 @@ func (b *Builder) Build() (*Model, error) {
 	if len(g.p.Graph.Output) == 0 {
 		return nil, errors.New("onnx: the graph has no output")
 	}
+	g.p.Graph.Node = g.w.Nodes
 	p := cloneSharing(g.p)
 	if len(g.alias) > 0 {
 		renameGraph(p.Graph, func(s string) string {
@@ -357,7 +325,7 @@ func (b *Builder) Build() (*Model, error) {
 // node omits it: the indices of a MaxPool, the statistics of a
 // LayerNormalization. It fails when no node makes v.
 func (b *Builder) ExtraOutput(v Value, i int) Value {
-	for _, n := range b.g.p.Graph.Node {
+	for _, n := range b.g.w.Nodes {
 		for _, o := range n.GetOutput() {
 			if v.g != b.g || o != v.name {
 				continue

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 
 	"google.golang.org/protobuf/proto"
 
@@ -79,10 +78,7 @@ func checkWires(first, then *Model, wire map[string]string) error {
 
 // disjoint renames the inner values of then that first uses too.
 func disjoint(first, then *Model, wire map[string]string) (*Model, error) {
-	taken := make(map[string]bool)
-	allNames(first.p.Graph, taken)
-	mine := make(map[string]bool)
-	allNames(then.p.Graph, mine)
+	taken, mine := namesOf(first.p.Graph).taken, namesOf(then.p.Graph).taken
 	public := make(map[string]bool)
 	for _, v := range then.Inputs() {
 		if wire[v.Name] == "" {
@@ -92,27 +88,20 @@ func disjoint(first, then *Model, wire map[string]string) (*Model, error) {
 	for _, v := range then.Outputs() {
 		public[v.Name] = true
 	}
-	used := make(map[string]bool, len(taken)+len(mine))
-	for n := range taken {
-		used[n] = true
-	}
-	for n := range mine {
-		used[n] = true
-	}
+	used := namesOf(first.p.Graph, then.p.Graph)
 	names := make(map[string]string)
-	for _, n := range sortedKeys(mine) {
+	for _, n := range slices.Sorted(maps.Keys(mine)) {
 		if n == "" || !taken[n] {
 			continue
 		}
 		if public[n] {
 			return nil, fmt.Errorf("both models have a value %q; rename one", n)
 		}
-		names[n] = freshIn(used, n)
-		used[names[n]] = true
+		names[n] = used.fresh(n)
 	}
-	nodeNames := make(map[string]bool)
+	nodeNames := namesOf()
 	for _, n := range first.p.Graph.Node {
-		nodeNames[n.GetName()] = true
+		nodeNames.taken[n.GetName()] = true
 	}
 	p := cloneSharing(then.p)
 	renameGraph(p.Graph, func(s string) string {
@@ -121,10 +110,9 @@ func disjoint(first, then *Model, wire map[string]string) (*Model, error) {
 		}
 		return s
 	}, func(n *onnxpb.NodeProto) {
-		if n.GetName() != "" && nodeNames[n.GetName()] {
-			n.Name = proto.String(freshIn(nodeNames, n.GetName()))
+		if n.GetName() != "" {
+			n.Name = proto.String(nodeNames.fresh(n.GetName()))
 		}
-		nodeNames[n.GetName()] = true
 	})
 	// Wired inputs may have been renamed; keep them findable.
 	for in, out := range wire {
@@ -134,15 +122,6 @@ func disjoint(first, then *Model, wire map[string]string) (*Model, error) {
 		}
 	}
 	return &Model{p: p}, nil
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	sort.Strings(out)
-	return out
 }
 
 // join appends the graph of q to that of p.

@@ -39,43 +39,6 @@ func definedNames(g *onnxpb.GraphProto) map[string]bool {
 	return seen
 }
 
-// allNames adds every value name found in g or its subgraphs.
-func allNames(g *onnxpb.GraphProto, seen map[string]bool) {
-	for v := range definedNames(g) {
-		seen[v] = true
-	}
-	for _, v := range g.Output {
-		seen[v.GetName()] = true
-	}
-	for _, n := range g.Node {
-		for _, in := range n.GetInput() {
-			seen[in] = true
-		}
-		for _, sub := range subgraphs(n) {
-			allNames(sub, seen)
-		}
-	}
-}
-
-// FreshName returns base, or base with a number behind it, such that no value
-// of the model, subgraphs included, has that name.
-func (m *Model) FreshName(base string) string {
-	seen := make(map[string]bool)
-	allNames(m.p.Graph, seen)
-	return freshIn(seen, base)
-}
-
-func freshIn(seen map[string]bool, base string) string {
-	if base != "" && !seen[base] {
-		return base
-	}
-	for i := 1; ; i++ {
-		if name := fmt.Sprintf("%s_%d", base, i); !seen[name] {
-			return name
-		}
-	}
-}
-
 // WithOutputs returns a copy whose outputs are exactly the named values, in
 // that order; any value of the main graph may be named. Declared types are
 // kept where there are any, otherwise the reader infers them.
@@ -265,27 +228,6 @@ func (m *Model) WithFloats(values map[string][]float32) (*Model, error) {
 		ts = append(ts, t)
 	}
 	return m.WithInitializers(ts...)
-}
-
-// WithMetadata returns a copy with the given free properties set; an empty
-// value removes one.
-func (m *Model) WithMetadata(kv map[string]string) *Model {
-	p := cloneSharing(m.p)
-	keys := make([]string, 0, len(kv))
-	for k := range kv {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	p.MetadataProps = filter(p.MetadataProps, func(e *onnxpb.StringStringEntryProto) bool {
-		_, set := kv[e.GetKey()]
-		return !set
-	})
-	for _, k := range keys {
-		if kv[k] != "" {
-			p.MetadataProps = append(p.MetadataProps, &onnxpb.StringStringEntryProto{Key: proto.String(k), Value: proto.String(kv[k])})
-		}
-	}
-	return &Model{p: p}
 }
 
 // Renamed returns a copy in which values are called as the map says; names

@@ -56,7 +56,6 @@ func TestEditsLeaveTheOriginal(t *testing.T) {
 		},
 		"Renamed":                  func() (*onnx.Model, error) { return m.Renamed(map[string]string{"w": "weight", "x": "in"}) },
 		"Prefixed":                 func() (*onnx.Model, error) { return m.Prefixed("p."), nil },
-		"WithMetadata":             func() (*onnx.Model, error) { return m.WithMetadata(map[string]string{"k": "v"}), nil },
 		"WithOpset":                func() (*onnx.Model, error) { return m.WithOpset(21) },
 		"WithoutInitializerInputs": m.WithoutInitializerInputs,
 		"Edit": func() (*onnx.Model, error) {

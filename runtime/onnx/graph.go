@@ -150,15 +150,6 @@ func (m *Model) Producer() (name, version string) {
 	return m.p.GetProducerName(), m.p.GetProducerVersion()
 }
 
-// Metadata returns a copy of the model's free properties.
-func (m *Model) Metadata() map[string]string {
-	out := make(map[string]string, len(m.p.GetMetadataProps()))
-	for _, e := range m.p.GetMetadataProps() {
-		out[e.GetKey()] = e.GetValue()
-	}
-	return out
-}
-
 // NormalDomain returns the canonical name of an operator domain: "ai.onnx",
 // the long name of the default domain, becomes "".
 func NormalDomain(d string) string {

@@ -52,7 +52,7 @@ func (l Limits) Validate() error {
 }
 
 // Model is an ONNX model. It is immutable: edits return a new Model. The zero
-// Model is not usable; make one by [Parse], [Read], [FromProto] or [Builder].
+// Model is not usable; make one by [Parse], [Read] or [Builder].
 // A Model may be used from several goroutines at once.
 type Model struct {
 	p *onnxpb.ModelProto
@@ -85,18 +85,6 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 		return nil, err
 	}
 	return &Model{p: p}, nil
-}
-
-// FromProto returns the model held by p. It copies p, except for the
-// contents of the initialisers, which the caller must not change afterwards.
-func FromProto(p *onnxpb.ModelProto) (*Model, error) {
-	if p == nil {
-		return nil, fmt.Errorf("%w: nil", ErrMalformed)
-	}
-	if err := check(p); err != nil {
-		return nil, err
-	}
-	return &Model{p: cloneSharing(p)}, nil
 }
 
 // check makes sure of what the accessors rely on.

@@ -10,8 +10,8 @@ import (
 
 // Opsets that [Model.WithOpset] converts between.
 const (
-	MinOpset = 7
-	MaxOpset = 22
+	minOpset = 7
+	maxOpset = 22
 )
 
 // irForOpset is the oldest IR version whose readers know the opset.
@@ -38,7 +38,7 @@ func irForOpset(opset int64) int64 {
 // WithOpset returns a copy that imports the given version of the default
 // operator set, with the nodes whose definition changed in between rewritten
 // so that the model computes the same. It converts upwards only, from
-// [MinOpset] to at most [MaxOpset]; a model that is there already is returned
+// opset 7 on, to 22 at most; a model that is there already is returned
 // as it is. It fails, naming the node, for the few that cannot be rewritten:
 // BatchNormalization with spatial=0 or training outputs, Scan of opset 8,
 // Upsample without constant scales, GroupNormalization across opset 21.
@@ -47,12 +47,12 @@ func (m *Model) WithOpset(version int64) (*Model, error) {
 	switch {
 	case have == version:
 		return m, nil
-	case have < MinOpset:
-		return nil, fmt.Errorf("onnx: the model is of opset %d; only %d and newer can be converted", have, MinOpset)
+	case have < minOpset:
+		return nil, fmt.Errorf("onnx: the model is of opset %d; only %d and newer can be converted", have, minOpset)
 	case version < have:
 		return nil, fmt.Errorf("onnx: cannot convert opset %d down to %d", have, version)
-	case version > MaxOpset:
-		return nil, fmt.Errorf("onnx: cannot convert to opset %d; the newest known is %d", version, MaxOpset)
+	case version > maxOpset:
+		return nil, fmt.Errorf("onnx: cannot convert to opset %d; the newest known is %d", version, maxOpset)
 	}
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		for _, f := range p.Functions {
@@ -60,11 +60,10 @@ func (m *Model) WithOpset(version int64) (*Model, error) {
 				return fmt.Errorf("onnx: cannot convert the model's own function %q to opset %d", f.GetName(), version)
 			}
 		}
-		u := &upgrader{taken: make(map[string]bool), ranks: make(map[string]int), types: make(map[string]DType)}
-		allNames(p.Graph, u.taken)
+		u := &upgrader{NodeWriter: NewNodeWriter(p.Graph), ranks: make(map[string]int), types: make(map[string]DType)}
 		u.learn(p.Graph)
 		for v := have + 1; v <= version; v++ {
-			if err := u.graph(p.Graph, v); err != nil {
+			if err := u.convert(p.Graph, v); err != nil {
 				return err
 			}
 		}
@@ -81,14 +80,12 @@ func setOpset(p *onnxpb.ModelProto, version int64) {
 	p.IrVersion = proto.Int64(max(p.GetIrVersion(), irForOpset(version), 4))
 }
 
-// upgrader rewrites nodes from one opset to the next.
+// upgrader rewrites nodes from one opset to the next. What it writes takes the place of the
+// current node.
 type upgrader struct {
-	taken map[string]bool
+	*NodeWriter
 	ranks map[string]int   // of values whose shape is declared
 	types map[string]DType // of values, as far as known
-	// of the graph being rewritten:
-	g    *onnxpb.GraphProto
-	into []*onnxpb.NodeProto // the nodes that take the place of the current
 }
 
 // learn collects declared shapes and types. Most operators pass on the type
@@ -123,33 +120,32 @@ func (u *upgrader) learn(g *onnxpb.GraphProto) {
 	}
 }
 
-func (u *upgrader) graph(g *onnxpb.GraphProto, v int64) error {
-	outer, outerInto := u.g, u.into
-	defer func() { u.g, u.into = outer, outerInto }()
+func (u *upgrader) convert(g *onnxpb.GraphProto, v int64) error {
+	outer := *u.NodeWriter
+	defer func() { u.graph, u.Nodes = outer.graph, outer.Nodes }()
 	var nodes []*onnxpb.NodeProto
 	for _, n := range g.Node {
 		for _, sub := range subgraphs(n) {
-			if err := u.graph(sub, v); err != nil {
+			if err := u.convert(sub, v); err != nil {
 				return err
 			}
 		}
-		u.g, u.into = g, nil
+		u.graph, u.Nodes = g, nil
 		if NormalDomain(n.GetDomain()) == "" {
 			if err := u.node(n, v); err != nil {
 				return fmt.Errorf("onnx: convert %s to opset %d: %w", Describe(n), v, err)
 			}
 		}
-		if u.into == nil {
-			u.into = []*onnxpb.NodeProto{n}
+		if u.Nodes == nil {
+			u.Nodes = []*onnxpb.NodeProto{n}
 		}
-		nodes = append(nodes, u.into...)
+		nodes = append(nodes, u.Nodes...)
 	}
 	g.Node = nodes
 	return nil
 }
 
-// node rewrites n in place, or leaves its successors in u.into, for the
-// changes that opset v made.
+// node rewrites n in place, or writes its successors, for the changes that opset v made.
 func (u *upgrader) node(n *onnxpb.NodeProto, v int64) error {
 	op := n.GetOpType()
 	if len(n.Input) == 0 || len(n.Output) == 0 {
@@ -210,9 +206,9 @@ func (u *upgrader) node(n *onnxpb.NodeProto, v int64) error {
 		if op == "GridSample" {
 			switch AttrString(n, "mode", "bilinear") {
 			case "bilinear":
-				setAttr(n, Str("mode", "linear"))
+				SetAttr(n, Str("mode", "linear"))
 			case "bicubic":
-				setAttr(n, Str("mode", "cubic"))
+				SetAttr(n, Str("mode", "cubic"))
 			}
 		}
 	case 21:
@@ -245,9 +241,9 @@ func (u *upgrader) to11(n *onnxpb.NodeProto, op string) error {
 		if len(n.Input) != 2 {
 			return fmt.Errorf("it has %d inputs, not 2", len(n.Input))
 		}
-		n.Input = []string{n.Input[0], u.constant(mustTensor(u.fresh("roi"), []int64{0}, []float32{})), n.Input[1]}
-		setAttr(n, Str("coordinate_transformation_mode", "asymmetric"))
-		setAttr(n, Str("nearest_mode", "floor"))
+		n.Input = []string{n.Input[0], u.Constant(mustTensor(u.Fresh("roi"), []int64{0}, []float32{})), n.Input[1]}
+		SetAttr(n, Str("coordinate_transformation_mode", "asymmetric"))
+		SetAttr(n, Str("nearest_mode", "floor"))
 	case "Scatter":
 		n.OpType = proto.String("ScatterElements")
 	}
@@ -264,19 +260,16 @@ func (u *upgrader) to13(n *onnxpb.NodeProto, op string) error {
 		axis := AttrInt(n, "axis", 1)
 		rank, known := u.ranks[n.GetInput()[0]]
 		if axis == -1 || known && int(axis) == rank-1 {
-			setAttr(n, Int("axis", -1))
+			SetAttr(n, Int("axis", -1))
 			return nil
 		}
 		// Before opset 13 everything from axis on was one dimension.
 		x, y := n.GetInput()[0], n.GetOutput()[0]
-		shape, flat, soft := u.fresh(y+"_shape"), u.fresh(y+"_flat"), u.fresh(y+"_soft")
-		u.into = []*onnxpb.NodeProto{
-			newNode("", "Shape", []string{x}, []string{shape}),
-			newNode("", "Flatten", []string{x}, []string{flat}, Int("axis", axis)),
-			newNode("", op, []string{flat}, []string{soft}, Int("axis", -1)),
-			newNode("", "Reshape", []string{soft, shape}, []string{y}),
-		}
-		u.into[2].Name = n.Name
+		shape, flat, soft := u.Fresh(y+"_shape"), u.Fresh(y+"_flat"), u.Fresh(y+"_soft")
+		u.Node("", "Shape", []string{x}, []string{shape})
+		u.Node("", "Flatten", []string{x}, []string{flat}, Int("axis", axis))
+		u.Node("", op, []string{flat}, []string{soft}, Int("axis", -1)).Name = n.Name
+		u.Node("", "Reshape", []string{soft, shape}, []string{y})
 	}
 	return nil
 }
@@ -287,7 +280,7 @@ func (u *upgrader) to18(n *onnxpb.NodeProto, op string) error {
 		return u.attrToInput(n, "axes", 1)
 	case "Split":
 		if len(n.Input) < 2 || n.Input[1] == "" {
-			setAttr(n, Int("num_outputs", int64(len(n.Output))))
+			SetAttr(n, Int("num_outputs", int64(len(n.Output))))
 		}
 	}
 	return nil
@@ -302,7 +295,7 @@ func (u *upgrader) attrToInput(n *onnxpb.NodeProto, name string, at int) error {
 	}
 	switch a.GetType() {
 	case onnxpb.AttributeProto_FLOATS:
-		u.setInput(n, at, u.constant(mustTensor(u.fresh(name), []int64{int64(len(a.Floats))}, a.Floats)))
+		u.setInput(n, at, u.Constant(mustTensor(u.Fresh(name), []int64{int64(len(a.Floats))}, a.Floats)))
 	case onnxpb.AttributeProto_INTS, onnxpb.AttributeProto_UNDEFINED:
 		u.setInput(n, at, u.ints(name, a.Ints))
 	default:
@@ -319,32 +312,21 @@ func (u *upgrader) setInput(n *onnxpb.NodeProto, at int, name string) {
 	n.Input[at] = name
 }
 
-func (u *upgrader) fresh(base string) string {
-	name := freshIn(u.taken, base)
-	u.taken[name] = true
-	return name
-}
-
-func (u *upgrader) constant(t *onnxpb.TensorProto) string {
-	u.g.Initializer = append(u.g.Initializer, t)
-	return t.GetName()
-}
-
 func (u *upgrader) ints(base string, v []int64) string {
-	return u.constant(mustTensor(u.fresh(base), []int64{int64(len(v))}, v))
+	return u.Constant(mustTensor(u.Fresh(base), []int64{int64(len(v))}, v))
 }
 
 // float adds a scalar of the type of the value like: float32 unless something
 // else is known of it.
 func (u *upgrader) float(base, like string, v float32) string {
-	name := u.fresh(base)
+	name := u.Fresh(base)
 	switch u.types[like] {
 	case Double:
-		return u.constant(mustTensor(name, nil, []float64{float64(v)}))
+		return u.Constant(mustTensor(name, nil, []float64{float64(v)}))
 	case Float16:
-		return u.constant(mustTensor(name, nil, []Half{HalfFromFloat32(v)}))
+		return u.Constant(mustTensor(name, nil, []Half{HalfFromFloat32(v)}))
 	}
-	return u.constant(mustTensor(name, nil, []float32{v}))
+	return u.Constant(mustTensor(name, nil, []float32{v}))
 }
 
 // mustTensor is NewTensor where dims and data agree by construction.
@@ -354,17 +336,6 @@ func mustTensor[T Element](name string, dims []int64, data []T) *onnxpb.TensorPr
 		panic("onnx: " + err.Error())
 	}
 	return t
-}
-
-func newNode(domain, op string, in, out []string, attrs ...Attr) *onnxpb.NodeProto {
-	n := &onnxpb.NodeProto{OpType: &op, Input: in, Output: out}
-	if domain != "" {
-		n.Domain = &domain
-	}
-	for _, a := range attrs {
-		n.Attribute = append(n.Attribute, a.p)
-	}
-	return n
 }
 
 func dropAttrs(n *onnxpb.NodeProto, names ...string) {
@@ -378,7 +349,3 @@ func dropAttrs(n *onnxpb.NodeProto, names ...string) {
 	})
 }
 
-func setAttr(n *onnxpb.NodeProto, a Attr) {
-	dropAttrs(n, a.Name())
-	n.Attribute = append(n.Attribute, a.p)
-}

@@ -323,7 +323,6 @@ func TestBuilderRuns(t *testing.T) {
 		if opset >= 17 {
 			h = v.LayerNorm(h, onnx.Tensor(v, "scale", []int64{8}, make([]float32, 8)), onnx.Value{}, -1, 1e-5)
 		}
-		b.Declare(h, onnx.Float, onnx.Dims(2, 8)...)
 		best := v.Cast(v.ArgMax(h, 1, true), onnx.Float)
 		b.Output("y", v.Identity(h), onnx.Float, onnx.Dims(2, 8)...)
 		b.Output("best", best, onnx.Float, onnx.Dims(2, 1)...)
