@@ -1,6 +1,7 @@
 package autodiff
 
 import (
+	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
 )
 
@@ -14,9 +15,8 @@ import (
 // one channel each, pad and move elements. What is held in blocks is followed
 // here ([Context.blocks], markBlocked); a wrong guess costs time, nothing else.
 
-// blockSize is the number of channels that fits every block size in use
-// (8 and 16).
-const blockSize = 16
+// blockSize is the number of channels that fits every size of a block.
+const blockSize = ortcpu.BlockSize
 
 // steep, the largest power of two of float32, turns every positive normal
 // number into at least 1.
@@ -43,7 +43,7 @@ func (c *Context) blocks(v onnx.Value) onnx.Value {
 // inBlocks returns v, of the given channels, as a value held in blocks.
 func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
 	if c.shared.blocked[v.Name()] || c.shared.layout {
-		return v // inBlockLayout sees to it
+		return v // forCPU brings it to blocks
 	}
 	return c.unitConv(v, channels)
 }
@@ -106,8 +106,8 @@ type shared struct {
 	readers map[string]int  // of the values of the forward graph, outputs counted
 	relus   map[string]bool // outputs of Relu
 	masked  map[string]bool // outputs of Relu whose gradient is masked already
-	layout  bool            // inBlockLayout will name the provider's operators
-	groups  bool            // those of takesGroups among them
+	layout  bool            // forCPU will name the provider's operators
+	groups  bool            // small groups among them (ortcpu.Layout)
 	// phases are what interleave made a gradient of.
 	phases map[string]interleaved
 	// stacks are the weight gradients that wait for others by the same input,
@@ -131,13 +131,13 @@ func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {
 	return v
 }
 
-// markBlocked follows the layout through the forward graph: which values the
-// provider will hold in blocks, as far as that can be told from outside.
+// markBlocked follows the layout through the forward graph (ortcpu.Held), and notes what rules ask of
+// its values.
 func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
 	for _, t := range m.Initializers() {
 		sh.fixed[t.GetName()] = true
 	}
-	if d.inputBlocks {
+	if sh.layout {
 		for _, w := range d.promoted {
 			sh.fixed[w] = true
 		}
@@ -152,23 +152,8 @@ func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
 		if opKey(n) == "Relu" {
 			sh.relus[n.GetOutput()[0]] = true
 		}
-		f := d.facts[n.GetOutput()[0]]
-		if !d.cpu || len(f.dims) != 4 || f.dtype != onnx.Float || f.dims[1] <= 0 || f.dims[1]%blockSize != 0 {
-			continue
-		}
-		in := n.GetInput()
-		blocked := false
-		switch n.GetOpType() {
-		case "Conv":
-			blocked = sh.fixed[in[1]] && onnx.AttrInt(n, "group", 1) == 1
-		case "MaxPool", "AveragePool", "BatchNormalization", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "HardSigmoid", "Clip":
-			blocked = sh.blocked[in[0]]
-		case "Add", "Sum", "Mul", "Concat":
-			blocked = true
-			for _, u := range in {
-				blocked = blocked && sh.blocked[u]
-			}
-		}
-		sh.blocked[n.GetOutput()[0]] = blocked
+	}
+	if d.cpu {
+		sh.blocked = ortcpu.Held(m, d.facts.tensors(), sh.fixed)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -39,16 +40,8 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	}
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
 		cpu: opts.CPU}
-	block := int64(1)
-	if opts.CPU && allFixed(m) {
-		if block, err = providerBlock(ctx, eng); err != nil {
-			return nil, err
-		}
-		if d.inputBlocks = block > 1; d.inputBlocks {
-			if d.groups, err = takesGroups(ctx, eng, block); err != nil {
-				return nil, err
-			}
-		}
+	if d.layout, err = d.askLayout(m); err != nil {
+		return nil, err
 	}
 	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
 		return nil, err
@@ -68,31 +61,13 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		return nil, err
 	}
 	g, err := d.reverse(m)
-	if err != nil || block == 1 {
+	if err != nil || d.layout.Block == 1 {
 		return g, err
 	}
-	fs, err := probe(ctx, eng, g.Model, sizes)
-	if err != nil {
+	if err = d.forCPU(g, sizes); err != nil {
 		return nil, err
 	}
-	if g.Model, err = inBlockLayout(g.Model, fs, block, d.groups); err != nil {
-		return nil, err
-	}
-	if g.Model, err = scheduled(g.Model, inForward(d.facts)); err != nil {
-		return nil, err
-	}
-	g.Nodes = len(g.Model.Nodes())
 	return g, nil
-}
-
-// allFixed reports whether all inputs have fixed sizes.
-func allFixed(m *onnx.Model) bool {
-	for _, in := range m.Inputs() {
-		if !isFixed(in) {
-			return false
-		}
-	}
-	return true
 }
 
 // lossValue is a loss by its own name and that of the output holding it.
@@ -108,10 +83,9 @@ type differ struct {
 	promoted []string
 	losses   []lossValue
 	cpu      bool
-	// inputBlocks says that weights that are inputs are brought to the
-	// provider's blocks too (inBlockLayout).
-	inputBlocks bool
-	groups      bool // takesGroups
+	// layout has blocks where the graph will name the provider's operators (forCPU). Weights that
+	// are inputs are brought to blocks then too.
+	layout ortcpu.Layout
 }
 
 // passes reports whether gradients go through n, by its operator alone.
@@ -288,7 +262,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	}
 	parts := map[string][]onnx.Value{l.output: {seed}}
 	sh := newShared()
-	sh.layout, sh.groups = d.inputBlocks, d.groups
+	sh.layout, sh.groups = d.layout.Block > 1, d.layout.Groups
 	d.markBlocked(m, sh)
 	nodes, ofWeights, made := weightsFirst(m, sh.fixed)
 	d.findStacks(m, sh, reach, made)

@@ -5,17 +5,7 @@ import (
 	"slices"
 
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/onnxpb"
 )
-
-// conv holds what the gradients of a convolution y = w ⋆ x need; a
-// ConvTranspose is one with x and y exchanged.
-type conv struct {
-	window
-	group  int64
-	wd     []int64 // of the weights: [O, C/group, kernel…]
-	xd, yd []int64 // [N, C, …] and [N, O, …]
-}
 
 // y = w ⋆ x + b: ∂x = w ⋆ᵀ g (convInput), ∂w = g ⋆ x (convWeight),
 // ∂b = Σ g over batch and space.
@@ -82,36 +72,6 @@ func convTransposeRule(c *Context) ([]onnx.Value, error) {
 		out[2] = sumChannels(c, c.Grad(0), len(v.xd))
 	}
 	return out, nil
-}
-
-// transposedWindow is windowOf for ConvTranspose, whose padding may follow
-// from a wanted output size.
-func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
-	w, err := windowOf(n, kernel, out, in)
-	if err != nil {
-		return w, err
-	}
-	mode := onnx.AttrString(n, "auto_pad", "NOTSET")
-	if onnx.FindAttr(n, "output_shape") == nil && mode != "SAME_UPPER" && mode != "SAME_LOWER" {
-		return w, nil
-	}
-	if !fixed(in) || !fixed(out) {
-		return w, fmt.Errorf("its padding is automatic and its spatial sizes vary from run to run")
-	}
-	extra, err := attrInts(n, "output_padding", len(kernel), 0)
-	if err != nil {
-		return w, err
-	}
-	for a := range kernel {
-		total := max((in[a]-1)*w.stride[a]+extra[a]+w.extent(a)-out[a], 0)
-		if mode == "SAME_UPPER" {
-			w.begin[a] = total / 2
-		} else {
-			w.begin[a] = total - total/2
-		}
-		w.end[a] = total - w.begin[a]
-	}
-	return w, nil
 }
 
 // convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g

@@ -4,22 +4,27 @@ import (
 	"fmt"
 	"slices"
 
+	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// groupedPays says whether ∂w is computed by convWeightGroups: on the CPU
-// provider, for pictures in a batch of fixed size whose channels can be held in
-// blocks.
-func (c *Context) groupedPays(v conv) bool {
-	return c.pictures(v.xd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) && !v.productPays()
+// groups reports whether convWeightGroups applies: to images, of sizes that are fixed.
+func (v conv) groups() bool {
+	return v.group == 1 && len(v.kernel) == 2 && fixed(v.xd) && fixed(v.yd)
 }
 
-// kernelPays says whether convWeightGroups is for pictures of few channels too:
-// where the provider takes g as a kernel as it is (findKernels).
+// groupedPays says whether groups pay: on the CPU provider, for images whose channels can be held in
+// blocks.
+func (c *Context) groupedPays(v conv) bool {
+	return v.groups() && c.pictures(v.xd) && v.count() > 1 && !v.productPays()
+}
+
+// kernelPays says whether groups pay for images of few channels too: where the provider takes g as a
+// kernel as it is.
 func (c *Context) kernelPays(v conv) bool {
-	return c.shared.groups && c.pictures(v.yd) && v.group == 1 && v.count() > 1 && fixed(v.xd) && fixed(v.yd) &&
-		v.wd[0]*v.space() <= maxKernel && (v.xd[0] <= 8 || v.xd[0]%blockSize == 0)
+	return v.groups() && c.shared.groups && c.pictures(v.yd) && v.count() > 1 &&
+		v.wd[0]*v.space() <= ortcpu.MaxKernel && (v.xd[0] <= 8 || v.xd[0]%blockSize == 0)
 }
 
 // convWeightGroups is ∂w as one convolution with a group for every sample of
@@ -35,11 +40,6 @@ func (c *Context) kernelPays(v conv) bool {
 //
 // A stride becomes a dilation of the kernel, and a dilation along rows the
 // stride; for one along columns what lies between is left out of the result.
-//
-// Measured on the CPU, batch 128, against a channel for each row of x and a
-// kernel of g stacked with itself for the shifts by rows: 0.7–1 of the time,
-// least for small pictures. That took 0.7 of one product per column of the
-// kernel with copies of x̄.
 func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
 	b := c.Builder
 	n, o, ch := v.xd[0], v.wd[0], v.wd[1]
@@ -84,24 +84,27 @@ func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx
 	return out
 }
 
-// exchanged returns the convolution of y's gradient, with x as its kernel, that
-// has the same ∂w, its channels exchanged and reversed in space, and reports
-// whether that is the better one for convWeightGroups: where y has few channels,
-// and so would fill few of a block.
-func (c *Context) exchanged(v conv) (conv, bool) {
-	if !c.shared.groups || v.wd[0] >= blockSize || !all(v.stride, 1) {
-		return v, false
+// exchanges reports whether convWeightExchanged applies: at stride 1, where the padding of the
+// exchanged convolution is not negative.
+func (v conv) exchanges() bool {
+	for a := range v.kernel {
+		if v.stride[a] != 1 || v.begin[a] >= v.extent(a) {
+			return false
+		}
 	}
+	return true
+}
+
+// convWeightExchanged is convWeightGroups of the convolution of g with x as its kernel, which has
+// the same ∂w, its channels exchanged and reversed in space.
+func convWeightExchanged(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	e := conv{group: 1, wd: []int64{v.wd[1], v.wd[0], v.wd[2], v.wd[3]}, xd: v.yd, yd: v.xd}
 	e.window = window{kernel: v.kernel, stride: v.stride, dilation: v.dilation}
 	for a := range v.kernel {
 		e.begin = append(e.begin, v.extent(a)-1-v.begin[a])
 		e.end = append(e.end, v.extent(a)-1-v.end[a])
-		if e.begin[a] < 0 {
-			return v, false
-		}
 	}
-	return e, true
+	return turned(c.Builder, convWeightGroups(c, e, g, x)[0], v)
 }
 
 // weightStack collects the gradients of convolutions of one input that differ

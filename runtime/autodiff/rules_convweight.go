@@ -2,307 +2,94 @@ package autodiff
 
 import (
 	"fmt"
-	"slices"
 
 	"ucan/runtime/onnx"
 )
 
-// maxShifts is the largest number of kernel positions for which ∂w is a sum
-// over shifted products; larger kernels use one convolution.
-const maxShifts = 64
-
-// convWeight returns ∂w of y = w ⋆ x for g = ∂y:
+// weightMethod is one way to compute ∂w of y = w ⋆ x from x and g = ∂y:
 //
 //	∂w[o,i,t] = Σₙ Σₚ g[n,o,p]·x̄[n,i,p·stride + t·dilation]
 //
-// with x̄ the padded input: for each kernel position t a matrix product, batched
-// over n, of g [N,O,P] with a shifted slice of x̄ [N,C,P] transposed, then the
-// sum over the batch. onnxruntime fuses Transpose and MatMul into one
-// FusedMatMul. Some cases have better forms, by measurement on the CPU: patches
-// that tile the input (one product for all positions), kernels of many
-// positions (one convolution with batch and channels exchanged), small pictures
-// of many channels (convWeightProduct), pictures with few channels
-// (convWeightColumns) and stride 1 (convWeightRows).
-func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
-	if !fixed(v.xd[1:]) || !fixed(v.yd[1:]) {
-		return onnx.Value{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
-	}
-	if v.tiles() {
-		return convWeightTiles(c, v, x, g), nil
-	}
-	if v.count() > maxShifts {
-		return convWeightSwapped(c, v, x, g), nil
-	}
-	if v.group == 1 && v.wd[1] <= fewChannels && v.count() > 1 && !c.kernelPays(v) {
-		return convWeightColumns(c, v, x, g), nil
-	}
-	if v.productPays() {
-		return convWeightProduct(c, v, x, g), nil
-	}
-	if c.groupedPays(v) || c.kernelPays(v) {
-		if e, ok := c.exchanged(v); ok {
-			return turned(c.Builder, convWeightGroups(c, e, g, x)[0], v), nil
-		}
-		return convWeightGroups(c, v, x, g)[0], nil
-	}
-	if v.group == 1 && len(v.kernel) == 2 && v.kernel[0] > 1 && all(v.stride, 1) {
-		return convWeightRows(c, v, x, g), nil
-	}
-	return convWeightShifts(c, v, x, g), nil
+// with x̄ the padded input, o and i channels, t a position of the kernel, n a sample and p a position
+// of y.
+type weightMethod struct {
+	name string
+	// applies says where the formula holds, pays where it is to be preferred to those below it.
+	applies, pays func(c *Context, v conv) bool
+	make          func(c *Context, v conv, x, g onnx.Value) onnx.Value
 }
 
-// fewChannels is up to how many input channels convWeightColumns pays: those
-// of pictures.
+// maxShifts is the largest number of kernel positions for which ∂w is a sum over shifted products.
+const maxShifts = 64
+
+// fewChannels is up to how many input channels stacking all shifts pays: those of pictures.
 const fewChannels = 4
 
-// shift returns the slice of the padded input xp, whose spatial axes begin at
-// first, that kernel position t sees.
-func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64, first int) onnx.Value {
-	rank := len(v.kernel)
-	axes, start, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
-	whole := true
-	for a := range t {
-		axes[a] = int64(first + a)
-		start[a] = t[a] * v.dilation[a]
-		end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
-		size := v.begin[a] + v.xd[2+a] + max(v.after(a), 0)
-		whole = whole && start[a] == 0 && end[a] == size && v.stride[a] == 1
+// weightMethods lists the methods; the first that applies and pays is taken. Times were measured on
+// onnxruntime's CPU provider; a row without one is preferred for the reason given.
+func weightMethods() []weightMethod {
+	always := func(*Context, conv) bool { return true }
+	oneGroup := func(_ *Context, v conv) bool { return v.group == 1 }
+	return []weightMethod{
+		// One product for all positions, and no slice.
+		{"tiles", func(_ *Context, v conv) bool { return v.tiles() }, always, convWeightTiles},
+
+		// One convolution, in place of a product for each of many positions.
+		{"swapped", always, func(_ *Context, v conv) bool { return v.count() > maxShifts }, convWeightSwapped},
+
+		// With few channels the shifts are little to copy, and their products apart would be thin.
+		{"columns", oneGroup, func(c *Context, v conv) bool {
+			return v.wd[1] <= fewChannels && v.count() > 1 && !c.kernelPays(v)
+		}, convWeightColumns},
+
+		// Forward and ∂w, batch 128, against groups: 0.75 of the time for 512 channels of 4×4, 0.85 for
+		// 256 of 4×4, 1.2 for 256 of 8×8.
+		{"product", oneGroup, func(_ *Context, v conv) bool { return v.productPays() }, convWeightProduct},
+
+		// As groups, where y has few channels and so would fill little of a block.
+		{"exchanged groups", func(_ *Context, v conv) bool {
+			return v.groups() && v.exchanges()
+		}, func(c *Context, v conv) bool {
+			return c.shared.groups && v.wd[0] < blockSize && groupsPay(c, v)
+		}, convWeightExchanged},
+
+		// Batch 128, against a channel for each row of x and a kernel of g stacked with itself for the
+		// shifts by rows: 0.7–1 of the time, least for small pictures. That took 0.7 of one product per
+		// column of the kernel with copies of x̄ (rows).
+		{"groups", func(_ *Context, v conv) bool { return v.groups() }, groupsPay,
+			func(c *Context, v conv, x, g onnx.Value) onnx.Value { return convWeightGroups(c, v, x, g)[0] }},
+
+		// Fewer copies and larger products than shifts.
+		{"rows", func(_ *Context, v conv) bool {
+			return v.group == 1 && len(v.kernel) == 2 && all(v.stride, 1)
+		}, func(_ *Context, v conv) bool { return v.kernel[0] > 1 }, convWeightRows},
+
+		// The general case.
+		{"shifts", always, always, convWeightShifts},
 	}
-	if whole {
-		return xp
-	}
-	return b.Slice(xp, start, end, axes, v.stride)
 }
 
-// convWeightColumns stacks all shifts of the input, [N, k·C, P], and
-// multiplies once; with few channels that is little to copy, and the products
-// of the shifts apart would be thin.
-func convWeightColumns(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	xp := v.padded(c, x)
-	var shifts []onnx.Value
-	for _, t := range v.offsets() {
-		shifts = append(shifts, v.shift(b, xp, t, 2))
-	}
-	cols := v.grouped(c, b.Concat(1, shifts...), v.count()*v.wd[1])
-	p := b.Sum(b.MatMul(cols, transposeLast(b, v.grouped(c, g, v.wd[0]), 3)), false, 0) // [k·C, O]
-	perm := []int64{int64(len(v.kernel)) + 1, int64(len(v.kernel))}
-	for a := range v.kernel {
-		perm = append(perm, int64(a))
-	}
-	shape := append(append([]int64{}, v.kernel...), v.wd[1], v.wd[0])
-	return b.Transpose(b.Reshape(p, shape...), perm...)
-}
+// groupsPay says where convolutions with a group for each sample pay.
+func groupsPay(c *Context, v conv) bool { return c.groupedPays(v) || c.kernelPays(v) }
 
-// convWeightRows is for two spatial dimensions and stride 1. The shifts along
-// rows are taken on g instead of x: g followed by rows of zeros, k times, is
-// at once all k copies of g shifted down by 0, 1, … rows, each as long as the
-// padded input, and stacked. That leaves one product [k·O, P̄]·[P̄, C] for each
-// shift along columns: fewer copies and larger products.
-func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	kh, kw := v.kernel[0], v.kernel[1]
-	oh, ow := v.yd[2], v.yd[3]
-	rows := oh + (kh-1)*v.dilation[0] // of the padded input
-	zdims := []int64{-1, v.wd[0], kh * v.dilation[0], ow}
-	var zeros onnx.Value
-	if v.yd[0] >= 0 {
-		zdims[0] = v.yd[0]
-		zeros = b.Expand(c.Scalar(0), b.Ints(zdims...))
-	} else {
-		batch := b.Slice(b.Shape(g), []int64{0}, []int64{1}, []int64{0}, nil)
-		zeros = b.Expand(c.Scalar(0), b.Concat(0, batch, b.Ints(zdims[1:]...)))
+// weightMethodOf returns the method for ∂w of v.
+func weightMethodOf(c *Context, v conv) (weightMethod, error) {
+	if !fixed(v.xd[1:]) || !fixed(v.yd[1:]) {
+		return weightMethod{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
 	}
-	parts := []onnx.Value{g}
-	for range kh - 1 {
-		parts = append(parts, zeros, g)
-	}
-	gs := b.Reshape(b.Concat(2, parts...), -1, v.wd[0]*kh, rows*ow)
-	outs := make([]onnx.Value, kw)
-	for j := range kw {
-		left := v.begin[1] - j*v.dilation[1]
-		right := ow - v.xd[3] - left
-		bottom := rows - v.begin[0] - v.xd[2]
-		xs := zeroPad(c, x, []int64{0, 0, v.begin[0], left, 0, 0, bottom, right})
-		xs = b.Reshape(xs, -1, v.wd[1], rows*ow)
-		p := b.Sum(b.MatMul(gs, transposeLast(b, xs, 3)), false, 0) // [O·kh, C]
-		outs[j] = b.Unsqueeze(p, -1)
-	}
-	dw := b.Reshape(b.Concat(-1, outs...), v.wd[0], kh, v.wd[1], kw)
-	return b.Transpose(dw, 0, 2, 1, 3)
-}
-
-// productPays says whether ∂w is computed by convWeightProduct: where a sample's
-// gradient is much larger than what it is made of, so that one gradient for each
-// sample, to be summed, would be the most of the work and of the memory (1.2 GB
-// for 512 channels and a batch of 128).
-//
-// Measured on the CPU, forward and ∂w, batch 128, against convWeightGroups: 0.75
-// of the time for 512 channels of 4×4, 0.85 for 256 of 4×4, 1.2 for 256 of 8×8.
-func (v conv) productPays() bool {
-	return v.group == 1 && v.wd[0] >= 8*v.space()
-}
-
-// convWeightProduct is one product over the batch and all positions, channels
-// last, of g with all shifts of x̄ side by side.
-func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	var space, kernel []int64 // the axes of positions, behind channels and before them
-	for a := range v.kernel {
-		space = append(space, int64(2+a))
-		kernel = append(kernel, int64(1+a))
-	}
-	xs := b.Transpose(v.padded(c, x), slices.Concat([]int64{0}, space, []int64{1})...) // [N, …, C]
-	var shifts []onnx.Value
-	for _, t := range v.offsets() {
-		shifts = append(shifts, v.shift(b, xs, t, 1))
-	}
-	cols := shifts[0]
-	if len(shifts) > 1 {
-		cols = b.Concat(-1, shifts...)
-	}
-	cols = b.Reshape(cols, -1, v.count()*v.wd[1])                                        // [N·P, k·C]
-	gs := b.Reshape(b.Transpose(g, slices.Concat([]int64{1, 0}, space)...), v.wd[0], -1) // [O, N·P]
-	dw := b.Reshape(b.MatMul(gs, cols), slices.Concat(v.wd[:1], v.kernel, v.wd[1:2])...)
-	return b.Transpose(dw, slices.Concat([]int64{0, int64(1 + len(v.kernel))}, kernel)...)
-}
-
-// after is by how much kernels reach over the end of x along a spatial axis;
-// negative where they leave something out.
-func (v conv) after(axis int) int64 {
-	return (v.yd[2+axis]-1)*v.stride[axis] + v.extent(axis) - v.begin[axis] - v.xd[2+axis]
-}
-
-// padded surrounds x by zeros as far as kernels reach. What they leave out
-// stays: those who slice have no need of another copy.
-func (v conv) padded(c *Context, x onnx.Value) onnx.Value {
-	rank := len(v.kernel)
-	pads := make([]int64, 2*(rank+2))
-	for a := range rank {
-		pads[2+a], pads[rank+4+a] = v.begin[a], max(v.after(a), 0)
-	}
-	return zeroPad(c, x, pads)
-}
-
-// reached is padded without what kernels leave out.
-func (v conv) reached(c *Context, x onnx.Value) onnx.Value {
-	b, xp := c.Builder, v.padded(c, x)
-	for a := range v.kernel {
-		if over := v.after(a); over < 0 {
-			xp = b.Slice(xp, []int64{0}, []int64{v.begin[a] + v.xd[2+a] + over}, []int64{int64(2 + a)}, nil)
+	for _, m := range weightMethods() {
+		if m.applies(c, v) && m.pays(c, v) {
+			return m, nil
 		}
 	}
-	return xp
+	return weightMethod{}, fmt.Errorf("no method computes the gradient by its weights")
 }
 
-// space returns the number of output positions.
-func (v conv) space() int64 {
-	n := int64(1)
-	for _, d := range v.yd[2:] {
-		n *= d
+// convWeight returns ∂w of y = w ⋆ x for g = ∂y.
+func convWeight(c *Context, v conv, x, g onnx.Value) (onnx.Value, error) {
+	m, err := weightMethodOf(c, v)
+	if err != nil {
+		return onnx.Value{}, err
 	}
-	return n
-}
-
-// grouped gives a value [N, channels, …] the form [N, channels, P], with
-// groups apart where there are several.
-func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
-	if v.group == 1 {
-		return c.Builder.Reshape(x, -1, channels, v.space())
-	}
-	return c.Builder.Reshape(x, -1, v.group, channels/v.group, v.space())
-}
-
-func convWeightShifts(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	channels := v.wd[1] * v.group
-	gm := v.grouped(c, g, v.wd[0])
-	if v.count() == 1 && !all(v.stride, 1) && all(v.begin, 0) && all(v.end, 0) && c.shared.layout && c.pictures(v.xd) {
-		// Means of single elements are a slice that the provider takes in blocks.
-		x = c.blocks(b.AveragePool(x, onnx.Window{Kernel: v.kernel, Strides: v.stride}))
-		v.xd, v.stride = append(slices.Clone(v.xd[:2]), v.yd[2:]...), []int64{1, 1}
-	}
-	xp := v.padded(c, x)
-	mrank := 3
-	if v.group > 1 {
-		mrank = 4
-	}
-	var parts []onnx.Value
-	for _, t := range v.offsets() {
-		xs := v.shift(b, xp, t, 2)
-		p := b.MatMul(gm, transposeLast(b, v.grouped(c, xs, channels), mrank))
-		parts = append(parts, b.Sum(p, false, 0)) // [(G,) O/G, C/G]
-	}
-	if len(parts) == 1 {
-		return b.Reshape(parts[0], v.wd...)
-	}
-	for i, p := range parts {
-		parts[i] = b.Unsqueeze(p, -1)
-	}
-	return b.Reshape(b.Concat(-1, parts...), v.wd...)
-}
-
-// tiles reports whether the kernel cuts the input into patches: no overlap,
-// no padding, nothing left over.
-func (v conv) tiles() bool {
-	if v.group != 1 || v.count() == 1 || !slices.Equal(v.kernel, v.stride) || !all(v.dilation, 1) || !all(v.begin, 0) || !all(v.end, 0) {
-		return false
-	}
-	for a := range v.kernel {
-		if v.xd[2+a] != v.yd[2+a]*v.kernel[a] {
-			return false
-		}
-	}
-	return true
-}
-
-// convWeightTiles cuts x into patches [N, C·k, P] and multiplies once.
-func convWeightTiles(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	shape := []int64{-1, v.wd[1]}
-	channels, space := []int64{0, 1}, []int64{}
-	for a := range v.kernel {
-		shape = append(shape, v.yd[2+a], v.kernel[a])
-		space = append(space, int64(2+2*a))
-		channels = append(channels, int64(3+2*a))
-	}
-	patches := b.Transpose(b.Reshape(x, shape...), append(channels, space...)...)
-	patches = b.Reshape(patches, -1, v.wd[1]*v.count(), v.space())
-	p := b.MatMul(v.grouped(c, g, v.wd[0]), transposeLast(b, patches, 3))
-	return b.Reshape(b.Sum(p, false, 0), v.wd...)
-}
-
-// convWeightSwapped is one convolution of x, batch and channels exchanged,
-// with g as its kernel: strides become dilations and the other way round.
-func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
-	b := c.Builder
-	rank := len(v.kernel)
-	swap := []int64{1, 0}
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
-	}
-	swap = append(swap, axes...)
-	xp := v.reached(c, x)
-	var xs onnx.Value
-	if v.group == 1 {
-		xs = b.Transpose(xp, swap...) // [C, N, …]
-	} else {
-		// [N, G·C′, …] → [C′, G·N, …]: the groups' batches side by side.
-		dims := make([]int64, rank)
-		for a := range dims {
-			dims[a] = (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
-		}
-		xs = b.Reshape(xp, append([]int64{-1, v.group, v.wd[1]}, dims...)...)
-		perm := []int64{2, 1, 0}
-		for a := range rank {
-			perm = append(perm, int64(3+a))
-		}
-		xs = b.Transpose(xs, perm...)
-		xs = b.Reshape(xs, append([]int64{v.wd[1], -1}, dims...)...)
-	}
-	gs := b.Transpose(g, swap...) // [O, N, …]
-	w := window{kernel: v.yd[2:], stride: v.dilation, dilation: v.stride, begin: make([]int64, rank), end: make([]int64, rank)}
-	d := b.Op("Conv", []onnx.Value{xs, gs}, w.attrs(v.group)...) // [C′, O, k…]
-	return b.Transpose(d, swap...)
+	return m.make(c, v, x, g), nil
 }

@@ -74,6 +74,36 @@ func windowOf(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
 	return w, nil
 }
 
+// transposedWindow is windowOf for ConvTranspose, whose padding may follow
+// from a wanted output size.
+func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
+	w, err := windowOf(n, kernel, out, in)
+	if err != nil {
+		return w, err
+	}
+	mode := onnx.AttrString(n, "auto_pad", "NOTSET")
+	if onnx.FindAttr(n, "output_shape") == nil && mode != "SAME_UPPER" && mode != "SAME_LOWER" {
+		return w, nil
+	}
+	if !fixed(in) || !fixed(out) {
+		return w, fmt.Errorf("its padding is automatic and its spatial sizes vary from run to run")
+	}
+	extra, err := attrInts(n, "output_padding", len(kernel), 0)
+	if err != nil {
+		return w, err
+	}
+	for a := range kernel {
+		total := max((in[a]-1)*w.stride[a]+extra[a]+w.extent(a)-out[a], 0)
+		if mode == "SAME_UPPER" {
+			w.begin[a] = total / 2
+		} else {
+			w.begin[a] = total - total/2
+		}
+		w.end[a] = total - w.begin[a]
+	}
+	return w, nil
+}
+
 // offsets lists every position of the kernel.
 func (w window) offsets() [][]int64 {
 	out := [][]int64{{}}

@@ -1,4 +1,4 @@
-package autodiff
+package ortcpu
 
 import (
 	"container/heap"
@@ -9,43 +9,44 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// onnxruntime does not run nodes in the order of the file. It searches back
-// from the nodes whose results nothing reads, of several always the one that
-// stands last in the file first, and runs a node when all that it reads has
-// run. Of a gradient graph as it is written that makes an order in which every
-// ∂w waits until all gradients by values are there: all of them stay in memory,
-// and a convolution that adds to what is still wanted has to copy it first, in
-// one thread.
+// isForward tells nodes that compute values of the forward graph, in blocks or plain.
+type isForward func(*onnxpb.NodeProto) bool
+
+// schedule orders the nodes for onnxruntime, which does not run them in the order of the file. It
+// searches back from the nodes whose results nothing reads, the one that stands last in the file
+// first, and runs a node when all that it reads has run. Of a gradient graph as it is written,
+// that makes an order in which every ∂w waits until all gradients by values are there: all of them
+// stay in memory, and a convolution that adds to what is still wanted has to copy it first, in one
+// thread.
 //
-// scheduled gives the nodes an order in the file from which the search makes
-// the order that is wanted here: the one they have, but for masks, which come
-// where they free what they are made of (hoistMasks), and results of the forward
-// graph (resultsLast). It is made from the end: of all nodes whose readers are
-// placed, the one wanted first stands last. So the search takes it first, be it
-// one of the final nodes or one of those that a node reads. forward tells the
-// nodes of the forward graph.
-func scheduled(m *onnx.Model, forward func(*onnxpb.NodeProto) bool) (*onnx.Model, error) {
+// The order wanted here is the one that the nodes have, but for masks, which come where they free
+// what they are made of (hoistMasks), and results of the forward graph (resultsLast). firstLast
+// writes the nodes so that the search finds it. forward tells values of the forward graph.
+func schedule(m *onnx.Model, forward func(value string) bool) (*onnx.Model, error) {
 	m, err := m.Sorted()
 	if err != nil {
 		return nil, err
 	}
+	is := func(n *onnxpb.NodeProto) bool {
+		return slices.ContainsFunc(n.GetOutput(), func(o string) bool { return forward(strings.TrimSuffix(o, inBlocksTag)) })
+	}
 	return m.Edit(func(p *onnxpb.ModelProto) error {
-		p.Graph.Node = firstLast(resultsLast(hoistMasks(p.Graph.Node, forward), forward))
+		p.Graph.Node = firstLast(resultsLast(hoistMasks(p.Graph.Node, is), is))
 		return nil
 	})
 }
 
-// hoistMasks moves the masks of values that convolutions add to, and that else
-// only the forward graph reads, right behind what makes those. Other masks are
-// made late, in the place of what they are made of.
-func hoistMasks(nodes []*onnxpb.NodeProto, forward func(*onnxpb.NodeProto) bool) []*onnxpb.NodeProto {
+// hoistMasks moves the masks of values that convolutions add to, and that otherwise only the
+// forward graph reads, right behind what makes those. Other masks are made late, in the place of
+// what they are made of.
+func hoistMasks(nodes []*onnxpb.NodeProto, forward isForward) []*onnxpb.NodeProto {
 	mask := func(n *onnxpb.NodeProto) bool { return n.GetOpType() == "HardSigmoid" && !forward(n) }
 	stays, added := make(map[string]bool), make(map[string]bool)
 	for _, n := range nodes {
 		for _, u := range onnx.Uses(n) {
 			stays[u] = stays[u] || !mask(n) && !forward(n)
 		}
-		if n.GetDomain() == nchwcDomain && len(n.GetInput()) == 4 {
+		if n.GetDomain() == domain && len(n.GetInput()) == 4 {
 			added[n.Input[3]] = true
 		}
 	}
@@ -68,32 +69,29 @@ func hoistMasks(nodes []*onnxpb.NodeProto, forward func(*onnxpb.NodeProto) bool)
 	return out
 }
 
-// resultsLast moves the nodes of the forward graph that nothing reads, such as
-// that of a loss, to the end. A search that begins there runs the whole forward
-// graph before the first mask.
-func resultsLast(nodes []*onnxpb.NodeProto, forward func(*onnxpb.NodeProto) bool) []*onnxpb.NodeProto {
+// resultsLast moves the nodes of the forward graph that nothing reads, such as that of a loss, to
+// the end. A search that begins there runs the whole forward graph before the first mask.
+func resultsLast(nodes []*onnxpb.NodeProto, forward isForward) []*onnxpb.NodeProto {
 	read := make(map[string]bool)
 	for _, n := range nodes {
 		for _, u := range onnx.Uses(n) {
 			read[u] = true
 		}
 	}
-	out := slices.Clone(nodes)
-	slices.SortStableFunc(out, func(a, b *onnxpb.NodeProto) int {
-		last := func(n *onnxpb.NodeProto) int {
-			if forward(n) && !slices.ContainsFunc(n.GetOutput(), func(o string) bool { return read[o] }) {
-				return 1
-			}
-			return 0
+	var first, last []*onnxpb.NodeProto
+	for _, n := range nodes {
+		if forward(n) && !slices.ContainsFunc(n.GetOutput(), func(o string) bool { return read[o] }) {
+			last = append(last, n)
+		} else {
+			first = append(first, n)
 		}
-		return last(a) - last(b)
-	})
-	return out
+	}
+	return append(first, last...)
 }
 
-// firstLast returns sorted nodes in the topological order that is made from the
-// end, of the nodes that nothing left reads always the one with the lowest
-// position.
+// firstLast returns sorted nodes in a topological order made from the end: of all nodes whose
+// readers are placed, the one wanted first stands last. So the search takes it first, be it one of
+// the final nodes or one of those that a node reads.
 func firstLast(nodes []*onnxpb.NodeProto) []*onnxpb.NodeProto {
 	maker := make(map[string]int)
 	for i, n := range nodes {
@@ -144,15 +142,4 @@ func (p *positions) Pop() any {
 	x := old[len(old)-1]
 	*p = old[:len(old)-1]
 	return x
-}
-
-// inForward tells nodes that compute values of the forward graph, by its facts,
-// in blocks or plain.
-func inForward(f facts) func(*onnxpb.NodeProto) bool {
-	return func(n *onnxpb.NodeProto) bool {
-		return slices.ContainsFunc(n.GetOutput(), func(o string) bool {
-			_, ok := f[strings.TrimSuffix(o, inBlocksTag)]
-			return ok
-		})
-	}
 }
