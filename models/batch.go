@@ -54,8 +54,8 @@ func withSymbolicBatch(m *onnx.Model, input string, static int) (*onnx.Model, []
 			if edit != "" {
 				edits = append(edits, edit)
 			}
-			nodes = append(append(nodes, w.nodes...), n)
-			w.nodes = nil
+			nodes = append(append(nodes, w.Nodes...), n)
+			w.Nodes = nil
 		}
 		p.Graph.Node = nodes
 		return nil
@@ -135,7 +135,7 @@ func (w *weaver) freeConcat(v *view, n *onnxpb.NodeProto, data map[string]bool, 
 		if err != nil {
 			return "", err
 		}
-		shape := w.op("Concat", []string{rows, rest}, attrInt("axis", 0))
+		shape := w.op("Concat", []string{rows, rest}, onnx.Int("axis", 0))
 		n.Input[i] = w.op("Expand", []string{in, shape})
 		edit = fmt.Sprintf("%s: %q repeated for every row", onnx.Describe(n), in)
 	}
@@ -160,7 +160,7 @@ func (w *weaver) freeResize(v *view, n *onnxpb.NodeProto, data map[string]bool, 
 	if err != nil {
 		return "", err
 	}
-	n.Input[3] = w.op("Concat", []string{rows, rest}, attrInt("axis", 0))
+	n.Input[3] = w.op("Concat", []string{rows, rest}, onnx.Int("axis", 0))
 	return fmt.Sprintf("%s: sizes %v → the input's batch and %v", onnx.Describe(n), sizes, sizes[1:]), nil
 }
 
@@ -190,7 +190,7 @@ func (w *weaver) rows(value string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return w.op("Gather", []string{w.op("Shape", []string{value}), zero}, attrInt("axis", 0)), nil
+	return w.op("Gather", []string{w.op("Shape", []string{value}), zero}, onnx.Int("axis", 0)), nil
 }
 
 // slice returns a vector from the given element on; it needs opset 10.
@@ -249,9 +249,9 @@ func withMeasure(m *onnx.Model, name string) (*onnx.Model, error) {
 		if err != nil {
 			return err
 		}
-		all := w.op("Concat", []string{rank, dims, fill}, attrInt("axis", 0))
-		w.opTo(measureName, "Gather", []string{all, first}, attrInt("axis", 0))
-		p.Graph.Node = append(p.Graph.Node, w.nodes...)
+		all := w.op("Concat", []string{rank, dims, fill}, onnx.Int("axis", 0))
+		w.opTo(measureName, "Gather", []string{all, first}, onnx.Int("axis", 0))
+		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = nil
 		p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(measureName, onnx.Int64, 1+measured)}
 		return nil

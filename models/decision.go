@@ -43,7 +43,7 @@ type head struct {
 func withDecision(m *onnx.Model, h head, d Decision, batch int64) (*onnx.Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		w := newWeaver(p, m)
-		w.taken[labelName], w.taken[scoresName] = true, true
+		w.Reserve(labelName, scoresName)
 		var err error
 		if d.Kind == Label {
 			err = w.label(h)
@@ -61,7 +61,7 @@ func withDecision(m *onnx.Model, h head, d Decision, batch int64) (*onnx.Model, 
 		if err != nil {
 			return fmt.Errorf("append the decision: %w", err)
 		}
-		p.Graph.Node = append(p.Graph.Node, w.nodes...)
+		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = without(p.Graph.ValueInfo, labelName, scoresName)
 		return nil
 	})
@@ -79,7 +79,7 @@ func (w *weaver) scored(h head, d Decision) error {
 	if dt == onnx.Float {
 		w.opTo(scoresName, "Identity", []string{s})
 	} else {
-		w.opTo(scoresName, "Cast", []string{s}, attrInt("to", int64(onnx.Float)))
+		w.opTo(scoresName, "Cast", []string{s}, onnx.Int("to", int64(onnx.Float)))
 	}
 	if d.Kind == Threshold {
 		return w.threshold(s, dt, d.T)
@@ -88,7 +88,7 @@ func (w *weaver) scored(h head, d Decision) error {
 	if err != nil {
 		return err
 	}
-	at := w.op("ArgMax", []string{hit}, attrInt("axis", 1), attrInt("keepdims", 0))
+	at := w.op("ArgMax", []string{hit}, onnx.Int("axis", 1), onnx.Int("keepdims", 0))
 	return w.vote(w.cast(at, onnx.Float), single)
 }
 
@@ -124,7 +124,7 @@ func (w *weaver) vote(class, valid string) error {
 	}
 	up := w.op("Add", []string{class, one})
 	kept := w.op("Mul", []string{up, w.cast(valid, onnx.Float)})
-	w.opTo(labelName, "Cast", []string{w.op("Sub", []string{kept, one})}, attrInt("to", int64(onnx.Int32)))
+	w.opTo(labelName, "Cast", []string{w.op("Sub", []string{kept, one})}, onnx.Int("to", int64(onnx.Int32)))
 	return nil
 }
 

@@ -84,10 +84,10 @@ func (d *denoiser) build(source []int, rewrite bool, batch int64) (*onnx.Model, 
 			}
 		}
 		if d.fit.transpose {
-			x = w.op("Transpose", []string{x}, attrInts("perm", 0, 3, 1, 2))
+			x = w.op("Transpose", []string{x}, onnx.Ints("perm", 0, 3, 1, 2))
 		}
 		w.opTo(denoisedName, "Identity", []string{x})
-		p.Graph.Node = append(p.Graph.Node, w.nodes...)
+		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = nil
 		p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(denoisedName, onnx.Float, append([]int64{batch}, int64s(source)...)...)}
 		return nil

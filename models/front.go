@@ -48,7 +48,7 @@ func withFront(m *onnx.Model, input onnx.ValueInfo, source []int, f fit, a affin
 	plain, err := m.Edit(func(p *onnxpb.ModelProto) error {
 		p.Graph.ValueInfo = nil // shapes declared inside may hold the old batch
 		w := newWeaver(p, m)
-		w.taken[inputName] = true
+		w.Reserve(inputName)
 		x, err := w.front(inputName, input.Type, source, f, a)
 		if err != nil {
 			return fmt.Errorf("compile the preprocessing: %w", err)
@@ -57,8 +57,8 @@ func withFront(m *onnx.Model, input onnx.ValueInfo, source []int, f fit, a affin
 			return nil
 		}
 		// The last node takes over the name that the model reads.
-		w.nodes[len(w.nodes)-1].Output[0] = input.Name
-		p.Graph.Node = append(w.nodes, p.Graph.Node...)
+		w.Nodes[len(w.Nodes)-1].Output[0] = input.Name
+		p.Graph.Node = append(w.Nodes, p.Graph.Node...)
 		p.Graph.Input = append(without(p.Graph.Input, input.Name), tensorInfo(inputName, onnx.Float, dims...))
 		return nil
 	})
@@ -88,7 +88,7 @@ func (w *weaver) front(x string, to onnx.DType, source []int, f fit, a affine) (
 	}
 	now := source
 	if f.transpose {
-		x = w.op("Transpose", []string{x}, attrInts("perm", 0, 2, 3, 1))
+		x = w.op("Transpose", []string{x}, onnx.Ints("perm", 0, 2, 3, 1))
 		now = []int{source[1], source[2], source[0]}
 	}
 	if !slices.Equal(now, f.target) {
@@ -160,7 +160,7 @@ func (w *weaver) normaliseOnce(x string, channels int, a affine) (string, error)
 		}
 		inputs = append(inputs, p)
 	}
-	return w.op("BatchNormalization", inputs, attrFloat("epsilon", epsilon)), nil
+	return w.op("BatchNormalization", inputs, onnx.FloatAttr("epsilon", epsilon)), nil
 }
 
 // channelDims returns the shape in which n values meet a batch of rows of the
@@ -208,7 +208,7 @@ func (w *weaver) convert(x string, to onnx.DType) (string, error) {
 		return "", err
 	}
 	x = w.op("Floor", []string{w.op("Add", []string{x, half})})
-	x = w.op("Clip", []string{x}, attrFloat("min", float32(lo)), attrFloat("max", float32(hi)))
+	x = w.op("Clip", []string{x}, onnx.FloatAttr("min", float32(lo)), onnx.FloatAttr("max", float32(hi)))
 	return w.cast(x, to), nil
 }
 

@@ -1,68 +1,34 @@
 package models
 
 import (
-	"fmt"
-
-	"google.golang.org/protobuf/proto"
-
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// weaver adds nodes to a working copy of a graph, in the notation of the graph's
-// operator set. Its nodes are collected and put in front of or behind the others by
-// the caller. Names of new values begin with "ucan." and are unique.
+// weaver writes nodes for a working copy of a graph, in the notation of the graph's operator set.
+// Names of new values begin with "ucan.".
 type weaver struct {
-	g     *onnxpb.GraphProto
+	*onnx.NodeWriter
 	opset int64
-	taken map[string]bool
-	nodes []*onnxpb.NodeProto
 }
 
 func newWeaver(p *onnxpb.ModelProto, m *onnx.Model) *weaver {
-	w := &weaver{g: p.Graph, opset: m.Opset(""), taken: map[string]bool{}}
-	for _, v := range m.Values() {
-		w.taken[v] = true
-	}
-	// Names inside subgraphs may not be shadowed either.
-	for _, n := range m.Nodes() {
-		for _, u := range onnx.Uses(n) {
-			w.taken[u] = true
-		}
-	}
-	return w
+	return &weaver{NodeWriter: onnx.NewNodeWriter(p.Graph), opset: m.Opset("")}
 }
 
 // name returns an unused value name.
-func (w *weaver) name(base string) string {
-	name := "ucan." + base
-	for i := 1; w.taken[name]; i++ {
-		name = fmt.Sprintf("ucan.%s_%d", base, i)
-	}
-	w.taken[name] = true
-	return name
-}
+func (w *weaver) name(base string) string { return w.Fresh("ucan." + base) }
 
 // op adds a node with one output and returns the output's name.
-func (w *weaver) op(operator string, inputs []string, attrs ...*onnxpb.AttributeProto) string {
+func (w *weaver) op(operator string, inputs []string, attrs ...onnx.Attr) string {
 	out := w.name(operator)
-	w.nodes = append(w.nodes, &onnxpb.NodeProto{
-		OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
-	})
+	w.opTo(out, operator, inputs, attrs...)
 	return out
 }
 
 // opTo is op with a given output name.
-func (w *weaver) opTo(out, operator string, inputs []string, attrs ...*onnxpb.AttributeProto) {
-	w.nodes = append(w.nodes, &onnxpb.NodeProto{
-		OpType: proto.String(operator), Input: inputs, Output: []string{out}, Attribute: attrs,
-	})
-}
-
-// add stores a tensor as an initialiser. Its name must be from w.name.
-func (w *weaver) add(t *onnxpb.TensorProto) string {
-	w.g.Initializer = append(w.g.Initializer, t)
-	return t.GetName()
+func (w *weaver) opTo(out, operator string, inputs []string, attrs ...onnx.Attr) {
+	w.Node("", operator, inputs, []string{out}, attrs...)
 }
 
 // floats stores float32 values of the given element type, a float type.
@@ -84,7 +50,7 @@ func (w *weaver) floats(base string, dims []int64, dt onnx.DType, values ...floa
 	if err != nil {
 		return "", err
 	}
-	return w.add(t), nil
+	return w.Constant(t), nil
 }
 
 // ints stores int64 values as a vector.
@@ -93,12 +59,12 @@ func (w *weaver) ints(base string, values ...int64) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return w.add(t), nil
+	return w.Constant(t), nil
 }
 
 // cast converts a value to another element type.
 func (w *weaver) cast(in string, to onnx.DType) string {
-	return w.op("Cast", []string{in}, attrInt("to", int64(to)))
+	return w.op("Cast", []string{in}, onnx.Int("to", int64(to)))
 }
 
 // reshape gives a value the shape dims.
@@ -118,25 +84,13 @@ func (w *weaver) reduce(operator, in string, axis, keep int64) (string, error) {
 		since = 13
 	}
 	if w.opset < since {
-		return w.op(operator, []string{in}, attrInts("axes", axis), attrInt("keepdims", keep)), nil
+		return w.op(operator, []string{in}, onnx.Ints("axes", axis), onnx.Int("keepdims", keep)), nil
 	}
 	axes, err := w.ints("axes", axis)
 	if err != nil {
 		return "", err
 	}
-	return w.op(operator, []string{in, axes}, attrInt("keepdims", keep)), nil
-}
-
-func attrInt(name string, v int64) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &v}
-}
-
-func attrInts(name string, v ...int64) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INTS.Enum(), Ints: v}
-}
-
-func attrFloat(name string, v float32) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_FLOAT.Enum(), F: &v}
+	return w.op(operator, []string{in, axes}, onnx.Int("keepdims", keep)), nil
 }
 
 // tensorInfo declares a tensor value; a negative size is the symbol N.
