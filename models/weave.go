@@ -76,8 +76,8 @@ func (w *weaver) reshape(in string, dims ...int64) (string, error) {
 	return w.op("Reshape", []string{in, shape}), nil
 }
 
-// reduce applies ReduceMax, ReduceMin or ReduceSum along one axis. Their axes became
-// an input in opset 13 (ReduceSum) and 18 (the others).
+// reduce applies ReduceMax, ReduceMin or ReduceSum along one axis. Their axes became an input in
+// opset 13 (ReduceSum) and 18 (the others).
 func (w *weaver) reduce(operator, in string, axis, keep int64) (string, error) {
 	since := int64(18)
 	if operator == "ReduceSum" {

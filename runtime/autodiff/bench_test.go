@@ -13,8 +13,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// mnistCNN is the convolutional network of the MNIST experiments: 3×3
-// convolutions 32, 32, pooling, 64, 64, pooling, dense 256, 10.
+// mnistCNN is the convolutional network of the MNIST experiments: 3×3 convolutions 32, 32, pooling,
+// 64, 64, pooling, dense 256, 10.
 func mnistCNN(t testing.TB) *onnx.Model {
 	t.Helper()
 	r := rng(3)
@@ -93,10 +93,10 @@ func costRunner(t testing.TB, rt *runtime.Runtime, eng autodiff.Engine, m *onnx.
 	return rn
 }
 
-// BenchmarkCost measures, interleaved, the input gradient and the training
-// gradient of the cross-entropy against the forward pass, at batch 128 on 2
-// threads: forward-ms, and input-x, training-x (weights constant) and
-// training-inputs-x (weights as inputs) as multiples of it, medians.
+// BenchmarkCost measures, interleaved, the input gradient and the training gradient of the
+// cross-entropy against the forward pass, at batch 128 on 2 threads: forward-ms, and input-x,
+// training-x (weights constant) and training-inputs-x (weights as inputs) as multiples of it,
+// medians.
 func BenchmarkCost(b *testing.B) {
 	rt := runtimetest.Open(b)
 	eng := autodiff.OnRuntime(rt)

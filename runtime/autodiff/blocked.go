@@ -5,21 +5,19 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// onnxruntime's CPU provider computes convolutions with constant weights in a
-// layout of blocks of channels, and converts to and from it wherever an
-// operator between them does not know that layout. Comparisons and Where do
-// not; convolutions, HardSigmoid, pooling, Resize, and Mul and Add of equal
-// shapes do. So a graph meant for that provider ([Options.CPU]) keeps the
-// gradients of pictures in blocks: HardSigmoid, with a slope that turns every
-// positive number into 1, makes masks, and convolutions with unit weights, of
-// one channel each, pad and move elements. What is held in blocks is followed
-// here ([Context.blocks], markBlocked); a wrong guess costs time, nothing else.
+// onnxruntime's CPU provider computes convolutions with constant weights in a layout of blocks of
+// channels, and converts to and from it wherever an operator between them does not know that
+// layout. Comparisons and Where do not; convolutions, HardSigmoid, pooling, Resize, and Mul and Add
+// of equal shapes do. So a graph meant for that provider ([Options.CPU]) keeps the gradients of
+// pictures in blocks: HardSigmoid, with a slope that turns every positive number into 1, makes
+// masks, and convolutions with unit weights, of one channel each, pad and move elements. What is
+// held in blocks is followed here ([Context.blocks], markBlocked); a wrong guess costs time,
+// nothing else.
 
 // blockSize is the number of channels that fits every size of a block.
 const blockSize = ortcpu.BlockSize
 
-// steep, the largest power of two of float32, turns every positive normal
-// number into at least 1.
+// steep, the largest power of two of float32, turns every positive normal number into at least 1.
 const steep = 0x1p127
 
 // pictures reports whether values of the given dimensions can be blocked.
@@ -48,8 +46,7 @@ func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
 	return c.unitConv(v, channels)
 }
 
-// unitConv is a convolution over single channels that changes nothing but what
-// attrs say (pads).
+// unitConv is a convolution over single channels that changes nothing but what attrs say (pads).
 func (c *Context) unitConv(v onnx.Value, channels int64, attrs ...onnx.Attr) onnx.Value {
 	attrs = append(attrs, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1))
 	return c.blocks(c.Builder.Op("Conv", []onnx.Value{v, c.units(channels)}, attrs...))
@@ -63,8 +60,8 @@ func (c *Context) enlarged(v onnx.Value, rows, columns int64) onnx.Value {
 		onnx.Str("coordinate_transformation_mode", "asymmetric"), onnx.Str("nearest_mode", "floor")))
 }
 
-// plain reports whether v is used best where it is: it cannot be blocked, or
-// neither it nor its gradient g is.
+// plain reports whether v is used best where it is: it cannot be blocked, or neither it nor its
+// gradient g is.
 func (c *Context) plain(g, v onnx.Value, dims []int64) bool {
 	return !c.pictures(dims) || (!c.shared.layout && !c.shared.blocked[g.Name()] && !c.shared.blocked[v.Name()])
 }
@@ -78,14 +75,13 @@ func (c *Context) maskPositive(g, y onnx.Value, dims []int64) onnx.Value {
 	return c.blocks(b.Mul(c.inBlocks(g, dims[1]), c.positive(c.inBlocks(y, dims[1]), 0)))
 }
 
-// positive returns 1 where beta + v·steep ≥ 1, 0 where it is ≤ 0, for v held
-// in blocks.
+// positive returns 1 where beta + v·steep ≥ 1, 0 where it is ≤ 0, for v held in blocks.
 func (c *Context) positive(v onnx.Value, beta float32) onnx.Value {
 	return c.blocks(c.Builder.Op("HardSigmoid", []onnx.Value{v}, onnx.FloatAttr("alpha", steep), onnx.FloatAttr("beta", beta)))
 }
 
-// maskLeaky returns g where y > 0 and alpha·g elsewhere, 0 < alpha ≤ 1: the
-// slope is a unit convolution with steep weights, clipped to [alpha, 1].
+// maskLeaky returns g where y > 0 and alpha·g elsewhere, 0 < alpha ≤ 1: the slope is a unit
+// convolution with steep weights, clipped to [alpha, 1].
 func (c *Context) maskLeaky(g, y onnx.Value, dims []int64, alpha float64) onnx.Value {
 	b := c.Builder
 	if c.plain(g, y, dims) || alpha > 1 {
@@ -110,8 +106,8 @@ type shared struct {
 	groups  bool            // small groups among them (ortcpu.Layout)
 	// phases are what interleave made a gradient of.
 	phases map[string]interleaved
-	// stacks are the weight gradients that wait for others by the same input,
-	// by stackKey and in the order of the graph.
+	// stacks are the weight gradients that wait for others by the same input, by stackKey and in
+	// the order of the graph.
 	stacks     map[string]*weightStack
 	stackOrder []*weightStack
 }
@@ -131,8 +127,8 @@ func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {
 	return v
 }
 
-// markBlocked follows the layout through the forward graph (ortcpu.Held), and notes what rules ask of
-// its values.
+// markBlocked follows the layout through the forward graph (ortcpu.Held), and notes what rules ask
+// of its values.
 func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
 	for _, t := range m.Initializers() {
 		sh.fixed[t.GetName()] = true

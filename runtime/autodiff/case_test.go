@@ -12,26 +12,23 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// opCase is one use of an operator whose Jacobian is compared with central
-// differences.
+// opCase is one use of an operator whose Jacobian is compared with central differences.
 type opCase struct {
 	op   string // the registered name
 	name string // what is special
 	// opset defaults to 17.
 	opset int64
-	// in are the dimensions of the real-valued inputs x0, x1, …, all of which
-	// the gradient is taken by.
+	// in are the dimensions of the real-valued inputs x0, x1, …, all of which the gradient is taken
+	// by.
 	in [][]int64
 	// build adds the operator; it gets the inputs and their element type.
 	build func(b *onnx.Builder, dt onnx.DType, x []onnx.Value) onnx.Value
-	// domain maps a standard normal draw to a valid input away from kinks;
-	// nil leaves it.
+	// domain maps a standard normal draw to a valid input away from kinks; nil leaves it.
 	domain func(input int, v float64) float64
-	// ref computes the operator in float64 where onnxruntime has no float64
-	// kernel; nil uses onnxruntime.
+	// ref computes the operator in float64 where onnxruntime has no float64 kernel; nil uses
+	// onnxruntime.
 	ref func(in []value) []float64
-	// constIn lists the inputs given as constants that no gradient is asked
-	// for.
+	// constIn lists the inputs given as constants that no gradient is asked for.
 	constIn []int
 	// batch is set when the first dimension of all inputs may vary.
 	batch bool
@@ -51,8 +48,7 @@ func away(kinks ...float64) func(int, float64) float64 {
 
 func positive(_ int, v float64) float64 { return 0.3 + math.Abs(v) }
 
-// TestRegistryIsCovered fails for every operator with a rule that no case
-// tests.
+// TestRegistryIsCovered fails for every operator with a rule that no case tests.
 func TestRegistryIsCovered(t *testing.T) {
 	tested := make(map[string]bool)
 	for _, c := range allCases() {
@@ -121,8 +117,8 @@ func caseModel(t *testing.T, c opCase, dt onnx.DType, values []value, dynamic bo
 
 func inputName(i int) string { return "x" + string(rune('0'+i)) }
 
-// checkCase compares the gradients of a case with differences, which are taken
-// once, for the graph of fixed sizes and that of an open batch.
+// checkCase compares the gradients of a case with differences, which are taken once, for the graph
+// of fixed sizes and that of an open batch.
 func checkCase(t *testing.T, rt *rtType, eng autodiff.Engine, c opCase, dt onnx.DType) {
 	t.Helper()
 	values, wrt := caseValues(c)
@@ -189,8 +185,7 @@ func caseGradient(t *testing.T, eng autodiff.Engine, m *onnx.Model) *autodiff.Gr
 	return g
 }
 
-// declareOutput gives y its type, which spares the runtime a session to infer
-// it.
+// declareOutput gives y its type, which spares the runtime a session to infer it.
 func declareOutput(t *testing.T, m *onnx.Model, dt onnx.DType, dims []int64) *onnx.Model {
 	t.Helper()
 	m, err := m.WithDeclared("y", dt, onnx.Dims(dims...)...)
@@ -207,8 +202,8 @@ type differences struct {
 	tol      float64
 }
 
-// jacobian returns the derivatives of forward by each element of x, by central
-// differences; Richardson's extrapolation removes the error in h².
+// jacobian returns the derivatives of forward by each element of x, by central differences;
+// Richardson's extrapolation removes the error in h².
 func jacobian(x []float64, forward func() []float64) [][]float64 {
 	out := make([][]float64, len(x))
 	for e, at := range x {
@@ -272,8 +267,8 @@ func compareCase(t *testing.T, rt *rtType, c opCase, g *autodiff.Gradient, feeds
 			}
 		}
 	}
-	// A random weighting of all outputs at once: a permuted or shared result
-	// cannot hide behind unit vectors.
+	// A random weighting of all outputs at once: a permuted or shared result cannot hide behind
+	// unit vectors.
 	w := normals(rng(8), ny)
 	gr.set("weights", w)
 	out := gr.run(t)[1:]

@@ -22,8 +22,8 @@ type CheckOptions struct {
 	Directions int
 	// Seed makes inputs, directions and the weights of the outputs.
 	Seed uint64
-	// Plain checks the graph for any runtime, made with symbolic dimensions
-	// left open, instead of that for the CPU provider ([Options.CPU]).
+	// Plain checks the graph for any runtime, made with symbolic dimensions left open, instead of
+	// that for the CPU provider ([Options.CPU]).
 	Plain bool
 }
 
@@ -37,20 +37,17 @@ type CheckResult struct {
 	Wrt        string `json:"wrt"`
 	Batch      int64  `json:"batch"`
 	Directions int    `json:"directions"`
-	// MedianRelativeError and MaxRelativeError are over the directions, each
-	// at the best step of a sweep: |g·v − Δ|/max(|g·v|, |Δ|, ‖g‖/10, r). The
-	// third term is a tenth of the typical size of g·v, v being normal; r is
-	// the gradient of a loss that changes by 1e-3 of itself over the range of
-	// n inputs, 1e-3·(1 + |l|)/√n: one much below is lost in float32.
+	// MedianRelativeError and MaxRelativeError are over the directions, each at the best step of a
+	// sweep: |g·v − Δ|/max(|g·v|, |Δ|, ‖g‖/10, r). The third term is a tenth of the typical size of
+	// g·v, v being normal; r is the gradient of a loss that changes by 1e-3 of itself over the
+	// range of n inputs, 1e-3·(1 + |l|)/√n: one much below is lost in float32.
 	MedianRelativeError float64 `json:"median_relative_error"`
 	MaxRelativeError    float64 `json:"max_relative_error"`
-	// Reference is "float64", or "float32" where the model cannot be run in
-	// float64.
+	// Reference is "float64", or "float32" where the model cannot be run in float64.
 	Reference string `json:"reference"`
-	// Undecided counts the activations at which the graph, in float32, is on
-	// another side of a kink than the reference. Inputs are drawn until there
-	// are none, and none is what this should be; each that is left can move
-	// the gradient by more than all rounding does.
+	// Undecided counts the activations at which the graph, in float32, is on another side of a kink
+	// than the reference. Inputs are drawn until there are none, and none is what this should be;
+	// each that is left can move the gradient by more than all rounding does.
 	Undecided int `json:"undecided"`
 	// GradientNorm is ‖g‖.
 	GradientNorm float64 `json:"gradient_norm"`
@@ -58,9 +55,8 @@ type CheckResult struct {
 	ValueError float64 `json:"value_error"`
 }
 
-// Check compares the gradient of a random linear functional of the model's
-// first output, by one of its inputs, with central differences along random
-// directions. See [CheckLosses].
+// Check compares the gradient of a random linear functional of the model's first output, by one of
+// its inputs, with central differences along random directions. See [CheckLosses].
 func Check(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOptions) (CheckResult, error) {
 	res, err := CheckLosses(ctx, rt, m, opts, DefaultLinear())
 	if err != nil {
@@ -69,17 +65,15 @@ func Check(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOp
 	return res[0], nil
 }
 
-// CheckLosses compares the gradients of losses by one of the model's inputs
-// with central differences along random directions, and returns a result for
-// each loss. Inputs of losses that are real get normal weights; those that are
-// int64 get classes, one for each sample, that are not the model's first
-// choice: there cross-entropy is not saturated.
+// CheckLosses compares the gradients of losses by one of the model's inputs with central
+// differences along random directions, and returns a result for each loss. Inputs of losses that
+// are real get normal weights; those that are int64 get classes, one for each sample, that are not
+// the model's first choice: there cross-entropy is not saturated.
 //
-// The differences are taken in float64 ([InDouble]) where the model can be run
-// so, since those of float32 are wrong by more than the gradients. At a kink,
-// such as Relu's, rounding the forward pass to float32 may put an activation on
-// the other side than the reference; the gradient graph then returns the
-// gradient of the other linear piece, as any float32 computation does. Samples
+// The differences are taken in float64 ([InDouble]) where the model can be run so, since those of
+// float32 are wrong by more than the gradients. At a kink, such as Relu's, rounding the forward
+// pass to float32 may put an activation on the other side than the reference; the gradient graph
+// then returns the gradient of the other linear piece, as any float32 computation does. Samples
 // where that happens are drawn anew.
 func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOptions, losses ...Loss) (_ []CheckResult, err error) {
 	if opts.Batch < 1 || opts.Directions < 1 {
@@ -110,9 +104,9 @@ func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts C
 	return results, err
 }
 
-// checkSteps are the steps of the sweep, in units of the inputs, which are
-// drawn from [0, 1] or less. The smallest are below the distance to most kinks;
-// where the loss is flat they only show rounding.
+// checkSteps are the steps of the sweep, in units of the inputs, which are drawn from [0, 1] or
+// less. The smallest are below the distance to most kinks; where the loss is flat they only show
+// rounding.
 func checkSteps(reference string, flat bool) []float64 {
 	switch {
 	case reference == "float64" && flat:
@@ -123,8 +117,7 @@ func checkSteps(reference string, flat bool) []float64 {
 	return []float64{3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4}
 }
 
-// goodEnough ends the sweep of steps: what is below is float32's rounding of
-// the gradient.
+// goodEnough ends the sweep of steps: what is below is float32's rounding of the gradient.
 const goodEnough = 1e-4
 
 // checker holds what a check runs.
@@ -225,8 +218,8 @@ func (k *checker) openReference(ctx context.Context, rt *runtime.Runtime, ref *o
 	return err
 }
 
-// fixSymbols gives every open dimension of the inputs the size batch, and
-// returns what sizes the symbols have.
+// fixSymbols gives every open dimension of the inputs the size batch, and returns what sizes the
+// symbols have.
 func fixSymbols(m *onnx.Model, batch int64) (_ *onnx.Model, sizes map[string]int64, err error) {
 	sizes = make(map[string]int64)
 	for _, in := range m.Inputs() {
@@ -328,8 +321,7 @@ func (k *checker) along(ctx context.Context, x, steps []float64, results []Check
 	return best, nil
 }
 
-// values returns the losses of the reference with the input at the given
-// place.
+// values returns the losses of the reference with the input at the given place.
 func (k *checker) values(ctx context.Context, at []float64) ([]float64, error) {
 	k.double.set(k.wrt, at)
 	if err := k.double.run(ctx); err != nil {

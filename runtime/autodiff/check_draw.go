@@ -11,9 +11,8 @@ import (
 // maxDraws is how often samples are drawn anew.
 const maxDraws = 32
 
-// drawSteep draws inputs from [0, 1] or, where all that is flat since some
-// activation is saturated everywhere, from a smaller range: a gradient below
-// the resolution of float32 says nothing.
+// drawSteep draws inputs from [0, 1] or, where all that is flat since some activation is saturated
+// everywhere, from a smaller range: a gradient below the resolution of float32 says nothing.
 func (k *checker) drawSteep(ctx context.Context) (undecided int, err error) {
 	for _, k.scale = range []float64{1, 0.1, 0.01, 1} { // none: back to the first
 		if undecided, err = k.draw(ctx); err != nil || !k.flat() {
@@ -23,8 +22,8 @@ func (k *checker) drawSteep(ctx context.Context) (undecided int, err error) {
 	return undecided, err
 }
 
-// flat reports whether a loss would change by less than its resolution from one
-// end of the inputs' range to the other.
+// flat reports whether a loss would change by less than its resolution from one end of the inputs'
+// range to the other.
 func (k *checker) flat() bool {
 	for i, name := range k.grads {
 		sum := 0.0
@@ -38,16 +37,14 @@ func (k *checker) flat() bool {
 	return false
 }
 
-// resolution is ‖g‖₁ for a loss that changes by 1e-3 of itself over the range
-// of the inputs.
+// resolution is ‖g‖₁ for a loss that changes by 1e-3 of itself over the range of the inputs.
 func (k *checker) resolution(loss int) float64 {
 	return 1e-3 * (1 + math.Abs(k.gradient.floats(k.losses[loss])[0])) / k.scale
 }
 
-// draw fills the inputs of the gradient graph at random and runs it. Samples at
-// which float32 and the reference see different sides of kinks are replaced;
-// it returns how many elements still differ after maxDraws, at the best of the
-// samples seen.
+// draw fills the inputs of the gradient graph at random and runs it. Samples at which float32 and
+// the reference see different sides of kinks are replaced; it returns how many elements still
+// differ after maxDraws, at the best of the samples seen.
 func (k *checker) draw(ctx context.Context) (undecided int, err error) {
 	for _, name := range k.added {
 		if v := k.gradient.floats(name); v != nil {
@@ -101,8 +98,8 @@ func (k *checker) samples() []string {
 	return out
 }
 
-// row returns the elements of sample r among n, in a tensor with samples first;
-// where it has none they count to every sample.
+// row returns the elements of sample r among n, in a tensor with samples first; where it has none
+// they count to every sample.
 func (k *checker) row(t *runtime.Tensor, r, n int) (from, to int) {
 	if s := t.Shape(); len(s) == 0 || s[0] != k.opts.Batch {
 		return 0, n
@@ -140,8 +137,8 @@ func (k *checker) keep(kept map[string][]float64, r int) {
 	}
 }
 
-// flips runs the gradient graph and the reference, and counts for each sample
-// the elements that are on different sides of a kink.
+// flips runs the gradient graph and the reference, and counts for each sample the elements that are
+// on different sides of a kink.
 func (k *checker) flips(ctx context.Context) ([]int, error) {
 	out := make([]int, k.opts.Batch)
 	if err := k.gradient.run(ctx); err != nil {
@@ -166,8 +163,8 @@ func (k *checker) flips(ctx context.Context) ([]int, error) {
 	return out, nil
 }
 
-// differing counts the differences between a and b, the elements of two tensors
-// shaped like t, within sample r.
+// differing counts the differences between a and b, the elements of two tensors shaped like t,
+// within sample r.
 func differing[T comparable](k *checker, t *runtime.Tensor, r int, a, b []T) int {
 	n := 0
 	from, to := k.row(t, r, len(a))

@@ -7,9 +7,9 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// withSides returns m with further outputs that say on which side of a kink
-// each element is that reaches an operator with one: booleans, or indices for
-// MaxPool. Only what depends on the input wrt is looked at.
+// withSides returns m with further outputs that say on which side of a kink each element is that
+// reaches an operator with one: booleans, or indices for MaxPool. Only what depends on the input
+// wrt is looked at.
 func withSides(m *onnx.Model, wrt string) (*onnx.Model, []string, error) {
 	b := onnx.Extend(m)
 	s := &sider{b: b.Scope("side"), reach: map[string]bool{wrt: true}}

@@ -9,11 +9,10 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Context is what a [Rule] sees: one node, what is known of its values, and
-// the graph to add operators to.
+// Context is what a [Rule] sees: one node, what is known of its values, and the graph to add
+// operators to.
 type Context struct {
-	// Builder builds the gradient graph; its values may read any value of the
-	// forward graph.
+	// Builder builds the gradient graph; its values may read any value of the forward graph.
 	Builder *onnx.Builder
 	// Node is the forward node, for reading.
 	Node *onnxpb.NodeProto
@@ -47,9 +46,8 @@ func (c *Context) In(i int) onnx.Value {
 // Out returns output i.
 func (c *Context) Out(i int) onnx.Value { return c.Builder.Value(c.Node.Output[i]) }
 
-// Grad returns the gradient of output i, the zero Value when no loss depends
-// on it. It has the shape of the output. A rule runs only when at least one
-// output has a gradient.
+// Grad returns the gradient of output i, the zero Value when no loss depends on it. It has the
+// shape of the output. A rule runs only when at least one output has a gradient.
 func (c *Context) Grad(i int) onnx.Value {
 	if i >= len(c.grads) {
 		return onnx.Value{}
@@ -57,8 +55,8 @@ func (c *Context) Grad(i int) onnx.Value {
 	return c.grads[i]
 }
 
-// InDims returns the dimensions of input i, −1 for those that vary from run
-// to run. The result must not be changed.
+// InDims returns the dimensions of input i, −1 for those that vary from run to run. The result must
+// not be changed.
 func (c *Context) InDims(i int) []int64 { return c.facts[c.Node.Input[i]].dims }
 
 // OutDims returns the dimensions of output i, as InDims does.
@@ -70,8 +68,7 @@ func (c *Context) DType() onnx.DType { return c.facts[c.Node.Output[0]].dtype }
 // InDType returns the element type of input i.
 func (c *Context) InDType(i int) onnx.DType { return c.facts[c.Node.Input[i]].dtype }
 
-// Const returns the value of input i when it is a constant that no gradient
-// is wanted for, or nil.
+// Const returns the value of input i when it is a constant that no gradient is wanted for, or nil.
 func (c *Context) Const(i int) *onnxpb.TensorProto {
 	if !c.Has(i) || c.Needs(i) {
 		return nil
@@ -79,9 +76,8 @@ func (c *Context) Const(i int) *onnxpb.TensorProto {
 	return c.facts[c.Node.Input[i]].value
 }
 
-// ConstInts returns the integers of input i, or of the attribute that held
-// them in older opsets; ok is false when the node has neither. It is an error
-// when the input is no constant.
+// ConstInts returns the integers of input i, or of the attribute that held them in older opsets; ok
+// is false when the node has neither. It is an error when the input is no constant.
 func (c *Context) ConstInts(i int, attr string) (v []int64, ok bool, err error) {
 	if a := onnx.FindAttr(c.Node, attr); attr != "" && a != nil {
 		return slices.Clone(a.GetInts()), true, nil
@@ -100,8 +96,7 @@ func (c *Context) ConstInts(i int, attr string) (v []int64, ok bool, err error) 
 // Scalar returns a scalar constant of the gradient's type.
 func (c *Context) Scalar(v float64) onnx.Value { return c.Builder.Scalar(c.DType(), v) }
 
-// ShapeOf returns the dimensions of input i as a value: a constant where they
-// are fixed.
+// ShapeOf returns the dimensions of input i as a value: a constant where they are fixed.
 func (c *Context) ShapeOf(i int) onnx.Value {
 	if dims := c.InDims(i); fixed(dims) {
 		return c.Builder.Ints(dims...)
@@ -124,14 +119,13 @@ func (c *Context) LikeInput(g onnx.Value, i int) onnx.Value {
 	return c.Builder.ReshapeTo(g, c.ShapeOf(i))
 }
 
-// Reduce sums g, which has the dimensions from, down to the shape of input i:
-// the adjoint of broadcasting input i to from.
+// Reduce sums g, which has the dimensions from, down to the shape of input i: the adjoint of
+// broadcasting input i to from.
 func (c *Context) Reduce(g onnx.Value, from []int64, i int) onnx.Value {
 	return reduceTo(c.Builder, g, from, c.InDims(i))
 }
 
-// reduceTo sums g of dimensions from over the axes that broadcasting added to
-// or widened in to.
+// reduceTo sums g of dimensions from over the axes that broadcasting added to or widened in to.
 func reduceTo(b *onnx.Builder, g onnx.Value, from, to []int64) onnx.Value {
 	lead := len(from) - len(to)
 	var added, widened []int64
@@ -156,8 +150,7 @@ func reduceTo(b *onnx.Builder, g onnx.Value, from, to []int64) onnx.Value {
 	return g
 }
 
-// BroadcastLike widens g, whose dimensions are 1 or those of input i, to the
-// shape of input i.
+// BroadcastLike widens g, whose dimensions are 1 or those of input i, to the shape of input i.
 func (c *Context) BroadcastLike(g onnx.Value, i int) onnx.Value {
 	return c.Builder.Expand(g, c.ShapeOf(i))
 }
@@ -167,9 +160,8 @@ func (c *Context) Float(name string, def float32) float64 {
 	return float64(onnx.AttrFloat(c.Node, name, def))
 }
 
-// Evaluate runs a graph of constants that build makes, and returns its one
-// output. It serves rules that need numbers, such as the weights of an
-// interpolation.
+// Evaluate runs a graph of constants that build makes, and returns its one output. It serves rules
+// that need numbers, such as the weights of an interpolation.
 func (c *Context) Evaluate(build func(b *onnx.Builder) onnx.Value) (*onnxpb.TensorProto, error) {
 	b := onnx.NewBuilder("constant", c.Builder.Opset())
 	b.OutputUntyped("y", build(b))
@@ -184,6 +176,5 @@ func (c *Context) Evaluate(build func(b *onnx.Builder) onnx.Value) (*onnxpb.Tens
 	return out["y"], nil
 }
 
-// one is the result of a rule for a node with a gradient for its first input
-// only.
+// one is the result of a rule for a node with a gradient for its first input only.
 func one(g onnx.Value) ([]onnx.Value, error) { return []onnx.Value{g}, nil }

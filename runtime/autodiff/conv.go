@@ -2,8 +2,8 @@ package autodiff
 
 import "ucan/runtime/onnx"
 
-// conv holds what the gradients of a convolution y = w ⋆ x need; a
-// ConvTranspose is one with x and y exchanged.
+// conv holds what the gradients of a convolution y = w ⋆ x need; a ConvTranspose is one with x and
+// y exchanged.
 type conv struct {
 	window
 	group  int64
@@ -11,14 +11,14 @@ type conv struct {
 	xd, yd []int64 // [N, C, …] and [N, O, …]
 }
 
-// after is by how much kernels reach over the end of x along a spatial axis;
-// negative where they leave something out.
+// after is by how much kernels reach over the end of x along a spatial axis; negative where they
+// leave something out.
 func (v conv) after(axis int) int64 {
 	return (v.yd[2+axis]-1)*v.stride[axis] + v.extent(axis) - v.begin[axis] - v.xd[2+axis]
 }
 
-// padded surrounds x by zeros as far as kernels reach. What they leave out
-// stays: those who slice have no need of another copy.
+// padded surrounds x by zeros as far as kernels reach. What they leave out stays: those who slice
+// have no need of another copy.
 func (v conv) padded(c *Context, x onnx.Value) onnx.Value {
 	rank := len(v.kernel)
 	pads := make([]int64, 2*(rank+2))
@@ -48,8 +48,8 @@ func (v conv) space() int64 {
 	return n
 }
 
-// grouped gives a value [N, channels, …] the form [N, channels, P], with
-// groups apart where there are several.
+// grouped gives a value [N, channels, …] the form [N, channels, P], with groups apart where there
+// are several.
 func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
 	if v.group == 1 {
 		return c.Builder.Reshape(x, -1, channels, v.space())
@@ -57,8 +57,8 @@ func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
 	return c.Builder.Reshape(x, -1, v.group, channels/v.group, v.space())
 }
 
-// shift returns the slice of the padded input xp, whose spatial axes begin at
-// first, that kernel position t sees.
+// shift returns the slice of the padded input xp, whose spatial axes begin at first, that kernel
+// position t sees.
 func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64, first int) onnx.Value {
 	rank := len(v.kernel)
 	axes, start, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)

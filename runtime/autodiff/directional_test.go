@@ -19,8 +19,7 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// withFreeBatch makes the batch of a model symbolic, baked-in Reshape targets
-// included.
+// withFreeBatch makes the batch of a model symbolic, baked-in Reshape targets included.
 func withFreeBatch(t testing.TB, m *onnx.Model) *onnx.Model {
 	t.Helper()
 	m, err := m.WithBatch(onnx.Sym("N"))
@@ -59,9 +58,9 @@ func withFreeBatch(t testing.TB, m *onnx.Model) *onnx.Model {
 	return m
 }
 
-// checkDirections compares the gradients of losses of m with central differences
-// along 16 random directions, at the given batch: those of the graph for any
-// runtime at batch 1, else of the one for the CPU provider.
+// checkDirections compares the gradients of losses of m with central differences along 16 random
+// directions, at the given batch: those of the graph for any runtime at batch 1, else of the one
+// for the CPU provider.
 func checkDirections(t *testing.T, rt *runtime.Runtime, m *onnx.Model, batch int64, losses ...string) {
 	t.Helper()
 	var ls []autodiff.Loss
@@ -192,8 +191,7 @@ func TestSharedModels(t *testing.T) {
 	}
 }
 
-// slow tells the models whose check in float64 takes long at batch 16; set
-// UCAN_LONG to run it.
+// slow tells the models whose check in float64 takes long at batch 16; set UCAN_LONG to run it.
 func slow(name string) bool {
 	for _, s := range []string{"mobilenet", "cifar10_resnet20", "ucan_"} {
 		if strings.HasPrefix(name, s) {
@@ -203,8 +201,7 @@ func slow(name string) bool {
 	return false
 }
 
-// checkForest expects a model of trees to be refused with the operators that
-// are in the way.
+// checkForest expects a model of trees to be refused with the operators that are in the way.
 func checkForest(t *testing.T, rt *runtime.Runtime, m *onnx.Model) {
 	t.Helper()
 	_, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{Losses: []autodiff.Loss{autodiff.DefaultCrossEntropy()}, Output: "output_probability"})

@@ -8,11 +8,10 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// InDouble returns m with its inputs, weights and arithmetic in float64, for
-// the given sizes of its symbolic dimensions: the reference that gradients
-// are compared with. onnxruntime's CPU provider has no float64 kernel for
-// some operators. Of those, convolutions and the piecewise linear ones are
-// written in terms of others; the rest run in float32 between casts.
+// InDouble returns m with its inputs, weights and arithmetic in float64, for the given sizes of its
+// symbolic dimensions: the reference that gradients are compared with. onnxruntime's CPU provider
+// has no float64 kernel for some operators. Of those, convolutions and the piecewise linear ones
+// are written in terms of others; the rest run in float32 between casts.
 func InDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (*onnx.Model, error) {
 	m, err := prepare(m, nil, Options{Sizes: sizes})
 	if err != nil {
@@ -55,8 +54,7 @@ func widened(dt onnx.DType) onnx.DType {
 	return dt
 }
 
-// widen returns a tensor of float32 or float16 as one of float64, others as
-// they are.
+// widen returns a tensor of float32 or float16 as one of float64, others as they are.
 func widen(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
 	if widened(onnx.TensorType(t)) == onnx.TensorType(t) {
 		return t, nil
@@ -156,8 +154,8 @@ func (d *doubler) plain(n *onnxpb.NodeProto, in []onnx.Value) error {
 	return b.Err()
 }
 
-// conv writes a convolution as a matrix product of the weights with the slices
-// of the padded input, shifted by each kernel position.
+// conv writes a convolution as a matrix product of the weights with the slices of the padded input,
+// shifted by each kernel position.
 func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error) {
 	b := d.b
 	wd := d.facts[n.Input[1]].dims

@@ -11,16 +11,15 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Gradients computes losses and their gradients, step after step. [Executor]
-// runs a gradient graph; [ScoreFunction] estimates from losses alone.
+// Gradients computes losses and their gradients, step after step. [Executor] runs a gradient graph;
+// [ScoreFunction] estimates from losses alone.
 type Gradients interface {
-	// Step computes the losses and the gradients at the present inputs and
-	// weights.
+	// Step computes the losses and the gradients at the present inputs and weights.
 	Step(ctx context.Context) error
 	// Loss returns the value of a loss in the last step.
 	Loss(loss string) float64
-	// Grad returns the gradient of a loss with respect to a value, row-major,
-	// in memory that the next step overwrites; nil for names not asked for.
+	// Grad returns the gradient of a loss with respect to a value, row-major, in memory that the
+	// next step overwrites; nil for names not asked for.
 	Grad(loss, wrt string) []float32
 }
 
@@ -28,23 +27,20 @@ type Gradients interface {
 type WeightMode string
 
 const (
-	// WeightsAsInputs reads the weights from the caller's memory in every
-	// step.
+	// WeightsAsInputs reads the weights from the caller's memory in every step.
 	WeightsAsInputs WeightMode = "inputs"
-	// WeightsAsConstants rebuilds the session whenever the weights have
-	// changed: more work in advance, for faster convolutions.
+	// WeightsAsConstants rebuilds the session whenever the weights have changed: more work in
+	// advance, for faster convolutions.
 	WeightsAsConstants WeightMode = "constants"
-	// MeasureWeightMode tries both and keeps the faster. Which one runs
-	// changes the last bits of results; a resumed run must be given the mode
-	// that [Executor.Mode] returned.
+	// MeasureWeightMode tries both and keeps the faster. Which one runs changes the last bits of
+	// results; a resumed run must be given the mode that [Executor.Mode] returned.
 	MeasureWeightMode WeightMode = "measure"
 )
 
 // ExecutorOptions configure an [Executor].
 type ExecutorOptions struct {
-	// Options say what to differentiate. Promote is ignored: Mode decides.
-	// Sizes must fix every symbolic dimension. Output dimensions too. CPU holds
-	// where Session has no other provider.
+	// Options say what to differentiate. Promote is ignored: Mode decides. Sizes must fix every
+	// symbolic dimension. Output dimensions too. CPU holds where Session has no other provider.
 	Options
 	// Mode is how initialisers among Wrt reach the runtime.
 	Mode WeightMode
@@ -52,8 +48,8 @@ type ExecutorOptions struct {
 	Session runtime.SessionOptions
 }
 
-// Executor runs a gradient graph over memory that the caller fills and reads.
-// It is not safe for concurrent use.
+// Executor runs a gradient graph over memory that the caller fills and reads. It is not safe for
+// concurrent use.
 type Executor struct {
 	rt      *runtime.Runtime
 	mode    WeightMode
@@ -78,8 +74,8 @@ type weightBackend interface {
 	close() error
 }
 
-// NewExecutor differentiates m and opens it. The weights start as the
-// initialisers of m; inputs start as zeros.
+// NewExecutor differentiates m and opens it. The weights start as the initialisers of m; inputs
+// start as zeros.
 func NewExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts ExecutorOptions) (*Executor, error) {
 	switch opts.Mode {
 	case WeightsAsInputs, WeightsAsConstants:
@@ -187,12 +183,11 @@ func (x *Executor) Mode() WeightMode { return x.mode }
 // Gradient returns the graph that runs.
 func (x *Executor) Gradient() *Gradient { return x.grad }
 
-// Floats returns the memory of a float32 input, to be filled before a step,
-// or nil when there is none of the name.
+// Floats returns the memory of a float32 input, to be filled before a step, or nil when there is
+// none of the name.
 func (x *Executor) Floats(input string) []float32 { return dataOf[float32](x.data[input]) }
 
-// Ints returns the memory of an int64 input, such as labels, or nil when
-// there is none of the name.
+// Ints returns the memory of an int64 input, such as labels, or nil when there is none of the name.
 func (x *Executor) Ints(input string) []int64 { return dataOf[int64](x.data[input]) }
 
 // Result returns the memory of a float32 output of the last step, or nil.
@@ -208,8 +203,8 @@ func dataOf[T runtime.Element](t *runtime.Tensor) []T {
 // Weights returns the names of the weights, in the order of Wrt.
 func (x *Executor) Weights() []string { return slices.Clone(x.order) }
 
-// Weight returns the memory of a weight, or nil when there is none of the
-// name. Call [Executor.Changed] after writing to it.
+// Weight returns the memory of a weight, or nil when there is none of the name. Call
+// [Executor.Changed] after writing to it.
 func (x *Executor) Weight(name string) []float32 { return x.weights[name] }
 
 // Changed says that weights have been written to.
@@ -249,8 +244,8 @@ func (x *Executor) Grad(loss, wrt string) []float32 {
 	return x.Result(x.grad.Output(loss, wrt))
 }
 
-// Model returns m, the model that was differentiated or one like it, with the
-// present weights as its initialisers.
+// Model returns m, the model that was differentiated or one like it, with the present weights as
+// its initialisers.
 func (x *Executor) Model(m *onnx.Model) (*onnx.Model, error) {
 	return m.WithFloats(x.weights)
 }

@@ -15,8 +15,7 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// smallNet is a convolution, a dense layer and their biases: input x
-// [N,2,6,6], 3 logits.
+// smallNet is a convolution, a dense layer and their biases: input x [N,2,6,6], 3 logits.
 func smallNet(t testing.TB) *onnx.Model {
 	t.Helper()
 	r := rng(11)
@@ -136,9 +135,9 @@ func TestExecutorMeasures(t *testing.T) {
 	}
 }
 
-// TestRebuildsKeepMemory rebuilds a session 40 times and compares the live
-// objects; with UCAN_LONG 1,000 times, and the resident memory as well, which
-// only then would show a leak of one set of weights.
+// TestRebuildsKeepMemory rebuilds a session 40 times and compares the live objects; with UCAN_LONG
+// 1,000 times, and the resident memory as well, which only then would show a leak of one set of
+// weights.
 func TestRebuildsKeepMemory(t *testing.T) {
 	rt := runtimetest.Open(t)
 	x := smallExecutor(t, rt, smallNet(t), autodiff.WeightsAsConstants, false)
@@ -236,8 +235,7 @@ func TestSeveralLosses(t *testing.T) {
 	}
 }
 
-// TestUserRules brings a rule for an operator that has none, and replaces
-// one.
+// TestUserRules brings a rule for an operator that has none, and replaces one.
 func TestUserRules(t *testing.T) {
 	rt := runtimetest.Open(t)
 	eng := autodiff.OnRuntime(rt)
@@ -268,8 +266,7 @@ func TestUserRules(t *testing.T) {
 	}
 }
 
-// TestScoreFunction estimates the gradient of a quadratic, whose smoothed
-// gradient is its own.
+// TestScoreFunction estimates the gradient of a quadratic, whose smoothed gradient is its own.
 func TestScoreFunction(t *testing.T) {
 	v := []float32{1, -2, 0.5}
 	s, err := autodiff.NewScoreFunction([]string{"loss"}, map[string][]float32{"v": v}, func(context.Context) ([]float64, error) {

@@ -8,8 +8,8 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// maxFolded bounds the elements of a folded constant that is not smaller than
-// what it is made from; larger ones stay as nodes.
+// maxFolded bounds the elements of a folded constant that is not smaller than what it is made from;
+// larger ones stay as nodes.
 const maxFolded = 1 << 22
 
 // random lists operators whose outputs are not a function of their inputs.
@@ -21,9 +21,8 @@ func random(op string) bool {
 	return false
 }
 
-// fold replaces the nodes that depend on constants only by constants, and
-// records the values of all constants in fs. Initialisers named in keep count
-// as variables.
+// fold replaces the nodes that depend on constants only by constants, and records the values of all
+// constants in fs. Initialisers named in keep count as variables.
 func fold(ctx context.Context, eng Engine, m *onnx.Model, fs facts, keep map[string]bool) (*onnx.Model, error) {
 	constant := make(map[string]bool)
 	for _, t := range m.Initializers() {

@@ -12,8 +12,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// TestWriteGraphs writes the graphs that testdata/torch_compare.py times, at
-// batch 128, into the folder that UCAN_GRAPHS names.
+// TestWriteGraphs writes the graphs that testdata/torch_compare.py times, at batch 128, into the
+// folder that UCAN_GRAPHS names.
 func TestWriteGraphs(t *testing.T) {
 	dir := os.Getenv("UCAN_GRAPHS")
 	if dir == "" {

@@ -29,8 +29,8 @@ type value struct {
 	data []float64
 }
 
-// newRunner opens m with inputs of the given shapes; outputs lists the wanted
-// ones with their shapes.
+// newRunner opens m with inputs of the given shapes; outputs lists the wanted ones with their
+// shapes.
 func newRunner(t testing.TB, rt *runtime.Runtime, m *onnx.Model, in map[string]value, outputs []string, shapes map[string][]int64) *runner {
 	t.Helper()
 	r, err := openRunner(rt, m, in, outputs, shapes, runtime.SessionOptions{IntraOp: 1})

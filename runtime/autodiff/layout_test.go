@@ -11,8 +11,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// layoutGradients returns the gradients of m by wrt, in its order, from the
-// plain graph and from the one made for the CPU provider.
+// layoutGradients returns the gradients of m by wrt, in its order, from the plain graph and from
+// the one made for the CPU provider.
 func layoutGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]value, wrt []string, loss autodiff.Loss, batch int64) (plain, cpu [][]float64) {
 	t.Helper()
 	var grads [2][][]float64
@@ -37,8 +37,7 @@ func layoutGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]valu
 	return grads[0], grads[1]
 }
 
-// sameGradients compares gradients that are sums of many float32 in different
-// orders.
+// sameGradients compares gradients that are sums of many float32 in different orders.
 func sameGradients(t *testing.T, wrt []string, plain, cpu [][]float64) {
 	t.Helper()
 	for j := range wrt {
@@ -54,8 +53,8 @@ func sameGradients(t *testing.T, wrt []string, plain, cpu [][]float64) {
 	}
 }
 
-// TestCPULayout compares the graph made for the CPU provider with the plain
-// one, by the input and by all weights.
+// TestCPULayout compares the graph made for the CPU provider with the plain one, by the input and
+// by all weights.
 func TestCPULayout(t *testing.T) {
 	rt := runtimetest.Open(t)
 	m := resnet20(t)
@@ -65,9 +64,9 @@ func TestCPULayout(t *testing.T) {
 	sameGradients(t, wrt, plain, cpu)
 }
 
-// TestCPUConvolutions compares the formulations for the CPU provider with the
-// plain ones, which are compared with differences elsewhere, in all geometries
-// of the convolution cases, between two convolutions and activations.
+// TestCPUConvolutions compares the formulations for the CPU provider with the plain ones, which are
+// compared with differences elsewhere, in all geometries of the convolution cases, between two
+// convolutions and activations.
 func TestCPUConvolutions(t *testing.T) {
 	rt := runtimetest.Open(t)
 	shapes := convShapes()
@@ -113,9 +112,8 @@ func TestCPUConvolutions(t *testing.T) {
 	}
 }
 
-// TestCPUPooling compares pooling for the CPU provider with the plain rule, and
-// checks that equal maxima share the gradient in both, and that nothing passes
-// where a Relu is off.
+// TestCPUPooling compares pooling for the CPU provider with the plain rule, and checks that equal
+// maxima share the gradient in both, and that nothing passes where a Relu is off.
 func TestCPUPooling(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, relu := range []bool{true, false} {
@@ -184,9 +182,9 @@ func sharedMaxima(x, g []float64, relu bool) []float64 {
 	return out
 }
 
-// TestCPUDenseBlock compares weight gradients of convolutions that share an input, which are computed together: by
-// weights of their own, by a slice of larger weights, by weights made from the input, of another geometry, and with one that the loss does not
-// depend on.
+// TestCPUDenseBlock compares weight gradients of convolutions that share an input, which are
+// computed together: by weights of their own, by a slice of larger weights, by weights made from
+// the input, of another geometry, and with one that the loss does not depend on.
 func TestCPUDenseBlock(t *testing.T) {
 	rt := runtimetest.Open(t)
 	b := onnx.NewBuilder("dense", 17)
@@ -217,8 +215,9 @@ func TestCPUDenseBlock(t *testing.T) {
 	sameGradients(t, wrt, plain, cpu)
 }
 
-// TestLeakyReluInBlocks takes slopes on all sides of 0 and 1, whose masks are made in different ways, behind convolutions
-// that are read once, so that the activation becomes part of them, or twice, and are padded alike or not.
+// TestLeakyReluInBlocks takes slopes on all sides of 0 and 1, whose masks are made in different
+// ways, behind convolutions that are read once, so that the activation becomes part of them, or
+// twice, and are padded alike or not.
 func TestLeakyReluInBlocks(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for i, alpha := range []float32{-0.5, 0, 0.2, 1, 1.5} {

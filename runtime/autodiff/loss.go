@@ -22,11 +22,11 @@ type Head struct {
 	DType  onnx.DType
 	// Dims are its dimensions, −1 for those that vary from run to run.
 	Dims []int64
-	// Shape is the same as a declaration, with symbols for what varies: those
-	// of the model's inputs where they are the same size.
+	// Shape is the same as a declaration, with symbols for what varies: those of the model's inputs
+	// where they are the same size.
 	Shape []onnx.Dim
-	// Softmax and LogSoftmax are set when the model ends in one, over the last
-	// dimension; Before is then what goes into it.
+	// Softmax and LogSoftmax are set when the model ends in one, over the last dimension; Before is
+	// then what goes into it.
 	Softmax, LogSoftmax bool
 	Before              onnx.Value
 }
@@ -49,25 +49,21 @@ func (h Head) classes() (int64, error) {
 	return k, nil
 }
 
-// CrossEntropy is the cross-entropy of the logits and the classes in a new
-// input, labels int64 [N]:
+// CrossEntropy is the cross-entropy of the logits and the classes in a new input, labels int64 [N]:
 //
 //	−1/N·Σₙ log softmax(logits[n])[labels[n]]
 //
-// or, summed, without the 1/N, so that the gradient by each sample's input
-// does not depend on the others. Where the model ends in Softmax its logits
-// are what goes into that. A single logit z counts as that of class 1 against
-// class 0: ln(1 + e^{−z}) or ln(1 + e^{z}).
+// or, summed, without the 1/N, so that the gradient by each sample's input does not depend on the
+// others. Where the model ends in Softmax its logits are what goes into that. A single logit z
+// counts as that of class 1 against class 0: ln(1 + e^{−z}) or ln(1 + e^{z}).
 type CrossEntropy struct {
-	// Labels is the name of the input that it adds. "labels" in
-	// [DefaultCrossEntropy].
+	// Labels is the name of the input that it adds. "labels" in [DefaultCrossEntropy].
 	Labels string
 	// Sum leaves out the division by the batch size.
 	Sum bool
 }
 
-// DefaultCrossEntropy is the mean over the batch with labels in the input
-// "labels".
+// DefaultCrossEntropy is the mean over the batch with labels in the input "labels".
 func DefaultCrossEntropy() CrossEntropy { return CrossEntropy{Labels: "labels"} }
 
 // Name returns "loss".
@@ -112,8 +108,8 @@ func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	return s.Mean(each, false), nil
 }
 
-// Logit is the sum over the batch of one output of the model, Class ≥ 0, so
-// that the gradient by the input is, for each sample, that of its own logit.
+// Logit is the sum over the batch of one output of the model, Class ≥ 0, so that the gradient by
+// the input is, for each sample, that of its own logit.
 type Logit struct{ Class int64 }
 
 // Name returns "logit" and the class.
@@ -136,11 +132,10 @@ func (l Logit) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	return s.Sum(s.Slice(z, []int64{l.Class}, []int64{l.Class + 1}, []int64{1}, nil), false), nil
 }
 
-// Linear is Σ w·output with the weights in a new input of the output's shape:
-// any vector–Jacobian product.
+// Linear is Σ w·output with the weights in a new input of the output's shape: any vector–Jacobian
+// product.
 type Linear struct {
-	// Weights is the name of the input that it adds, "weights" in
-	// [DefaultLinear].
+	// Weights is the name of the input that it adds, "weights" in [DefaultLinear].
 	Weights string
 }
 
@@ -157,8 +152,7 @@ func (l Linear) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	return s.Sum(s.Mul(h.Logits, w), false), nil
 }
 
-// Existing takes a value that the graph has already as a loss; it must have
-// one element.
+// Existing takes a value that the graph has already as a loss; it must have one element.
 type Existing struct{ Value string }
 
 // Name returns the value's name.
@@ -184,8 +178,8 @@ func ParseLoss(s string) (Loss, error) {
 	return nil, fmt.Errorf("autodiff: unknown loss %q; there are cross-entropy, logit:K and linear", s)
 }
 
-// headOf describes output name of m, of which f is known, and returns the
-// sizes in probing of the symbols that it had to invent.
+// headOf describes output name of m, of which f is known, and returns the sizes in probing of the
+// symbols that it had to invent.
 func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact, fs facts) (Head, map[string][2]int64) {
 	h := Head{Logits: b.Value(name), DType: f.dtype, Dims: f.dims}
 	invented := make(map[string][2]int64)
@@ -217,8 +211,8 @@ func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact, fs facts) (Head
 	return h, invented
 }
 
-// inputSymbol returns the symbol of an input's dimension axis that had the
-// given sizes in probing, or "".
+// inputSymbol returns the symbol of an input's dimension axis that had the given sizes in probing,
+// or "".
 func inputSymbol(m *onnx.Model, fs facts, axis int, sizes [2]int64) string {
 	for _, in := range m.Inputs() {
 		f := fs[in.Name]

@@ -9,9 +9,10 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// TestKernelBlocks takes ∂w by gradients held in blocks: of convolutions from few channels, between full blocks and to
-// few channels with a bias, with strides, dilations and uneven padding, one sample and several (17 fill no blocks), and of values put side
-// by side along the channels. All of it, ∂x included, stays in blocks where the provider takes such groups.
+// TestKernelBlocks takes ∂w by gradients held in blocks: of convolutions from few channels, between
+// full blocks and to few channels with a bias, with strides, dilations and uneven padding, one
+// sample and several (17 fill no blocks), and of values put side by side along the channels. All of
+// it, ∂x included, stays in blocks where the provider takes such groups.
 func TestKernelBlocks(t *testing.T) {
 	rt := runtimetest.Open(t)
 	groups, err := autodiff.TakesGroups(t.Context(), autodiff.OnRuntime(rt))
@@ -46,7 +47,8 @@ func TestKernelBlocks(t *testing.T) {
 				wrt := append([]string{"x"}, autodiff.Trainable(m)...)
 				sameInputGradients(t, rt, m, in, wrt, autodiff.DefaultLinear(), batch)
 				_, g := inputGradients(t, rt, m, in, wrt, autodiff.DefaultLinear(), batch, true)
-				// What stays plain: ∂x of the first convolution, to three channels, and phases of strides.
+				// What stays plain: ∂x of the first convolution, to three channels, and phases of
+				// strides.
 				if n := g.Operators()["Conv"]; groups && n > 1 && len(w.Strides) == 0 && batch != 17 {
 					t.Errorf("%d convolutions are not in blocks", n)
 				}
@@ -55,8 +57,9 @@ func TestKernelBlocks(t *testing.T) {
 	}
 }
 
-// TestSmallPictures takes ∂w of convolutions of small pictures with many channels, from an input whose channels fill
-// blocks, which both a convolution in blocks and a product of plain values read.
+// TestSmallPictures takes ∂w of convolutions of small pictures with many channels, from an input
+// whose channels fill blocks, which both a convolution in blocks and a product of plain values
+// read.
 func TestSmallPictures(t *testing.T) {
 	rt := runtimetest.Open(t)
 	b := onnx.NewBuilder("small", 17)

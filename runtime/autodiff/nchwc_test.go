@@ -10,8 +10,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// inputGradients returns the gradients of m by wrt, weights being inputs, and
-// the graph that computes them.
+// inputGradients returns the gradients of m by wrt, weights being inputs, and the graph that
+// computes them.
 func inputGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]value, wrt []string, loss autodiff.Loss, batch int64, cpu bool) ([][]float64, *onnx.Model) {
 	t.Helper()
 	g, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{
@@ -46,8 +46,8 @@ func inputGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]value
 	return newRunner(t, rt, g.Model, feeds, outs, shapes).run(t), g.Model
 }
 
-// sameInputGradients compares the graph in the provider's blocks with the
-// plain one, both with weights as inputs.
+// sameInputGradients compares the graph in the provider's blocks with the plain one, both with
+// weights as inputs.
 func sameInputGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]value, wrt []string, loss autodiff.Loss, batch int64) {
 	t.Helper()
 	plain, _ := inputGradients(t, rt, m, in, wrt, loss, batch, false)
@@ -66,8 +66,8 @@ func sameInputGradients(t *testing.T, rt *rtType, m *onnx.Model, in map[string]v
 	}
 }
 
-// TestInputBlocks runs convolutions of all geometries, activations, pooling,
-// normalisation, sums and reductions in blocks with weights as inputs.
+// TestInputBlocks runs convolutions of all geometries, activations, pooling, normalisation, sums
+// and reductions in blocks with weights as inputs.
 func TestInputBlocks(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for i, s := range convShapes() {

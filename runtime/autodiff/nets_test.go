@@ -49,9 +49,8 @@ func (k *maker) build(y onnx.Value, classes int64) *onnx.Model {
 	return m
 }
 
-// vit is a vision transformer: patches of 4×4 of [N,3,16,16] by a
-// convolution, a class token, positions, two blocks of attention with two
-// heads and an MLP, 10 classes.
+// vit is a vision transformer: patches of 4×4 of [N,3,16,16] by a convolution, a class token,
+// positions, two blocks of attention with two heads and an MLP, 10 classes.
 func vit(t testing.TB, opset int64) *onnx.Model {
 	b := onnx.NewBuilder("vit", opset)
 	k := &maker{b: b, t: t, r: rng(21)}

@@ -12,54 +12,48 @@ import (
 
 // Options say what to differentiate, and by what.
 type Options struct {
-	// Wrt names the inputs and initialisers whose gradients are wanted. Empty
-	// means every real-valued input of the model.
+	// Wrt names the inputs and initialisers whose gradients are wanted. Empty means every
+	// real-valued input of the model.
 	Wrt []string
-	// Losses are the scalars to differentiate, at least one, with different
-	// names.
+	// Losses are the scalars to differentiate, at least one, with different names.
 	Losses []Loss
-	// Output names the output of the model that the losses read; "" takes the
-	// first that may hold real numbers.
+	// Output names the output of the model that the losses read; "" takes the first that may hold
+	// real numbers.
 	Output string
-	// Promote turns the wanted initialisers into inputs, in the order of Wrt,
-	// so that one session can run with changing weights. Otherwise they stay
-	// constants, of which gradients are returned all the same: convolutions
-	// run faster then, but new weights need a new session.
+	// Promote turns the wanted initialisers into inputs, in the order of Wrt, so that one session
+	// can run with changing weights. Otherwise they stay constants, of which gradients are returned
+	// all the same: convolutions run faster then, but new weights need a new session.
 	Promote bool
-	// Sizes fixes symbolic dimensions of the model, by symbol: the result is
-	// made for those sizes only, which lets more be computed in advance.
+	// Sizes fixes symbolic dimensions of the model, by symbol: the result is made for those sizes
+	// only, which lets more be computed in advance.
 	Sizes map[string]int64
-	// CPU makes the graph for onnxruntime's CPU provider: some operators are
-	// chosen that are fast there and not elsewhere. It stays ordinary ONNX
-	// unless all sizes are fixed: then it names the provider's operators for
-	// its blocked layout, for this machine's size of a block.
+	// CPU makes the graph for onnxruntime's CPU provider: some operators are chosen that are fast
+	// there and not elsewhere. It stays ordinary ONNX unless all sizes are fixed: then it names the
+	// provider's operators for its blocked layout, for this machine's size of a block.
 	CPU bool
-	// Rules adds rules, or replaces those of this package, under names such
-	// as "Conv" or "com.microsoft.FusedMatMul". A nil rule passes no gradient.
+	// Rules adds rules, or replaces those of this package, under names such as "Conv" or
+	// "com.microsoft.FusedMatMul". A nil rule passes no gradient.
 	Rules map[string]Rule
 }
 
-// Gradient is a model that returns losses and their gradients besides the
-// outputs it had.
+// Gradient is a model that returns losses and their gradients besides the outputs it had.
 type Gradient struct {
-	// Model has the outputs of the original model, then the losses, then the
-	// gradients.
+	// Model has the outputs of the original model, then the losses, then the gradients.
 	Model *onnx.Model
 	// Losses are the names of the outputs that hold the losses.
 	Losses []string
-	// Wrt are the names of the values differentiated by, and Promoted those
-	// among them that have become inputs.
+	// Wrt are the names of the values differentiated by, and Promoted those among them that have
+	// become inputs.
 	Wrt, Promoted []string
-	// ForwardNodes counts the nodes of the forward graph after folding, Nodes
-	// those of the whole.
+	// ForwardNodes counts the nodes of the forward graph after folding, Nodes those of the whole.
 	ForwardNodes, Nodes int
 
 	outputs map[[2]string]string
 }
 
-// Output returns the name of the output that holds the gradient of a loss
-// with respect to a value: "NAME.grad", or "LOSS.NAME.grad" where there are
-// several losses. It is "" for names that were not asked for.
+// Output returns the name of the output that holds the gradient of a loss with respect to a value:
+// "NAME.grad", or "LOSS.NAME.grad" where there are several losses. It is "" for names that were not
+// asked for.
 func (g *Gradient) Output(loss, wrt string) string { return g.outputs[[2]string{loss, wrt}] }
 
 // Validate reports all faults that show without running anything.
@@ -68,8 +62,7 @@ func (o Options) Validate(m *onnx.Model) error {
 	return err
 }
 
-// validate reports all faults that show without running anything, and
-// returns the wanted names.
+// validate reports all faults that show without running anything, and returns the wanted names.
 func (o Options) validate(m *onnx.Model) (wrt []string, err error) {
 	var errs []error
 	if len(o.Losses) == 0 {

@@ -8,8 +8,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// checkWindows refuses kernels, strides and dilations that are not positive:
-// onnxruntime divides by them.
+// checkWindows refuses kernels, strides and dilations that are not positive: onnxruntime divides by
+// them.
 func checkWindows(m *onnx.Model) error {
 	for _, n := range m.Nodes() {
 		for _, name := range []string{"kernel_shape", "strides", "dilations"} {
@@ -23,8 +23,7 @@ func checkWindows(m *onnx.Model) error {
 	return nil
 }
 
-// defaultOutput returns the first output that may hold real numbers, or else
-// the first.
+// defaultOutput returns the first output that may hold real numbers, or else the first.
 func defaultOutput(m *onnx.Model) string {
 	for _, o := range m.Outputs() {
 		if o.Kind != "tensor" || o.Type == onnx.Undefined || o.Type.IsFloat() {
@@ -34,8 +33,8 @@ func defaultOutput(m *onnx.Model) string {
 	return m.Outputs()[0].Name
 }
 
-// prepare brings the model to a known opset, sorts it, fixes sizes and
-// promotes the wanted initialisers.
+// prepare brings the model to a known opset, sorts it, fixes sizes and promotes the wanted
+// initialisers.
 func prepare(m *onnx.Model, promoted []string, opts Options) (*onnx.Model, error) {
 	if len(m.Outputs()) == 0 {
 		return nil, errors.New("autodiff: the model has no output")
@@ -65,8 +64,7 @@ func prepare(m *onnx.Model, promoted []string, opts Options) (*onnx.Model, error
 	return m.Promote(promoted...)
 }
 
-// targets lists the values that losses read, as far as that is known before
-// the losses are built.
+// targets lists the values that losses read, as far as that is known before the losses are built.
 func (o Options) targets(output string) []string {
 	var out []string
 	for _, l := range o.Losses {
@@ -79,8 +77,8 @@ func (o Options) targets(output string) []string {
 	return out
 }
 
-// addLosses builds the losses on top of the model and returns the names of
-// their values, and sizes for probing the inputs that they added.
+// addLosses builds the losses on top of the model and returns the names of their values, and sizes
+// for probing the inputs that they added.
 func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, opts Options) (_ *onnx.Model, losses []lossValue, sizes map[string][2]int64, err error) {
 	b := onnx.Extend(m)
 	var h Head

@@ -15,8 +15,8 @@ const maxRank = 12
 // shapesOutput is the one output of a graph made by shapeModel.
 const shapesOutput = "ucan.shapes"
 
-// shapeModel returns m with a single output: the shapes of the named values,
-// each padded to maxRank by −1.
+// shapeModel returns m with a single output: the shapes of the named values, each padded to maxRank
+// by −1.
 func shapeModel(m *onnx.Model, values []string) (*onnx.Model, error) {
 	m, err := m.WithOpset(max(m.Opset(""), 13))
 	if err != nil {
@@ -74,9 +74,8 @@ type fact struct {
 // facts maps the values of a graph to what is known of them.
 type facts map[string]fact
 
-// probe learns the types and shapes of all tensors of m's main graph. Symbolic
-// dimensions get the sizes given for their symbols in the two rounds, or 2
-// and 3.
+// probe learns the types and shapes of all tensors of m's main graph. Symbolic dimensions get the
+// sizes given for their symbols in the two rounds, or 2 and 3.
 func probe(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string][2]int64) (facts, error) {
 	return probeValues(ctx, eng, m, m.Values(), sizes)
 }
@@ -179,8 +178,8 @@ func valueTypes(ctx context.Context, eng Engine, m *onnx.Model, names []string) 
 	return types, nil
 }
 
-// probeInputs makes inputs for one round of probing. Dimensions that are not
-// fixed differ between the rounds; varies says whether there are any.
+// probeInputs makes inputs for one round of probing. Dimensions that are not fixed differ between
+// the rounds; varies says whether there are any.
 func probeInputs(m *onnx.Model, sizes map[string][2]int64, round int) (feeds []*onnxpb.TensorProto, varies bool, err error) {
 	symbols := make(map[string]int64)
 	for _, in := range m.Inputs() {

@@ -16,8 +16,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// randomGraph builds a small graph of smooth operators over x [N,6] in
-// float64, the shape of every value being [N,k].
+// randomGraph builds a small graph of smooth operators over x [N,6] in float64, the shape of every
+// value being [N,k].
 func randomGraph(r *rand.Rand) (*onnx.Model, error) {
 	b := onnx.NewBuilder("random", 17)
 	type val struct {
@@ -135,8 +135,7 @@ func TestRandomGraphs(t *testing.T) {
 	}
 }
 
-// FuzzRandomGraphs guards against combinations of operators whose rules do
-// not fit together.
+// FuzzRandomGraphs guards against combinations of operators whose rules do not fit together.
 func FuzzRandomGraphs(f *testing.F) {
 	rt := runtimetest.Open(f)
 	f.Add(uint64(1000))

@@ -6,8 +6,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// resizeRef is ONNX's Resize by scales or to sizes, along one axis after the
-// other.
+// resizeRef is ONNX's Resize by scales or to sizes, along one axis after the other.
 func resizeRef(x value, scales []float32, sizes []int64, attrs []onnx.Attr) []float64 {
 	b := onnx.NewBuilder("attributes", 17)
 	b.OutputUntyped("y", b.Op("Resize", []onnx.Value{b.Input("x", onnx.Float)}, attrs...))
@@ -49,8 +48,7 @@ func resizeRef(x value, scales []float32, sizes []int64, attrs []onnx.Attr) []fl
 	return data
 }
 
-// resizeWeights returns by how much each input position counts for output
-// position o.
+// resizeWeights returns by how much each input position counts for output position o.
 func resizeWeights(mode, transform, rounding string, o, in, out int64, scale float64) map[int64]float64 {
 	var at float64
 	switch transform {

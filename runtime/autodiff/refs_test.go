@@ -2,8 +2,8 @@ package autodiff_test
 
 import "math"
 
-// The operators that onnxruntime's CPU provider has no float64 kernel for,
-// straight from their definitions.
+// The operators that onnxruntime's CPU provider has no float64 kernel for, straight from their
+// definitions.
 
 func broadcastDims(a, b []int64) []int64 {
 	n := max(len(a), len(b))
@@ -63,8 +63,7 @@ func (w win) out(h, wd int64) (int64, int64) {
 	return (h+w.top+w.bottom-(w.kh-1)*w.dh-1)/w.sh + 1, (wd+w.left+w.right-(w.kw-1)*w.dw-1)/w.sw + 1
 }
 
-// convRef is the convolution of x [N,C,H,W] with w [O,C/G,kh,kw] and an
-// optional bias.
+// convRef is the convolution of x [N,C,H,W] with w [O,C/G,kh,kw] and an optional bias.
 func convRef(in []value, w win, group int64) []float64 {
 	x, k := in[0], in[1]
 	n, c, h, wd := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
@@ -95,8 +94,8 @@ func convRef(in []value, w win, group int64) []float64 {
 	return out
 }
 
-// convTransposeRef is the transposed convolution of x [N,C,H,W] with w
-// [C,O/G,kh,kw] and an optional bias, to spatial size oh × ow.
+// convTransposeRef is the transposed convolution of x [N,C,H,W] with w [C,O/G,kh,kw] and an
+// optional bias, to spatial size oh × ow.
 func convTransposeRef(in []value, w win, group, oh, ow int64) []float64 {
 	x, k := in[0], in[1]
 	n, c, h, wd := x.dims[0], x.dims[1], x.dims[2], x.dims[3]
@@ -127,8 +126,7 @@ func convTransposeRef(in []value, w win, group, oh, ow int64) []float64 {
 	return out
 }
 
-// averagePoolRef is the mean over the windows of x [N,C,H,W], oh × ow of
-// them.
+// averagePoolRef is the mean over the windows of x [N,C,H,W], oh × ow of them.
 func averagePoolRef(x value, w win, oh, ow int64, includePad bool) []float64 {
 	dims := []int64{x.dims[0], x.dims[1], oh, ow}
 	h, wd := x.dims[2], x.dims[3]
@@ -153,8 +151,8 @@ func averagePoolRef(x value, w win, oh, ow int64, includePad bool) []float64 {
 	return out
 }
 
-// groupNormRef normalises x [N,C,…] over each group of channels; scale and
-// shift are per channel, or per group when they are that many.
+// groupNormRef normalises x [N,C,…] over each group of channels; scale and shift are per channel,
+// or per group when they are that many.
 func groupNormRef(in []value, groups int64, eps float64) []float64 {
 	x := in[0]
 	n, c := x.dims[0], x.dims[1]

@@ -9,13 +9,12 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// minOpset is the opset that rules are written for; older models are
-// converted first.
+// minOpset is the opset that rules are written for; older models are converted first.
 const minOpset = 17
 
-// Differentiate returns the model with its losses and their gradients. Only
-// what the gradients need is computed. Operators without a rule are reported
-// together, as a [MissingRulesError], before anything runs.
+// Differentiate returns the model with its losses and their gradients. Only what the gradients need
+// is computed. Operators without a rule are reported together, as a [MissingRulesError], before
+// anything runs.
 func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options) (*Gradient, error) {
 	wrt, err := opts.validate(m)
 	if err != nil {
@@ -199,8 +198,7 @@ func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
 	return res, nil
 }
 
-// declareOutputs writes down the shapes of outputs that probing has fixed and
-// the model left open.
+// declareOutputs writes down the shapes of outputs that probing has fixed and the model left open.
 func (d *differ) declareOutputs(m *onnx.Model) (_ *onnx.Model, err error) {
 	for _, o := range m.Outputs() {
 		f, known := d.facts[o.Name]
@@ -222,8 +220,7 @@ func declared(m *onnx.Model, name string) []onnx.Dim {
 	return onnx.Dims(m.Initializer(name).GetDims()...)
 }
 
-// reachable marks the values that depend on a wanted one in a differentiable
-// way.
+// reachable marks the values that depend on a wanted one in a differentiable way.
 func (d *differ) reachable(m *onnx.Model) map[string]bool {
 	reach := make(map[string]bool)
 	for _, w := range d.wrt {
@@ -246,8 +243,7 @@ func (d *differ) reachable(m *onnx.Model) map[string]bool {
 	return reach
 }
 
-// pass walks the nodes backwards from one loss and returns the gradients of
-// the wanted values.
+// pass walks the nodes backwards from one loss and returns the gradients of the wanted values.
 func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l lossValue) (map[string]onnx.Value, error) {
 	f := d.facts[l.output]
 	if n, err := onnx.Elements(f.dims); err != nil || n != 1 {
@@ -315,8 +311,8 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	return grads, nil
 }
 
-// add returns p + q, two gradients of one value. When one is held in blocks
-// the other is brought there, and so is the sum.
+// add returns p + q, two gradients of one value. When one is held in blocks the other is brought
+// there, and so is the sum.
 func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.Value {
 	if !d.cpu || (!sh.blocked[p.Name()] && !sh.blocked[q.Name()]) {
 		return b.Add(p, q)
@@ -334,8 +330,8 @@ func (d *differ) apply(c *Context, parts map[string][]onnx.Value) (err error) {
 	if rule == nil {
 		return fmt.Errorf("no rule") // missing() has seen to it
 	}
-	// Rules index shapes and attributes of nodes that onnxruntime has
-	// accepted; what it lets pass all the same must not end the process.
+	// Rules index shapes and attributes of nodes that onnxruntime has accepted; what it lets pass
+	// all the same must not end the process.
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("the node is malformed: %v", r)

@@ -12,16 +12,15 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Rule makes the gradients of a node's inputs out of those of its outputs, by
-// adding operators to c.Builder. The result has at most one entry per input
-// of the node; the zero Value, or an entry that is missing, stands for no
-// gradient. Every gradient must have the shape of its input ([Context.Reduce]
-// undoes broadcasting). Only inputs for which c.Needs holds are worth making
-// one for.
+// Rule makes the gradients of a node's inputs out of those of its outputs, by adding operators to
+// c.Builder. The result has at most one entry per input of the node; the zero Value, or an entry
+// that is missing, stands for no gradient. Every gradient must have the shape of its input
+// ([Context.Reduce] undoes broadcasting). Only inputs for which c.Needs holds are worth making one
+// for.
 type Rule func(c *Context) ([]onnx.Value, error)
 
-// ErrNotDifferentiable is what errors are that say that a model has no
-// gradient, as [MissingRulesError] and [RuleError] do, for errors.Is.
+// ErrNotDifferentiable is what errors are that say that a model has no gradient, as
+// [MissingRulesError] and [RuleError] do, for errors.Is.
 var ErrNotDifferentiable = errors.New("autodiff: the model cannot be differentiated")
 
 // Is makes the error match [ErrNotDifferentiable].
@@ -30,8 +29,8 @@ func (e *MissingRulesError) Is(target error) bool { return target == ErrNotDiffe
 // Is makes the error match [ErrNotDifferentiable].
 func (e *RuleError) Is(target error) bool { return target == ErrNotDifferentiable }
 
-// MissingRulesError reports every node that stands between a wanted input and
-// a loss and has no rule.
+// MissingRulesError reports every node that stands between a wanted input and a loss and has no
+// rule.
 type MissingRulesError struct {
 	Nodes []MissingRule
 }
@@ -84,8 +83,8 @@ func (e *RuleError) Error() string {
 // Unwrap returns the cause.
 func (e *RuleError) Unwrap() error { return e.Err }
 
-// Operators returns the operators that have a rule, sorted; with
-// differentiable false, those that are known to pass no gradient.
+// Operators returns the operators that have a rule, sorted; with differentiable false, those that
+// are known to pass no gradient.
 func Operators(differentiable bool) []string {
 	var out []string
 	for op, r := range rules() {
@@ -105,9 +104,8 @@ func opKey(n *onnxpb.NodeProto) string {
 	return n.GetOpType()
 }
 
-// rules returns the registry. A nil rule marks an operator that passes no
-// gradient: its derivative is 0 wherever it exists, or its result is no real
-// number.
+// rules returns the registry. A nil rule marks an operator that passes no gradient: its derivative
+// is 0 wherever it exists, or its result is no real number.
 func rules() map[string]Rule {
 	return map[string]Rule{
 		// Element by element (rules_elementwise.go).

@@ -6,8 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// y = max(x, 0): ∂x = g where y > 0. The output serves as the mask, so that
-// the input need not be kept (and Conv and Relu may be fused).
+// y = max(x, 0): ∂x = g where y > 0. The output serves as the mask, so that the input need not be
+// kept (and Conv and Relu may be fused).
 func reluRule(c *Context) ([]onnx.Value, error) {
 	if c.shared.masked[c.Node.Output[0]] {
 		return one(c.Grad(0))
@@ -15,8 +15,7 @@ func reluRule(c *Context) ([]onnx.Value, error) {
 	return one(c.maskPositive(c.Grad(0), c.Out(0), c.OutDims(0)))
 }
 
-// y = x where x > 0, αx elsewhere: ∂x = g or αg. With α > 0 the output has
-// the sign of the input.
+// y = x where x > 0, αx elsewhere: ∂x = g or αg. With α > 0 the output has the sign of the input.
 func leakyReluRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	alpha := c.Float("alpha", 0.01)
@@ -67,8 +66,7 @@ func seluRule(c *Context) ([]onnx.Value, error) {
 	return one(b.Mul(c.Grad(0), b.Where(b.Greater(c.In(0), c.Scalar(0)), c.Scalar(gamma), slope)))
 }
 
-// y = max(0,x) + min(0, α(e^{x/α}−1)): ∂x = g where x > 0, g·e^{x/α}
-// elsewhere.
+// y = max(0,x) + min(0, α(e^{x/α}−1)): ∂x = g where x > 0, g·e^{x/α} elsewhere.
 func celuRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	x, zero := c.In(0), c.Scalar(0)
@@ -77,9 +75,8 @@ func celuRule(c *Context) ([]onnx.Value, error) {
 	return one(b.Mul(c.Grad(0), slope))
 }
 
-// y = x·Φ(x): ∂x = g(Φ(x) + x·φ(x)). With approximate="tanh",
-// y = x/2·(1+tanh u), u = √(2/π)(x + 0.044715x³):
-// ∂x = g/2·(1 + t + x(1−t²)u′), t = tanh u.
+// y = x·Φ(x): ∂x = g(Φ(x) + x·φ(x)). With approximate="tanh", y = x/2·(1+tanh u), u = √(2/π)(x +
+// 0.044715x³): ∂x = g/2·(1 + t + x(1−t²)u′), t = tanh u.
 func geluRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	x := c.In(0)
@@ -99,8 +96,7 @@ func geluRule(c *Context) ([]onnx.Value, error) {
 	return one(b.Mul(c.Grad(0), b.Add(cdf, b.Mul(x, phi))))
 }
 
-// y = x·min(max(x/6 + ½, 0), 1): ∂x = 0 for x ≤ −3, g for x ≥ 3, and
-// g(x/3 + ½) between.
+// y = x·min(max(x/6 + ½, 0), 1): ∂x = 0 for x ≤ −3, g for x ≥ 3, and g(x/3 + ½) between.
 func hardSwishRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	x := c.In(0)
@@ -160,6 +156,5 @@ func logSoftmaxRule(c *Context) ([]onnx.Value, error) {
 	return one(b.Sub(g, b.Mul(b.Exp(c.Out(0)), b.Sum(g, true, softmaxAxis(c)))))
 }
 
-// softmaxAxis is the axis by the rules of opset 13; older graphs have been
-// converted.
+// softmaxAxis is the axis by the rules of opset 13; older graphs have been converted.
 func softmaxAxis(c *Context) int64 { return onnx.AttrInt(c.Node, "axis", -1) }

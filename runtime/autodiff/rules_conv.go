@@ -7,8 +7,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// y = w ⋆ x + b: ∂x = w ⋆ᵀ g (convInput), ∂w = g ⋆ x (convWeight),
-// ∂b = Σ g over batch and space.
+// y = w ⋆ x + b: ∂x = w ⋆ᵀ g (convInput), ∂w = g ⋆ x (convWeight), ∂b = Σ g over batch and space.
 func convRule(c *Context) ([]onnx.Value, error) {
 	wd := c.InDims(1)
 	if len(wd) < 3 || !fixed(wd) {
@@ -45,8 +44,8 @@ func sumChannels(c *Context, g onnx.Value, rank int) onnx.Value {
 	return c.Builder.Sum(g, false, axes...)
 }
 
-// y = wᵀ ⋆ x + b: ∂x = w ⋆ g, ∂w is that of the convolution with x and g
-// exchanged, ∂b = Σ g over batch and space.
+// y = wᵀ ⋆ x + b: ∂x = w ⋆ g, ∂w is that of the convolution with x and g exchanged, ∂b = Σ g over
+// batch and space.
 func convTransposeRule(c *Context) ([]onnx.Value, error) {
 	wd := c.InDims(1)
 	if len(wd) < 3 || !fixed(wd) {
@@ -74,11 +73,10 @@ func convTransposeRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g
-// with the weights flipped in space and transposed in channels, which costs
-// what the forward does; otherwise a ConvTranspose, which costs two on the CPU
-// provider, or there a convolution for each phase of the stride
-// (convInputPhases). The weights are input wi of the node.
+// convInput returns ∂x of y = w ⋆ x. With stride 1 that is a convolution of g with the weights
+// flipped in space and transposed in channels, which costs what the forward does; otherwise a
+// ConvTranspose, which costs two on the CPU provider, or there a convolution for each phase of the
+// stride (convInputPhases). The weights are input wi of the node.
 func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 	b := c.Builder
 	if all(v.stride, 1) {
@@ -120,9 +118,8 @@ func convInput(c *Context, v conv, g onnx.Value, wi int) (onnx.Value, error) {
 	return b.Op("ConvTranspose", []onnx.Value{g, c.In(wi)}, attrs...), nil
 }
 
-// flipped returns the weights [O, C/G, k…] as [C, O/G, k…], reversed along
-// every kernel axis: computed here when they are constant, otherwise in the
-// graph.
+// flipped returns the weights [O, C/G, k…] as [C, O/G, k…], reversed along every kernel axis:
+// computed here when they are constant, otherwise in the graph.
 func flipped(c *Context, v conv, wi int) (onnx.Value, error) {
 	o, cg, rank := v.wd[0], v.wd[1], len(v.kernel)
 	og := o / v.group

@@ -14,32 +14,32 @@ func (v conv) groups() bool {
 	return v.group == 1 && len(v.kernel) == 2 && fixed(v.xd) && fixed(v.yd)
 }
 
-// groupedPays says whether groups pay: on the CPU provider, for images whose channels can be held in
-// blocks.
+// groupedPays says whether groups pay: on the CPU provider, for images whose channels can be held
+// in blocks.
 func (c *Context) groupedPays(v conv) bool {
 	return v.groups() && c.pictures(v.xd) && v.count() > 1 && !v.productPays()
 }
 
-// kernelPays says whether groups pay for images of few channels too: where the provider takes g as a
-// kernel as it is.
+// kernelPays says whether groups pay for images of few channels too: where the provider takes g as
+// a kernel as it is.
 func (c *Context) kernelPays(v conv) bool {
 	return v.groups() && c.shared.groups && c.pictures(v.yd) && v.count() > 1 &&
 		v.wd[0]*v.space() <= ortcpu.MaxKernel && (v.xd[0] <= 8 || v.xd[0]%blockSize == 0)
 }
 
-// convWeightGroups is ∂w as one convolution with a group for every sample of
-// the batch. Within a sample
+// convWeightGroups is ∂w as one convolution with a group for every sample of the batch. Within a
+// sample
 //
 //	∂w[o,i,r,s] = Σₕ Σₚ g[o,h,p]·x̄[i, h+r, p+s]
 //
-// is the convolution of x, channels last (what the provider makes of blocks at
-// the price of a copy), with g as its kernel. The columns of x and its channels
-// i are one axis, along which the kernel is dilated by the number of channels:
-// the result's columns are then (s, i), and what the provider gathers in its
-// cache for each element of g are runs of all s and i. Nothing else is copied.
+// is the convolution of x, channels last (what the provider makes of blocks at the price of a
+// copy), with g as its kernel. The columns of x and its channels i are one axis, along which the
+// kernel is dilated by the number of channels: the result's columns are then (s, i), and what the
+// provider gathers in its cache for each element of g are runs of all s and i. Nothing else is
+// copied.
 //
-// A stride becomes a dilation of the kernel, and a dilation along rows the
-// stride; for one along columns what lies between is left out of the result.
+// A stride becomes a dilation of the kernel, and a dilation along rows the stride; for one along
+// columns what lies between is left out of the result.
 func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
 	b := c.Builder
 	n, o, ch := v.xd[0], v.wd[0], v.wd[1]
@@ -107,10 +107,9 @@ func convWeightExchanged(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return turned(c.Builder, convWeightGroups(c, e, g, x)[0], v)
 }
 
-// weightStack collects the gradients of convolutions of one input that differ
-// in nothing but their weights, as those of a dense block do: their ∂w is one
-// convolution with the gradients stacked, and what it gathers of the input it
-// gathers once.
+// weightStack collects the gradients of convolutions of one input that differ in nothing but their
+// weights, as those of a dense block do: their ∂w is one convolution with the gradients stacked,
+// and what it gathers of the input it gathers once.
 type weightStack struct {
 	conv    conv
 	x       onnx.Value
@@ -129,9 +128,8 @@ func stackKey(n *onnxpb.NodeProto, wd []int64) string {
 	return key + onnx.AttrString(n, "auto_pad", "")
 }
 
-// findStacks lists the convolutions whose ∂w are better computed together: of
-// one group, by weights (ofWeights, and initialisers) that are wanted and that
-// nothing else reads.
+// findStacks lists the convolutions whose ∂w are better computed together: of one group, by weights
+// (ofWeights, and initialisers) that are wanted and that nothing else reads.
 func (d *differ) findStacks(m *onnx.Model, sh *shared, reach, ofWeights map[string]bool) {
 	if !sh.layout {
 		return
@@ -158,9 +156,9 @@ func (d *differ) findStacks(m *onnx.Model, sh *shared, reach, ofWeights map[stri
 	}
 }
 
-// weightsFirst moves the nodes that read nothing but initialisers, and what
-// such nodes make, to the front, so that in reverse they come after all others.
-// It returns how many they are, and what they make.
+// weightsFirst moves the nodes that read nothing but initialisers, and what such nodes make, to the
+// front, so that in reverse they come after all others. It returns how many they are, and what they
+// make.
 func weightsFirst(m *onnx.Model, fixed map[string]bool) (nodes []*onnxpb.NodeProto, count int, made map[string]bool) {
 	made = make(map[string]bool)
 	var rest []*onnxpb.NodeProto
@@ -177,8 +175,8 @@ func weightsFirst(m *onnx.Model, fixed map[string]bool) (nodes []*onnxpb.NodePro
 	return append(nodes, rest...), len(nodes), made
 }
 
-// stacks puts ∂w of the node off until the gradients of all convolutions like
-// it have been seen, and reports whether it did.
+// stacks puts ∂w of the node off until the gradients of all convolutions like it have been seen,
+// and reports whether it did.
 func (c *Context) stacks(v conv) bool {
 	if !c.groupedPays(v) {
 		return false
@@ -194,8 +192,7 @@ func (c *Context) stacks(v conv) bool {
 	return true
 }
 
-// unstack returns the gradients of the stacks that wait for nothing more, or of
-// all.
+// unstack returns the gradients of the stacks that wait for nothing more, or of all.
 func (c *Context) unstack(all bool) map[string]onnx.Value {
 	out := make(map[string]onnx.Value)
 	for _, s := range c.shared.stackOrder {

@@ -6,23 +6,22 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// phasesPay says whether ∂x of a strided convolution is computed by
-// convInputPhases: on the CPU provider, for pictures of fixed size in blocks of
-// channels, with weights that are known when the session is made.
+// phasesPay says whether ∂x of a strided convolution is computed by convInputPhases: on the CPU
+// provider, for pictures of fixed size in blocks of channels, with weights that are known when the
+// session is made.
 func (c *Context) phasesPay(v conv, wi int) bool {
 	return c.pictures(v.xd) && v.group == 1 && all(v.dilation, 1) && fixed(v.xd[2:]) && fixed(v.yd[2:]) &&
 		c.shared.fixed[c.Node.Input[wi]]
 }
 
-// convInputPhases is ∂x of a strided convolution by phases: along an axis with
-// stride s, the elements of ∂x at positions s·q + a, for one a, are a
-// convolution of stride 1 of g with every s-th row of the kernel, so nothing is
-// multiplied by the zeros between. For each phase a of the rows one convolution
-// makes all phases of the columns, as channels; channels last, these are the
-// columns of ∂x one after another, and the phases of the rows stand side by
-// side in its rows. So all moves are of whole rows, and the way from and to the
-// provider's blocks with channels last costs what it does anyway. Measured
-// against ConvTranspose, 3×3, stride 2, batch 128: half the time.
+// convInputPhases is ∂x of a strided convolution by phases: along an axis with stride s, the
+// elements of ∂x at positions s·q + a, for one a, are a convolution of stride 1 of g with every
+// s-th row of the kernel, so nothing is multiplied by the zeros between. For each phase a of the
+// rows one convolution makes all phases of the columns, as channels; channels last, these are the
+// columns of ∂x one after another, and the phases of the rows stand side by side in its rows. So
+// all moves are of whole rows, and the way from and to the provider's blocks with channels last
+// costs what it does anyway. Measured against ConvTranspose, 3×3, stride 2, batch 128: half the
+// time.
 func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 	b := c.Builder
 	if v.interleaves(c) {
@@ -54,15 +53,14 @@ func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 	return b.Transpose(d, 0, 3, 1, 2)
 }
 
-// interleaves says whether the phases are put together by interleave: where
-// they are all of one size, the same number of rows and columns, and the
-// provider's layout is named in the graph.
+// interleaves says whether the phases are put together by interleave: where they are all of one
+// size, the same number of rows and columns, and the provider's layout is named in the graph.
 func (v conv) interleaves(c *Context) bool {
 	return c.shared.layout && fixed(v.xd) && v.stride[0] == v.stride[1] && v.xd[2]%v.stride[0] == 0 && v.xd[3]%v.stride[1] == 0
 }
 
-// convInputInterleaved makes every phase of rows and columns by a convolution
-// of its own, which multiplies nothing by zeros, and interleaves them.
+// convInputInterleaved makes every phase of rows and columns by a convolution of its own, which
+// multiplies nothing by zeros, and interleaves them.
 func convInputInterleaved(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 	b, s := c.Builder, v.stride[0]
 	parts := make([]onnx.Value, s*s)
@@ -89,9 +87,9 @@ type interleaved struct {
 	dims   []int64
 }
 
-// interleave returns the picture of the given dimensions whose row s·i + a and
-// column s·j + e are row i and column j of part s·a + e, the zero Value standing
-// for zeros. Their sum with other parts is better taken before ([Context.addPhases]).
+// interleave returns the picture of the given dimensions whose row s·i + a and column s·j + e are
+// row i and column j of part s·a + e, the zero Value standing for zeros. Their sum with other parts
+// is better taken before ([Context.addPhases]).
 func (c *Context) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Value {
 	b := c.Builder
 	whole := slices.Clone(parts)
@@ -128,8 +126,8 @@ func (c *Context) addPhases(p, q onnx.Value) (onnx.Value, bool) {
 	return c.interleave(sum, a.stride, a.dims), true
 }
 
-// phases tells which rows of the kernel make some phases along an axis, and
-// where their convolution reads g.
+// phases tells which rows of the kernel make some phases along an axis, and where their convolution
+// reads g.
 type phases struct {
 	count     int64 // of phases
 	size      int64 // positions of each phase
@@ -143,8 +141,8 @@ type tap struct{ phase, row, offset int64 }
 
 func (p phases) width() int64 { return p.high - p.low + 1 }
 
-// phases lists the taps of count phases from the first on. x at s·q + a reads
-// kernel row r at g's position (s·q + a + begin − r)/s, where that is whole.
+// phases lists the taps of count phases from the first on. x at s·q + a reads kernel row r at g's
+// position (s·q + a + begin − r)/s, where that is whole.
 func (v conv) phases(axis int, first, count int64) phases {
 	s, in, out := v.stride[axis], v.xd[2+axis], v.yd[2+axis]
 	p := phases{count: count, size: (in + s - 1) / s}
@@ -163,9 +161,8 @@ func (v conv) phases(axis int, first, count int64) phases {
 	return p
 }
 
-// phaseWeights gathers the weights [O,C,kh,kw] of the convolution that makes
-// the phases across of one phase down, [phases·C, O, height, width], with zeros
-// where no row of the kernel falls.
+// phaseWeights gathers the weights [O,C,kh,kw] of the convolution that makes the phases across of
+// one phase down, [phases·C, O, height, width], with zeros where no row of the kernel falls.
 func (v conv) phaseWeights(c *Context, wi int, down, across phases) onnx.Value {
 	b := c.Builder
 	o, ch := v.wd[0], v.wd[1]
@@ -182,9 +179,9 @@ func (v conv) phaseWeights(c *Context, wi int, down, across phases) onnx.Value {
 	return b.Reshape(b.Transpose(w, 2, 1, 0, 3), count*ch, o, height, width)
 }
 
-// separates says whether ∂x, of few channels, is computed by convInputSeparate:
-// the provider fills up the channels of a convolution's result to a block, so
-// that ∂x of a picture with one channel costs what sixteen do.
+// separates says whether ∂x, of few channels, is computed by convInputSeparate: the provider fills
+// up the channels of a convolution's result to a block, so that ∂x of a picture with one channel
+// costs what sixteen do.
 func (c *Context) separates(v conv, wi int) bool {
 	if !c.cpu || v.group != 1 || len(v.kernel) != 2 || c.DType() != onnx.Float || !c.shared.fixed[c.Node.Input[wi]] {
 		return false
@@ -193,11 +190,10 @@ func (c *Context) separates(v conv, wi int) bool {
 	return v.wd[0]%blockSize == 0 && kh > 1 && v.wd[1]*kh <= blockSize && v.wd[0]*kw*(kh-1) > blockSize*kh
 }
 
-// convInputSeparate is the convolution of g with w [C,O,kh,kw] in steps: its
-// taps apart, or its rows where there are more taps than channels in a block,
-// as channels of one block; then each shifted to its place and all added up, by
-// convolutions of ones. Measured for one channel and a 3×3 kernel: 0.65 of the
-// time by rows, and 0.7 of that by taps.
+// convInputSeparate is the convolution of g with w [C,O,kh,kw] in steps: its taps apart, or its
+// rows where there are more taps than channels in a block, as channels of one block; then each
+// shifted to its place and all added up, by convolutions of ones. Measured for one channel and a
+// 3×3 kernel: 0.65 of the time by rows, and 0.7 of that by taps.
 func convInputSeparate(c *Context, v conv, t window, g, w onnx.Value) onnx.Value {
 	b := c.Builder
 	o, ch, kh, kw := v.wd[0], v.wd[1], v.kernel[0], v.kernel[1]

@@ -41,9 +41,8 @@ func convWeightShifts(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Reshape(b.Concat(-1, parts...), v.wd...)
 }
 
-// convWeightColumns stacks all shifts of the input, [N, k·C, P], and
-// multiplies once; with few channels that is little to copy, and the products
-// of the shifts apart would be thin.
+// convWeightColumns stacks all shifts of the input, [N, k·C, P], and multiplies once; with few
+// channels that is little to copy, and the products of the shifts apart would be thin.
 func convWeightColumns(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	xp := v.padded(c, x)
@@ -61,11 +60,10 @@ func convWeightColumns(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Transpose(b.Reshape(p, shape...), perm...)
 }
 
-// convWeightRows is for two spatial dimensions and stride 1. The shifts along
-// rows are taken on g instead of x: g followed by rows of zeros, k times, is
-// at once all k copies of g shifted down by 0, 1, … rows, each as long as the
-// padded input, and stacked. That leaves one product [k·O, P̄]·[P̄, C] for each
-// shift along columns: fewer copies and larger products.
+// convWeightRows is for two spatial dimensions and stride 1. The shifts along rows are taken on g
+// instead of x: g followed by rows of zeros, k times, is at once all k copies of g shifted down by
+// 0, 1, … rows, each as long as the padded input, and stacked. That leaves one product [k·O,
+// P̄]·[P̄, C] for each shift along columns: fewer copies and larger products.
 func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	kh, kw := v.kernel[0], v.kernel[1]
@@ -99,16 +97,15 @@ func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Transpose(dw, 0, 2, 1, 3)
 }
 
-// productPays says whether ∂w is computed by convWeightProduct: where a sample's
-// gradient is much larger than what it is made of, so that one gradient for each
-// sample, to be summed, would be the most of the work and of the memory (1.2 GB
-// for 512 channels and a batch of 128).
+// productPays says whether ∂w is computed by convWeightProduct: where a sample's gradient is much
+// larger than what it is made of, so that one gradient for each sample, to be summed, would be the
+// most of the work and of the memory (1.2 GB for 512 channels and a batch of 128).
 func (v conv) productPays() bool {
 	return v.wd[0] >= 8*v.space()
 }
 
-// convWeightProduct is one product over the batch and all positions, channels
-// last, of g with all shifts of x̄ side by side.
+// convWeightProduct is one product over the batch and all positions, channels last, of g with all
+// shifts of x̄ side by side.
 func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	var space, kernel []int64 // the axes of positions, behind channels and before them
@@ -131,8 +128,8 @@ func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Transpose(dw, slices.Concat([]int64{0, int64(1 + len(v.kernel))}, kernel)...)
 }
 
-// tiles reports whether the kernel cuts the input into patches: no overlap,
-// no padding, nothing left over.
+// tiles reports whether the kernel cuts the input into patches: no overlap, no padding, nothing
+// left over.
 func (v conv) tiles() bool {
 	if v.group != 1 || v.count() == 1 || !slices.Equal(v.kernel, v.stride) || !all(v.dilation, 1) || !all(v.begin, 0) || !all(v.end, 0) {
 		return false
@@ -161,8 +158,8 @@ func convWeightTiles(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	return b.Reshape(b.Sum(p, false, 0), v.wd...)
 }
 
-// convWeightSwapped is one convolution of x, batch and channels exchanged,
-// with g as its kernel: strides become dilations and the other way round.
+// convWeightSwapped is one convolution of x, batch and channels exchanged, with g as its kernel:
+// strides become dilations and the other way round.
 func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	rank := len(v.kernel)

@@ -10,8 +10,8 @@ import (
 //
 //	∂w[o,i,t] = Σₙ Σₚ g[n,o,p]·x̄[n,i,p·stride + t·dilation]
 //
-// with x̄ the padded input, o and i channels, t a position of the kernel, n a sample and p a position
-// of y.
+// with x̄ the padded input, o and i channels, t a position of the kernel, n a sample and p a
+// position of y.
 type weightMethod struct {
 	name string
 	// applies says where the formula holds, pays where it is to be preferred to those below it.
@@ -42,8 +42,8 @@ func weightMethods() []weightMethod {
 			return v.wd[1] <= fewChannels && v.count() > 1 && !c.kernelPays(v)
 		}, convWeightColumns},
 
-		// Forward and ∂w, batch 128, against groups: 0.75 of the time for 512 channels of 4×4, 0.85 for
-		// 256 of 4×4, 1.2 for 256 of 8×8.
+		// Forward and ∂w, batch 128, against groups: 0.75 of the time for 512 channels of 4×4, 0.85
+		// for 256 of 4×4, 1.2 for 256 of 8×8.
 		{"product", oneGroup, func(_ *Context, v conv) bool { return v.productPays() }, convWeightProduct},
 
 		// As groups, where y has few channels and so would fill little of a block.
@@ -53,9 +53,9 @@ func weightMethods() []weightMethod {
 			return c.shared.groups && v.wd[0] < blockSize && groupsPay(c, v)
 		}, convWeightExchanged},
 
-		// Batch 128, against a channel for each row of x and a kernel of g stacked with itself for the
-		// shifts by rows: 0.7–1 of the time, least for small pictures. That took 0.7 of one product per
-		// column of the kernel with copies of x̄ (rows).
+		// Batch 128, against a channel for each row of x and a kernel of g stacked with itself for
+		// the shifts by rows: 0.7–1 of the time, least for small pictures. That took 0.7 of one
+		// product per column of the kernel with copies of x̄ (rows).
 		{"groups", func(_ *Context, v conv) bool { return v.groups() }, groupsPay,
 			func(c *Context, v conv, x, g onnx.Value) onnx.Value { return convWeightGroups(c, v, x, g)[0] }},
 

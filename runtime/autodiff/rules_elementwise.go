@@ -6,8 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// In the formulas, g is the gradient of the output y, and every gradient is
-// summed down to its input's shape where the input was broadcast.
+// In the formulas, g is the gradient of the output y, and every gradient is summed down to its
+// input's shape where the input was broadcast.
 
 // binary applies f to the inputs that need a gradient and undoes broadcasting.
 func binary(c *Context, f func(i int) onnx.Value) ([]onnx.Value, error) {
@@ -139,8 +139,8 @@ func erfRule(c *Context) ([]onnx.Value, error) {
 	return one(b.Mul(c.Grad(0), b.Mul(e, c.Scalar(1.1283791670955126))))
 }
 
-// y = sin x: ∂x = g·cos x. onnxruntime has no cosine of float64 on the CPU;
-// there sin(x + π/2) takes its place.
+// y = sin x: ∂x = g·cos x. onnxruntime has no cosine of float64 on the CPU; there sin(x + π/2)
+// takes its place.
 func sinRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	if c.DType() == onnx.Double {
@@ -190,8 +190,8 @@ func whereRule(c *Context) ([]onnx.Value, error) {
 	})
 }
 
-// y = min(max(x, lo), hi): ∂x = g where lo < x < hi, ∂lo = Σ g where x < lo,
-// ∂hi = Σ g where x > hi; lo ≤ hi is taken for granted.
+// y = min(max(x, lo), hi): ∂x = g where lo < x < hi, ∂lo = Σ g where x < lo, ∂hi = Σ g where x >
+// hi; lo ≤ hi is taken for granted.
 func clipRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g, x, zero := c.Grad(0), c.In(0), c.Scalar(0)

@@ -21,8 +21,7 @@ func gemm(b *onnx.Builder, x, y onnx.Value, transA, transB bool, alpha float32) 
 	return b.Op("Gemm", []onnx.Value{x, y}, attrs...)
 }
 
-// y = αA′B′ + βC, A′ = A or Aᵀ, B′ = B or Bᵀ:
-// ∂A = αgB′ᵀ or αB′gᵀ, ∂B = αA′ᵀg or αgᵀA′, ∂C = βg.
+// y = αA′B′ + βC, A′ = A or Aᵀ, B′ = B or Bᵀ: ∂A = αgB′ᵀ or αB′gᵀ, ∂B = αA′ᵀg or αgᵀA′, ∂C = βg.
 func gemmRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g := c.Grad(0)
@@ -54,9 +53,8 @@ func gemmRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// y = AB over the last two dimensions, the others broadcast:
-// ∂A = gBᵀ, ∂B = Aᵀg. A vector counts as a row on the left and as a column on
-// the right.
+// y = AB over the last two dimensions, the others broadcast: ∂A = gBᵀ, ∂B = Aᵀg. A vector counts as
+// a row on the left and as a column on the right.
 func matMulRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g, x, y := c.Grad(0), c.In(0), c.In(1)
@@ -82,8 +80,8 @@ func matMulRule(c *Context) ([]onnx.Value, error) {
 	if c.Needs(1) {
 		var d onnx.Value
 		if len(yd) == 2 && len(xd) > 2 {
-			// One product over all leading dimensions at once, not a batch of
-			// products that are then added.
+			// One product over all leading dimensions at once, not a batch of products that are
+			// then added.
 			k, n := xd[len(xd)-1], gd[len(gd)-1]
 			if k > 0 && n > 0 {
 				d = gemm(b, b.Reshape(x, -1, k), b.Reshape(g, -1, n), true, false, 1)
@@ -100,8 +98,7 @@ func matMulRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// shaped gives d, of rank have, the shape of input i if that has another
-// rank.
+// shaped gives d, of rank have, the shape of input i if that has another rank.
 func (c *Context) shaped(d onnx.Value, i, have int) onnx.Value {
 	if len(c.InDims(i)) == have {
 		return d

@@ -6,8 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// y = max over windows. Windows that tile the input share the gradient among
-// equal maxima; of others the first maximum takes it all.
+// y = max over windows. Windows that tile the input share the gradient among equal maxima; of
+// others the first maximum takes it all.
 func maxPoolRule(c *Context) ([]onnx.Value, error) {
 	w, err := poolWindow(c)
 	if err != nil {
@@ -18,9 +18,9 @@ func maxPoolRule(c *Context) ([]onnx.Value, error) {
 	}
 	g := c.Grad(0)
 	if relu := c.shared.relus[c.Node.Input[0]]; relu && c.shared.readers[c.Node.Input[0]] == 1 {
-		// The input is a Relu's output that nothing else reads. Where the
-		// maximum is 0 that passes nothing on, elsewhere it passes all:
-		// masking here is masking there, with a fraction of the elements.
+		// The input is a Relu's output that nothing else reads. Where the maximum is 0 that passes
+		// nothing on, elsewhere it passes all: masking here is masking there, with a fraction of
+		// the elements.
 		c.shared.masked[c.Node.Input[0]] = true
 		g = c.maskPositive(g, c.Out(0), c.OutDims(0))
 	}
@@ -30,8 +30,8 @@ func maxPoolRule(c *Context) ([]onnx.Value, error) {
 	return one(maxPoolTiles(c, w, g))
 }
 
-// tile reports whether the windows cut the input into pieces: no overlap, no
-// padding, nothing left over.
+// tile reports whether the windows cut the input into pieces: no overlap, no padding, nothing left
+// over.
 func (w window) tile(in, out []int64) bool {
 	for a, k := range w.kernel {
 		if w.stride[a] != k || w.dilation[a] != 1 || w.begin[a] != 0 || w.end[a] != 0 || in[a] != k*out[a] {
@@ -41,8 +41,8 @@ func (w window) tile(in, out []int64) bool {
 	return true
 }
 
-// maxPoolTiles gives each window axes of its own, so that its maximum and
-// gradient broadcast over it.
+// maxPoolTiles gives each window axes of its own, so that its maximum and gradient broadcast over
+// it.
 func maxPoolTiles(c *Context, w window, g onnx.Value) onnx.Value {
 	b := c.Builder
 	wide, narrow, axes := []int64{0, 0}, []int64{0, 0}, []int64{}
@@ -56,11 +56,10 @@ func maxPoolTiles(c *Context, w window, g onnx.Value) onnx.Value {
 	return b.Reshape(b.Mul(mask, share), append([]int64{0, 0}, c.InDims(0)[2:]...)...)
 }
 
-// maxPoolBlocked is maxPoolTiles in the CPU provider's blocks. The window's
-// maximum, enlarged by Resize, less x is 0 at the maxima alone, and HardSigmoid
-// makes 1 of that and 0 of every number above 10⁻³⁸. With the provider's
-// operators named, the convolution that turns x's sign takes in the sum and the
-// HardSigmoid.
+// maxPoolBlocked is maxPoolTiles in the CPU provider's blocks. The window's maximum, enlarged by
+// Resize, less x is 0 at the maxima alone, and HardSigmoid makes 1 of that and 0 of every number
+// above 10⁻³⁸. With the provider's operators named, the convolution that turns x's sign takes in
+// the sum and the HardSigmoid.
 func maxPoolBlocked(c *Context, w window, g onnx.Value) onnx.Value {
 	b := c.Builder
 	ch := c.InDims(0)[1]
@@ -74,9 +73,8 @@ func maxPoolBlocked(c *Context, w window, g onnx.Value) onnx.Value {
 	return c.blocks(b.Mul(mask, c.enlarged(c.inBlocks(share, ch), w.kernel[0], w.kernel[1])))
 }
 
-// maxPoolIndices adds each element of g to the first maximum of its
-// window. The operator itself tells where that is: its second output holds
-// places in the whole tensor, counted in its elements.
+// maxPoolIndices adds each element of g to the first maximum of its window. The operator itself
+// tells where that is: its second output holds places in the whole tensor, counted in its elements.
 func maxPoolIndices(c *Context) ([]onnx.Value, error) {
 	if onnx.AttrInt(c.Node, "storage_order", 0) != 0 {
 		return nil, fmt.Errorf("column-major indices are not supported")

@@ -17,9 +17,9 @@ func zeroPad(c *Context, v onnx.Value, pads []int64) onnx.Value {
 	return v
 }
 
-// y = x[start:end:step] along some axes: ∂x = g with its elements back in
-// their places, zeros between. A negative step reverses g first; a step s
-// spreads g by inserting s−1 zeros after each element.
+// y = x[start:end:step] along some axes: ∂x = g with its elements back in their places, zeros
+// between. A negative step reverses g first; a step s spreads g by inserting s−1 zeros after each
+// element.
 func sliceRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	starts, _, err := c.ConstInts(1, "starts")
@@ -80,15 +80,14 @@ func sliceRule(c *Context) ([]onnx.Value, error) {
 	return one(zeroPad(c, g, pads))
 }
 
-// spread inserts step−1 zeros after every element of g along axis a, whose
-// size is n.
+// spread inserts step−1 zeros after every element of g along axis a, whose size is n.
 func spread(b *onnx.Builder, g onnx.Value, a int64, rank int, n, step int64) onnx.Value {
 	g = b.Unsqueeze(g, a+1)
 	pads := make([]int64, 2*(rank+1))
 	pads[int64(rank+1)+a+1] = step - 1
 	g = b.Pad(g, pads...)
-	// Dimensions behind the axis have moved by one, so 0 cannot stand for
-	// them; merge by a shape made of g's own.
+	// Dimensions behind the axis have moved by one, so 0 cannot stand for them; merge by a shape
+	// made of g's own.
 	s := b.Shape(g)
 	var parts []onnx.Value
 	if a > 0 {
@@ -104,9 +103,9 @@ func spread(b *onnx.Builder, g onnx.Value, a int64, rank int, n, step int64) onn
 	return b.ReshapeTo(g, b.Concat(0, parts...))
 }
 
-// y = x padded. Constant: ∂x = the inside of g. Reflect, edge and wrap copy
-// elements of x to the border; along each axis that is a matrix of zeros and
-// ones, whose transpose adds the border of g to where it came from.
+// y = x padded. Constant: ∂x = the inside of g. Reflect, edge and wrap copy elements of x to the
+// border; along each axis that is a matrix of zeros and ones, whose transpose adds the border of g
+// to where it came from.
 func padRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	rank := len(c.InDims(0))
@@ -155,8 +154,7 @@ func padRule(c *Context) ([]onnx.Value, error) {
 	return one(g)
 }
 
-// padSource returns which of n elements position j ∈ [−before, n+after) of a
-// padded axis shows.
+// padSource returns which of n elements position j ∈ [−before, n+after) of a padded axis shows.
 func padSource(mode string, j, n int64) int64 {
 	switch {
 	case mode == "edge" || n == 1:
@@ -169,9 +167,8 @@ func padSource(mode string, j, n int64) int64 {
 	return min(j, period-j)
 }
 
-// gatherMatrix returns the constant matrix M [len(src), n] with
-// M[i, src[i]] = 1, so that Mᵀ adds elements up where they came from. An
-// index of −1 leaves its row 0.
+// gatherMatrix returns the constant matrix M [len(src), n] with M[i, src[i]] = 1, so that Mᵀ adds
+// elements up where they came from. An index of −1 leaves its row 0.
 func gatherMatrix(c *Context, src []int64, n int64) onnx.Value {
 	data := make([]float32, int64(len(src))*n)
 	for i, s := range src {
@@ -186,8 +183,8 @@ func gatherMatrix(c *Context, src []int64, n int64) onnx.Value {
 	return v
 }
 
-// alongAxis multiplies g along axis a by the matrix m [size of a, n]:
-// out[…,j,…] = Σᵢ g[…,i,…]·m[i,j].
+// alongAxis multiplies g along axis a by the matrix m [size of a, n]: out[…,j,…] = Σᵢ
+// g[…,i,…]·m[i,j].
 func alongAxis(b *onnx.Builder, g onnx.Value, a, rank int, m onnx.Value) onnx.Value {
 	switch a {
 	case rank - 1:
@@ -203,14 +200,13 @@ func alongAxis(b *onnx.Builder, g onnx.Value, a, rank int, m onnx.Value) onnx.Va
 	return b.Transpose(b.MatMul(b.Transpose(g, perm...), m), perm...)
 }
 
-// gatherDense is the largest size of a gathered axis for which the rule uses
-// a matrix product; beyond it scatters.
+// gatherDense is the largest size of a gathered axis for which the rule uses a matrix product;
+// beyond it scatters.
 const gatherDense = 1024
 
-// y = x[…, indices, …] along an axis: ∂x adds every element of g to where it
-// came from. With one constant index that is padding with zeros; with a small
-// axis a product with the indicator matrix of the indices; otherwise a
-// ScatterND that adds.
+// y = x[…, indices, …] along an axis: ∂x adds every element of g to where it came from. With one
+// constant index that is padding with zeros; with a small axis a product with the indicator matrix
+// of the indices; otherwise a ScatterND that adds.
 func gatherRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	rank := len(c.InDims(0))
@@ -234,8 +230,7 @@ func gatherRule(c *Context) ([]onnx.Value, error) {
 		pads[axis], pads[rank+axis] = at, n-1-at
 		return one(zeroPad(c, b.Unsqueeze(g, int64(axis)), pads))
 	}
-	// Bring the indexed dimensions to the front and flatten them:
-	// g becomes [indices, rest].
+	// Bring the indexed dimensions to the front and flatten them: g becomes [indices, rest].
 	gr := len(c.OutDims(0))
 	perm := make([]int64, 0, gr)
 	for i := range idims {
@@ -267,8 +262,8 @@ func gatherRule(c *Context) ([]onnx.Value, error) {
 	return one(moveFirst(b, d, axis, rank))
 }
 
-// gatherVarying is gatherRule's product with the indicator matrix where
-// dimensions besides the axis vary from run to run.
+// gatherVarying is gatherRule's product with the indicator matrix where dimensions besides the axis
+// vary from run to run.
 func gatherVarying(c *Context, axis int, n int64, rest, perm []int64) ([]onnx.Value, error) {
 	b := c.Builder
 	if n > gatherDense {
@@ -303,8 +298,7 @@ func flatIndices(c *Context, n int64) onnx.Value {
 	return b.Where(b.Less(idx, b.Int64(0)), b.Add(idx, b.Int64(n)), idx)
 }
 
-// indicator returns the matrix [len(idx), n] with a 1 in column idx[i] of row
-// i.
+// indicator returns the matrix [len(idx), n] with a 1 in column idx[i] of row i.
 func indicator(c *Context, idx onnx.Value, n int64) onnx.Value {
 	b := c.Builder
 	cols := make([]int64, n)

@@ -6,8 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// perChannel gives a vector [C] the form in which it broadcasts against
-// [N, C, …] of the given rank.
+// perChannel gives a vector [C] the form in which it broadcasts against [N, C, …] of the given
+// rank.
 func perChannel(b *onnx.Builder, v onnx.Value, rank int) onnx.Value {
 	if rank <= 2 {
 		return v
@@ -29,9 +29,8 @@ func spatial(rank int) []int64 {
 	return axes
 }
 
-// y = (x−m)/√(v+ε)·s + t with given statistics m, v:
-// ∂x = g·s/√(v+ε), ∂s = Σ g(x−m)/√(v+ε), ∂t = Σ g,
-// ∂m = −s/√(v+ε)·Σ g, ∂v = −½·s·(v+ε)^{−3/2}·Σ g(x−m).
+// y = (x−m)/√(v+ε)·s + t with given statistics m, v: ∂x = g·s/√(v+ε), ∂s = Σ g(x−m)/√(v+ε), ∂t = Σ
+// g, ∂m = −s/√(v+ε)·Σ g, ∂v = −½·s·(v+ε)^{−3/2}·Σ g(x−m).
 func batchNormRule(c *Context) ([]onnx.Value, error) {
 	if onnx.AttrInt(c.Node, "training_mode", 0) != 0 {
 		return nil, fmt.Errorf("it is in training mode; build the batch statistics from ReduceMean to differentiate through them")
@@ -75,17 +74,16 @@ func normalised(c *Context, x onnx.Value, eps float64, axes []int64) (z, inv onn
 	return b.Mul(xc, inv), inv
 }
 
-// throughNorm returns ∂x of z = (x−mean)/√(var+ε) over axes for h = ∂z:
-// (h − mean(h) − z·mean(h·z))/√(var+ε).
+// throughNorm returns ∂x of z = (x−mean)/√(var+ε) over axes for h = ∂z: (h − mean(h) −
+// z·mean(h·z))/√(var+ε).
 func throughNorm(b *onnx.Builder, h, z, inv onnx.Value, axes []int64) onnx.Value {
 	d := b.Sub(h, b.Mean(h, true, axes...))
 	d = b.Sub(d, b.Mul(z, b.Mean(b.Mul(h, z), true, axes...)))
 	return b.Mul(d, inv)
 }
 
-// y = z·s + t, z = x normalised over the last axes: ∂x through z for g·s,
-// ∂s = Σ g·z, ∂t = Σ g. Where the operator can return its statistics they
-// are taken from there.
+// y = z·s + t, z = x normalised over the last axes: ∂x through z for g·s, ∂s = Σ g·z, ∂t = Σ g.
+// Where the operator can return its statistics they are taken from there.
 func layerNormRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g, rank := c.Grad(0), len(c.InDims(0))
@@ -114,8 +112,8 @@ func layerNormRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// y = z·s + t by channel, z = x normalised over space for each sample and
-// channel: as layerNormRule.
+// y = z·s + t by channel, z = x normalised over space for each sample and channel: as
+// layerNormRule.
 func instanceNormRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g, rank := c.Grad(0), len(c.InDims(0))
@@ -137,8 +135,8 @@ func instanceNormRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// y = z·s + t, z = x normalised over each group of channels. Scale and shift
-// are per channel from opset 21 on, per group before.
+// y = z·s + t, z = x normalised over each group of channels. Scale and shift are per channel from
+// opset 21 on, per group before.
 func groupNormRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	dims := c.InDims(0)
@@ -178,9 +176,8 @@ func groupNormRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
-// y = x·D^{−β}, D = k + α/n·Σ x² over a window of n channels:
-// ∂x = g·D^{−β} − 2αβ/n·x·Σ′ g·y/D, Σ′ over the channels whose window holds
-// this one.
+// y = x·D^{−β}, D = k + α/n·Σ x² over a window of n channels: ∂x = g·D^{−β} − 2αβ/n·x·Σ′ g·y/D, Σ′
+// over the channels whose window holds this one.
 func lrnRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	dims := c.InDims(0)
@@ -192,8 +189,7 @@ func lrnRule(c *Context) ([]onnx.Value, error) {
 	g, x := c.Grad(0), c.In(0)
 	before := (size - 1) / 2
 	after := size - 1 - before
-	// A mean over neighbouring channels is an average pooling of
-	// [N, 1, C, space].
+	// A mean over neighbouring channels is an average pooling of [N, 1, C, space].
 	channels := func(v onnx.Value, before, after int64) onnx.Value {
 		v = b.Reshape(v, 0, 1, dims[1], -1)
 		v = b.Op("AveragePool", []onnx.Value{v}, onnx.Ints("kernel_shape", size, 1),

@@ -6,8 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// poolWindow reads the window of a pooling node; end is widened or narrowed
-// to what the windows reach, which ceil_mode changes.
+// poolWindow reads the window of a pooling node; end is widened or narrowed to what the windows
+// reach, which ceil_mode changes.
 func poolWindow(c *Context) (window, error) {
 	in, out := c.InDims(0)[2:], c.OutDims(0)[2:]
 	if !fixed(in) || !fixed(out) {
@@ -16,11 +16,10 @@ func poolWindow(c *Context) (window, error) {
 	return windowOf(c.Node, onnx.AttrInts(c.Node, "kernel_shape"), in, out)
 }
 
-// y = sum over windows / divisor. A window sum is, along each axis, a matrix
-// of zeros and ones; ∂x is g/divisor multiplied by the transposes. What the
-// divisor is where a window reaches over the border depends on attributes and,
-// with ceil_mode, on the version of the operator: the operator itself tells,
-// by its means over ones.
+// y = sum over windows / divisor. A window sum is, along each axis, a matrix of zeros and ones; ∂x
+// is g/divisor multiplied by the transposes. What the divisor is where a window reaches over the
+// border depends on attributes and, with ceil_mode, on the version of the operator: the operator
+// itself tells, by its means over ones.
 func averagePoolRule(c *Context) ([]onnx.Value, error) {
 	w, err := poolWindow(c)
 	if err != nil {

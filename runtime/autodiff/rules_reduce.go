@@ -44,8 +44,8 @@ func reductionOf(c *Context) (reduction, error) {
 	return r, nil
 }
 
-// widen gives a value of the reduction's output shape back the dimensions it
-// dropped, as 1, so that it broadcasts against the input.
+// widen gives a value of the reduction's output shape back the dimensions it dropped, as 1, so that
+// it broadcasts against the input.
 func (r reduction) widen(b *onnx.Builder, v onnx.Value) onnx.Value {
 	if r.keep || len(r.axes) == 0 {
 		return v
@@ -53,8 +53,8 @@ func (r reduction) widen(b *onnx.Builder, v onnx.Value) onnx.Value {
 	return b.Unsqueeze(v, r.axes...)
 }
 
-// reduceRule wraps f, which makes the gradient from g and y, both widened;
-// what it returns is broadcast to the input's shape.
+// reduceRule wraps f, which makes the gradient from g and y, both widened; what it returns is
+// broadcast to the input's shape.
 func reduceRule(c *Context, f func(r reduction, g, y onnx.Value) onnx.Value) ([]onnx.Value, error) {
 	r, err := reductionOf(c)
 	if err != nil {
@@ -76,8 +76,8 @@ func reduceMeanRule(c *Context) ([]onnx.Value, error) {
 	})
 }
 
-// perElement divides g by the number of input elements per output element: n,
-// or a quotient of sizes where that varies.
+// perElement divides g by the number of input elements per output element: n, or a quotient of
+// sizes where that varies.
 func perElement(c *Context, g onnx.Value, n int64) onnx.Value {
 	b := c.Builder
 	if n > 0 {

@@ -9,11 +9,10 @@ import (
 // maxInterpolation bounds the matrix of one resized axis.
 const maxInterpolation = 1 << 24
 
-// y = x resized. Nearest, linear and cubic interpolation are linear in x and
-// work along one axis after the other: y = A₁A₂…x. The matrix of an axis is
-// found by resizing a unit matrix with the operator itself, so that every
-// coordinate transformation and rounding mode is followed exactly; ∂x is g
-// multiplied by the transposes.
+// y = x resized. Nearest, linear and cubic interpolation are linear in x and work along one axis
+// after the other: y = A₁A₂…x. The matrix of an axis is found by resizing a unit matrix with the
+// operator itself, so that every coordinate transformation and rounding mode is followed exactly;
+// ∂x is g multiplied by the transposes.
 func resizeRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	if onnx.AttrString(c.Node, "coordinate_transformation_mode", "") == "tf_crop_and_resize" {
@@ -46,8 +45,8 @@ func resizeRule(c *Context) ([]onnx.Value, error) {
 	return one(g)
 }
 
-// interpolation returns the matrix [out, in] by which Resize acts along axis
-// a, and whether it is the unit matrix.
+// interpolation returns the matrix [out, in] by which Resize acts along axis a, and whether it is
+// the unit matrix.
 func interpolation(c *Context, a int, in, out int64) (m onnx.Value, identity bool, err error) {
 	scale := float32(out) / float32(in)
 	if t := c.Const(2); t != nil {

@@ -13,8 +13,8 @@ func reshapeRule(c *Context) ([]onnx.Value, error) { return one(c.LikeInput(c.Gr
 // Identity: ∂x = g.
 func identityRule(c *Context) ([]onnx.Value, error) { return one(c.Grad(0)) }
 
-// Cast between real types: ∂x = g, cast back. (A cast to integers passes no
-// gradient and never comes here.)
+// Cast between real types: ∂x = g, cast back. (A cast to integers passes no gradient and never
+// comes here.)
 func castRule(c *Context) ([]onnx.Value, error) {
 	return one(c.Builder.Cast(c.Grad(0), c.InDType(0)))
 }
@@ -90,8 +90,7 @@ func concatVarying(c *Context, axis int64) ([]onnx.Value, error) {
 	return b.OpN("Split", len(sizes), []onnx.Value{c.Grad(0), b.Concat(0, sizes...)}, onnx.Int("axis", axis)), nil
 }
 
-// [y₁ y₂ …] = x along an axis: ∂x = the gradients joined, 0 for an output that
-// no loss depends on.
+// [y₁ y₂ …] = x along an axis: ∂x = the gradients joined, 0 for an output that no loss depends on.
 func splitRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	parts := make([]onnx.Value, len(c.Node.GetOutput()))

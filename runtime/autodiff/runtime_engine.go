@@ -10,8 +10,7 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// OnRuntime returns the [Engine] that runs graphs by rt on one thread of the
-// CPU provider.
+// OnRuntime returns the [Engine] that runs graphs by rt on one thread of the CPU provider.
 func OnRuntime(rt *runtime.Runtime) Engine { return &runtimeEngine{rt: rt} }
 
 type runtimeEngine struct{ rt *runtime.Runtime }
@@ -43,9 +42,8 @@ func (e *runtimeEngine) Infer(ctx context.Context, m *onnx.Model) (_ map[string]
 	return out, nil
 }
 
-// Eval runs m once. The caller of onnxruntime owns the memory of the outputs
-// and so must know their shapes first: where they are not declared, a first
-// run returns the shapes alone.
+// Eval runs m once. The caller of onnxruntime owns the memory of the outputs and so must know their
+// shapes first: where they are not declared, a first run returns the shapes alone.
 func (e *runtimeEngine) Eval(ctx context.Context, m *onnx.Model, inputs []*onnxpb.TensorProto) (_ map[string]*onnxpb.TensorProto, err error) {
 	var open []string
 	for _, o := range m.Outputs() {

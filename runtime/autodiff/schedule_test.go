@@ -12,8 +12,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// searchOrder is the order in which onnxruntime runs nodes: a depth-first
-// search back from the nodes that nothing reads, the last in the file first.
+// searchOrder is the order in which onnxruntime runs nodes: a depth-first search back from the
+// nodes that nothing reads, the last in the file first.
 func searchOrder(nodes []*onnxpb.NodeProto) []int {
 	maker := make(map[string]int)
 	read := make(map[int]bool)
@@ -53,9 +53,9 @@ func searchOrder(nodes []*onnxpb.NodeProto) []int {
 	return out
 }
 
-// TestScheduleLetsSumsBeInPlace follows the order in which onnxruntime will run gradient graphs of a residual network:
-// what a convolution adds to is read by nothing after it, so that no copy is made; and gradients by weights do not wait
-// for the gradients by values of all layers before.
+// TestScheduleLetsSumsBeInPlace follows the order in which onnxruntime will run gradient graphs of
+// a residual network: what a convolution adds to is read by nothing after it, so that no copy is
+// made; and gradients by weights do not wait for the gradients by values of all layers before.
 func TestScheduleLetsSumsBeInPlace(t *testing.T) {
 	eng := autodiff.OnRuntime(runtimetest.Open(t))
 	m := resnet20(t)

@@ -8,18 +8,16 @@ import (
 	"slices"
 )
 
-// Evaluate computes losses at the present values of the inputs that a
-// [ScoreFunction] moves, in the order of their names.
+// Evaluate computes losses at the present values of the inputs that a [ScoreFunction] moves, in the
+// order of their names.
 type Evaluate func(ctx context.Context) ([]float64, error)
 
 // ScoreOptions configure a [ScoreFunction].
 type ScoreOptions struct {
-	// Sigma is the standard deviation of the probing noise in the units of
-	// the values, > 0.
+	// Sigma is the standard deviation of the probing noise in the units of the values, > 0.
 	Sigma float64
-	// Pairs is the number of antithetic pairs of evaluations a step, ≥ 1. The
-	// error of the estimate falls with 1/√Pairs and grows with the number of
-	// values.
+	// Pairs is the number of antithetic pairs of evaluations a step, ≥ 1. The error of the estimate
+	// falls with 1/√Pairs and grows with the number of values.
 	Pairs int
 	// Seed makes the noise.
 	Seed uint64
@@ -37,14 +35,13 @@ func (o ScoreOptions) Validate() error {
 	return errors.Join(errs...)
 }
 
-// ScoreFunction estimates gradients from losses alone, for models with
-// operators that have no rule, or no derivative. It implements [Gradients]:
+// ScoreFunction estimates gradients from losses alone, for models with operators that have no rule,
+// or no derivative. It implements [Gradients]:
 //
 //	∇ E[L(v + σε)] ≈ 1/(2σ·pairs)·Σ (L(v + σε) − L(v − σε))·ε,  ε ~ N(0, I)
 //
-// which is unbiased for the loss smoothed by that noise (the score function of
-// the Gaussian; NES, Wierstra et al. 2014), not for the loss itself. It costs
-// 2·Pairs evaluations a step.
+// which is unbiased for the loss smoothed by that noise (the score function of the Gaussian; NES,
+// Wierstra et al. 2014), not for the loss itself. It costs 2·Pairs evaluations a step.
 type ScoreFunction struct {
 	opts   ScoreOptions
 	losses []string
@@ -58,8 +55,8 @@ type ScoreFunction struct {
 
 var _ Gradients = (*ScoreFunction)(nil)
 
-// NewScoreFunction estimates the gradients of the named losses, which eval
-// returns in that order, with respect to values, the memory that eval reads.
+// NewScoreFunction estimates the gradients of the named losses, which eval returns in that order,
+// with respect to values, the memory that eval reads.
 func NewScoreFunction(losses []string, values map[string][]float32, eval Evaluate, opts ScoreOptions) (*ScoreFunction, error) {
 	if err := opts.Validate(); err != nil {
 		return nil, err
@@ -78,8 +75,8 @@ func NewScoreFunction(losses []string, values map[string][]float32, eval Evaluat
 	return s, nil
 }
 
-// Step estimates losses and gradients. The noise of the k-th step depends on
-// the seed and k alone. The values are restored before it returns.
+// Step estimates losses and gradients. The noise of the k-th step depends on the seed and k alone.
+// The values are restored before it returns.
 func (s *ScoreFunction) Step(ctx context.Context) (err error) {
 	origin := make(map[string][]float32, len(s.values))
 	noise := make(map[string][]float64, len(s.values))

@@ -5,12 +5,11 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Trainable returns the names of the real-valued initialisers that a training
-// run usually changes, in the order in which the graph reads them: weights and
-// biases of convolutions and matrix products, scales and shifts of
-// normalisations, slopes of PRelu, tables of Gather, and what Add adds.
-// Statistics of BatchNormalization and the constants of Sub, Mul and Div,
-// which most often hold the normalisation of the input, are left out.
+// Trainable returns the names of the real-valued initialisers that a training run usually changes,
+// in the order in which the graph reads them: weights and biases of convolutions and matrix
+// products, scales and shifts of normalisations, slopes of PRelu, tables of Gather, and what Add
+// adds. Statistics of BatchNormalization and the constants of Sub, Mul and Div, which most often
+// hold the normalisation of the input, are left out.
 func Trainable(m *onnx.Model) []string {
 	seen := make(map[string]bool)
 	var out []string

@@ -9,8 +9,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// inputWeights keeps one session, which reads the weights where the caller
-// writes them.
+// inputWeights keeps one session, which reads the weights where the caller writes them.
 type inputWeights struct {
 	sess    *runtime.Session
 	in, out []*runtime.Tensor
@@ -115,9 +114,8 @@ func (w *constantWeights) close() error { return w.sess.Close() }
 // measureSteps is how many steps a mode is timed for; the best counts.
 const measureSteps = 3
 
-// measureExecutor opens the faster of the two modes, each step counted with
-// the renewal of the weights. Without weights among Wrt there is nothing to
-// choose.
+// measureExecutor opens the faster of the two modes, each step counted with the renewal of the
+// weights. Without weights among Wrt there is nothing to choose.
 func measureExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts ExecutorOptions) (*Executor, error) {
 	some := false
 	for _, w := range opts.Wrt {

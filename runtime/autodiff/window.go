@@ -8,8 +8,7 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// window is how a kernel moves over the spatial dimensions, with padding made
-// explicit.
+// window is how a kernel moves over the spatial dimensions, with padding made explicit.
 type window struct {
 	kernel, stride, dilation []int64
 	begin, end               []int64 // padding
@@ -30,9 +29,8 @@ func attrInts(n *onnxpb.NodeProto, name string, count int, def int64) ([]int64, 
 	return v, nil
 }
 
-// windowOf reads the attributes of a convolution or pooling whose kernel has
-// the given size. Where padding is automatic it follows from the spatial
-// sizes in and out of the node.
+// windowOf reads the attributes of a convolution or pooling whose kernel has the given size. Where
+// padding is automatic it follows from the spatial sizes in and out of the node.
 func windowOf(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
 	w := window{kernel: kernel}
 	rank := len(kernel)
@@ -74,8 +72,8 @@ func windowOf(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
 	return w, nil
 }
 
-// transposedWindow is windowOf for ConvTranspose, whose padding may follow
-// from a wanted output size.
+// transposedWindow is windowOf for ConvTranspose, whose padding may follow from a wanted output
+// size.
 func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
 	w, err := windowOf(n, kernel, out, in)
 	if err != nil {

@@ -9,8 +9,7 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Attr is a named attribute of a node, made by [Int], [Ints], [FloatAttr]
-// and the like.
+// Attr is a named attribute of a node, made by [Int], [Ints], [FloatAttr] and the like.
 type Attr struct {
 	p *onnxpb.AttributeProto
 }
@@ -40,6 +39,15 @@ func Str(name, v string) Attr {
 	return Attr{&onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte(v)}}
 }
 
+// Strs is an attribute of a list of strings.
+func Strs(name string, v ...string) Attr {
+	a := &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRINGS.Enum()}
+	for _, s := range v {
+		a.Strings = append(a.Strings, []byte(s))
+	}
+	return Attr{a}
+}
+
 // AttrsOf returns copies of the attributes of n, but for those named: for another node.
 func AttrsOf(n *onnxpb.NodeProto, except ...string) []Attr {
 	var out []Attr
@@ -67,8 +75,7 @@ func FindAttr(n *onnxpb.NodeProto, name string) *onnxpb.AttributeProto {
 	return nil
 }
 
-// AttrInt returns an integer attribute, or def when the node has none of the
-// name.
+// AttrInt returns an integer attribute, or def when the node has none of the name.
 func AttrInt(n *onnxpb.NodeProto, name string, def int64) int64 {
 	if a := FindAttr(n, name); a != nil {
 		return a.GetI()
@@ -76,8 +83,7 @@ func AttrInt(n *onnxpb.NodeProto, name string, def int64) int64 {
 	return def
 }
 
-// AttrFloat returns a float attribute, or def when the node has none of the
-// name.
+// AttrFloat returns a float attribute, or def when the node has none of the name.
 func AttrFloat(n *onnxpb.NodeProto, name string, def float32) float32 {
 	if a := FindAttr(n, name); a != nil {
 		return a.GetF()
@@ -85,8 +91,7 @@ func AttrFloat(n *onnxpb.NodeProto, name string, def float32) float32 {
 	return def
 }
 
-// AttrString returns a string attribute, or def when the node has none of
-// the name.
+// AttrString returns a string attribute, or def when the node has none of the name.
 func AttrString(n *onnxpb.NodeProto, name, def string) string {
 	if a := FindAttr(n, name); a != nil {
 		return string(a.GetS())
@@ -94,8 +99,7 @@ func AttrString(n *onnxpb.NodeProto, name, def string) string {
 	return def
 }
 
-// AttrInts returns a copy of an attribute of integers, nil when the node has
-// none of the name.
+// AttrInts returns a copy of an attribute of integers, nil when the node has none of the name.
 func AttrInts(n *onnxpb.NodeProto, name string) []int64 {
 	if a := FindAttr(n, name); a != nil {
 		return append([]int64{}, a.GetInts()...)
@@ -103,8 +107,7 @@ func AttrInts(n *onnxpb.NodeProto, name string) []int64 {
 	return nil
 }
 
-// AttrFloats returns a copy of an attribute of floats, nil when the node has
-// none of the name.
+// AttrFloats returns a copy of an attribute of floats, nil when the node has none of the name.
 func AttrFloats(n *onnxpb.NodeProto, name string) []float32 {
 	if a := FindAttr(n, name); a != nil {
 		return append([]float32{}, a.GetFloats()...)
@@ -112,9 +115,8 @@ func AttrFloats(n *onnxpb.NodeProto, name string) []float32 {
 	return nil
 }
 
-// ConstantValue returns the tensor that a Constant node stands for, in any of
-// its notations (value, value_float, value_ints, …), named after the node's
-// output.
+// ConstantValue returns the tensor that a Constant node stands for, in any of its notations (value,
+// value_float, value_ints, …), named after the node's output.
 func ConstantValue(n *onnxpb.NodeProto) (*onnxpb.TensorProto, error) {
 	if n.GetOpType() != "Constant" || NormalDomain(n.GetDomain()) != "" || len(n.GetOutput()) != 1 {
 		return nil, fmt.Errorf("onnx: node %s is no Constant", Describe(n))
@@ -145,8 +147,8 @@ func ConstantValue(n *onnxpb.NodeProto) (*onnxpb.TensorProto, error) {
 	return nil, fmt.Errorf("onnx: Constant %s holds no tensor of numbers", Describe(n))
 }
 
-// Describe names a node for messages: its operator and its name, or its
-// first output when it has no name.
+// Describe names a node for messages: its operator and its name, or its first output when it has no
+// name.
 func Describe(n *onnxpb.NodeProto) string {
 	op := n.GetOpType()
 	if d := NormalDomain(n.GetDomain()); d != "" {

@@ -10,13 +10,12 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// builderMinOpset is the oldest opset the typed operators of [Builder] are
-// written for: that of axes as inputs.
+// builderMinOpset is the oldest opset the typed operators of [Builder] are written for: that of
+// axes as inputs.
 const builderMinOpset = 13
 
-// Value is a tensor of a graph under construction. It belongs to the
-// [Builder] that made it. The zero Value stands for an omitted optional
-// input.
+// Value is a tensor of a graph under construction. It belongs to the [Builder] that made it. The
+// zero Value stands for an omitted optional input.
 type Value struct {
 	g    *graphState
 	name string
@@ -28,13 +27,12 @@ func (v Value) Name() string { return v.name }
 // IsZero reports whether v is the zero Value, an omitted input.
 func (v Value) IsZero() bool { return v.g == nil }
 
-// Builder builds a graph, operator by operator. Names of values are made
-// from the operator and the current scope and are unique; inputs,
-// initialisers and outputs have the names they are given.
+// Builder builds a graph, operator by operator. Names of values are made from the operator and the
+// current scope and are unique; inputs, initialisers and outputs have the names they are given.
 //
-// Errors are kept and returned by [Builder.Build], so that calls can be
-// nested: b.Relu(b.Add(x, y)). Shapes and types are checked by the runtime
-// that loads the model. A Builder is not safe for concurrent use.
+// Errors are kept and returned by [Builder.Build], so that calls can be nested: b.Relu(b.Add(x,
+// y)). Shapes and types are checked by the runtime that loads the model. A Builder is not safe for
+// concurrent use.
 type Builder struct {
 	g     *graphState
 	scope string
@@ -52,8 +50,7 @@ type graphState struct {
 	errs    []error
 }
 
-// NewBuilder starts an empty graph of the given name for an opset of at least
-// 13.
+// NewBuilder starts an empty graph of the given name for an opset of at least 13.
 func NewBuilder(name string, opset int64) *Builder {
 	p := &onnxpb.ModelProto{
 		ProducerName: proto.String("ucan"),
@@ -63,8 +60,8 @@ func NewBuilder(name string, opset int64) *Builder {
 	return newBuilder(p, opset)
 }
 
-// Extend starts from a copy of m, to which operators, inputs and outputs can
-// be added. The opset must be at least 13 (see [Model.WithOpset]).
+// Extend starts from a copy of m, to which operators, inputs and outputs can be added. The opset
+// must be at least 13 (see [Model.WithOpset]).
 func Extend(m *Model) *Builder {
 	return newBuilder(cloneSharing(m.p), m.Opset(""))
 }
@@ -87,8 +84,7 @@ func newBuilder(p *onnxpb.ModelProto, opset int64) *Builder {
 // Opset returns the version of the default operator set being built for.
 func (b *Builder) Opset() int64 { return b.g.opset }
 
-// Scope returns a builder of the same graph whose values and nodes are named
-// below name.
+// Scope returns a builder of the same graph whose values and nodes are named below name.
 func (b *Builder) Scope(name string) *Builder {
 	return &Builder{g: b.g, scope: b.scope + cleanName(name) + "/"}
 }
@@ -96,8 +92,7 @@ func (b *Builder) Scope(name string) *Builder {
 // Err returns the errors so far, joined, or nil.
 func (b *Builder) Err() error { return errors.Join(b.g.errs...) }
 
-// Fail records an error that [Builder.Build] will return, for helpers built
-// on top of the builder.
+// Fail records an error that [Builder.Build] will return, for helpers built on top of the builder.
 func (b *Builder) Fail(err error) Value {
 	b.g.errs = append(b.g.errs, err)
 	return Value{}
@@ -125,8 +120,8 @@ func (b *Builder) Input(name string, dt DType, dims ...Dim) Value {
 	return Value{b.g, name}
 }
 
-// Initializer adds a constant under the tensor's own name. The tensor must
-// not be changed afterwards.
+// Initializer adds a constant under the tensor's own name. The tensor must not be changed
+// afterwards.
 func (b *Builder) Initializer(t *onnxpb.TensorProto) Value {
 	if !b.claim("initialiser", t.GetName()) {
 		return Value{}
@@ -134,8 +129,7 @@ func (b *Builder) Initializer(t *onnxpb.TensorProto) Value {
 	return Value{b.g, b.g.w.Constant(t)}
 }
 
-// Tensor adds a constant of the given dimensions under a name derived from
-// base and the scope.
+// Tensor adds a constant of the given dimensions under a name derived from base and the scope.
 func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
 	t, err := NewTensor(b.fresh(base), dims, data)
 	if err != nil {
@@ -145,8 +139,8 @@ func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
 	return Value{b.g, b.g.w.Constant(t)}
 }
 
-// Ints returns a one-dimensional constant of int64: a shape, or axes. Equal
-// constants are stored once.
+// Ints returns a one-dimensional constant of int64: a shape, or axes. Equal constants are stored
+// once.
 func (b *Builder) Ints(v ...int64) Value {
 	key := fmt.Sprint("ints", v)
 	if c, ok := b.g.consts[key]; ok {
@@ -169,8 +163,8 @@ func (b *Builder) Int64(v int64) Value {
 	return c
 }
 
-// Scalar returns a scalar constant of a floating-point type, or of a signed
-// integer type for whole numbers.
+// Scalar returns a scalar constant of a floating-point type, or of a signed integer type for whole
+// numbers.
 func (b *Builder) Scalar(dt DType, v float64) Value {
 	key := fmt.Sprint("scalar ", dt, math.Float64bits(v))
 	if c, ok := b.g.consts[key]; ok {
@@ -196,8 +190,7 @@ func (b *Builder) Scalar(dt DType, v float64) Value {
 	return c
 }
 
-// Value returns an existing value of the graph by name, such as one of the
-// model given to [Extend].
+// Value returns an existing value of the graph by name, such as one of the model given to [Extend].
 func (b *Builder) Value(name string) Value {
 	if !b.g.defined[name] {
 		return b.Fail(fmt.Errorf("onnx: the graph has no value %q", name))
@@ -215,8 +208,8 @@ func (b *Builder) OpN(op string, n int, inputs []Value, attrs ...Attr) []Value {
 	return b.Custom("", op, n, inputs, attrs...)
 }
 
-// Custom adds an operator of any domain with n outputs. A domain that the
-// model does not import yet is imported in version 1.
+// Custom adds an operator of any domain with n outputs. A domain that the model does not import yet
+// is imported in version 1.
 func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr) []Value {
 	g := b.g
 	domain = NormalDomain(domain)
@@ -250,21 +243,20 @@ func (b *Builder) Custom(domain, op string, n int, inputs []Value, attrs ...Attr
 	return out
 }
 
-// Append copies a node of another graph with its inputs replaced; its
-// outputs get fresh names and are returned in order (zero for those the node
-// omits).
+// Append copies a node of another graph with its inputs replaced; its outputs get fresh names and
+// are returned in order (zero for those the node omits).
 func (b *Builder) Append(n *onnxpb.NodeProto, inputs []Value) []Value {
 	return b.Custom(n.GetDomain(), n.GetOpType(), len(n.GetOutput()), inputs, AttrsOf(n)...)
 }
 
-// Output makes v an output of the graph under the given name. A value made by
-// this builder takes that name; others are passed through an Identity.
+// Output makes v an output of the graph under the given name. A value made by this builder takes
+// that name; others are passed through an Identity.
 func (b *Builder) Output(name string, v Value, dt DType, dims ...Dim) {
 	b.output(name, v, infoProto(name, dt, dims, true))
 }
 
-// OutputUntyped is [Builder.Output] without a declaration of type and shape,
-// which readers then infer.
+// OutputUntyped is [Builder.Output] without a declaration of type and shape, which readers then
+// infer.
 func (b *Builder) OutputUntyped(name string, v Value) {
 	b.output(name, v, &onnxpb.ValueInfoProto{Name: &name})
 }
@@ -291,12 +283,10 @@ func (b *Builder) output(name string, v Value, info *onnxpb.ValueInfoProto) {
 	g.p.Graph.Output = append(g.p.Graph.Output, info)
 }
 
-// ClearOutputs removes the outputs declared so far, so that an extended model
-// can be given others.
+// ClearOutputs removes the outputs declared so far, so that an extended model can be given others.
 func (b *Builder) ClearOutputs() { b.g.p.Graph.Output = nil }
 
-// Build returns the model, or every error met while building it. The builder
-// may go on afterwards.
+// Build returns the model, or every error met while building it. The builder may go on afterwards.
 func (b *Builder) Build() (*Model, error) {
 	g := b.g
 	if err := b.Err(); err != nil {
@@ -321,9 +311,8 @@ func (b *Builder) Build() (*Model, error) {
 	return &Model{p: p}, nil
 }
 
-// ExtraOutput returns output i of the node that makes v, adding it where the
-// node omits it: the indices of a MaxPool, the statistics of a
-// LayerNormalization. It fails when no node makes v.
+// ExtraOutput returns output i of the node that makes v, adding it where the node omits it: the
+// indices of a MaxPool, the statistics of a LayerNormalization. It fails when no node makes v.
 func (b *Builder) ExtraOutput(v Value, i int) Value {
 	for _, n := range b.g.w.Nodes {
 		for _, o := range n.GetOutput() {

@@ -57,9 +57,8 @@ func (b *Builder) Tanh(x Value) Value { return b.Op("Tanh", []Value{x}) }
 // Softplus returns log(1+eˣ).
 func (b *Builder) Softplus(x Value) Value { return b.Op("Softplus", []Value{x}) }
 
-// Gelu returns x·Φ(x), Φ the standard normal distribution: the exact form. It
-// is the operator of opset 20, below that its definition in terms of Erf.
-// dt is the element type of x.
+// Gelu returns x·Φ(x), Φ the standard normal distribution: the exact form. It is the operator of
+// opset 20, below that its definition in terms of Erf. dt is the element type of x.
 func (b *Builder) Gelu(x Value, dt DType) Value {
 	if b.Opset() >= 20 {
 		return b.Op("Gelu", []Value{x})
@@ -94,8 +93,7 @@ func (b *Builder) Clip(x, lo, hi Value) Value { return b.Op("Clip", []Value{x, l
 // MatMul returns the matrix product, over the last two dimensions.
 func (b *Builder) MatMul(x, y Value) Value { return b.Op("MatMul", []Value{x, y}) }
 
-// Gemm returns x·w + bias for matrices, with w transposed on request; bias
-// may be zero.
+// Gemm returns x·w + bias for matrices, with w transposed on request; bias may be zero.
 func (b *Builder) Gemm(x, w, bias Value, transposeW bool) Value {
 	var attrs []Attr
 	if transposeW {
@@ -104,9 +102,8 @@ func (b *Builder) Gemm(x, w, bias Value, transposeW bool) Value {
 	return b.Op("Gemm", []Value{x, w, bias}, attrs...)
 }
 
-// Window describes how the kernel of a convolution or pooling moves over the
-// spatial dimensions. Empty fields mean strides and dilations of 1 and no
-// padding.
+// Window describes how the kernel of a convolution or pooling moves over the spatial dimensions.
+// Empty fields mean strides and dilations of 1 and no padding.
 type Window struct {
 	Kernel    []int64 // size; a convolution takes it from its weights
 	Strides   []int64
@@ -135,8 +132,8 @@ func (w Window) attrs(conv bool) []Attr {
 	return out
 }
 
-// Conv returns the convolution of x [N,C,…] with weights w [O,C/group,…] plus
-// bias [O], which may be zero.
+// Conv returns the convolution of x [N,C,…] with weights w [O,C/group,…] plus bias [O], which may
+// be zero.
 func (b *Builder) Conv(x, w, bias Value, win Window) Value {
 	return b.Op("Conv", []Value{x, w, bias}, win.attrs(true)...)
 }
@@ -146,8 +143,7 @@ func (b *Builder) MaxPool(x Value, win Window) Value {
 	return b.Op("MaxPool", []Value{x}, win.attrs(false)...)
 }
 
-// AveragePool returns the mean of every window of x [N,C,…], padding not
-// counted.
+// AveragePool returns the mean of every window of x [N,C,…], padding not counted.
 func (b *Builder) AveragePool(x Value, win Window) Value {
 	return b.Op("AveragePool", []Value{x}, win.attrs(false)...)
 }
@@ -155,14 +151,14 @@ func (b *Builder) AveragePool(x Value, win Window) Value {
 // GlobalAveragePool returns the means [N,C,1,…] over the spatial dimensions.
 func (b *Builder) GlobalAveragePool(x Value) Value { return b.Op("GlobalAveragePool", []Value{x}) }
 
-// BatchNorm normalises x [N,C,…] with given statistics [C]:
-// (x − mean)/√(variance + epsilon)·scale + bias.
+// BatchNorm normalises x [N,C,…] with given statistics [C]: (x − mean)/√(variance + epsilon)·scale
+// + bias.
 func (b *Builder) BatchNorm(x, scale, bias, mean, variance Value, epsilon float32) Value {
 	return b.Op("BatchNormalization", []Value{x, scale, bias, mean, variance}, FloatAttr("epsilon", epsilon))
 }
 
-// LayerNorm normalises x over the dimensions from axis on, then scales and
-// shifts it; bias may be zero. It needs opset 17.
+// LayerNorm normalises x over the dimensions from axis on, then scales and shifts it; bias may be
+// zero. It needs opset 17.
 func (b *Builder) LayerNorm(x, scale, bias Value, axis int64, epsilon float32) Value {
 	if b.Opset() < 17 {
 		return b.Fail(fmt.Errorf("onnx: LayerNormalization needs opset 17, the graph has %d", b.Opset()))
@@ -180,9 +176,9 @@ func (b *Builder) LogSoftmax(x Value, axis int64) Value {
 	return b.Op("LogSoftmax", []Value{x}, Int("axis", axis))
 }
 
-// Reduce adds one of the reductions: "ReduceSum", "ReduceMean", "ReduceMax",
-// "ReduceMin", "ReduceL2", "ReduceLogSumExp", … over the given axes, all when
-// there are none. keep leaves the reduced dimensions as 1.
+// Reduce adds one of the reductions: "ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin",
+// "ReduceL2", "ReduceLogSumExp", … over the given axes, all when there are none. keep leaves the
+// reduced dimensions as 1.
 func (b *Builder) Reduce(op string, x Value, keep bool, axes ...int64) Value {
 	attrs := []Attr{Int("keepdims", 0)}
 	if keep {
@@ -209,8 +205,8 @@ func (b *Builder) Mean(x Value, keep bool, axes ...int64) Value {
 	return b.Reduce("ReduceMean", x, keep, axes...)
 }
 
-// Reshape gives x the dimensions dims; one may be -1 (what remains), and 0
-// copies the dimension at its place.
+// Reshape gives x the dimensions dims; one may be -1 (what remains), and 0 copies the dimension at
+// its place.
 func (b *Builder) Reshape(x Value, dims ...int64) Value { return b.ReshapeTo(x, b.Ints(dims...)) }
 
 // ReshapeTo gives x the dimensions held by the one-dimensional value shape.
@@ -239,8 +235,7 @@ func (b *Builder) Transpose(x Value, perm ...int64) Value {
 // Concat joins values along axis.
 func (b *Builder) Concat(axis int64, vs ...Value) Value { return b.Op("Concat", vs, Int("axis", axis)) }
 
-// Slice takes [starts, ends) of the given axes with the given steps; nil
-// steps mean 1.
+// Slice takes [starts, ends) of the given axes with the given steps; nil steps mean 1.
 func (b *Builder) Slice(x Value, starts, ends, axes, steps []int64) Value {
 	in := []Value{x, b.Ints(starts...), b.Ints(ends...), b.Ints(axes...)}
 	if steps != nil {
@@ -249,8 +244,7 @@ func (b *Builder) Slice(x Value, starts, ends, axes, steps []int64) Value {
 	return b.Op("Slice", in)
 }
 
-// Pad adds zeros around x: pads holds the begin of every dimension, then the
-// end of every one.
+// Pad adds zeros around x: pads holds the begin of every dimension, then the end of every one.
 func (b *Builder) Pad(x Value, pads ...int64) Value {
 	return b.Op("Pad", []Value{x, b.Ints(pads...)})
 }
@@ -266,8 +260,8 @@ func (b *Builder) Expand(x, shape Value) Value { return b.Op("Expand", []Value{x
 // Shape returns the dimensions of x.
 func (b *Builder) Shape(x Value) Value { return b.Op("Shape", []Value{x}) }
 
-// ArgMax returns the index (int64) of the first maximum along axis, which
-// stays as 1 when keep is set.
+// ArgMax returns the index (int64) of the first maximum along axis, which stays as 1 when keep is
+// set.
 func (b *Builder) ArgMax(x Value, axis int64, keep bool) Value {
 	k := int64(0)
 	if keep {

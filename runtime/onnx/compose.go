@@ -10,16 +10,15 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Compose returns the model that feeds outputs of first into inputs of then.
-// The map wire names, for inputs of then, the output of first that they get;
-// with a nil map both must have exactly one, which are joined.
+// Compose returns the model that feeds outputs of first into inputs of then. The map wire names,
+// for inputs of then, the output of first that they get; with a nil map both must have exactly one,
+// which are joined.
 //
-// The result has the inputs of first followed by those of then that are not
-// wired, and the outputs of then followed by those of first that are not
-// wired. Inner names of then that first uses as well are replaced by fresh
-// ones; inputs and outputs keep their names, and where two of those collide,
-// Compose fails ([Model.Renamed] and [Model.Prefixed] help). Models of
-// different opsets are brought to the newer one ([Model.WithOpset]).
+// The result has the inputs of first followed by those of then that are not wired, and the outputs
+// of then followed by those of first that are not wired. Inner names of then that first uses as
+// well are replaced by fresh ones; inputs and outputs keep their names, and where two of those
+// collide, Compose fails ([Model.Renamed] and [Model.Prefixed] help). Models of different opsets
+// are brought to the newer one ([Model.WithOpset]).
 func Compose(first, then *Model, wire map[string]string) (*Model, error) {
 	wire = maps.Clone(wire) // rewired below
 	if wire == nil {
@@ -181,8 +180,7 @@ func join(p, q *onnxpb.ModelProto, wire map[string]string) error {
 	g.ValueInfo = append(g.ValueInfo, filter(g.Output, func(v *onnxpb.ValueInfoProto) bool { return wired[v.GetName()] })...)
 	g.ValueInfo = append(g.ValueInfo, h.ValueInfo...)
 	g.Output = slices.Concat(h.Output, rest)
-	// An output of then that is one of its wired inputs must not be declared
-	// twice.
+	// An output of then that is one of its wired inputs must not be declared twice.
 	outs := make(map[string]bool)
 	for _, v := range g.Output {
 		outs[v.GetName()] = true

@@ -10,8 +10,7 @@ import (
 // DType is the element type of a tensor, numbered as in the ONNX schema.
 type DType int32
 
-// The element types that tensors can be converted to and from Go slices for;
-// the schema has more.
+// The element types that tensors can be converted to and from Go slices for; the schema has more.
 const (
 	Undefined DType = 0
 	Float     DType = 1 // float32
@@ -70,8 +69,8 @@ func (d DType) String() string {
 	return fmt.Sprintf("dtype(%d)", int32(d))
 }
 
-// Size returns the bytes of one element, and 0 for strings, types packed into
-// parts of a byte, and unknown types.
+// Size returns the bytes of one element, and 0 for strings, types packed into parts of a byte, and
+// unknown types.
 func (d DType) Size() int {
 	switch d {
 	case Uint8, Int8, Bool:
@@ -90,8 +89,7 @@ func (d DType) Size() int {
 	return 0
 }
 
-// IsFloat reports whether d is a real floating-point type: those that
-// gradients exist for.
+// IsFloat reports whether d is a real floating-point type: those that gradients exist for.
 func (d DType) IsFloat() bool {
 	return d == Float || d == Double || d == Float16 || d == BFloat16
 }
@@ -99,8 +97,8 @@ func (d DType) IsFloat() bool {
 // Half is an IEEE 754 binary16 number as its bits.
 type Half uint16
 
-// HalfFromFloat32 rounds f to the nearest half, ties to even; what is too
-// large becomes an infinity.
+// HalfFromFloat32 rounds f to the nearest half, ties to even; what is too large becomes an
+// infinity.
 func HalfFromFloat32(f float32) Half {
 	b := math.Float32bits(f)
 	sign := uint16(b >> 16 & 0x8000)
@@ -127,8 +125,8 @@ func HalfFromFloat32(f float32) Half {
 	return Half(sign)
 }
 
-// roundEven rounds h up when the dropped rest is above half of a unit, or
-// equal to it and h odd. A carry into the exponent is what IEEE 754 wants.
+// roundEven rounds h up when the dropped rest is above half of a unit, or equal to it and h odd. A
+// carry into the exponent is what IEEE 754 wants.
 func roundEven(h, rest, half uint32) uint32 {
 	if rest > half || rest == half && h&1 == 1 {
 		h++

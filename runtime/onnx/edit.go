@@ -12,8 +12,8 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Values returns every name that the main graph defines: inputs,
-// initialisers and node outputs, sorted.
+// Values returns every name that the main graph defines: inputs, initialisers and node outputs,
+// sorted.
 func (m *Model) Values() []string {
 	seen := definedNames(m.p.Graph)
 	out := make([]string, 0, len(seen))
@@ -39,9 +39,9 @@ func definedNames(g *onnxpb.GraphProto) map[string]bool {
 	return seen
 }
 
-// WithOutputs returns a copy whose outputs are exactly the named values, in
-// that order; any value of the main graph may be named. Declared types are
-// kept where there are any, otherwise the reader infers them.
+// WithOutputs returns a copy whose outputs are exactly the named values, in that order; any value
+// of the main graph may be named. Declared types are kept where there are any, otherwise the reader
+// infers them.
 func (m *Model) WithOutputs(names ...string) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.Graph
@@ -75,9 +75,8 @@ func (m *Model) WithOutputs(names ...string) (*Model, error) {
 	})
 }
 
-// WithDim returns a copy in which dimension axis of the input or output of
-// the given name is declared as d. Declarations of inner values are dropped,
-// since they may contradict it.
+// WithDim returns a copy in which dimension axis of the input or output of the given name is
+// declared as d. Declarations of inner values are dropped, since they may contradict it.
 func (m *Model) WithDim(name string, axis int, d Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		found := false
@@ -102,10 +101,9 @@ func (m *Model) WithDim(name string, axis int, d Dim) (*Model, error) {
 	})
 }
 
-// WithBatch returns a copy in which the first dimension of every input and
-// every tensor output that has a declared shape of at least one dimension is
-// d. Declarations of inner values are dropped. It changes declarations only:
-// a graph that has its batch baked into a Reshape needs more.
+// WithBatch returns a copy in which the first dimension of every input and every tensor output that
+// has a declared shape of at least one dimension is d. Declarations of inner values are dropped. It
+// changes declarations only: a graph that has its batch baked into a Reshape needs more.
 func (m *Model) WithBatch(d Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		ini := initializerNames(p.Graph)
@@ -124,9 +122,8 @@ func (m *Model) WithBatch(d Dim) (*Model, error) {
 	})
 }
 
-// Promote returns a copy in which the named initialisers have become inputs
-// of the same type and shape, behind the existing inputs: trainable weights,
-// for instance.
+// Promote returns a copy in which the named initialisers have become inputs of the same type and
+// shape, behind the existing inputs: trainable weights, for instance.
 func (m *Model) Promote(names ...string) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.Graph
@@ -149,10 +146,9 @@ func (m *Model) Promote(names ...string) (*Model, error) {
 	})
 }
 
-// Demote returns a copy in which the input named as the tensor t has become a
-// constant of its value: the reverse of [Model.Promote]. Where the input
-// declares a type or a shape, t must have it. The tensor must not be changed
-// afterwards.
+// Demote returns a copy in which the input named as the tensor t has become a constant of its
+// value: the reverse of [Model.Promote]. Where the input declares a type or a shape, t must have
+// it. The tensor must not be changed afterwards.
 func (m *Model) Demote(t *onnxpb.TensorProto) (*Model, error) {
 	name := t.GetName()
 	in, ok := m.Input(name)
@@ -187,10 +183,9 @@ func fits(in ValueInfo, t *onnxpb.TensorProto) error {
 	return nil
 }
 
-// WithInitializers returns a copy with the initialisers of the same names
-// replaced by the given tensors: new weights, for instance. The tensors must
-// have the same element types and dimensions as before and must not be
-// changed afterwards.
+// WithInitializers returns a copy with the initialisers of the same names replaced by the given
+// tensors: new weights, for instance. The tensors must have the same element types and dimensions
+// as before and must not be changed afterwards.
 func (m *Model) WithInitializers(ts ...*onnxpb.TensorProto) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		at := make(map[string]int, len(p.Graph.Initializer))
@@ -212,8 +207,8 @@ func (m *Model) WithInitializers(ts ...*onnxpb.TensorProto) (*Model, error) {
 	})
 }
 
-// WithFloats returns a copy in which float32 initialisers, by name, have the
-// given values. It fails for names of none, and for another number of values.
+// WithFloats returns a copy in which float32 initialisers, by name, have the given values. It fails
+// for names of none, and for another number of values.
 func (m *Model) WithFloats(values map[string][]float32) (*Model, error) {
 	ts := make([]*onnxpb.TensorProto, 0, len(values))
 	for _, name := range slices.Sorted(maps.Keys(values)) {
@@ -230,8 +225,8 @@ func (m *Model) WithFloats(values map[string][]float32) (*Model, error) {
 	return m.WithInitializers(ts...)
 }
 
-// Renamed returns a copy in which values are called as the map says; names
-// that are not in it stay. It fails when two values would get one name.
+// Renamed returns a copy in which values are called as the map says; names that are not in it stay.
+// It fails when two values would get one name.
 func (m *Model) Renamed(names map[string]string) (*Model, error) {
 	defined := definedNames(m.p.Graph)
 	all := make(map[string]bool)
@@ -257,8 +252,8 @@ func (m *Model) Renamed(names map[string]string) (*Model, error) {
 	})
 }
 
-// Prefixed returns a copy in which the names of all values and nodes, those
-// in subgraphs included, begin with the given prefix.
+// Prefixed returns a copy in which the names of all values and nodes, those in subgraphs included,
+// begin with the given prefix.
 func (m *Model) Prefixed(prefix string) *Model {
 	p := cloneSharing(m.p)
 	renameGraph(p.Graph, func(s string) string { return prefix + s }, func(n *onnxpb.NodeProto) {
@@ -269,8 +264,8 @@ func (m *Model) Prefixed(prefix string) *Model {
 	return &Model{p: p}
 }
 
-// renameGraph applies f to every non-empty value name in g and its
-// subgraphs, and node to every node when it is given.
+// renameGraph applies f to every non-empty value name in g and its subgraphs, and node to every
+// node when it is given.
 func renameGraph(g *onnxpb.GraphProto, f func(string) string, node func(*onnxpb.NodeProto)) {
 	apply := func(s string) string {
 		if s == "" {
@@ -327,9 +322,9 @@ func cleanName(s string) string {
 	}, s)
 }
 
-// WithoutInitializerInputs returns a copy whose initialisers are no longer
-// listed among the inputs, as IR version 4 allows. Listed ones may be
-// overridden by a run, so that a runtime cannot treat them as constants.
+// WithoutInitializerInputs returns a copy whose initialisers are no longer listed among the inputs,
+// as IR version 4 allows. Listed ones may be overridden by a run, so that a runtime cannot treat
+// them as constants.
 func (m *Model) WithoutInitializerInputs() (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		ini := initializerNames(p.Graph)
@@ -339,9 +334,8 @@ func (m *Model) WithoutInitializerInputs() (*Model, error) {
 	})
 }
 
-// WithDeclared returns a copy in which the input or output of the given name
-// is declared as a tensor of the given type and shape, whatever was declared
-// before.
+// WithDeclared returns a copy in which the input or output of the given name is declared as a
+// tensor of the given type and shape, whatever was declared before.
 func (m *Model) WithDeclared(name string, dt DType, dims ...Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		found := false

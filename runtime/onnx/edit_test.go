@@ -34,8 +34,7 @@ func demo(t testing.TB) *onnx.Model {
 	return m
 }
 
-// TestEditsLeaveTheOriginal applies every edit and compares the original with
-// a copy made before.
+// TestEditsLeaveTheOriginal applies every edit and compares the original with a copy made before.
 func TestEditsLeaveTheOriginal(t *testing.T) {
 	m := demo(t)
 	before := m.Clone()
@@ -202,8 +201,7 @@ func TestSortedAndDead(t *testing.T) {
 	}
 }
 
-// TestUnknownFieldsStay puts a field of a future schema into model and graph
-// and edits.
+// TestUnknownFieldsStay puts a field of a future schema into model and graph and edits.
 func TestUnknownFieldsStay(t *testing.T) {
 	m, err := demo(t).Edit(func(p *onnxpb.ModelProto) error {
 		p.ProtoReflect().SetUnknown(protoreflect.RawFields{0xa2, 0x06, 0x02, 'h', 'i'}) // field 100
@@ -286,8 +284,7 @@ func roundTrip[A, B onnx.Element](t *testing.T, a []A, b []B) {
 	}
 }
 
-// TestHalf converts every half to float32 and back, and rounds values between
-// neighbours.
+// TestHalf converts every half to float32 and back, and rounds values between neighbours.
 func TestHalf(t *testing.T) {
 	for i := range 1 << 16 {
 		h := onnx.Half(i)

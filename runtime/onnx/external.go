@@ -16,12 +16,12 @@ import (
 	"ucan/runtime/onnx/sidefile"
 )
 
-// ErrOutside is the error, possibly wrapped, for external data whose path
-// leads out of the model's folder.
+// ErrOutside is the error, possibly wrapped, for external data whose path leads out of the model's
+// folder.
 var ErrOutside = errors.New("external data lies outside the model's folder")
 
-// ExternalTensors returns the names of the tensors whose data is in another
-// file, those inside subgraphs and attributes included.
+// ExternalTensors returns the names of the tensors whose data is in another file, those inside
+// subgraphs and attributes included.
 func (m *Model) ExternalTensors() []string {
 	var out []string
 	_ = eachTensor(m.p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
@@ -33,14 +33,13 @@ func (m *Model) ExternalTensors() []string {
 	return out
 }
 
-// LoadExternal returns a copy of the model with all external data read in
-// from files below dir, under the limits given.
+// LoadExternal returns a copy of the model with all external data read in from files below dir,
+// under the limits given.
 //
-// A path must be relative and stay below dir, after following symbolic
-// links too; it must name a regular file. In the cache of a model hub, links
-// may lead to its blobs: see package sidefile. Offset, length and dimensions must
-// agree with each other and with the size of the file before anything is
-// allocated.
+// A path must be relative and stay below dir, after following symbolic links too; it must name a
+// regular file. In the cache of a model hub, links may lead to its blobs: see package sidefile.
+// Offset, length and dimensions must agree with each other and with the size of the file before
+// anything is allocated.
 func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
 	if err := lim.Validate(); err != nil {
 		return nil, err
@@ -129,8 +128,8 @@ func openError(location string, err error) error {
 	return fmt.Errorf("onnx: external file %q: %w", location, err)
 }
 
-// externalFields reads and checks the description of external data; length
-// is -1 when it is not given.
+// externalFields reads and checks the description of external data; length is -1 when it is not
+// given.
 func externalFields(t *onnxpb.TensorProto) (location string, offset, length int64, err error) {
 	length = -1
 	for _, e := range t.GetExternalData() {
@@ -156,9 +155,8 @@ func externalFields(t *onnxpb.TensorProto) (location string, offset, length int6
 	return location, offset, length, nil
 }
 
-// eachTensor calls f for every tensor of the graph, its nodes' attributes and
-// subgraphs, and puts what f returns in its place. With an f that returns
-// its argument it changes nothing.
+// eachTensor calls f for every tensor of the graph, its nodes' attributes and subgraphs, and puts
+// what f returns in its place. With an f that returns its argument it changes nothing.
 func eachTensor(g *onnxpb.GraphProto, f func(*onnxpb.TensorProto) (*onnxpb.TensorProto, error)) error {
 	for i, t := range g.GetInitializer() {
 		u, err := f(t)
@@ -199,10 +197,9 @@ func eachTensor(g *onnxpb.GraphProto, f func(*onnxpb.TensorProto) (*onnxpb.Tenso
 	return nil
 }
 
-// WriteExternal writes the model to path and every initialiser of at least
-// threshold bytes to the file path + ".data" beside it, aligned to 4096
-// bytes. It is the way to write models over 2 GiB. Both files appear
-// complete or not at all; the data file comes first.
+// WriteExternal writes the model to path and every initialiser of at least threshold bytes to the
+// file path + ".data" beside it, aligned to 4096 bytes. It is the way to write models over 2 GiB.
+// Both files appear complete or not at all; the data file comes first.
 func (m *Model) WriteExternal(path string, threshold int) error {
 	p := cloneSharing(m.p)
 	name := filepath.Base(path) + ".data"

@@ -15,8 +15,7 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// externalModel is a model whose one initialiser claims to be in another
-// file.
+// externalModel is a model whose one initialiser claims to be in another file.
 func externalModel(t testing.TB, dims []int64, fields map[string]string) []byte {
 	t.Helper()
 	b := onnx.NewBuilder("external", 17)

@@ -7,9 +7,9 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// ErrUnresolved is the error, possibly wrapped, for a node whose meaning the file does
-// not determine: an attribute by reference outside a function, a function that calls
-// itself, two functions of one name, or an expansion without end.
+// ErrUnresolved is the error, possibly wrapped, for a node whose meaning the file does not
+// determine: an attribute by reference outside a function, a function that calls itself, two
+// functions of one name, or an expansion without end.
 var ErrUnresolved = errors.New("onnx: unresolved")
 
 // Library holds a model's local functions.
@@ -35,8 +35,7 @@ func (m *Model) Library() *Library {
 	return l
 }
 
-// Opset returns the version of an operator domain inside f, or in the main graph where
-// f is nil.
+// Opset returns the version of an operator domain inside f, or in the main graph where f is nil.
 func (l *Library) Opset(f *onnxpb.FunctionProto, domain string) int64 {
 	if v := opsetOf(f.GetOpsetImport(), domain); v > 0 {
 		return v
@@ -44,9 +43,9 @@ func (l *Library) Opset(f *onnxpb.FunctionProto, domain string) int64 {
 	return opsetOf(l.model, domain)
 }
 
-// Function returns the local function that n calls, or nil where n is an operator. A
-// function that is defined twice, or in a domain of onnxruntime's own operators, where
-// it is unclear which of the two runs, is an error.
+// Function returns the local function that n calls, or nil where n is an operator. A function that
+// is defined twice, or in a domain of onnxruntime's own operators, where it is unclear which of the
+// two runs, is an error.
 func (l *Library) Function(n *onnxpb.NodeProto) (*onnxpb.FunctionProto, error) {
 	key := functionName{NormalDomain(n.GetDomain()), n.GetOpType(), n.GetOverload()}
 	f := l.byName[key]
@@ -66,8 +65,8 @@ func (l *Library) Function(n *onnxpb.NodeProto) (*onnxpb.FunctionProto, error) {
 // Attributes are the attributes of one call of a function, by name.
 type Attributes map[string]*onnxpb.AttributeProto
 
-// CallAttributes returns the attributes that the body of f sees when the node calls it,
-// defaults included. The node must be resolved itself.
+// CallAttributes returns the attributes that the body of f sees when the node calls it, defaults
+// included. The node must be resolved itself.
 func CallAttributes(f *onnxpb.FunctionProto, n *onnxpb.NodeProto) Attributes {
 	attrs := Attributes{}
 	for _, a := range f.GetAttributeProto() {
@@ -79,9 +78,9 @@ func CallAttributes(f *onnxpb.FunctionProto, n *onnxpb.NodeProto) Attributes {
 	return attrs
 }
 
-// Resolve returns n with every attribute by reference replaced by that of the call;
-// an attribute that the call leaves out is left out. call is nil outside functions,
-// where references are an error. A node without references is returned as it is.
+// Resolve returns n with every attribute by reference replaced by that of the call; an attribute
+// that the call leaves out is left out. call is nil outside functions, where references are an
+// error. A node without references is returned as it is.
 func Resolve(n *onnxpb.NodeProto, call Attributes) (*onnxpb.NodeProto, error) {
 	found := false
 	for _, a := range n.GetAttribute() {

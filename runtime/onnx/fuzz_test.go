@@ -10,8 +10,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// FuzzParse guards against files that crash the reader or its accessors. What
-// is read must be written and read again without loss.
+// FuzzParse guards against files that crash the reader or its accessors. What is read must be
+// written and read again without loss.
 func FuzzParse(f *testing.F) {
 	b, err := demo(f).Marshal()
 	if err != nil {
@@ -61,8 +61,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// FuzzExternal guards against descriptions of external data that crash the
-// reader, lead out of the folder, or make it allocate what is not there.
+// FuzzExternal guards against descriptions of external data that crash the reader, lead out of the
+// folder, or make it allocate what is not there.
 func FuzzExternal(f *testing.F) {
 	dir := f.TempDir()
 	inner := filepath.Join(dir, "model")

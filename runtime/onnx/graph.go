@@ -8,8 +8,8 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Dim is one dimension of a declared shape: a size, or, when Size is -1, a
-// symbol, which is empty when nothing is known.
+// Dim is one dimension of a declared shape: a size, or, when Size is -1, a symbol, which is empty
+// when nothing is known.
 type Dim struct {
 	Size   int64
 	Symbol string
@@ -18,8 +18,7 @@ type Dim struct {
 // Fixed is a dimension of known size.
 func Fixed(n int64) Dim { return Dim{Size: n} }
 
-// Sym is a dimension that every run may choose; the same symbol means the
-// same size.
+// Sym is a dimension that every run may choose; the same symbol means the same size.
 func Sym(name string) Dim { return Dim{Size: -1, Symbol: name} }
 
 // Dims turns sizes into fixed dimensions.
@@ -48,13 +47,13 @@ func (d Dim) String() string {
 // ValueInfo is what a graph declares of a value.
 type ValueInfo struct {
 	Name string
-	// Kind is "tensor", or "sequence", "map", "optional" or "sparse" for
-	// values that are none, or "" when no type is declared.
+	// Kind is "tensor", or "sequence", "map", "optional" or "sparse" for values that are none, or
+	// "" when no type is declared.
 	Kind string
 	// Type is the element type of a tensor.
 	Type DType
-	// Shape is the declared shape; meaningful when HasShape is set, since a
-	// scalar has an empty one.
+	// Shape is the declared shape; meaningful when HasShape is set, since a scalar has an empty
+	// one.
 	Shape    []Dim
 	HasShape bool
 }
@@ -74,9 +73,8 @@ func (v ValueInfo) String() string {
 	return v.Name + ": " + v.Type.String() + "[" + strings.Join(parts, ",") + "]"
 }
 
-// infoOf reads a declaration. Dimensions of 0 mean an empty tensor to the
-// schema, though some exporters write 0 for "unknown"; they are kept as they
-// are.
+// infoOf reads a declaration. Dimensions of 0 mean an empty tensor to the schema, though some
+// exporters write 0 for "unknown"; they are kept as they are.
 func infoOf(p *onnxpb.ValueInfoProto) ValueInfo {
 	v := ValueInfo{Name: p.GetName()}
 	t := p.GetType()
@@ -150,8 +148,8 @@ func (m *Model) Producer() (name, version string) {
 	return m.p.GetProducerName(), m.p.GetProducerVersion()
 }
 
-// NormalDomain returns the canonical name of an operator domain: "ai.onnx",
-// the long name of the default domain, becomes "".
+// NormalDomain returns the canonical name of an operator domain: "ai.onnx", the long name of the
+// default domain, becomes "".
 func NormalDomain(d string) string {
 	if d == "ai.onnx" {
 		return ""
@@ -159,9 +157,8 @@ func NormalDomain(d string) string {
 	return d
 }
 
-// Opset returns the version of the given operator domain that the model
-// imports, 0 when it imports none. Where a domain is imported twice, the last
-// one counts, as in onnxruntime.
+// Opset returns the version of the given operator domain that the model imports, 0 when it imports
+// none. Where a domain is imported twice, the last one counts, as in onnxruntime.
 func (m *Model) Opset(domain string) int64 {
 	return opsetOf(m.p.GetOpsetImport(), domain)
 }
@@ -185,20 +182,17 @@ func (m *Model) Opsets() map[string]int64 {
 	return out
 }
 
-// Nodes returns the nodes of the main graph in file order. The messages are
-// for reading only.
+// Nodes returns the nodes of the main graph in file order. The messages are for reading only.
 func (m *Model) Nodes() []*onnxpb.NodeProto {
 	return append([]*onnxpb.NodeProto(nil), m.p.Graph.Node...)
 }
 
-// Initializers returns the constants of the main graph. The messages are for
-// reading only.
+// Initializers returns the constants of the main graph. The messages are for reading only.
 func (m *Model) Initializers() []*onnxpb.TensorProto {
 	return append([]*onnxpb.TensorProto(nil), m.p.Graph.Initializer...)
 }
 
-// Initializer returns the constant of the given name, or nil. The message is
-// for reading only.
+// Initializer returns the constant of the given name, or nil. The message is for reading only.
 func (m *Model) Initializer(name string) *onnxpb.TensorProto {
 	for _, t := range m.p.Graph.Initializer {
 		if t.GetName() == name {
@@ -208,8 +202,8 @@ func (m *Model) Initializer(name string) *onnxpb.TensorProto {
 	return nil
 }
 
-// Inputs returns the inputs a run has to be given: those without the
-// initialisers that old models list among them.
+// Inputs returns the inputs a run has to be given: those without the initialisers that old models
+// list among them.
 func (m *Model) Inputs() []ValueInfo {
 	ini := initializerNames(m.p.Graph)
 	var out []ValueInfo
@@ -221,8 +215,8 @@ func (m *Model) Inputs() []ValueInfo {
 	return out
 }
 
-// Input returns the input of the given name; ok is false when there is none
-// (initialisers listed as inputs do not count).
+// Input returns the input of the given name; ok is false when there is none (initialisers listed as
+// inputs do not count).
 func (m *Model) Input(name string) (v ValueInfo, ok bool) {
 	for _, v := range m.Inputs() {
 		if v.Name == name {
@@ -241,8 +235,7 @@ func (m *Model) Outputs() []ValueInfo {
 	return out
 }
 
-// Output returns the output of the given name; ok is false when there is
-// none.
+// Output returns the output of the given name; ok is false when there is none.
 func (m *Model) Output(name string) (v ValueInfo, ok bool) {
 	for _, v := range m.Outputs() {
 		if v.Name == name {
@@ -252,8 +245,7 @@ func (m *Model) Output(name string) (v ValueInfo, ok bool) {
 	return ValueInfo{}, false
 }
 
-// ValueInfos returns what the model declares of values inside the graph,
-// often nothing.
+// ValueInfos returns what the model declares of values inside the graph, often nothing.
 func (m *Model) ValueInfos() []ValueInfo {
 	out := make([]ValueInfo, len(m.p.Graph.ValueInfo))
 	for i, v := range m.p.Graph.ValueInfo {
@@ -262,8 +254,8 @@ func (m *Model) ValueInfos() []ValueInfo {
 	return out
 }
 
-// Operators counts the operators of the model, those in subgraphs included,
-// under names such as "Conv" or "com.microsoft.FusedMatMul".
+// Operators counts the operators of the model, those in subgraphs included, under names such as
+// "Conv" or "com.microsoft.FusedMatMul".
 func (m *Model) Operators() map[string]int {
 	out := make(map[string]int)
 	countOps(m.p.Graph, out)
@@ -317,9 +309,8 @@ func subgraphs(n *onnxpb.NodeProto) []*onnxpb.GraphProto {
 	return out
 }
 
-// Uses returns the names of the values a node reads, those that its
-// subgraphs take from the surrounding graph included, without duplicates and
-// without the empty names of omitted inputs.
+// Uses returns the names of the values a node reads, those that its subgraphs take from the
+// surrounding graph included, without duplicates and without the empty names of omitted inputs.
 func Uses(n *onnxpb.NodeProto) []string {
 	seen := make(map[string]bool)
 	for _, in := range n.GetInput() {

@@ -10,12 +10,10 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// ErrMalformed is the error, possibly wrapped, for bytes that are not a
-// well-formed ONNX model.
+// ErrMalformed is the error, possibly wrapped, for bytes that are not a well-formed ONNX model.
 var ErrMalformed = errors.New("not a well-formed ONNX model")
 
-// ErrLimit is the error, possibly wrapped, for a model larger than the
-// [Limits] it was read under.
+// ErrLimit is the error, possibly wrapped, for a model larger than the [Limits] it was read under.
 var ErrLimit = errors.New("model exceeds the size limit")
 
 // Limits bound what reading a model may cost.
@@ -24,14 +22,13 @@ type Limits struct {
 	ModelBytes int64
 	// ExternalBytes is the largest sum of the tensors kept in other files.
 	ExternalBytes int64
-	// Messages is the largest number of protobuf messages in the model. It
-	// guards against files whose many empty messages unfold to hundreds of
-	// times their size.
+	// Messages is the largest number of protobuf messages in the model. It guards against files
+	// whose many empty messages unfold to hundreds of times their size.
 	Messages int64
 }
 
-// DefaultLimits returns 2 GiB for the model (the limit of the file format),
-// 16 GiB for external tensors and 4 million messages.
+// DefaultLimits returns 2 GiB for the model (the limit of the file format), 16 GiB for external
+// tensors and 4 million messages.
 func DefaultLimits() Limits {
 	return Limits{ModelBytes: 2<<30 - 1, ExternalBytes: 16 << 30, Messages: 4 << 20}
 }
@@ -51,16 +48,15 @@ func (l Limits) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Model is an ONNX model. It is immutable: edits return a new Model. The zero
-// Model is not usable; make one by [Parse], [Read] or [Builder].
-// A Model may be used from several goroutines at once.
+// Model is an ONNX model. It is immutable: edits return a new Model. The zero Model is not usable;
+// make one by [Parse], [Read], [FromProto] or [Builder]. A Model may be used from several goroutines at once.
 type Model struct {
 	p *onnxpb.ModelProto
 }
 
 // Parse reads a model from bytes under [DefaultLimits] and checks its structure
-// ([Model.CheckStructure]). Tensors kept in other files stay references
-// ([Model.ExternalTensors]); [Read] loads them.
+// ([Model.CheckStructure]). Tensors kept in other files stay references ([Model.ExternalTensors]);
+// [Read] loads them.
 func Parse(b []byte) (*Model, error) { return ParseLimited(b, DefaultLimits()) }
 
 // ParseLimited is [Parse] under the given limits.
@@ -87,6 +83,18 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 	return &Model{p: p}, nil
 }
 
+// FromProto returns the model held by p. It copies p, except for the contents of the initialisers,
+// which the caller must not change afterwards.
+func FromProto(p *onnxpb.ModelProto) (*Model, error) {
+	if p == nil {
+		return nil, fmt.Errorf("%w: nil", ErrMalformed)
+	}
+	if err := check(p); err != nil {
+		return nil, err
+	}
+	return &Model{p: cloneSharing(p)}, nil
+}
+
 // check makes sure of what the accessors rely on.
 func check(p *onnxpb.ModelProto) error {
 	if p.Graph == nil {
@@ -103,9 +111,9 @@ func check(p *onnxpb.ModelProto) error {
 	return nil
 }
 
-// Marshal returns the model as the bytes of an ONNX file. The same model
-// gives the same bytes. It fails when the result would exceed 2 GiB, the
-// limit of the file format; [Model.WriteExternal] has none.
+// Marshal returns the model as the bytes of an ONNX file. The same model gives the same bytes. It
+// fails when the result would exceed 2 GiB, the limit of the file format; [Model.WriteExternal] has
+// none.
 func (m *Model) Marshal() ([]byte, error) {
 	if n := proto.Size(m.p); int64(n) > 2<<30-1 {
 		return nil, fmt.Errorf("onnx: model of %d bytes is over the 2 GiB of one file; write it with WriteExternal", n)
@@ -117,20 +125,18 @@ func (m *Model) Marshal() ([]byte, error) {
 	return b, nil
 }
 
-// Clone returns an independent copy: nothing is shared, initialisers
-// included.
+// Clone returns an independent copy: nothing is shared, initialisers included.
 func (m *Model) Clone() *Model {
 	return &Model{p: proto.Clone(m.p).(*onnxpb.ModelProto)}
 }
 
-// Proto returns a copy of the underlying message, which the caller may change
-// at will, but for the tensors of Graph.Initializer, which are shared and may
-// be replaced in the slice, not written to.
+// Proto returns a copy of the underlying message, which the caller may change at will, but for the
+// tensors of Graph.Initializer, which are shared and may be replaced in the slice, not written to.
 func (m *Model) Proto() *onnxpb.ModelProto { return cloneSharing(m.p) }
 
-// Edit calls f with a copy of the model's message and returns the result as a
-// new model. Inside f the tensors of Graph.Initializer may be replaced, not
-// written to: they are shared with the original.
+// Edit calls f with a copy of the model's message and returns the result as a new model. Inside f
+// the tensors of Graph.Initializer may be replaced, not written to: they are shared with the
+// original.
 func (m *Model) Edit(f func(p *onnxpb.ModelProto) error) (*Model, error) {
 	p := cloneSharing(m.p)
 	if err := f(p); err != nil {
@@ -142,8 +148,8 @@ func (m *Model) Edit(f func(p *onnxpb.ModelProto) error) (*Model, error) {
 	return &Model{p: p}, nil
 }
 
-// cloneSharing copies a model but for the initialisers of its main graph,
-// which are the bulk of it: those are shared by pointer.
+// cloneSharing copies a model but for the initialisers of its main graph, which are the bulk of it:
+// those are shared by pointer.
 func cloneSharing(p *onnxpb.ModelProto) *onnxpb.ModelProto {
 	rest := shallow(p, "graph").(*onnxpb.ModelProto)
 	out := proto.Clone(rest).(*onnxpb.ModelProto)
@@ -156,8 +162,7 @@ func cloneSharing(p *onnxpb.ModelProto) *onnxpb.ModelProto {
 	return out
 }
 
-// shallow copies the fields of m, except the named one, without following
-// them.
+// shallow copies the fields of m, except the named one, without following them.
 func shallow(m proto.Message, except protoreflect.Name) proto.Message {
 	src := m.ProtoReflect()
 	dst := src.New()

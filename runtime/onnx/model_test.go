@@ -13,8 +13,8 @@ import (
 	"ucan/fixtures/shared"
 )
 
-// sharedModels returns the paths of the example models, skipping the test
-// where they are not at hand.
+// sharedModels returns the paths of the example models, skipping the test where they are not at
+// hand.
 func sharedModels(t testing.TB) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(shared.Path(t, "models"), "*.onnx"))

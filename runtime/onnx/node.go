@@ -9,10 +9,9 @@ import (
 // NodeWriter writes nodes and constants for a graph as they stand in the file. It keeps names
 // unique and knows nothing of what operators mean.
 //
-// It is the layer below [Builder], whose operators are those of opset 13 and later. Edits of
-// a file ([Model.Edit]) write with it in the opset that the file has. Converting the file
-// first would rewrite nodes that the edit is not about, and fails for some of them
-// ([Model.WithOpset]).
+// It is the layer below [Builder], whose operators are those of opset 13 and later. Edits of a file
+// ([Model.Edit]) write with it in the opset that the file has. Converting the file first would
+// rewrite nodes that the edit is not about, and fails for some of them ([Model.WithOpset]).
 type NodeWriter struct {
 	// Nodes are the nodes written so far. Their place in the graph is for the caller to choose.
 	Nodes []*onnxpb.NodeProto
@@ -33,8 +32,7 @@ func (w *NodeWriter) Reserve(names ...string) {
 	}
 }
 
-// Fresh returns a name that no value has, and reserves it: base, or base with a number behind
-// it.
+// Fresh returns a name that no value has, and reserves it: base, or base with a number behind it.
 func (w *NodeWriter) Fresh(base string) string { return w.names.fresh(base) }
 
 // Node adds a node without a name and returns it.
@@ -56,8 +54,8 @@ func (w *NodeWriter) Constant(t *onnxpb.TensorProto) string {
 	return t.GetName()
 }
 
-// FreshName returns base, or base with a number behind it, such that no value
-// of the model, subgraphs included, has that name.
+// FreshName returns base, or base with a number behind it, such that no value of the model,
+// subgraphs included, has that name.
 func (m *Model) FreshName(base string) string {
 	names := namesOf(m.p.Graph)
 	return names.fresh(base)

@@ -35,13 +35,12 @@ func irForOpset(opset int64) int64 {
 	return 10
 }
 
-// WithOpset returns a copy that imports the given version of the default
-// operator set, with the nodes whose definition changed in between rewritten
-// so that the model computes the same. It converts upwards only, from
-// opset 7 on, to 22 at most; a model that is there already is returned
-// as it is. It fails, naming the node, for the few that cannot be rewritten:
-// BatchNormalization with spatial=0 or training outputs, Scan of opset 8,
-// Upsample without constant scales, GroupNormalization across opset 21.
+// WithOpset returns a copy that imports the given version of the default operator set, with the
+// nodes whose definition changed in between rewritten so that the model computes the same. It
+// converts upwards only, from opset 7 on, to 22 at most; a model that is there already is returned
+// as it is. It fails, naming the node, for the few that cannot be rewritten: BatchNormalization
+// with spatial=0 or training outputs, Scan of opset 8, Upsample without constant scales,
+// GroupNormalization across opset 21.
 func (m *Model) WithOpset(version int64) (*Model, error) {
 	have := m.Opset("")
 	switch {
@@ -72,24 +71,24 @@ func (m *Model) WithOpset(version int64) (*Model, error) {
 	})
 }
 
-// setOpset replaces every import of the default domain by one of the given
-// version and raises the IR version as far as that needs.
+// setOpset replaces every import of the default domain by one of the given version and raises the
+// IR version as far as that needs.
 func setOpset(p *onnxpb.ModelProto, version int64) {
 	p.OpsetImport = filter(p.OpsetImport, func(o *onnxpb.OperatorSetIdProto) bool { return NormalDomain(o.GetDomain()) != "" })
 	p.OpsetImport = append([]*onnxpb.OperatorSetIdProto{{Domain: proto.String(""), Version: proto.Int64(version)}}, p.OpsetImport...)
 	p.IrVersion = proto.Int64(max(p.GetIrVersion(), irForOpset(version), 4))
 }
 
-// upgrader rewrites nodes from one opset to the next. What it writes takes the place of the
-// current node.
+// upgrader rewrites nodes from one opset to the next. What it writes takes the place of the current
+// node.
 type upgrader struct {
 	*NodeWriter
 	ranks map[string]int   // of values whose shape is declared
 	types map[string]DType // of values, as far as known
 }
 
-// learn collects declared shapes and types. Most operators pass on the type
-// of their first input, which carries float16 and float64 through a graph.
+// learn collects declared shapes and types. Most operators pass on the type of their first input,
+// which carries float16 and float64 through a graph.
 func (u *upgrader) learn(g *onnxpb.GraphProto) {
 	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.ValueInfo, g.Output} {
 		for _, v := range list {
@@ -286,8 +285,8 @@ func (u *upgrader) to18(n *onnxpb.NodeProto, op string) error {
 	return nil
 }
 
-// attrToInput turns an attribute of numbers into a constant input; a missing
-// attribute leaves the input out.
+// attrToInput turns an attribute of numbers into a constant input; a missing attribute leaves the
+// input out.
 func (u *upgrader) attrToInput(n *onnxpb.NodeProto, name string, at int) error {
 	a := FindAttr(n, name)
 	if a == nil {
@@ -316,8 +315,7 @@ func (u *upgrader) ints(base string, v []int64) string {
 	return u.Constant(mustTensor(u.Fresh(base), []int64{int64(len(v))}, v))
 }
 
-// float adds a scalar of the type of the value like: float32 unless something
-// else is known of it.
+// float adds a scalar of the type of the value like: float32 unless something else is known of it.
 func (u *upgrader) float(base, like string, v float32) string {
 	name := u.Fresh(base)
 	switch u.types[like] {
@@ -348,4 +346,3 @@ func dropAttrs(n *onnxpb.NodeProto, names ...string) {
 		return true
 	})
 }
-

@@ -14,8 +14,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// runFloats runs m on reproducible inputs and returns its float32 outputs by
-// name. Open dimensions are 2.
+// runFloats runs m on reproducible inputs and returns its float32 outputs by name. Open dimensions
+// are 2.
 func runFloats(t testing.TB, rt *runtime.Runtime, m *onnx.Model) map[string][]float32 {
 	t.Helper()
 	b, err := m.Marshal()
@@ -73,7 +73,8 @@ func runFloats(t testing.TB, rt *runtime.Runtime, m *onnx.Model) map[string][]fl
 	return res
 }
 
-// same compares two sets of results, which may differ by tol for each output, by name: nil for not at all.
+// same compares two sets of results, which may differ by tol for each output, by name: nil for not
+// at all.
 func same(t *testing.T, what string, got, want map[string][]float32, tol map[string]float64) {
 	t.Helper()
 	for name, w := range want {
@@ -100,8 +101,8 @@ func magnitude(values []float32) float64 {
 	return top
 }
 
-// TestSharedModelsRun runs every example as it is, rewritten, converted to
-// newer opsets and with other names.
+// TestSharedModelsRun runs every example as it is, rewritten, converted to newer opsets and with
+// other names.
 func TestSharedModelsRun(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, f := range sharedModels(t) {
@@ -212,8 +213,7 @@ func TestComposeRuns(t *testing.T) {
 	}
 }
 
-// TestOldOperatorsConvert runs nodes of old opsets before and after
-// conversion.
+// TestOldOperatorsConvert runs nodes of old opsets before and after conversion.
 func TestOldOperatorsConvert(t *testing.T) {
 	rt := runtimetest.Open(t)
 	type old struct {
@@ -254,7 +254,8 @@ func TestOldOperatorsConvert(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				// A softmax of up to 12 values, three roundings each for the exponential function, is the longest sum.
+				// A softmax of up to 12 values, three roundings each for the exponential function,
+				// is the longest sum.
 				tol := make(map[string]float64)
 				for name, w := range want {
 					tol[name] = runtimetest.SumError(3*12, max(1, magnitude(w)))
@@ -265,8 +266,8 @@ func TestOldOperatorsConvert(t *testing.T) {
 	}
 }
 
-// oldModel is one node of an old opset; the shape of its output comes from a
-// first run with onnxruntime's own inference.
+// oldModel is one node of an old opset; the shape of its output comes from a first run with
+// onnxruntime's own inference.
 func oldModel(t *testing.T, opset int64, op string, attrs []onnx.Attr, in, extra []int64, rank int) *onnx.Model {
 	t.Helper()
 	b := onnx.NewBuilder("old", 13)

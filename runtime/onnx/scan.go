@@ -7,13 +7,13 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// maxDepth bounds the nesting of messages: graphs within attributes within
-// nodes. Real models stay below 50.
+// maxDepth bounds the nesting of messages: graphs within attributes within nodes. Real models stay
+// below 50.
 const maxDepth = 400
 
-// scanMessages walks over the encoded message without building it and fails
-// when it holds more than limit messages or repeated scalars outside packed
-// fields, is nested too deeply, or is not well formed.
+// scanMessages walks over the encoded message without building it and fails when it holds more than
+// limit messages or repeated scalars outside packed fields, is nested too deeply, or is not well
+// formed.
 func scanMessages(b []byte, md protoreflect.MessageDescriptor, limit int64) error {
 	s := scanner{left: limit, limit: limit}
 	return s.message(b, md, 0)

@@ -6,13 +6,12 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// ErrCycle is the error, possibly wrapped, for a graph whose nodes need each
-// other's outputs.
+// ErrCycle is the error, possibly wrapped, for a graph whose nodes need each other's outputs.
 var ErrCycle = fmt.Errorf("%w: its nodes form a cycle", ErrMalformed)
 
-// Sorted returns a copy whose nodes stand in topological order: each after
-// those it reads from. Nodes that are free to stand anywhere keep their
-// order, so sorting a sorted model changes nothing.
+// Sorted returns a copy whose nodes stand in topological order: each after those it reads from.
+// Nodes that are free to stand anywhere keep their order, so sorting a sorted model changes
+// nothing.
 func (m *Model) Sorted() (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		nodes, err := SortNodes(p.Graph.Node)
@@ -24,8 +23,8 @@ func (m *Model) Sorted() (*Model, error) {
 	})
 }
 
-// SortNodes returns nodes in a stable topological order. It fails where a value is made
-// twice and, with [ErrCycle], where nodes need each other's outputs.
+// SortNodes returns nodes in a stable topological order. It fails where a value is made twice and,
+// with [ErrCycle], where nodes need each other's outputs.
 func SortNodes(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	maker := make(map[string]int)
 	for i, n := range nodes {
@@ -81,8 +80,8 @@ func SortNodes(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	return out, nil
 }
 
-// WithoutDead returns a copy without the nodes, initialisers and
-// declarations that no output depends on. Inputs stay, used or not.
+// WithoutDead returns a copy without the nodes, initialisers and declarations that no output
+// depends on. Inputs stay, used or not.
 func (m *Model) WithoutDead() (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error { return removeDead(p.Graph) })
 }

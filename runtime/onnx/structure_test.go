@@ -24,8 +24,8 @@ func graphAttr(name string, outputs string, nodes ...*onnxpb.NodeProto) *onnxpb.
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_GRAPH.Enum(), G: g}
 }
 
-// TestStructure gives demo (y = relu(x·w + b)) faults that no output depends on, and sound parts that
-// look like faults.
+// TestStructure gives demo (y = relu(x·w + b)) faults that no output depends on, and sound parts
+// that look like faults.
 func TestStructure(t *testing.T) {
 	add := func(nodes ...*onnxpb.NodeProto) func(*onnxpb.ModelProto) {
 		return func(p *onnxpb.ModelProto) { p.Graph.Node = append(p.Graph.Node, nodes...) }
@@ -111,8 +111,8 @@ func intAttr(name string, v int64) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INT.Enum(), I: &v}
 }
 
-// TestStructureOfLongChains takes a chain written backwards, whose depth no stack of calls could hold
-// twice over.
+// TestStructureOfLongChains takes a chain written backwards, whose depth no stack of calls could
+// hold twice over.
 func TestStructureOfLongChains(t *testing.T) {
 	const length = 100_000
 	m, err := demo(t).Edit(func(p *onnxpb.ModelProto) error {

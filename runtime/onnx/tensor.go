@@ -45,10 +45,9 @@ func dtypeOf[T Element]() DType {
 	return Bool
 }
 
-// Elements returns the number of elements of a tensor of the given
-// dimensions: 1 for a scalar. It fails for negative dimensions and for
-// products beyond 2⁶² (so that the bytes may still be counted in an int64
-// after a check).
+// Elements returns the number of elements of a tensor of the given dimensions: 1 for a scalar. It
+// fails for negative dimensions and for products beyond 2⁶² (so that the bytes may still be counted
+// in an int64 after a check).
 func Elements(dims []int64) (int64, error) {
 	n := int64(1)
 	zero := false
@@ -71,8 +70,8 @@ func Elements(dims []int64) (int64, error) {
 	return n, nil
 }
 
-// NewTensor returns a tensor of the given name and dimensions holding a copy
-// of data in row-major order. It fails when the number of elements differs.
+// NewTensor returns a tensor of the given name and dimensions holding a copy of data in row-major
+// order. It fails when the number of elements differs.
 func NewTensor[T Element](name string, dims []int64, data []T) (*onnxpb.TensorProto, error) {
 	n, err := Elements(dims)
 	if err != nil {
@@ -155,9 +154,9 @@ func IsExternal(t *onnxpb.TensorProto) bool {
 	return t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL
 }
 
-// TensorData returns the elements of t, whichever field they are stored in.
-// The element type must be T's. It fails for a tensor whose data is in
-// another file (see [Read]) or whose data does not fit its dimensions.
+// TensorData returns the elements of t, whichever field they are stored in. The element type must
+// be T's. It fails for a tensor whose data is in another file (see [Read]) or whose data does not
+// fit its dimensions.
 func TensorData[T Element](t *onnxpb.TensorProto) ([]T, error) {
 	if want := dtypeOf[T](); TensorType(t) != want {
 		return nil, fmt.Errorf("onnx: tensor %q is of type %v, not %v", t.GetName(), TensorType(t), want)
@@ -209,8 +208,8 @@ func convert[A, B any](in []A, f func(A) B) []B {
 	return out
 }
 
-// tensorElements returns the number of elements of t after checking that
-// its data is at hand and of that length.
+// tensorElements returns the number of elements of t after checking that its data is at hand and of
+// that length.
 func tensorElements(t *onnxpb.TensorProto) (int64, error) {
 	n, err := Elements(t.Dims)
 	if err != nil {
@@ -253,8 +252,8 @@ func tensorElements(t *onnxpb.TensorProto) (int64, error) {
 	return n, nil
 }
 
-// decodeRaw fills out, a slice of one of the Element types, from
-// little-endian bytes of the same number of elements.
+// decodeRaw fills out, a slice of one of the Element types, from little-endian bytes of the same
+// number of elements.
 func decodeRaw(out any, raw []byte) {
 	le := binary.LittleEndian
 	switch o := out.(type) {
@@ -307,8 +306,8 @@ func decodeRaw(out any, raw []byte) {
 	}
 }
 
-// Float32s returns the elements of a float, double or float16 tensor as
-// float32, rounding doubles to nearest.
+// Float32s returns the elements of a float, double or float16 tensor as float32, rounding doubles
+// to nearest.
 func Float32s(t *onnxpb.TensorProto) ([]float32, error) {
 	switch TensorType(t) {
 	case Float:
@@ -323,8 +322,7 @@ func Float32s(t *onnxpb.TensorProto) ([]float32, error) {
 	return nil, fmt.Errorf("onnx: tensor %q of type %v does not hold real numbers", t.GetName(), TensorType(t))
 }
 
-// Int64s returns the elements of an int32, int64, int8, uint8 or bool tensor
-// as int64.
+// Int64s returns the elements of an int32, int64, int8, uint8 or bool tensor as int64.
 func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 	switch TensorType(t) {
 	case Int64:

@@ -30,8 +30,8 @@ type layout struct {
 	kernels map[string]bool     // findKernels: weights that a gradient in blocks makes
 }
 
-// inBlocks returns m with what convolutions and the operators around them compute held in blocks
-// of channels.
+// inBlocks returns m with what convolutions and the operators around them compute held in blocks of
+// channels.
 func inBlocks(m *onnx.Model, values map[string]Tensor, is Layout) (*onnx.Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.GetGraph()

@@ -105,8 +105,8 @@ func (l *layout) clip(n *onnxpb.NodeProto) bool {
 	return len(limits) == 2 && l.activation(n, limits...) || l.unary(n)
 }
 
-// fusedAdd makes a sum part of the convolution that makes one of its terms, where that has no
-// other reader and the other term is there before it.
+// fusedAdd makes a sum part of the convolution that makes one of its terms, where that has no other
+// reader and the other term is there before it.
 func (l *layout) fusedAdd(n *onnxpb.NodeProto) bool {
 	out := n.GetOutput()[0]
 	d, ok := l.dims(out)

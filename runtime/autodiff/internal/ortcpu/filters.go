@@ -7,8 +7,8 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// filter brings weights [O,I,h,w] to blocks: [O/B, I/B, h, w, B of I, B of O], or
-// [O/B, I, h, w, B of O] where the input's channels are not blocked.
+// filter brings weights [O,I,h,w] to blocks: [O/B, I/B, h, w, B of I, B of O], or [O/B, I, h, w, B
+// of O] where the input's channels are not blocked.
 func (l *layout) filter(w string, d []int64, both bool) string {
 	l.toPlain(w)
 	name := w + "/filter"

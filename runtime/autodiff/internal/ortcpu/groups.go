@@ -13,8 +13,8 @@ import (
 // not.
 const MaxKernel = 80 * 32 * 32
 
-// findKernels lists the weights that a value [N, M, h, w] held in blocks can be, reshaped to
-// [N·M, 1, h, w], for a convolution with a group for each of the N: those that the gradient by a
+// findKernels lists the weights that a value [N, M, h, w] held in blocks can be, reshaped to [N·M,
+// 1, h, w], for a convolution with a group for each of the N: those that the gradient by a
 // convolution's weights reads. The operator reads N channels, and takes a part of a block or whole
 // ones.
 func (l *layout) findKernels(nodes []*onnxpb.NodeProto) {
@@ -40,8 +40,8 @@ func (l *layout) findKernels(nodes []*onnxpb.NodeProto) {
 	}
 }
 
-// kernel is a Reshape that findKernels has found: the blocks are the weights as the provider
-// wants them.
+// kernel is a Reshape that findKernels has found: the blocks are the weights as the provider wants
+// them.
 func (l *layout) kernel(n *onnxpb.NodeProto) bool {
 	w := n.GetOutput()[0]
 	if !l.kernels[w] {

@@ -3,8 +3,8 @@ package ortcpu
 import "ucan/runtime/onnx"
 
 // Held forecasts which values of a sorted graph the provider will hold in blocks, as far as that
-// can be told from outside, for weights that constant names. Formulas that suit blocks are
-// chosen by it: a wrong forecast costs time, nothing else.
+// can be told from outside, for weights that constant names. Formulas that suit blocks are chosen
+// by it: a wrong forecast costs time, nothing else.
 func Held(m *onnx.Model, values map[string]Tensor, constant map[string]bool) map[string]bool {
 	held := make(map[string]bool)
 	for _, n := range m.Nodes() {

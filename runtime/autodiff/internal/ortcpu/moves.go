@@ -23,8 +23,8 @@ func (l *layout) channelsLast(n *onnxpb.NodeProto) bool {
 	return true
 }
 
-// regroup is a Reshape of what is held in blocks that leaves rows and columns as they are and
-// moves whole blocks between batch and channels: nothing moves in memory.
+// regroup is a Reshape of what is held in blocks that leaves rows and columns as they are and moves
+// whole blocks between batch and channels: nothing moves in memory.
 func (l *layout) regroup(n *onnxpb.NodeProto) bool {
 	x, out := n.GetInput()[0], n.GetOutput()[0]
 	from, ok := l.dims(x)
@@ -80,8 +80,8 @@ func (l *layout) findInterleaved(nodes []*onnxpb.NodeProto) {
 	}
 }
 
-// interleave puts parts [N, C, h, w] between each other: those of one row side by side, a block
-// of channels at a time, then whole rows.
+// interleave puts parts [N, C, h, w] between each other: those of one row side by side, a block of
+// channels at a time, then whole rows.
 func (l *layout) interleave(n *onnxpb.NodeProto) bool {
 	parts, out := l.parts[n.GetInput()[0]], n.GetOutput()[0]
 	if parts == nil {

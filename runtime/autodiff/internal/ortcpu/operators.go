@@ -20,8 +20,8 @@ func (l *layout) unary(n *onnxpb.NodeProto) bool {
 	return true
 }
 
-// elementwise covers operators on values of equal dimensions and numbers, of which one at least
-// is held in blocks.
+// elementwise covers operators on values of equal dimensions and numbers, of which one at least is
+// held in blocks.
 func (l *layout) elementwise(n *onnxpb.NodeProto) bool {
 	d, ok := l.dims(n.GetOutput()[0])
 	if !ok || !slices.ContainsFunc(n.GetInput(), l.held) {
@@ -77,8 +77,8 @@ func (l *layout) enlarge(n *onnxpb.NodeProto) bool {
 	return true
 }
 
-// reduce covers means and sums over space, whose results are the same in both layouts, and the
-// mean over the batch.
+// reduce covers means and sums over space, whose results are the same in both layouts, and the mean
+// over the batch.
 func (l *layout) reduce(n *onnxpb.NodeProto) bool {
 	x, out := n.GetInput()[0], n.GetOutput()[0]
 	if !l.held(x) {

@@ -33,8 +33,8 @@ type Graph struct {
 	Forward func(value string) bool
 }
 
-// Rewrite returns the model with its convolutions in blocks of channels, and its nodes in the
-// order that suits the provider. The layout must have blocks.
+// Rewrite returns the model with its convolutions in blocks of channels, and its nodes in the order
+// that suits the provider. The layout must have blocks.
 func Rewrite(g Graph, l Layout) (*onnx.Model, error) {
 	m, err := inBlocks(g.Model, g.Values, l)
 	if err != nil {

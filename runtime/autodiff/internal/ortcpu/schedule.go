@@ -14,9 +14,9 @@ type isForward func(*onnxpb.NodeProto) bool
 
 // schedule orders the nodes for onnxruntime, which does not run them in the order of the file. It
 // searches back from the nodes whose results nothing reads, the one that stands last in the file
-// first, and runs a node when all that it reads has run. Of a gradient graph as it is written,
-// that makes an order in which every ∂w waits until all gradients by values are there: all of them
-// stay in memory, and a convolution that adds to what is still wanted has to copy it first, in one
+// first, and runs a node when all that it reads has run. Of a gradient graph as it is written, that
+// makes an order in which every ∂w waits until all gradients by values are there: all of them stay
+// in memory, and a convolution that adds to what is still wanted has to copy it first, in one
 // thread.
 //
 // The order wanted here is the one that the nodes have, but for masks, which come where they free
