@@ -10,18 +10,31 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// Opening a model ends, whether it loops in the trial or only for what this process asks.
+// TestOpenEnds: a model whose run never ends is not opened, and opening it ends.
 func TestOpenEnds(t *testing.T) {
-	rt := runtimetest.Open(t)
-	for name, when := range map[string]runtimetest.When{"for noise": runtimetest.Nonzero, "for several rows": runtimetest.Several} {
-		for _, skip := range []bool{false, true} {
-			_, err := models.OpenBytes(t.Context(), rt, "endless.onnx", runtimetest.Endless(t, when), models.Options{
-				Session: runtime.SessionOptions{IntraOp: 1, RunLimit: time.Second}, SkipLoadTrial: skip,
-			})
-			var refusal *models.Refusal
-			if !errors.Is(err, runtime.ErrTimeLimit) && !errors.As(err, &refusal) {
-				t.Errorf("%s, trial left out: %v: %v", name, skip, err)
-			}
+	for _, skip := range []bool{false, true} {
+		_, err := openEndless(t, runtimetest.Nonzero, skip)
+		var refusal *models.Refusal
+		if !errors.Is(err, runtime.ErrTimeLimit) && !errors.As(err, &refusal) {
+			t.Errorf("trial left out: %v: %v", skip, err)
 		}
 	}
+}
+
+// TestEndlessForSeveralRows: a model that ends for one row and not for several treats its rows
+// together, so it is given one a call and ends.
+func TestEndlessForSeveralRows(t *testing.T) {
+	for _, skip := range []bool{false, true} {
+		m, err := openEndless(t, runtimetest.Several, skip)
+		if err != nil || m.FixedBatch() != 1 {
+			t.Errorf("trial left out: %v: %v, opened %v", skip, err, m != nil)
+		}
+	}
+}
+
+func openEndless(t *testing.T, when runtimetest.When, skip bool) (*models.Model, error) {
+	t.Helper()
+	return models.OpenBytes(t.Context(), runtimetest.Open(t), "endless.onnx", runtimetest.Endless(t, when), models.Options{
+		Session: runtime.SessionOptions{IntraOp: 1, RunLimit: time.Second}, SkipLoadTrial: skip,
+	})
 }
