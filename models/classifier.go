@@ -73,11 +73,11 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 }
 
 // wrongBatch is the error for a batch that a model does not run at. Where its rows are not
-// proved to be treated apart, nothing that the user could choose makes it sound.
+// proved independent, nothing that the user could choose makes it sound.
 func (m *Model) wrongBatch(batch int) error {
 	if r := m.report.Rows; r != nil && !r.Proved {
 		return fmt.Errorf("batch %d: %w", batch, refuse(
-			fmt.Sprintf("the rows of a batch are not proved to be treated apart (%s), so they run one a call", r.place()), "leave the batch out, or give 1"))
+			fmt.Sprintf("the rows of a batch are not proved independent (%s), so they run one a call", r.place()), "leave the batch out, or give 1"))
 	}
 	return fmt.Errorf("batch %d; model %s runs at batch %d only", batch, m.Name(), m.fixedBatch)
 }

@@ -48,7 +48,7 @@ func TestRowsAreIndependent(t *testing.T) {
 			m, err := tt.build().open(models.Options{SourceShape: refShape})
 			var refusal *models.Refusal
 			if tt.fixed {
-				if !errors.As(err, &refusal) || !strings.Contains(err.Error(), "not proved to be treated apart") || !strings.Contains(err.Error(), "ReduceMean") {
+				if !errors.As(err, &refusal) || !strings.Contains(err.Error(), "not proved independent") || !strings.Contains(err.Error(), "ReduceMean") {
 					t.Fatalf("error %v; want a refusal that names the node", err)
 				}
 				return

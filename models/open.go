@@ -175,7 +175,7 @@ func (m *Model) try(ctx context.Context, e *engine, p *plan, w way) (ProbeResult
 	if w.batch != 1 {
 		// What runs is proved, the decision included.
 		if why := unproved(prepared, w.batch); why != nil {
-			return ProbeResult{}, fmt.Errorf("its rows are not proved to be treated apart: %s", why)
+			return ProbeResult{}, fmt.Errorf("its rows are not proved independent: %s", why)
 		}
 	}
 	difference := 0.0
@@ -364,12 +364,12 @@ func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepare
 // explainProbe adds what the probe showed.
 func (p *plan) explainProbe(res ProbeResult) {
 	r := &p.report
-	text := fmt.Sprintf("%d made-up rows got the same decisions at every position and in every batch size tried (up to %d)", res.Rows, res.Batch)
+	text := fmt.Sprintf("%d made-up rows: each got the same decision at every position and in every batch size that was tried (up to %d)", res.Rows, res.Batch)
 	if p.report.Batching.Plan == planFixed {
-		text = fmt.Sprintf("the same rows got the same decisions again, and at every position of the batch of %d", res.Batch)
+		text = fmt.Sprintf("made-up rows: each got the same decision again, and at every position of the batch of %d", res.Batch)
 	}
 	if res.BatchIndependent {
-		text += "; scores are bit for bit the same"
+		text += "; scores were equal bit for bit"
 	} else {
 		text += fmt.Sprintf("; scores differ by up to %.1g of the largest, so counts may depend on --batch in the last place", res.MaxDifference)
 	}

@@ -36,19 +36,19 @@ func (r RowCheck) String() string {
 		rows = "noisy " + rows
 	}
 	if r.Batch == 1 {
-		return fmt.Sprintf("tried %d runs of one row a call with %s: the same rows got the same answers again", r.Batches, rows)
+		return fmt.Sprintf("tried %d runs of one row a call with %s: each row got the same answer again", r.Batches, rows)
 	}
-	s := fmt.Sprintf("tried %d batches of %d with %s: the same rows got the same answers again, at other places and among other neighbours", r.Batches, r.Batch, rows)
+	s := fmt.Sprintf("tried %d batches of %d with %s: each row tried got the same answer again, moved to other positions, and beside other rows", r.Batches, r.Batch, rows)
 	if r.Alone > 0 {
-		s += fmt.Sprintf(", %d of them alone", r.Alone)
+		s += fmt.Sprintf("; %d rows also alone", r.Alone)
 	}
 	switch {
 	case r.MaxDifference == 0:
-		s += "; all scores were bit for bit the same"
+		s += "; all scores were equal bit for bit"
 	case r.NearTies == 0:
-		s += fmt.Sprintf("; scores differ by up to %.1g of the largest between places", r.MaxDifference)
+		s += fmt.Sprintf("; scores differ by up to %.1g of the largest between positions", r.MaxDifference)
 	default:
-		s += fmt.Sprintf("; scores differ by up to %.1g of the largest between places, which changed %d decisions at near ties", r.MaxDifference, r.NearTies)
+		s += fmt.Sprintf("; scores differ by up to %.1g of the largest between positions, which changed %d decisions at near ties", r.MaxDifference, r.NearTies)
 	}
 	return s
 }

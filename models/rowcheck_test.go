@@ -137,7 +137,7 @@ func TestRowCheck(t *testing.T) {
 		}, "from one run to the next", ""},
 		{"rounding by the place", 50, func(b *onnx.Builder, x, s onnx.Value) onnx.Value {
 			return b.Mul(s, b.Add(b.Mul(place(b, x), scalar(b, 1e-7)), scalar(b, 1)))
-		}, "", "between places"},
+		}, "", "between positions"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := trialModel(t, tt.tamper)

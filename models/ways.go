@@ -12,11 +12,11 @@ import (
 type way struct {
 	rewrite bool // the baked-in batch is made symbolic
 	batch   int  // the only batch; 0: any
-	// single: the rows are not proved to be treated apart, and run one a call.
+	// single: the rows are not proved independent, and run one a call.
 	single bool
 }
 
-// Rows says whether the rows of a batch are proved to be treated apart. Where they are
+// Rows says whether the rows of a batch are proved independent. Where they are
 // not, every row is a call of its own, which is sound whatever the graph does.
 type Rows struct {
 	Proved bool `json:"proved"`
@@ -39,13 +39,13 @@ func (r *Rows) place() string { return (&rows.Break{Node: r.Node, Reason: r.Reas
 // String says what was proved and what that means for a run.
 func (r *Rows) String() string {
 	if r.Proved {
-		return "proved to be treated apart: a row's answer depends on that row alone, in every batch that runs"
+		return "proved independent: by the operators' definitions, a row's answer depends on that row alone"
 	}
-	return "not proved to be treated apart (" + r.place() + "): every row is a call of its own"
+	return "not proved independent (" + r.place() + "): the model runs one row a call"
 }
 
 // ways lists how the file may run, the best first. Larger batches are among them only
-// where a proof over the graph says that their rows are treated apart; one row a call
+// where a proof over the graph says that their rows are independent; one row a call
 // needs none. The report's Rows is that of the graph as it was meant to run.
 func (p *plan) ways() ([]way, error) {
 	planned := p.report.Batching.Plan == planRewritten
@@ -94,9 +94,9 @@ func (p *plan) announce(w way) {
 	switch {
 	case w.single:
 		b.Plan, b.Size, b.Edits = planFixed, 1, nil
-		b.Why = "its rows are not proved to be treated apart, so they run one by one"
+		b.Why = "its rows are not proved independent, so the model runs one row a call"
 		p.dropIntention()
-		p.report.add(kindWarning, fmt.Sprintf("runs one row a call, n calls for n samples, which is slow: the proof that rows are treated apart ends at %s",
+		p.report.add(kindWarning, fmt.Sprintf("runs one row a call, n calls for n samples, which is slow: the proof that rows are independent ends at %s",
 			p.report.Rows.place()), "")
 	case w.batch > 0:
 		b.Plan, b.Size = planFixed, w.batch
@@ -114,9 +114,9 @@ func (p *plan) dropIntention() {
 	})
 }
 
-// mixes refuses a fixed batch of several rows that are not proved to be treated apart,
+// mixes refuses a fixed batch of several rows that are not proved independent,
 // where the file cannot run one row a call either. why is what the attempt showed.
 func (p *plan) mixes(why error) error {
-	return refuse(fmt.Sprintf("it runs only in batches of %d rows, which are not proved to be treated apart (%s), so that votes may depend on each other; one row a call fails or differs (%s)",
+	return refuse(fmt.Sprintf("it runs only in batches of %d rows, which are not proved independent (%s), so that votes may depend on each other; one row a call fails or differs (%s)",
 		p.ownBatch(), p.report.Rows.place(), brief(why)), "export it with batch 1, or with an open batch")
 }

@@ -15,7 +15,7 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Guarantee says what a certificate made with a generator's noise holds for (DESIGN §7).
+// Guarantee says what a certificate made with a generator's noise holds for.
 type Guarantee string
 
 // The guarantees of this package's generators.

@@ -29,7 +29,7 @@
 // samples. It speaks of the classifier smoothed by exactly the (λ, μ, s) of its
 // SealedNoise: when those were chosen before the input was seen, that is the
 // classifier in service; when they were made from the input, it is not (see
-// DESIGN §7 and the field "guarantee" of package certificate).
+// type Guarantee of package certificate).
 //
 // # Arithmetic
 //

@@ -141,5 +141,5 @@ func lostMass(f family.Family, dim int) float64 {
 }
 
 // assumedLoss is the mass per coordinate that a family which states none may
-// lose: DESIGN §6 allows samplers no more.
+// lose: the samplers here are built to lose no more.
 const assumedLoss = 1e-12

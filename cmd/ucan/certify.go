@@ -183,7 +183,7 @@ func (o *certifyOptions) settle(earlier *results.Run) (*models.Setting, error) {
 		if stored, ok := earlier.Configuration["seed"]; ok && !o.seedGiven {
 			seed, err := strconv.ParseUint(fmt.Sprint(stored), 10, 64)
 			if err != nil {
-				return nil, fmt.Errorf("read the stored run: its seed %v is no number; start anew under another name", stored)
+				return nil, fmt.Errorf("read the stored run: its seed %v is not a number; start anew under another name", stored)
 			}
 			o.seed, o.seedGiven = seed, true
 		}

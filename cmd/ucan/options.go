@@ -83,7 +83,7 @@ func (a *app) sessionOptions(r *values) (sessionOptions, error) {
 	if seconds := r.float("runtime.run_limit"); seconds >= 0 && seconds < 1e6 {
 		o.runLimit = time.Duration(seconds * float64(time.Second))
 	} else {
-		r.fault("runtime.run_limit", "%s is no number of seconds; give 0 or more", r.text("runtime.run_limit"))
+		r.fault("runtime.run_limit", "%s is not a number of seconds; give 0 or more", r.text("runtime.run_limit"))
 	}
 	if o.threads > 0 && o.workers > o.threads {
 		r.fault("runtime.workers", "%d workers need at least as many threads, and --threads gives %d", o.workers, o.threads)

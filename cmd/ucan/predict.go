@@ -125,6 +125,8 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 			return prediction{}, err
 		}
 		p.a.onClose(p.noise.Close)
+		p.a.note("%s on %s (%d inputs), n = %d, alpha = %g, seed %d",
+			p.bench.Model.Name(), p.bench.Info.Name, len(p.bench.indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed)
 		p.a.noteNoise(ctx, p.noise)
 	}
 	if err := p.bench.warnOfOutputs(ctx, p.a); err != nil {

@@ -28,7 +28,7 @@ type resampling struct {
 }
 
 func (s resampling) print(w io.Writer) {
-	fmt.Fprintf(w, "resampled %d certificates with %d fresh samples each; class counts of %d differ from the stored ones beyond chance\n", s.Checked, s.Samples, s.Disagreed)
+	fmt.Fprintf(w, "resampled %d certificates with %d fresh samples each; in %d of them class counts differ from the stored ones beyond chance\n", s.Checked, s.Samples, s.Disagreed)
 	if s.Unrepeated > 0 {
 		fmt.Fprintf(w, "%d certificates in lattice arithmetic did not repeat their votes: made on another kind of processor or library, or with another seed than run.seed\n", s.Unrepeated)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
+	"strconv"
 
 	"ucan/internal/report"
 	"ucan/internal/table"
@@ -11,8 +13,9 @@ import (
 // printSummary writes what a run amounts to as text.
 func printSummary(w io.Writer, s report.Summary) error {
 	curve := table.New(">"+s.Norm+" radius", ">certified accuracy", fmt.Sprintf("%g %% interval", 100*s.Confidence))
+	digits := radiusDigits(s.Curve)
 	for _, p := range s.Curve {
-		curve.Row(fmt.Sprintf("%.3f", p.Radius), fmt.Sprintf("%.4f", p.CertifiedAccuracy), interval(&p.Interval))
+		curve.Row(strconv.FormatFloat(p.Radius, 'f', digits, 64), fmt.Sprintf("%.4f", p.CertifiedAccuracy), interval(&p.Interval))
 	}
 	if s.Labelled > 0 {
 		if _, err := curve.WriteTo(w); err != nil {
@@ -34,6 +37,19 @@ func printSummary(w io.Writer, s report.Summary) error {
 		line("note", "%s", note)
 	}
 	return nil
+}
+
+// radiusDigits is the number of decimals, 3 to 9, that shows the curve's radii without rounding:
+// a radius that is rounded up would claim more than was certified.
+func radiusDigits(curve []report.Point) int {
+	const least, most = 3, 9
+	digits := least
+	for _, p := range curve {
+		for scale := math.Pow10(digits); digits < most && math.Abs(p.Radius*scale-math.Round(p.Radius*scale)) > 1e-6; scale *= 10 {
+			digits++
+		}
+	}
+	return digits
 }
 
 func interval(i *report.Interval) string {

@@ -87,7 +87,7 @@ func newNPGTraining(a *app) (*npgTraining, error) {
 	}
 	kind := net.Kind(r.text("npg.kind"))
 	if !slices.Contains([]net.Kind{net.Pattern, net.Dataset, net.Certification, net.Kind(bundle.PerInput)}, kind) {
-		r.fault("npg.kind", "%q is no kind; give pattern, dataset, certification or per-input", kind)
+		r.fault("npg.kind", "unknown kind %q: give pattern, dataset, certification or per-input", kind)
 	}
 	t.fit = fit.DefaultConfig(kind)
 	switch {

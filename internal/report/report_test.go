@@ -74,6 +74,11 @@ func TestSummaryOptions(t *testing.T) {
 	if err != nil || s.Abstained != 0 || s.Samples != 1000 || s.SamplesPerSecond != 250 {
 		t.Errorf("%+v, %v", s, err)
 	}
+	// A resumed run that had nothing left to draw: samples and time are those of its rows.
+	opt.Samples, opt.Elapsed = 0, time.Microsecond
+	if s, err = Summarise(five(), opt); err != nil || s.Samples != 400 || s.Seconds != 8 || s.SamplesPerSecond != 50 {
+		t.Errorf("nothing drawn: %+v, %v", s, err)
+	}
 	one, err := Summarise(five()[:1], DefaultOptions())
 	if err != nil || one.ACRInterval != nil || one.ACR != 0.5 {
 		t.Errorf("one input: %+v, %v", one, err)

@@ -31,8 +31,8 @@ type Options struct {
 	// rows without a class then count neither as abstentions nor for accuracy
 	// without a radius.
 	LabelAware bool
-	// Samples is how many noise samples were drawn in all; 0 takes the sum of
-	// the rows' n, which leaves out those of the selection of the class.
+	// Samples is how many noise samples this run drew; 0, for a run that drew none itself, takes
+	// the sums of the rows' n and times. That n leaves out the selection of the class.
 	Samples int64
 	// Votes is how many votes were counted, Invalid how many of them were for no class;
 	// both 0 where that is not known.
@@ -86,14 +86,14 @@ type Summary struct {
 	Curve []Point `json:"curve"`
 	// PLower holds the quantiles of the bound on p_A over all rows that did not fail.
 	PLower []Quantile `json:"p_lower"`
-	// Samples is how many noise samples were drawn, SamplesPerSecond the rate.
+	// Samples is how many noise samples were drawn in Seconds, SamplesPerSecond the rate.
 	Samples          int64   `json:"samples"`
 	SamplesPerSecond float64 `json:"samples_per_second"`
 	// Invalid counts the votes for no class (NaN or a tie among the scores), out of Votes;
 	// both are left out where they are not known.
 	Invalid int64 `json:"invalid,omitempty"`
 	Votes   int64 `json:"votes,omitempty"`
-	// Seconds is the time the run took.
+	// Seconds is the time in which Samples were drawn.
 	Seconds float64 `json:"seconds"`
 	// Norm and Guarantee are those of all rows.
 	Norm      string `json:"norm"`
@@ -133,7 +133,7 @@ func Summarise(rows []results.Row, opt Options) (Summary, error) {
 	if opt.Samples == 0 {
 		s.Samples = samples
 	}
-	if opt.Elapsed == 0 {
+	if opt.Elapsed == 0 || opt.Samples == 0 {
 		s.Seconds = seconds
 	}
 	if s.Seconds > 0 {

@@ -44,7 +44,7 @@ func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record
 	}
 	info, err := os.Stat(spec)
 	if err != nil || !info.IsDir() {
-		return nil, nil, nil, optionf("read --npg: %q is no generator; give %s", spec, specForms)
+		return nil, nil, nil, optionf("read --npg: %q is neither a pattern, a file of a known kind nor an existing folder; give %s", spec, specForms)
 	}
 	if limited || o.FixedMean {
 		return nil, nil, nil, optionf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")

@@ -5,8 +5,8 @@ import "encoding/json"
 // Schema names the format of this package.
 const Schema = "ucan.certificate/1"
 
-// Guarantee says what a certificate holds for (DESIGN §7). Certificates of
-// different guarantees must not be averaged into one figure without saying so.
+// Guarantee says what a certificate holds for. Certificates of different guarantees must not be
+// averaged into one figure without saying so.
 type Guarantee string
 
 // The guarantees.

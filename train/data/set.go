@@ -218,7 +218,7 @@ func (s *Set) Read(i int, dst []float32) {
 // unless 0 < n < Len.
 func (s *Set) Split(n int, seed uint64) (rest, taken *Set, err error) {
 	if n < 1 || n >= s.Len() {
-		return nil, nil, fmt.Errorf("%w: %d of %d images cannot be held out for validation; keep at least one of each", ErrData, n, s.Len())
+		return nil, nil, fmt.Errorf("%w: %d of %d images were to be held out for validation; hold out at least one and fewer than all, or give more images", ErrData, n, s.Len())
 	}
 	order := make([]int, s.Len())
 	source := stream.New(seed, splitTag, stream.Train).Source(0)
@@ -232,7 +232,7 @@ func (s *Set) Split(n int, seed uint64) (rest, taken *Set, err error) {
 // Tail is [Set.Split] by position: the last n images are taken.
 func (s *Set) Tail(n int) (rest, tail *Set, err error) {
 	if n < 1 || n >= s.Len() {
-		return nil, nil, fmt.Errorf("%w: %d of %d images cannot be held out; keep at least one of each", ErrData, n, s.Len())
+		return nil, nil, fmt.Errorf("%w: %d of %d images were to be held out; hold out at least one and fewer than all, or give more images", ErrData, n, s.Len())
 	}
 	rows := make([]int, s.Len())
 	for i := range rows {
