@@ -211,7 +211,7 @@ func settings() []setting {
 		{"output.tsv", "out", "o", kindOutput, "", "write one row an input to this file"},
 		{"output.jsonl", "json", "", kindOutput, "", "write one certificate a line to this file"},
 		{"output.plot", "plot", "", kindOutput, "", "draw the certified-accuracy curve into this .png or .svg file"},
-		{"output.radii", "radii", "", kindFloats, nil, "radii at which the summary gives certified accuracy (default: eight, spread over what is reachable)"},
+		{"output.radii", "radii", "", kindFloats, nil, "radii at which the summary gives certified accuracy (default: round numbers up to the largest certified radius)"},
 		{"output.resume", "resume", "", kindBool, false, "continue the run whose outputs these are"},
 	}
 }

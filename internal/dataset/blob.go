@@ -158,7 +158,7 @@ func (c *ctxReader) Read(p []byte) (int, error) {
 // what to do; other faults of the file system stay what they are.
 func pathError(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return specErrorf("%w; check the path in --data", err)
+		return specErrorf("%w; check the path", err)
 	}
 	return err
 }

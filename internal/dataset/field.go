@@ -12,7 +12,7 @@ import (
 func ReadField(ctx context.Context, path string) (values []float32, shape []int, err error) {
 	b, err := openBlob(ctx, path)
 	if err != nil {
-		return nil, nil, fmt.Errorf("read field: %w", pathError(err))
+		return nil, nil, fmt.Errorf("read field: %w", err)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
 	a, err := parseNPY(b)

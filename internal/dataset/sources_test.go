@@ -137,7 +137,7 @@ func TestCIFAR(t *testing.T) {
 			t.Errorf("cifar100%s: label %d, %v; want %d", label, item.Label, err, want)
 		}
 	}
-	for spec, want := range map[string]string{"/short.bin": "3000 bytes are not a whole number of 3073-byte records", "/empty.bin": "not a whole number", "/none.bin": "check the path in --data", "": "is a folder"} {
+	for spec, want := range map[string]string{"/short.bin": "3000 bytes are not a whole number of 3073-byte records", "/empty.bin": "not a whole number", "/none.bin": "check the path", "": "is a folder"} {
 		if _, err := Open(context.Background(), "cifar10:"+dir+spec, Options{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", spec, err, want)
 		}

@@ -1,4 +1,4 @@
-// Package rows proves that a network treats the rows of a batch apart.
+// Package rows proves that the rows of a batch are independent: each answer depends on its own row alone.
 //
 // # The claim
 //
