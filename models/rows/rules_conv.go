@@ -12,6 +12,8 @@ func window(in dim, k, stride, dilation, before, after int64, same bool) dim {
 	switch {
 	case !in.known() || k < 1 || stride < 1 || dilation < 1:
 		return openDim
+	case same && dilation > 1:
+		return openDim // onnxruntime pads for a window that is not dilated
 	case same:
 		return fixed((in.c + stride - 1) / stride)
 	}
@@ -238,7 +240,7 @@ func resizeRule(c *call) {
 		return
 	}
 	axes := onnx.AttrInts(c.n, "axes")
-	if axes == nil {
+	if len(axes) == 0 { // onnxruntime takes an empty list for none
 		for i := range x.dims {
 			axes = append(axes, int64(i))
 		}

@@ -223,6 +223,11 @@ func sliced(d dim, start, end, step float64) dim {
 	size := float64(d.c)
 	low, high := 0.0, size
 	if step < 0 {
+		// Beyond the end that a backward range names, and before the first index to start at,
+		// onnxruntime and the standard differ.
+		if start < -size || end >= size {
+			return openDim
+		}
 		low, high = -1, size-1
 	}
 	clamp := func(v float64) float64 {

@@ -195,7 +195,7 @@ func meanVarianceRule(c *call) {
 		return
 	}
 	axes := onnx.AttrInts(c.n, "axes")
-	if axes == nil {
+	if len(axes) == 0 {
 		axes = []int64{0, 2, 3}
 	}
 	for _, axis := range axes {

@@ -202,7 +202,7 @@ func flattenRule(c *call) {
 // squeezeRule drops axes of extent 1.
 func squeezeRule(c *call) {
 	v := c.in[0]
-	list, given, ok := c.ints("axes", 1)
+	list, _, ok := c.ints("axes", 1)
 	if !ok {
 		return
 	}
@@ -211,7 +211,7 @@ func squeezeRule(c *call) {
 		return
 	}
 	var drop []bool
-	if given {
+	if len(list) > 0 { // onnxruntime takes an empty list for none
 		if drop, ok = c.axes(list, v.rank()); !ok {
 			return
 		}
