@@ -108,7 +108,14 @@ func TestRowsAreTriedBeforeARun(t *testing.T) {
 			t.Errorf("record %s", record)
 		}
 	}
-	if got := want(t, exitDone, "predict", "--model", model, "--data", "digits?n=60", "--n", "0", "--max", "5"); !strings.Contains(got.stderr, "with rows of 5 inputs") {
-		t.Errorf("predict: %s", got.stderr)
+	// Without noise the batches hold every input that is named: asked twice, one row a call.
+	for _, tt := range []struct{ batch, says string }{{"64", "with rows of 5 inputs"}, {"1", "tried 10 runs of one row a call with rows of 5 inputs"}} {
+		if got := want(t, exitDone, "predict", "--model", model, "--data", "digits?n=60", "--n", "0", "--max", "5", "--batch", tt.batch); !strings.Contains(got.stderr, tt.says) {
+			t.Errorf("predict, batch %s: %s", tt.batch, got.stderr)
+		}
+	}
+	got := want(t, exitDone, "predict", "--model", model, "--data", "digits?n=60", "--sigma", "0.25", "--n", "100", "--max", "2", "--seed", "7")
+	if !strings.Contains(got.stderr, "n = 100, alpha = 0.001, seed 7\n") {
+		t.Errorf("predict under noise does not name its terms: %s", got.stderr)
 	}
 }

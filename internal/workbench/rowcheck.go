@@ -15,7 +15,7 @@ import (
 // The inputs that the check of rows looks at.
 const (
 	checkInputs = 3  // fill a batch each under noise
-	cleanInputs = 8  // share a batch without noise
+	cleanInputs = 8  // share batches without noise
 	checkTries  = 64 // inputs that are tried until as many can be read
 )
 
@@ -34,7 +34,7 @@ func (b *Bench) CheckRows(ctx context.Context, indices []int, seed uint64, seal 
 	}
 	var batches [][]float32
 	if seal == nil {
-		batches = [][]float32{b.cleanBatch(items)}
+		batches = b.cleanBatches(items)
 	} else if batches, err = b.noisyBatches(ctx, items, seed, seal); err != nil || len(batches) == 0 {
 		return models.RowCheck{}, err
 	}
@@ -69,14 +69,17 @@ func (b *Bench) usable(ctx context.Context, indices []int, most int) ([]dataset.
 	return items, nil
 }
 
-// cleanBatch fills a batch with the inputs in turn.
-func (b *Bench) cleanBatch(items []dataset.Item) []float32 {
-	d := b.Model.Dim()
-	rows := make([]float32, b.Setting.Batch*d)
-	for r := range b.Setting.Batch {
-		copy(rows[r*d:(r+1)*d], items[r%len(items)].X)
+// cleanBatches fills batches with the inputs in turn: one, or as many as hold each input once.
+func (b *Bench) cleanBatches(items []dataset.Item) [][]float32 {
+	d, size := b.Model.Dim(), b.Setting.Batch
+	batches := make([][]float32, (len(items)+size-1)/size)
+	for k := range batches {
+		batches[k] = make([]float32, size*d)
+		for r := range size {
+			copy(batches[k][r*d:(r+1)*d], items[(k*size+r)%len(items)].X)
+		}
 	}
-	return rows
+	return batches
 }
 
 // noisyBatches draws one batch of noisy rows for each input, as the run's own sampler does.
