@@ -111,7 +111,7 @@ func TestSeveralHonestNoises(t *testing.T) {
 		return joined(t, path("joined.jsonl"), from...)
 	}
 	got := want(t, exitDone, "verify", of("narrow", "wide", "pattern", "lattice"))
-	for _, text := range []string{"13 certificates, 13 true", "4 runs that differ in noise, arithmetic: one curve mixes them", "gaussian σ 0.2", "pattern:dct,kappa=16", "lattice", "0.001", "400"} {
+	for _, text := range []string{"13 certificates, 13 true", "4 runs that differ in noise, arithmetic: one curve mixes them", "gaussian σ 0.2", "pattern:dct,kappa=16", "lattice", "0.001", "400", "the votes were taken as stored"} {
 		if !strings.Contains(got.stdout, text) {
 			t.Errorf("verify does not say %q:\n%s", text, got.stdout)
 		}

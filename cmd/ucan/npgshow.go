@@ -150,6 +150,6 @@ func printGallery(a *app, dir string, files fieldmap.Files, seed uint64) error {
 	if _, err := t.WriteTo(a.stdout); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(a.stdout, "\n%d sheets, fields and a table in %s, noise of seed %d; open %s\n", len(files.Sheets), dir, seed, files.Index)
+	_, err := fmt.Fprintf(a.stdout, "\nwritten to %s: sheets (%d), fields and a table, with noise of seed %d; open %s\n", dir, len(files.Sheets), seed, files.Index)
 	return err
 }

@@ -100,8 +100,11 @@ func (v *verification) print(w io.Writer) error {
 	if err := v.printRuns(w); err != nil {
 		return err
 	}
-	if v.resampled != nil {
+	switch {
+	case v.resampled != nil:
 		v.resampled.print(w)
+	case v.True() > 0:
+		fmt.Fprintln(w, "note: the votes were taken as stored; --resample draws new ones")
 	}
 	return nil
 }
