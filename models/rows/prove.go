@@ -247,6 +247,9 @@ func (p *prover) node(f *frame, n *onnxpb.NodeProto) *Break {
 		if why := p.call(c, fn); why != nil {
 			return why
 		}
+	case f.f != nil && c.opset != p.lib.Opset(nil, n.GetDomain()):
+		// onnxruntime runs the bodies of functions at the model's versions.
+		c.mix("its function imports version %d of the operators and the model %d", c.opset, p.lib.Opset(nil, n.GetDomain()))
 	default:
 		c.apply()
 	}
