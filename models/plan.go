@@ -312,8 +312,7 @@ func (p *plan) planBatch() {
 	if p.input.HasShape && len(p.input.Shape) > 0 {
 		b.Declared = p.input.Shape[0].String()
 	}
-	switch {
-	case p.static > 0 || p.denoiser != nil && p.denoiser.static > 0:
+	if p.static > 0 || p.denoiser != nil && p.denoiser.static > 0 {
 		b.Plan = planRewritten
 	}
 	r.Batching = b

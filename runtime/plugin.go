@@ -72,11 +72,11 @@ func (rt *Runtime) pluginPath(ctx context.Context, p Provider) (string, error) {
 		if known, ok := rt.plugins.Load(p.Name); ok {
 			return known.(string), nil
 		}
-		path, err := library.Plugin(ctx, rt.cacheDir, p.Name)
+		found, err := library.Plugin(ctx, rt.cacheDir, p.Name)
 		if err == nil {
-			rt.plugins.Store(p.Name, path)
+			rt.plugins.Store(p.Name, found)
 		}
-		return path, err
+		return found, err
 	}
 	if _, err := os.Stat(path); err != nil {
 		return "", fmt.Errorf("the plugin's library: %w", err)
@@ -101,7 +101,7 @@ func (e *environment) register(name, path string) (registered, error) {
 		return registered{}, err
 	}
 	// Any name will do that no other library has.
-	if err := ort.RegisterExecutionProviderLibrary("ucan:"+path, path); err != nil {
+	if err = ort.RegisterExecutionProviderLibrary("ucan:"+path, path); err != nil {
 		return registered{}, fmt.Errorf("the plugin %q does not load: %w", path, err)
 	}
 	after, err := ort.GetEpDevices()

@@ -46,7 +46,7 @@ func watchChild(duration time.Duration) watched {
 		if !runtime.Probed() {
 			return fmt.Errorf("no probing child would be used")
 		}
-		if err := rt.ProbeLoad(ctx, runtime.TinyModel(), runtime.ProbeOptions{Session: session, Known: "-"}); err != nil {
+		if err = rt.ProbeLoad(ctx, runtime.TinyModel(), runtime.ProbeOptions{Session: session, Known: "-"}); err != nil {
 			return err
 		}
 		s, err := rt.NewSession(ctx, runtime.TinyModel(), session)
@@ -118,7 +118,7 @@ func TestNoTelemetry(t *testing.T) {
 				t.Fatalf("%v\n%s", err, stderr.Bytes())
 			}
 			var w watched
-			if err := json.Unmarshal(out, &w); err != nil || w.Error != "" {
+			if err = json.Unmarshal(out, &w); err != nil || w.Error != "" {
 				t.Fatalf("%v %s\n%s", err, w.Error, out)
 			}
 			if w.Variable != "1" || len(w.Sockets) > 0 {

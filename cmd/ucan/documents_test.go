@@ -64,7 +64,7 @@ func TestFaultsOfDocuments(t *testing.T) {
 		"[a](../README.md#no-such-heading)":                                   "heading",
 		"`ucan certfy --model m.onnx`":                                        "command",
 		"`ucan zoo paln zoo.yaml`":                                            "command",
-		"```sh\nucan certify --modle m.onnx\n```":                             "flag",
+		"```sh\nucan certify --model-file m.onnx\n```":                        "flag",
 		"```sh\nucan predict --model m.onnx \\\n  --no-such-flag 3\n```":      "flag",
 		"see `models/nowhere.go`":                                             "path",
 		"see `docs/nowhere/`":                                                 "path",

@@ -133,7 +133,8 @@ func (s *resampler) check(ctx context.Context, c *certificate.Certificate) ([]ce
 		}
 		s.result.Sources[c.Input.Source]++
 	}
-	if f, found, err := s.lattice(ctx, c, item); err != nil || found {
+	f, found, err := s.lattice(ctx, c, item)
+	if err != nil || found {
 		return []certificate.Finding{f}, err
 	}
 	if c.Status != certificate.Certified {

@@ -40,7 +40,7 @@ func sealStored(all []*certificate.Certificate, folder *certificate.Folder) (sea
 			return nil, nil
 		}
 		if _, err := lattice.Pixels(item.X); err != nil && c.Noise.Arithmetic == string(smooth.Lattice) {
-			return nil, nil //nolint:nilerr // noise on the lattice cannot be drawn for it, which is for verify to say
+			return nil, nil // noise on the lattice cannot be drawn for it, which is for verify to say
 		}
 		return c.SealedNoise(folder)
 	}, indices

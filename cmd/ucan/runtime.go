@@ -73,7 +73,7 @@ func runRuntimeInstall(ctx context.Context, a *app) error {
 	if len(plugins) > 0 && o.GPU || len(plugins) > 1 && o.From != "" {
 		r.fault("install.from", "install a plugin by itself")
 	}
-	if err := r.err(); err != nil {
+	if err = r.err(); err != nil {
 		return err
 	}
 	if len(plugins) > 0 {

@@ -110,7 +110,7 @@ func (f *File) Add(line int, text []byte) error {
 		return nil
 	}
 	f.ids[c.ID] = line
-	if err := f.services.add(line, c); err != nil {
+	if err = f.services.add(line, c); err != nil {
 		return err
 	}
 	run, err := f.runs.of(c)

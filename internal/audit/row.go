@@ -84,7 +84,7 @@ func (t RowTerms) checkSize(row results.Row) error {
 	switch t.Method {
 	case smooth.MethodAdaptive:
 		// Without a class to test no estimation sample is drawn.
-		if !slices.Contains(t.Looks, row.N) && !(row.N == 0 && row.Status == results.Abstained) {
+		if !slices.Contains(t.Looks, row.N) && (row.N != 0 || row.Status != results.Abstained) {
 			return fmt.Errorf("%d samples, which is no look of this run's schedule", row.N)
 		}
 	case smooth.MethodTwoStage:

@@ -69,12 +69,11 @@ type recipe struct {
 	first      int // of the image
 	model      func(*certificate.Model)
 
-	n0, n     int64
-	bound     smooth.Bound
-	profile   *sequential.Profile
-	aware     bool
-	twoStage  bool
-	threshold *float32
+	n0, n    int64
+	bound    smooth.Bound
+	profile  *sequential.Profile
+	aware    bool
+	twoStage bool
 }
 
 func (r recipe) seal(tb testing.TB) *smooth.SealedNoise {

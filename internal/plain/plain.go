@@ -7,6 +7,7 @@ package plain
 import (
 	"fmt"
 	"io"
+	"slices"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -95,7 +96,7 @@ func (p *Writer) Unwrap() io.Writer { return p.w }
 func (p *Writer) Write(b []byte) (int, error) {
 	all := b
 	if len(p.pending) > 0 {
-		all = append(p.pending, b...)
+		all = slices.Concat(p.pending, b)
 		p.pending = nil
 	}
 	if cut := partial(all); cut > 0 {

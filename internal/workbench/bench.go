@@ -126,19 +126,19 @@ func (b *Bench) clean(ctx context.Context) (labels []int, predictions []int32, r
 	classifier, dim := b.Workers[0], b.Model.Dim()
 	buffer, held, labelled := classifier.Input(), 0, 0
 	flush := func() error {
-		votes, err := classifier.Classify(ctx, held)
+		votes, flushErr := classifier.Classify(ctx, held)
 		predictions = append(predictions, votes...)
 		held = 0
-		return err
+		return flushErr
 	}
 	for i := 0; i < b.Source.Len() && labelled < dataset.CleanInputs && (labelled > 0 || i < dataset.CleanInputs); i++ {
-		item, err := b.Inputs().At(ctx, i)
+		item, readErr := b.Inputs().At(ctx, i)
 		var bad *dataset.ItemError
-		if errors.As(err, &bad) {
+		if errors.As(readErr, &bad) {
 			continue
 		}
-		if err != nil {
-			return nil, nil, nil, err
+		if readErr != nil {
+			return nil, nil, nil, readErr
 		}
 		if item.Label < 0 && labelled > 0 {
 			continue
@@ -152,7 +152,7 @@ func (b *Bench) clean(ctx context.Context) (labels []int, predictions []int32, r
 		copy(buffer[held*dim:], item.X)
 		labels = append(labels, item.Label)
 		if held++; (held+1)*dim > len(buffer) {
-			if err := flush(); err != nil {
+			if err = flush(); err != nil {
 				return nil, nil, nil, err
 			}
 		}

@@ -78,8 +78,9 @@ func abs(a int64) int64 {
 
 // size multiplies all extents.
 func size(dims []dim) (dim, bool) {
-	p, ok := fixed(1), true
+	p := fixed(1)
 	for _, d := range dims {
+		var ok bool
 		if p, ok = p.times(d); !ok {
 			return openDim, false
 		}

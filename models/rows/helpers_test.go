@@ -148,10 +148,6 @@ func aGraph(name string, g *onnxpb.GraphProto) *onnxpb.AttributeProto {
 	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_GRAPH.Enum(), G: g}
 }
 
-func aTensor(name string, t *onnxpb.TensorProto) *onnxpb.AttributeProto {
-	return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_TENSOR.Enum(), T: t}
-}
-
 // body makes a subgraph; outputs have no declared types.
 func body(inputs []*onnxpb.ValueInfoProto, outputs string, nodes ...*onnxpb.NodeProto) *onnxpb.GraphProto {
 	g := &onnxpb.GraphProto{Name: proto.String("body"), Input: inputs, Node: nodes}

@@ -121,7 +121,7 @@ func TestMixingModelsCertifyAlike(t *testing.T) {
 		}
 		classes := map[int]bool{}
 		for seed := range uint64(2) {
-			if c, ok := certify(t, model, seed+1); ok {
+			if c, ok := certify(ctx, t, model, seed+1); ok {
 				classes[c] = true
 				certified++
 			}
@@ -137,8 +137,7 @@ func TestMixingModelsCertifyAlike(t *testing.T) {
 }
 
 // certify certifies one input at the model's own batch.
-func certify(t *testing.T, m *models.Model, seed uint64) (class int, ok bool) {
-	ctx := context.Background()
+func certify(ctx context.Context, t *testing.T, m *models.Model, seed uint64) (class int, ok bool) {
 	worker, err := m.Classifier(ctx, m.FixedBatch(), 1)
 	if err != nil {
 		t.Fatal(err)

@@ -134,8 +134,8 @@ func sliceRule(c *call) {
 		}
 	} else {
 		for i, list := range []*[]num{1: &starts, 2: &ends, 3: &axes, 4: &steps} {
-			if v := c.input(i); i > 0 && v != nil {
-				if *list = v.elements; v.elements == nil {
+			if at := c.input(i); i > 0 && at != nil {
+				if *list = at.elements; at.elements == nil {
 					if c.allConstant() {
 						return
 					}

@@ -294,7 +294,7 @@ func TestBundlesOfAHub(t *testing.T) {
 		for i, e := range entries {
 			blob := string(rune('a' + i))
 			must(t, os.Rename(filepath.Join(dir, e.Name()), filepath.Join(hub, "blobs", blob)))
-			if err := os.Symlink(filepath.Join("..", "..", "..", "..", "blobs", blob), filepath.Join(snapshot, e.Name())); err != nil {
+			if err = os.Symlink(filepath.Join("..", "..", "..", "..", "blobs", blob), filepath.Join(snapshot, e.Name())); err != nil {
 				t.Skip(err)
 			}
 		}

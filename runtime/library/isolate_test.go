@@ -196,8 +196,8 @@ func TestACacheOfOthersIsRefused(t *testing.T) {
 	}
 	refused := func(what string) {
 		t.Helper()
-		if _, _, err := Locate(t.Context(), Options{CacheDir: cache}); !errors.Is(err, ErrChanged) {
-			t.Errorf("%s: located, %v", what, err)
+		if _, _, lerr := Locate(t.Context(), Options{CacheDir: cache}); !errors.Is(lerr, ErrChanged) {
+			t.Errorf("%s: located, %v", what, lerr)
 		}
 	}
 	if err = os.Chmod(cache, 0o777); err != nil {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -153,6 +154,6 @@ func (w *walker) call(fr frame, f *onnxpb.FunctionProto, n *onnxpb.NodeProto, at
 			inside.own[name] = at.constant(n.GetInput()[i])
 		}
 	}
-	calls := append(fr.calls[:len(fr.calls):len(fr.calls)], f)
+	calls := append(slices.Clone(fr.calls), f)
 	return w.body(frame{f, CallAttributes(f, n), calls}, f.GetNode(), nil, inside)
 }

@@ -67,9 +67,9 @@ func sites(t *testing.T, p *onnxpb.ModelProto, op string) ([]string, error) {
 		}
 		value := "open"
 		if c := s.Constant(s.Node.GetInput()[0]); c != nil {
-			v, err := onnx.Int64s(c)
-			if err != nil {
-				t.Fatal(err)
+			v, readErr := onnx.Int64s(c)
+			if readErr != nil {
+				t.Fatal(readErr)
 			}
 			value = fmt.Sprint(v[0])
 		}

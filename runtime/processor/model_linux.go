@@ -11,7 +11,7 @@ const maxCPUInfo = 64 << 10
 
 // modelName reads /proc/cpuinfo: "model name" on x86, implementer and part on Arm, whose processors have no names there.
 func modelName() string {
-	f, err := os.Open("/proc/cpuinfo")
+	f, err := os.Open("/proc/cpuinfo") //nolint:forbidigo // a file of the system, which ends
 	if err != nil {
 		return ""
 	}

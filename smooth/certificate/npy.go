@@ -69,7 +69,7 @@ func (d *Folder) saveField(f *Field, shape []int) (err error) {
 		return serr
 	}
 	// For all to read, as far as the umask allows; os.CreateTemp's files are not.
-	tmp, err := os.OpenFile(filepath.Join(d.path, ".field-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	tmp, err := os.OpenFile(filepath.Join(d.path, ".field-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:forbidigo // a new file
 	if err != nil {
 		return err
 	}
