@@ -26,6 +26,8 @@ type head struct {
 	// that tensor's rank in a real run.
 	ballot     *ballot
 	ballotRank int
+	// declared says that nothing was measured: this is what the file declares.
+	declared bool
 }
 
 // withDecision returns m with the decision appended: outputs labelName (int32 [N])

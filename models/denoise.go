@@ -99,6 +99,17 @@ func (d *denoiser) build(source []int, rewrite bool, batch int64) (*onnx.Model, 
 // preprocessing, classifier. With rewrite set, fixed batches are made symbolic; batch
 // is the fixed one, or −1.
 func (p *plan) build(rewrite bool, batch int64) (*onnx.Model, []string, error) {
+	if b := p.built; b.graph != nil && b.rewrite == rewrite && b.batch == batch {
+		return b.graph, b.edits, nil
+	}
+	m, edits, err := p.buildNew(rewrite, batch)
+	if err == nil {
+		p.built = built{rewrite, batch, m, edits}
+	}
+	return m, edits, err
+}
+
+func (p *plan) buildNew(rewrite bool, batch int64) (*onnx.Model, []string, error) {
 	m, edits := p.m, []string(nil)
 	var err error
 	switch {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"strings"
 
+	"ucan/runtime"
 	"ucan/runtime/onnx"
 )
 
@@ -86,7 +87,7 @@ func (m *Model) Examine(ctx context.Context, rows []float32, labels []int32) (Ex
 // ExamineSamples is Examine on a few rows that are made up, for reports; the warnings are added to
 // the model's report.
 func (m *Model) ExamineSamples(ctx context.Context) (Report, error) {
-	x, err := m.examine(ctx, sampleRows(examinedSamples, m.Dim()), nil, "synthetic rows")
+	x, err := m.examineSamples(ctx)
 	if err != nil {
 		return m.report, err
 	}
@@ -103,12 +104,59 @@ func (m *Model) ExamineSamples(ctx context.Context) (Report, error) {
 
 const examinedSamples = 64
 
+func (m *Model) examineSamples(ctx context.Context) (Examination, error) {
+	rows := sampleRows(examinedSamples, m.Dim())
+	if m.samples == nil {
+		return m.examine(ctx, rows, nil, "synthetic rows")
+	}
+	x := Examination{Rows: examinedSamples, kind: "synthetic rows", decision: m.decisionText()}
+	x.look(m, m.samples.labels, m.samples.scores)
+	return x, m.compareOther(ctx, rows, m.samples.labels, &x)
+}
+
+// askSamples asks a session of the prepared graph about the made-up rows.
+func (m *Model) askSamples(ctx context.Context, e *engine, sess *runtime.Session) (*answer, error) {
+	batch := m.fixedBatch
+	if batch == 0 {
+		batch = max(1, min(32, (1<<20)/m.Dim()))
+	}
+	whole := (examinedSamples + batch - 1) / batch * batch // what is over is padding
+	rows := sampleRows(examinedSamples, m.Dim())
+	rows = append(rows, make([]float32, whole*m.Dim()-len(rows))...)
+	a, err := e.askBy(ctx, sess, rows, m.source, m.trialWidth, batch)
+	if err != nil {
+		return nil, fmt.Errorf("run it on %d made-up rows: %w", examinedSamples, err)
+	}
+	a.labels = a.labels[:examinedSamples]
+	if a.scores != nil {
+		a.scores = a.scores[:examinedSamples*a.width]
+	}
+	return &a, nil
+}
+
+func (m *Model) decisionText() string {
+	return fmt.Sprintf("%s over %q", m.decision, m.report.Prep.Output)
+}
+
+// look counts what labels and scores show; scores are those of a decision over scores.
+func (x *Examination) look(m *Model, labels []int32, scores []float32) {
+	for _, l := range labels {
+		if l < 0 {
+			x.NoVote++
+		}
+	}
+	if m.scoreWidth > 0 {
+		x.Probabilities = m.probabilities
+		x.scores(scores, m.scoreWidth)
+	}
+}
+
 func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kind string) (Examination, error) {
 	d := m.Dim()
 	if len(rows) == 0 || len(rows)%d != 0 {
 		return Examination{}, fmt.Errorf("examine %s: %d values are no rows of %d", m.Name(), len(rows), d)
 	}
-	x := Examination{Rows: len(rows) / d, kind: kind, decision: fmt.Sprintf("%s over %q", m.decision, m.report.Prep.Output)}
+	x := Examination{Rows: len(rows) / d, kind: kind, decision: m.decisionText()}
 	if labels == nil {
 		var err error
 		if labels, err = m.labelsOf(ctx, rows); err != nil {
@@ -118,19 +166,14 @@ func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kin
 	if len(labels) != x.Rows {
 		return x, fmt.Errorf("examine %s: %d labels for %d rows", m.Name(), len(labels), x.Rows)
 	}
-	for _, l := range labels {
-		if l < 0 {
-			x.NoVote++
-		}
-	}
+	var scores []float32
 	if m.scoreWidth > 0 {
-		scores, err := m.Scores(ctx, rows)
-		if err != nil {
+		var err error
+		if scores, err = m.Scores(ctx, rows); err != nil {
 			return x, err
 		}
-		x.Probabilities = m.probabilities
-		x.scores(scores, m.scoreWidth)
 	}
+	x.look(m, labels, scores)
 	return x, m.compareOther(ctx, rows, labels, &x)
 }
 
@@ -204,7 +247,8 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	p := newPlan(m.Name(), m.opts)
 	p.file = m.file
 	opts := m.opts
-	opts.SourceShape, opts.SkipLoadTrial = m.source, true // the file was loaded before
+	opts.samples = m.samples != nil
+	opts.SourceShape, opts.SkipLoadTrial, opts.accepted = m.source, true, true // the file was loaded before
 	other, err := open(ctx, m.rt, p, p.decide(d, "", opts), m.Name(), opts)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -216,8 +260,10 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	if other.Classes() != m.Classes() {
 		return nil
 	}
-	others, err := other.labelsOf(ctx, rows)
-	if err != nil {
+	var others []int32
+	if other.samples != nil {
+		others = other.samples.labels
+	} else if others, err = other.labelsOf(ctx, rows); err != nil {
 		return err
 	}
 	x.Other = fmt.Sprintf("%s over output %q", m.other.Decision, m.other.Name)

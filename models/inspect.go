@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+
+	"ucan/runtime"
 )
 
 // Inspect reads a file and reports what it holds, what is guessed, what preparing it
@@ -28,6 +30,40 @@ func InspectBytes(ctx context.Context, name string, b []byte, opts Options) (Rep
 	}
 	p, err := makePlanOf(name, b, opts)
 	return p.inspected(name, err)
+}
+
+// InspectRun is [Inspect] and, where the shape of a row is known, what a trial shows: it opens the
+// model as [Open] does, asks it about a few made-up rows as [Model.ExamineSamples] does, and closes
+// it. The runtime is opened only for that; the caller closes it.
+//
+// A model that does not open gives the report of Inspect with the refusal.
+func InspectRun(ctx context.Context, path string, opts Options, openRuntime func() (*runtime.Runtime, error)) (_ Report, err error) {
+	if err := ctx.Err(); err != nil {
+		return Report{}, err
+	}
+	p, err := makePlan(path, opts)
+	if err == nil && p.source != nil {
+		_, err = p.ways() // what refuses the file without a run comes first
+	}
+	if err != nil || p.source == nil {
+		return p.report, p.refused(path, err)
+	}
+	rt, err := openRuntime()
+	if err != nil {
+		return Report{}, err
+	}
+	opts.samples = true
+	m, err := open(ctx, rt, p, nil, path, opts)
+	if err != nil {
+		report, _ := Inspect(ctx, path, opts)
+		var refusal *Refusal
+		if errors.As(err, &refusal) {
+			report.Refusal = refusal
+		}
+		return report, err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	return m.ExamineSamples(ctx)
 }
 
 // inspected completes a report by what building the graph shows.

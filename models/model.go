@@ -28,6 +28,7 @@ type Model struct {
 	provider   string
 	pace       pace
 	scorer     scorer
+	samples    *answer // to the made-up rows of ExamineSamples; nil: not asked
 
 	file          *file // as it was read, for a second look at its outputs
 	declared      Declaration

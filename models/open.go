@@ -50,10 +50,12 @@ func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path str
 // the result.
 func (m *Model) prepare(ctx context.Context, p *plan) error {
 	e := newEngine(m.rt, m.opts)
-	if err := e.accepts(ctx, p.file.m); err != nil {
+	if m.opts.accepted {
+		// Its outputs are looked at again.
+	} else if err := e.accepts(ctx, p.file.m); err != nil {
 		return err
 	}
-	if p.denoiser != nil {
+	if p.denoiser != nil && !m.opts.accepted {
 		if err := e.accepts(ctx, p.denoiser.file.m); err != nil {
 			return fmt.Errorf("the denoiser: %w", err)
 		}
@@ -148,57 +150,6 @@ func (w way) declared() int64 {
 		return -1
 	}
 	return int64(w.batch)
-}
-
-// try prepares the graph in one way and probes it. A rewritten graph must agree with the
-// original at its own batch.
-func (m *Model) try(ctx context.Context, e *engine, p *plan, w way) (ProbeResult, error) {
-	g, edits, err := p.build(w.rewrite, w.declared())
-	if err != nil {
-		return ProbeResult{}, err
-	}
-	if err = e.survive(ctx, g); err != nil {
-		return ProbeResult{}, err
-	}
-	size := w.batch
-	if size == 0 {
-		size = trialBatch
-	}
-	h, err := m.measureHead(ctx, e, p, g, sampleRows(size, product(p.source)))
-	if err != nil {
-		return ProbeResult{}, err
-	}
-	prepared, err := withDecision(g, h, p.decision, w.declared())
-	if err != nil {
-		return ProbeResult{}, err
-	}
-	if w.batch != 1 {
-		// What runs is proved, the decision included.
-		if why := unproved(prepared, w.batch); why != nil {
-			return ProbeResult{}, fmt.Errorf("its rows are not proved independent: %s", why)
-		}
-	}
-	difference := 0.0
-	if w.rewrite {
-		if difference, err = m.compareOriginal(ctx, e, p, prepared, h, w); err != nil {
-			return ProbeResult{}, err
-		}
-	}
-	var res ProbeResult
-	if w.batch > 0 {
-		res, err = p.probeFixed(ctx, e, prepared, h.width, w.batch)
-	} else {
-		res, err = p.probe(ctx, e, prepared, h.width)
-	}
-	if err != nil {
-		return res, err
-	}
-	res.RewriteDifference = difference
-	m.accept(p, prepared, h, w.batch)
-	if w.rewrite {
-		p.report.Batching.Edits = edits
-	}
-	return res, nil
 }
 
 // brief is the beginning of an error's text.
@@ -317,17 +268,19 @@ func (m *Model) measureBallot(ctx context.Context, e *engine, p *plan, g *onnx.M
 
 // compareOriginal runs the rewritten and the original graph on the same rows, the
 // original at its own batch.
-func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepared *onnx.Model, h head, w way) (diff float64, err error) {
+func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, fresh *runtime.Session, h head, w way) (diff float64, err error) {
 	size := p.ownBatch()
-	g, _, err := p.build(false, int64(size))
+	g, _, err := p.buildNew(false, int64(size))
 	if err != nil {
 		return 0, err
 	}
 	d := product(p.source)
 	rows := sampleRows(trialBatch*size, d)
-	oh, err := m.measureHead(ctx, e, p, g, rows[:size*d])
-	if err != nil {
-		return 0, err
+	oh := h
+	if !h.declared {
+		if oh, err = m.measureHead(ctx, e, p, g, rows[:size*d]); err != nil {
+			return 0, err
+		}
 	}
 	if oh.classes != h.classes {
 		return 0, fmt.Errorf("the rewritten graph has %d classes, the original %d", h.classes, oh.classes)
@@ -341,11 +294,6 @@ func (m *Model) compareOriginal(ctx context.Context, e *engine, p *plan, prepare
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, old.Close()) }()
-	fresh, err := e.session(ctx, prepared)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, fresh.Close()) }()
 	got, err := e.askBy(ctx, fresh, rows, p.source, h.width, w.batch)
 	if err != nil {
 		return 0, err

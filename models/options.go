@@ -243,6 +243,9 @@ type Options struct {
 	// SkipLoadTrial loads the file in this process at once. Only for files that are
 	// trusted: onnxruntime can abort the process on a damaged one.
 	SkipLoadTrial bool
+
+	samples  bool // keep the answers to the made-up rows of ExamineSamples
+	accepted bool // onnxruntime has taken the file as it stands
 }
 
 func fixNames(fix map[string]string) []string {

@@ -19,6 +19,17 @@ type plan struct {
 	affine   affine
 	static   int // the batch that the file bakes in; 0: open
 	denoiser *denoiser
+
+	listed []way // what ways found; nil: not asked yet
+	built  built
+}
+
+// built is the last graph that build made. Graphs share their weights, so it costs little memory.
+type built struct {
+	rewrite bool
+	batch   int64
+	graph   *onnx.Model
+	edits   []string
 }
 
 // denoiser is an image-to-image model composed in front of the classifier.

@@ -2,7 +2,6 @@ package models
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -143,12 +142,7 @@ const mostNeighbours = 32
 
 // probe runs a prepared graph that takes any batch on the same rows at different
 // positions, with different neighbours and in different batch sizes.
-func (p *plan) probe(ctx context.Context, e *engine, prepared *onnx.Model, width int) (res ProbeResult, err error) {
-	sess, err := e.session(ctx, prepared)
-	if err != nil {
-		return res, err
-	}
-	defer func() { err = errors.Join(err, sess.Close()) }()
+func (p *plan) probe(ctx context.Context, e *engine, sess *runtime.Session, width int) (res ProbeResult, err error) {
 	d := product(p.source)
 	rows := sampleRows(probeRows, d)
 	first, err := e.ask(ctx, sess, rows, p.source, width)
@@ -213,12 +207,7 @@ func (p *plan) probe(ctx context.Context, e *engine, prepared *onnx.Model, width
 // probeFixed compares rows at different positions of a fixed batch and among
 // different neighbours. A batch of one row has neither: asking twice shows that the
 // answer is a function of the row.
-func (p *plan) probeFixed(ctx context.Context, e *engine, prepared *onnx.Model, width, size int) (res ProbeResult, err error) {
-	sess, err := e.session(ctx, prepared)
-	if err != nil {
-		return res, err
-	}
-	defer func() { err = errors.Join(err, sess.Close()) }()
+func (p *plan) probeFixed(ctx context.Context, e *engine, sess *runtime.Session, width, size int) (res ProbeResult, err error) {
 	d := product(p.source)
 	rows := sampleRows(max(size, 2), d)[:size*d]
 	first, err := e.ask(ctx, sess, rows, p.source, width)

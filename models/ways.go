@@ -48,6 +48,9 @@ func (r *Rows) String() string {
 // where a proof over the graph says that their rows are independent; one row a call
 // needs none. The report's Rows is that of the graph as it was meant to run.
 func (p *plan) ways() ([]way, error) {
+	if p.listed != nil {
+		return p.listed, nil
+	}
 	planned := p.report.Batching.Plan == planRewritten
 	var all []way
 	m, _, err := p.build(planned, -1)
@@ -60,14 +63,20 @@ func (p *plan) ways() ([]way, error) {
 		all = append(all, way{rewrite: planned})
 	}
 	if !planned {
-		// A batch may be baked in all the same.
-		if m, _, err = p.build(true, -1); err == nil && (proof.Proved || rows.Prove(m, inputName, p.output, 0).Proved) {
+		// A batch may be baked in all the same. Whether this graph can be built shows when it is its turn.
+		baked := proof.Proved
+		if !baked {
+			if m, _, err = p.buildNew(true, -1); err == nil {
+				baked = rows.Prove(m, inputName, p.output, 0).Proved
+			}
+		}
+		if baked {
 			all = append(all, way{rewrite: true})
 		}
 	}
 	own := p.ownBatch()
 	if own > 1 {
-		m, _, err := p.build(false, int64(own))
+		m, _, err := p.buildNew(false, int64(own))
 		if err != nil {
 			return nil, err
 		}
@@ -80,7 +89,8 @@ func (p *plan) ways() ([]way, error) {
 	}
 	p.report.Rows = rowsOf(first)
 	last := way{rewrite: own > 1, batch: 1, single: len(all) == 0}
-	return append(all, last), nil
+	p.listed = append(all, last)
+	return p.listed, nil
 }
 
 // unproved is where the proof of a prepared graph ends, nil where it does not.

@@ -58,10 +58,7 @@ func runInspect(ctx context.Context, a *app, path string) error {
 		Declared: declared,
 		Session:  session.options(),
 	}
-	report, err := models.Inspect(ctx, path, options)
-	if err == nil && report.Source != nil {
-		report, err = tryModel(ctx, session.runtime, path, options)
-	}
+	report, err := tryModel(ctx, session.runtime, path, options)
 	var refusal *models.Refusal
 	if err != nil && !errors.As(err, &refusal) {
 		return modelError(fmt.Errorf("inspect %w", err))
@@ -109,22 +106,17 @@ func gradientsOf(ctx context.Context, config runtime.Config, path string, check 
 
 // tryModel runs the prepared model on a few rows; the report then says what that showed.
 func tryModel(ctx context.Context, config runtime.Config, path string, options models.Options) (report models.Report, err error) {
-	rt, err := runtime.Open(ctx, config)
-	if err != nil {
-		return models.Report{}, err
-	}
-	defer func() { err = errors.Join(err, rt.Close()) }()
-	model, err := models.Open(ctx, rt, path, options)
-	if err != nil {
-		static, _ := models.Inspect(ctx, path, options)
-		var refusal *models.Refusal
-		if errors.As(err, &refusal) {
-			static.Refusal = refusal
+	var rt *runtime.Runtime
+	defer func() {
+		if rt != nil {
+			err = errors.Join(err, rt.Close())
 		}
-		return static, err
-	}
-	defer func() { err = errors.Join(err, model.Close()) }()
-	return model.ExamineSamples(ctx)
+	}()
+	return models.InspectRun(ctx, path, options, func() (*runtime.Runtime, error) {
+		var err error
+		rt, err = runtime.Open(ctx, config)
+		return rt, err
+	})
 }
 
 // modelError marks faults of flags and model.yaml as faults of usage.
