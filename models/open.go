@@ -205,7 +205,7 @@ func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Mod
 	case own && total > 1 || len(shape) <= 1 && total == batch || wide <= 1:
 	default:
 		return h, refuse(fmt.Sprintf("output %q has shape %v a row, no vector of scores", p.output, shape[1:]),
-			"choose the output that holds one score a class with --output NAME")
+			"choose the output that holds one score per class with --output NAME")
 	}
 	width := int(total / batch)
 	switch p.decision.Kind {
@@ -216,7 +216,7 @@ func (m *Model) measureHead(ctx context.Context, e *engine, p *plan, g *onnx.Mod
 		return m.measureBallot(ctx, e, p, g, rows, h)
 	case Threshold:
 		if width != 1 {
-			return h, declared("a threshold needs one score a row and output %q has %d; use --decision argmax", p.output, width)
+			return h, declared("a threshold needs one score per row and output %q has %d; use --decision argmax", p.output, width)
 		}
 		h.width, h.classes = 1, 2
 		return h, nil

@@ -24,12 +24,12 @@ func (p *plan) planOutput(d Declaration) error {
 	case Threshold:
 		r.Classes = 2
 		if w := p.width(); w > 1 {
-			return declared("a threshold needs one score a row and output %q has %d; use --decision argmax", p.output, w)
+			return declared("a threshold needs one score per row and output %q has %d; use --decision argmax", p.output, w)
 		}
 	default:
 		if p.outRank > 2 && p.spatial() {
-			return refuse(fmt.Sprintf("output %q of shape %v is no vector of scores a row", p.output, p.outShape),
-				"choose the output that holds one score a class with --output NAME")
+			return refuse(fmt.Sprintf("output %q of shape %v is not one vector of scores per row", p.output, p.outShape),
+				"choose the output that holds one score per class with --output NAME")
 		}
 		if w := p.width(); w != unknown {
 			r.Classes = w
@@ -74,7 +74,7 @@ func (p *plan) checkWidth() error {
 	if p.report.Classes != 1 {
 		return nil
 	}
-	return refuse(fmt.Sprintf("output %q is one number a row and does not end in Sigmoid: a regression, or a single logit", p.output),
+	return refuse(fmt.Sprintf("output %q is one number per row and does not end in Sigmoid: a regression, or a single logit", p.output),
 		"say --decision threshold:T if it is a score of two classes (0 for a logit), or choose another head with --output NAME")
 }
 

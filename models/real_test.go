@@ -227,7 +227,7 @@ func TestUnsmoothable(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for file, word := range map[string]string{
 		"collins_rul_full_20": "regression", "sklearn_randomforest": "sequence",
-		"ucan_cifar10_npg_mean": "no vector of scores", "ucan_cifar10_npg_sigma": "no vector of scores",
+		"ucan_cifar10_npg_mean": "not one vector of scores", "ucan_cifar10_npg_sigma": "not one vector of scores",
 	} {
 		_, err := models.Open(context.Background(), rt, filepath.Join(dir, "models", file+".onnx"), models.Options{})
 		var refusal *models.Refusal

@@ -112,7 +112,7 @@ func TestRefusals(t *testing.T) {
 		}, models.Declaration{}, []string{"regression"}},
 		{"image output", func(t testing.TB) *graph {
 			return newGraph(t, 13).in("x", onnx.Float, "N", 3, 4, 4).node("Neg", "x", "y").out("y", onnx.Float, "N", 3, 4, 4)
-		}, models.Declaration{}, []string{"no vector of scores"}},
+		}, models.Declaration{}, []string{"not one vector of scores"}},
 		{"string labels", func(t testing.TB) *graph {
 			return plain(t, 13, "N").node("Cast", "l", "y", aInt("to", 8)).out("y", onnx.String, "N", 3)
 		}, models.Declaration{}, []string{"strings"}},

@@ -231,7 +231,7 @@ func radiusRows(ctx context.Context, a *app, path string) (err error) {
 func answerRow(text []byte) ([]byte, error) {
 	var row map[string]json.RawMessage
 	if err := json.Unmarshal(text, &row); err != nil {
-		return nil, fmt.Errorf("%w; write one JSON object a line", err)
+		return nil, fmt.Errorf("%w; write one JSON object per line", err)
 	}
 	var q question
 	if err := json.Unmarshal(text, &q); err != nil {

@@ -74,7 +74,7 @@ func settings() []setting {
 		{"data.shard", "shard", "", kindString, "", "then keep every k-th, starting at the i-th: i/k with i = 0…k−1"},
 		{"data.resize", "resize", "", kindInt, 0, "resize images so that the short side has this length, before any noise"},
 		{"data.crop", "crop", "", kindInt, 0, "centre crop of this size, after resizing"},
-		{"data.label_map", "label-map", "", kindString, "", "file that maps the data's labels to the model's classes, a pair a line"},
+		{"data.label_map", "label-map", "", kindString, "", "file that maps the data's labels to the model's classes, one pair per line"},
 		{"data.max_failures", "max-failures", "", kindFloat, 0.10, "stop when more than this share of the inputs failed"},
 		{"data.force", "force", "", kindBool, false, "certify although the clean check speaks against it (recorded)"},
 
@@ -208,8 +208,8 @@ func settings() []setting {
 		{"show.out", "out", "o", kindOutput, "", "folder for the sheets, the fields and the index"},
 		{"check.samples", "samples", "", kindInt, 100, "noisy copies of an input that abstention is judged on"},
 
-		{"output.tsv", "out", "o", kindOutput, "", "write one row an input to this file"},
-		{"output.jsonl", "json", "", kindOutput, "", "write one certificate a line to this file"},
+		{"output.tsv", "out", "o", kindOutput, "", "write one row per input to this file"},
+		{"output.jsonl", "json", "", kindOutput, "", "write one certificate per line to this file"},
 		{"output.plot", "plot", "", kindOutput, "", "draw the certified-accuracy curve into this .png or .svg file"},
 		{"output.radii", "radii", "", kindFloats, nil, "radii at which the summary gives certified accuracy (default: round numbers up to the largest certified radius)"},
 		{"output.resume", "resume", "", kindBool, false, "continue the run whose outputs these are"},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -154,6 +155,9 @@ func TestZooInterrupted(t *testing.T) {
 	_ = first.Wait()
 	if code := first.ProcessState.ExitCode(); code != exitInterrupted || !strings.Contains(log.String(), "run the same command again") {
 		t.Errorf("interrupted: exit %d\n%s", code, log.String())
+	}
+	if said := regexp.MustCompile(`interrupted: [1-9]\d* of 12 shards are finished`); !said.MatchString(log.String()) {
+		t.Errorf("the message does not count the finished shards: %s", log.String())
 	}
 	if got := want(t, exitDone, "zoo", "cancel"); !strings.Contains(got.stdout, "cancelled") {
 		t.Error(got.stdout)

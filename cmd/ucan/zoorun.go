@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -177,7 +178,7 @@ func runZooRun(ctx context.Context, a *app, file string) error {
 	counts, err := a.superviseRun(ctx, q, run, workers)
 	if err != nil {
 		if ctx.Err() != nil {
-			return fmt.Errorf("interrupted: %d of %d shards are finished and kept; run the same command again to go on", counts.Done, run.Shards)
+			return interruptedRun(ctx, q, run)
 		}
 		return err
 	}
@@ -191,6 +192,18 @@ func runZooRun(ctx context.Context, a *app, file string) error {
 		a.note("certificates: %s", out)
 	}
 	return a.presentRun(ctx, q, run, counts)
+}
+
+// interruptedRun is the error of a run that was interrupted: it says what the store holds by now, since workers finish
+// shards after the interruption, too.
+func interruptedRun(ctx context.Context, q *queue.Queue, run *store.Run) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	counts, err := q.Counts(ctx, run)
+	if err != nil {
+		return errors.New("interrupted: finished shards are kept; run the same command again to go on")
+	}
+	return fmt.Errorf("interrupted: %d of %d shards are finished and kept; run the same command again to go on", counts.Done, run.Shards)
 }
 
 // superviseRun keeps workers at work on the run.

@@ -35,7 +35,7 @@ func Foreign(head []byte) string {
 	case bytes.IndexByte(head, 0) >= 0:
 		return "this is a binary file, such as an ONNX model; " + remedy
 	case text[0] == '[':
-		return "this is a JSON array; certificates are one JSON object a line, " + remedy
+		return "this is a JSON array; certificates are one JSON object per line, " + remedy
 	case text[0] != '{':
 		return "this is text without certificates (YAML, CSV or a log?); " + remedy
 	case certificate.Recognise(head):

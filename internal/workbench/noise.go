@@ -78,7 +78,7 @@ func readField(ctx context.Context, path string, shape []int) ([]float32, error)
 		return nil, optionf("read the noise field %q: %w", path, err)
 	}
 	if !slices.Equal(got, shape) {
-		return nil, optionf("read the noise field %q: its shape is %v and the inputs' %v; store one value a coordinate, in the source's layout", path, got, shape)
+		return nil, optionf("read the noise field %q: its shape is %v and the inputs' %v; store one value per coordinate, in the source's layout", path, got, shape)
 	}
 	return values, nil
 }
