@@ -1,8 +1,10 @@
 package rows
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"strings"
 	"testing"
 
 	"ucan/runtime/onnx"
@@ -94,5 +96,32 @@ func TestHostileNodes(t *testing.T) {
 				c.apply()
 			}()
 		}
+	}
+}
+
+// TestProofOfTurnsIsBounded nests loops of known counts around a body of constants that nothing
+// reads: few nodes, and far too many turns.
+func TestProofOfTurnsIsBounded(t *testing.T) {
+	inner := "s0"
+	g := newGraph(18, 3).scalar("trips", 64).tensor(onnx.NewTensor("go", nil, []bool{true}))
+	var made *onnxpb.GraphProto
+	for depth := range 3 {
+		names := fmt.Sprintf("i%d c%d s%d", depth, depth, depth)
+		nodes := []*onnxpb.NodeProto{node("Identity", "go", fmt.Sprintf("go%d", depth))}
+		if depth == 0 {
+			nodes = append(nodes, node("Identity", inner, "o0"))
+		} else {
+			nodes = append(nodes, node("Loop", fmt.Sprintf("trips _ s%d", depth), fmt.Sprintf("o%d", depth), aGraph("body", made)))
+		}
+		made = body(untyped(names), fmt.Sprintf("go%d o%d", depth, depth), nodes...)
+		if depth == 0 {
+			for k := range 10_000 {
+				made.Initializer = append(made.Initializer, must(onnx.NewTensor(fmt.Sprintf("k%d", k), nil, []float32{1})))
+			}
+		}
+	}
+	m := g.do("Loop", "trips _ x", "y", aGraph("body", made)).model(t)
+	if proof := Prove(m, "x", "y", 0); proof.Proved || !strings.Contains(proof.Break.Reason, "steps to follow") {
+		t.Errorf("proved %v: %v", proof.Proved, proof.Break)
 	}
 }

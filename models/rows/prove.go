@@ -47,8 +47,8 @@ func Prove(m *onnx.Model, input, output string, batch int) Proof {
 	return Proof{Proved: why == nil, Break: why}
 }
 
-// mostSteps bounds the nodes that are followed beyond those of the main graph: bodies of
-// loops and functions, once each time.
+// mostSteps bounds the nodes and constants that are followed beyond those of the main graph:
+// bodies of loops and functions, once each time.
 const mostSteps = 1 << 18
 
 // newestOpset is the newest version of the standard operators that the rules were
@@ -151,6 +151,12 @@ func (p *prover) graph(f *frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto
 	if f.depth > mostDepth {
 		return &Break{Reason: fmt.Sprintf("its graphs are nested more than %d deep", mostDepth)}
 	}
+	if f.depth > 0 {
+		// A loop may turn a body without nodes, or with many constants, very often.
+		if p.left -= 1 + len(g.GetInitializer()) + len(g.GetSparseInitializer()); p.left < 0 {
+			return p.tired()
+		}
+	}
 	for _, t := range g.GetInitializer() {
 		if _, given := f.values[t.GetName()]; !given {
 			f.values[t.GetName()] = constantOf(t)
@@ -165,13 +171,18 @@ func (p *prover) graph(f *frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto
 	}
 	for _, n := range nodes {
 		if p.left--; p.left < 0 {
-			return &Break{Reason: fmt.Sprintf("it takes more than %d steps to follow", mostSteps)}
+			return p.tired()
 		}
 		if why := p.node(f, n); why != nil {
 			return why
 		}
 	}
 	return nil
+}
+
+// tired ends a proof that takes too long.
+func (p *prover) tired() *Break {
+	return &Break{Reason: fmt.Sprintf("it takes more than %d steps to follow", mostSteps)}
 }
 
 // ordered checks that every name is made once and returns the nodes in an order in which
