@@ -38,7 +38,7 @@ func InspectBytes(ctx context.Context, name string, b []byte, opts Options) (Rep
 //
 // A model that does not open gives the report of Inspect with the refusal.
 func InspectRun(ctx context.Context, path string, opts Options, openRuntime func() (*runtime.Runtime, error)) (_ Report, err error) {
-	if err := ctx.Err(); err != nil {
+	if err = ctx.Err(); err != nil {
 		return Report{}, err
 	}
 	p, err := makePlan(path, opts)

@@ -50,14 +50,14 @@ func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path str
 // the result.
 func (m *Model) prepare(ctx context.Context, p *plan) error {
 	e := newEngine(m.rt, m.opts)
-	if m.opts.accepted {
-		// Its outputs are looked at again.
-	} else if err := e.accepts(ctx, p.file.m); err != nil {
-		return err
-	}
-	if p.denoiser != nil && !m.opts.accepted {
-		if err := e.accepts(ctx, p.denoiser.file.m); err != nil {
-			return fmt.Errorf("the denoiser: %w", err)
+	if !m.opts.accepted {
+		if err := e.accepts(ctx, p.file.m); err != nil {
+			return err
+		}
+		if p.denoiser != nil {
+			if err := e.accepts(ctx, p.denoiser.file.m); err != nil {
+				return fmt.Errorf("the denoiser: %w", err)
+			}
 		}
 	}
 	res, err := m.firstWay(ctx, e, p)

@@ -89,8 +89,9 @@ func (p *plan) ways() ([]way, error) {
 	}
 	p.report.Rows = rowsOf(first)
 	last := way{rewrite: own > 1, batch: 1, single: len(all) == 0}
-	p.listed = append(all, last)
-	return p.listed, nil
+	all = append(all, last)
+	p.listed = all
+	return all, nil
 }
 
 // unproved is where the proof of a prepared graph ends, nil where it does not.
