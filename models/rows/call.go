@@ -64,6 +64,10 @@ func (c *call) apply() {
 		c.mix("operator set %d is newer than the rules, which end at %d", c.opset, newestOpset)
 		return
 	}
+	if onnx.NormalDomain(c.n.GetDomain()) == "" && c.opset < oldestOpset {
+		c.mix("operator set %d is older than the rules, which start at %d", c.opset, oldestOpset)
+		return
+	}
 	if r.attributes != "*" {
 		known := strings.Fields(r.attributes)
 		for _, a := range c.n.GetAttribute() {

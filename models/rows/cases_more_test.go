@@ -89,6 +89,14 @@ func windowCases() []ruleCase {
 		{op: "Resize", what: "with coordinates of its own", dims: []int64{4}, mixes: true, build: func(g *graph) {
 			g.values("s", []float32{1, 1}, 2).values("roi", []float32{.2, 0, 1, 1}, 4).do("Resize", "x roi s", "y", aStr("mode", "linear"), aStr("coordinate_transformation_mode", "tf_crop_and_resize"))
 		}},
+		{op: "Resize", what: "interpolated over all of two axes", dims: []int64{4}, mixes: true, build: func(g *graph) {
+			g.values("s", []float32{1, 2}, 2).do("Resize", "x _ s", "y", aStr("mode", "linear"))
+		}},
+		{op: "Resize", what: "a constant of an aspect that is kept, whose extents choose", dims: []int64{4}, mixes: true, build: func(g *graph) {
+			g.f32("c", 1, 1, 2, 2).i64("t", 1, 1, 4, 8).i64("i", 3).i64("eight", 8).do("Resize", "c _ _ t", "r", aStr("keep_aspect_ratio_policy", "not_larger")).
+				do("Shape", "r", "q").do("Gather", "q i", "w").do("Equal", "w eight", "cond").
+				do("If", "cond", "y", aGraph("then_branch", body(nil, "a", node("Relu", "x", "a"))), aGraph("else_branch", body(nil, "b", node("ReduceMax", "x", "m"), node("Add", "x m", "b"))))
+		}},
 		{op: "Upsample", what: "twice as large", opset: 9, dims: images, build: func(g *graph) {
 			g.values("s", []float32{1, 1, 2, 3}, 4).do("Upsample", "x s", "y")
 		}},
@@ -257,6 +265,13 @@ func controlCases() []ruleCase {
 		{op: "Loop", what: "the batch rolled turn by turn", dims: []int64{4}, mixes: true, build: func(g *graph) {
 			yes(g).scalar("n", 2).i64("z", 0).i64("one", 1).i64("end", 1<<62).do("Loop", "n yes x", "y", aGraph("body",
 				loop(node("Slice", "s z one", "a"), node("Slice", "s one end", "b"), node("Concat", "b a", "s2", aInt("axis", 0)))))
+		}},
+		{op: "Loop", what: "no turn, whose extents choose", dims: []int64{4}, mixes: true, build: func(g *graph) {
+			in := []*onnxpb.ValueInfoProto{scalarInfo("i", onnx.Int64), scalarInfo("go", onnx.Bool)}
+			yes(g).scalar("n", 0).i64("at", 1).i64("four", 4).f32("c", 4).
+				do("Loop", "n yes", "l", aGraph("body", body(in, "stay o", node("Identity", "go", "stay"), node("Identity", "c", "o")))).
+				do("Shape", "l", "sh").do("Gather", "sh at", "w").do("Equal", "w four", "cond").
+				do("If", "cond", "y", aGraph("then_branch", branch("Relu", "x", "a")), aGraph("else_branch", branch("ReduceSum", "x", "b")))
 		}},
 		{op: "Scan", what: "along features", dims: []int64{5, 3}, build: func(g *graph) {
 			b := body(untyped("h v"), "h2 o", node("Add", "h v", "h2"), node("Tanh", "h2", "o"))

@@ -192,6 +192,15 @@ func shapeCases() []ruleCase {
 		{op: "Reshape", what: "the sequence in front of the batch, merged the wrong way round", dims: []int64{4, 6}, mixes: true, build: func(g *graph) {
 			g.i64("flat", -1, 6).i64("back", -1, 4, 6).do("Transpose", "x", "p", aInts("perm", 1, 0, 2)).do("Reshape", "p flat", "q").do("Reshape", "q back", "y")
 		}},
+		{op: "Reshape", what: "a constant without elements made as long as the batch", dims: []int64{3}, mixes: true, build: func(g *graph) {
+			g.i64("i", 0).f32("e", 0).i64("p", 0, 0, 0, 1).values("one", []float32{1}).do("Shape", "x", "sh").do("Gather", "sh i", "n").do("Concat", "n i", "t", aInt("axis", 0)).
+				do("Reshape", "e t", "r", aInt("allowzero", 1)).do("Pad", "r p one", "q").do("ReduceSum", "q i", "k").do("Add", "x k", "y")
+		}},
+		{op: "Reshape", what: "rows without elements made as long as the batch", dims: []int64{3}, mixes: true, build: func(g *graph) {
+			g.i64("i", 0).i64("one", 1).i64("both", 1, 2).i64("p", 0, 0, 0, 0, 0, 1).values("f", []float32{1}).do("Shape", "x", "sh").do("Gather", "sh i", "n").
+				do("Slice", "x i i one", "v").do("Concat", "n n i", "t", aInt("axis", 0)).do("Reshape", "v t", "r", aInt("allowzero", 1)).do("Pad", "r p f", "q").
+				do("ReduceSum", "q both", "k", aInt("keepdims", 0)).do("Unsqueeze", "k one", "k1").do("Add", "x k1", "y")
+		}},
 		{op: "Flatten", what: "from axis 1", dims: []int64{3, 4}, build: func(g *graph) { g.do("Flatten", "x", "y", aInt("axis", 1)) }},
 		{op: "Flatten", what: "from axis 0", dims: []int64{3, 4}, mixes: true, build: func(g *graph) { g.do("Flatten", "x", "y", aInt("axis", 0)) }},
 		{op: "Flatten", what: "images to pixels and on", dims: []int64{3, 4}, build: func(g *graph) {

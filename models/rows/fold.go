@@ -316,7 +316,8 @@ func foldRange(c *call) {
 	var b [3]float64
 	for i := range b {
 		e, ok := c.in[i].scalar()
-		if !ok || e.n != 0 || c.in[i].dtype != onnx.Int64 && c.in[i].dtype != onnx.Int32 {
+		// Numbers that are not exact would not count on.
+		if !ok || e.n != 0 || !e.sane(c.in[i].dtype).ok || c.in[i].dtype != onnx.Int64 && c.in[i].dtype != onnx.Int32 {
 			return
 		}
 		b[i] = e.c

@@ -125,3 +125,28 @@ func TestProofOfTurnsIsBounded(t *testing.T) {
 		t.Errorf("proved %v: %v", proof.Proved, proof.Break)
 	}
 }
+
+// TestRangeOfInexactNumbersEnds: in float64, such numbers do not count on.
+func TestRangeOfInexactNumbersEnds(t *testing.T) {
+	g := newGraph(18, 3).scalar("a", 1<<60).scalar("b", 1<<60+256).scalar("one", 1)
+	if proof := Prove(g.do("Range", "a b one", "r").do("Relu", "x", "y").model(t), "x", "y", 0); !proof.Proved {
+		t.Error(proof.Break)
+	}
+}
+
+// TestBlocksizeOfNoSize: the square of 1<<32 is 0 in 64 bits.
+func TestBlocksizeOfNoSize(t *testing.T) {
+	for _, op := range []string{"DepthToSpace", "SpaceToDepth"} {
+		if Prove(newGraph(18, 4, 2, 2).do(op, "x", "y", aInt("blocksize", 1<<32)).model(t), "x", "y", 0).Proved {
+			t.Errorf("%s: proved", op)
+		}
+	}
+}
+
+// TestOldOperatorSets: before version 7, operators broadcast along an axis of their own.
+func TestOldOperatorSets(t *testing.T) {
+	g := newGraph(6, 4).do("Transpose", "x", "t").do("Add", "t t", "s", aInt("axis", 0), aInt("broadcast", 1)).do("Transpose", "s", "y")
+	if Prove(g.model(t), "x", "y", 0).Proved {
+		t.Error("proved")
+	}
+}

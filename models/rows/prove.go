@@ -55,6 +55,9 @@ const mostSteps = 1 << 18
 // written for.
 const newestOpset = 25
 
+// oldestOpset is the oldest one: before it, operators broadcast along an axis of their own.
+const oldestOpset = 7
+
 type prover struct {
 	lib   *onnx.Library
 	rules map[string]rule

@@ -185,9 +185,14 @@ func loopRule(c *call) {
 		}
 		return out[1:], more, true
 	})
-	if ok {
-		c.stacked(states, scans, openDim, nil)
+	if !ok {
+		return
 	}
+	turns := openDim
+	if known && count.n == 0 && count.c >= 1 && (cond == nil || begins && start.c != 0) {
+		turns = fixed(1) // one at least
+	}
+	c.stacked(states, turned(c, turns, scans), openDim, nil)
 }
 
 // fixpoint follows a body until the states are described by a statement that it keeps.
@@ -208,6 +213,26 @@ func (c *call) fixpoint(states []*value, turn func([]*value) (next, scans []*val
 	}
 	c.mix("its states hold the rows in other ways turn by turn")
 	return nil, nil, false
+}
+
+// turned drops what is known of what turns give where there may be none: onnxruntime then
+// makes extents of its own, of what the body declares.
+func turned(c *call, turns dim, scans []*value) []*value {
+	if turns.known() && turns.c >= 1 {
+		return scans
+	}
+	out := make([]*value, len(scans))
+	for i, v := range scans {
+		switch v.kind {
+		case mixed:
+			out[i] = v
+		case constant:
+			out[i] = unknownConstant(nil, false)
+		default:
+			out[i] = &value{why: breakAt(c.n, "it may not turn at all, and then its outputs hold no rows")}
+		}
+	}
+	return out
 }
 
 // stacked sets the outputs of a loop: the states, and what every turn gave, stacked
@@ -296,6 +321,6 @@ func scanRule(c *call) {
 		return out[:len(now)], out[len(now):], true
 	})
 	if ok {
-		c.stacked(states, scans, turns, onnx.AttrInts(c.n, "scan_output_axes"))
+		c.stacked(states, turned(c, turns, scans), turns, onnx.AttrInts(c.n, "scan_output_axes"))
 	}
 }

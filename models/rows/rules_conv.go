@@ -235,8 +235,16 @@ func resizeRule(c *call) {
 			return
 		}
 	}
-	if policy := onnx.AttrString(c.n, "keep_aspect_ratio_policy", "stretch"); policy != "stretch" && x.kind == perRow {
-		c.mix("its policy %q ties the axes to each other", policy)
+	if policy := onnx.AttrString(c.n, "keep_aspect_ratio_policy", "stretch"); policy != "stretch" {
+		if !c.allConstant() {
+			c.mix("its policy %q ties the axes to each other", policy)
+		}
+		return
+	}
+	// Weights of 0 and 1 make of an infinite value no number in the rows beside it; two axes
+	// and three are interpolated along all of them.
+	if onnx.AttrString(c.n, "mode", "nearest") != "nearest" && x.kind == perRow && (x.rank() < 4 || x.axis > 0) {
+		c.mix("it interpolates between rows of the batch, if with weights of 0")
 		return
 	}
 	axes := onnx.AttrInts(c.n, "axes")
@@ -281,8 +289,9 @@ func resizeRule(c *call) {
 				c.mix("it resizes axis %d, which holds the rows of the batch", a)
 				return
 			default:
-				if dims[a] = openDim; x.dims[a].known() && f.c*float64(x.dims[a].c) == float64(int64(f.c*float64(x.dims[a].c))) {
-					dims[a] = fixed(int64(f.c * float64(x.dims[a].c)))
+				dims[a] = openDim // a product that float32 holds is not rounded
+				if to := f.c * float64(x.dims[a].c); x.dims[a].known() && to == float64(int64(to)) && to <= 1<<24 {
+					dims[a] = fixed(int64(to))
 				}
 			}
 		case rowsAxis:

@@ -394,7 +394,7 @@ func (c *call) blocksOfPixels(out bool) {
 		c.allConstant()
 		return
 	}
-	if v.rank() != 4 || b < 1 || !c.firstAxis(v) {
+	if v.rank() != 4 || b < 1 || b > 1<<16 || !c.firstAxis(v) {
 		c.mix("its input is no batch of images")
 		return
 	}

@@ -196,6 +196,10 @@ func meanVarianceRule(c *call) {
 	}
 	axes := onnx.AttrInts(c.n, "axes")
 	if len(axes) == 0 {
+		if onnx.FindAttr(c.n, "axes") != nil {
+			c.mix("its list of axes is empty")
+			return
+		}
 		axes = []int64{0, 2, 3}
 	}
 	for _, axis := range axes {

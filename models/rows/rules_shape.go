@@ -63,6 +63,18 @@ func under(v *value, dims []dim, axis int) *value {
 // has ⌊r/n⌋ mod N = i: it holds the rows as o·N·n. The numbers of elements are equal, or
 // the node fails.
 func (c *call) reshaped(v *value, dims []dim) {
+	// The batch may lie on one axis of rows and on none of anything else. A tensor without
+	// elements would take it on any.
+	batches := 0
+	for _, d := range dims {
+		if d.n != 0 {
+			batches++
+		}
+	}
+	if batches > 1 || batches > 0 && v.kind != perRow {
+		c.mix("%s, told by the number of rows, is no shape for %s", shapeText(dims), shapeText(v.dims))
+		return
+	}
 	if v.kind != perRow {
 		c.set(0, under(v, dims, 0))
 		return
