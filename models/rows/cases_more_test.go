@@ -32,6 +32,11 @@ func linearCases() []ruleCase {
 		}},
 		{op: "Einsum", what: "over the batch", dims: []int64{4}, mixes: true, build: func(g *graph) { g.do("Einsum", "x x", "y", aStr("equation", "bi,ci->bc")) }},
 		{op: "Einsum", what: "summed over the batch", dims: []int64{4}, mixes: true, build: func(g *graph) { g.do("Einsum", "x x", "y", aStr("equation", "bi,bj->ij")) }},
+		{op: "Einsum", what: "of an extent that is not known and one of 1, which choose", dims: []int64{4}, mixes: true, build: func(g *graph) {
+			g.i64("i", 0).i64("start", 5).i64("end", -9).i64("step", -1).i64("one", 1).f32("k", 2, 3).f32("w", 1).do("Slice", "k start end i step", "c").
+				do("Einsum", "x c w", "l", aStr("equation", "bf,ij,i->bi")).do("Shape", "l", "sh").do("Gather", "sh one", "v").do("Equal", "v one", "cond").
+				do("If", "cond", "y", aGraph("then_branch", body(nil, "a", node("Relu", "x", "a"))), aGraph("else_branch", body(nil, "b", node("ReduceMax", "x", "m"), node("Add", "x m", "b"))))
+		}},
 		{op: "Det", what: "of matrices", dims: []int64{3, 3}, build: func(g *graph) { g.do("Det", "x", "y") }},
 		{op: "Det", what: "of the batch", dims: []int64{2}, mixes: true, build: func(g *graph) { g.do("Det", "x", "d").do("Add", "x d", "y") }},
 	}

@@ -201,6 +201,11 @@ func shapeCases() []ruleCase {
 				do("Slice", "x i i one", "v").do("Concat", "n n i", "t", aInt("axis", 0)).do("Reshape", "v t", "r", aInt("allowzero", 1)).do("Pad", "r p f", "q").
 				do("ReduceSum", "q both", "k", aInt("keepdims", 0)).do("Unsqueeze", "k one", "k1").do("Add", "x k1", "y")
 		}},
+		{op: "Concat", what: "with a constant without elements, whose extents choose", dims: []int64{3}, mixes: true, build: func(g *graph) {
+			g.i64("i", 0).i64("start", 5).i64("end", -9).i64("step", -1).i64("five", 5).f32("k", 2, 3).f32("e", 5, 0).do("Slice", "k start end i step", "c").
+				do("Concat", "c e", "l", aInt("axis", 1)).do("Shape", "l", "sh").do("Gather", "sh i", "w").do("Equal", "w five", "cond").
+				do("If", "cond", "y", aGraph("then_branch", body(nil, "a", node("Relu", "x", "a"))), aGraph("else_branch", body(nil, "b", node("ReduceMax", "x", "m"), node("Add", "x m", "b"))))
+		}},
 		{op: "Flatten", what: "from axis 1", dims: []int64{3, 4}, build: func(g *graph) { g.do("Flatten", "x", "y", aInt("axis", 1)) }},
 		{op: "Flatten", what: "from axis 0", dims: []int64{3, 4}, mixes: true, build: func(g *graph) { g.do("Flatten", "x", "y", aInt("axis", 0)) }},
 		{op: "Flatten", what: "images to pixels and on", dims: []int64{3, 4}, build: func(g *graph) {

@@ -2,6 +2,7 @@ package rows
 
 import (
 	"math"
+	"slices"
 
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -73,7 +74,8 @@ func elementsOf(t *onnxpb.TensorProto) ([]num, onnx.DType) {
 			return convert(f), dt
 		}
 	case onnx.Int64, onnx.Int32, onnx.Bool:
-		if f, err := onnx.Int64s(t); err == nil {
+		f, err := onnx.Int64s(t)
+		if err == nil && (dt != onnx.Bool || !slices.ContainsFunc(f, func(v int64) bool { return v != 0 && v != 1 })) {
 			return convert(f), dt
 		}
 	}

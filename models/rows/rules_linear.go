@@ -98,7 +98,7 @@ func einsumRule(c *call) {
 			return
 		}
 		for j := range term {
-			if d, ok := extents[term[j]]; !ok || d.open || d.one() {
+			if d, ok := extents[term[j]]; !ok || d.one() || d.open && !v.dims[j].one() {
 				extents[term[j]] = v.dims[j]
 			}
 		}

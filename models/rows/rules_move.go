@@ -69,11 +69,11 @@ func concatRule(c *call) {
 			switch {
 			case i == a:
 				out.dims[a] = out.dims[a].plus(d)
-			case out.dims[i].open:
-				out.dims[i] = d
-			case d != out.dims[i] && !d.open:
-				c.mix("extents %s and %s do not match", d, out.dims[i])
+			case d != r.dims[i] && !d.open && !r.dims[i].open:
+				c.mix("extents %s and %s do not match", d, r.dims[i])
 				return
+			case d != r.dims[i]:
+				out.dims[i] = openDim // onnxruntime lets an empty tensor differ
 			}
 		}
 	}

@@ -59,11 +59,10 @@ func (c *call) normalised(x *value, axis int64) {
 			scaled = append(scaled, v)
 		}
 	}
-	out := c.align(scaled...)
-	if out == nil {
+	if c.align(scaled...) == nil {
 		return
 	}
-	c.set(0, out)
+	c.set(0, copied(x)) // scales change no extents
 	reduced := slices.Clone(x.dims)
 	for i := a; i < len(reduced); i++ {
 		reduced[i] = fixed(1)
