@@ -51,12 +51,22 @@ func extentGraphs(each func(name string, g *graph)) {
 			attrs := []*onnxpb.AttributeProto{aStr("auto_pad", pad), aInts("dilations", dilation), aInts("strides", stride)}
 			name := fmt.Sprintf("%s by %d over %d dilated %d, %d", pad, stride, kernel, dilation, more)
 			for _, op := range []string{"MaxPool", "AveragePool", "LpPool"} {
-				each(op+" "+name, newGraph(19, 2, 7).do(op, "x", "y", append(attrs, aInts("kernel_shape", kernel), aInt("ceil_mode", more))...))
+				for _, of := range [][2]int64{{11, 7}, {19, 7}, {19, 9}, {22, 8}} {
+					over := attrs
+					if of[0] < 19 && dilation == 1 && op != "MaxPool" {
+						over = slices.Delete(slices.Clone(attrs), 1, 2) // older pools have none
+					}
+					if op != "LpPool" || of[0] > 11 {
+						over = append(slices.Clone(over), aInt("ceil_mode", more))
+					}
+					each(fmt.Sprintf("%s-%d %s, of %d", op, of[0], name, of[1]), newGraph(of[0], 2, of[1]).do(op, "x", "y", append(slices.Clone(over), aInts("kernel_shape", kernel))...))
+				}
 			}
 			if more > 0 && pad == "NOTSET" {
 				attrs = append(attrs, aInts("pads", 2, 1))
 			}
 			each("Conv "+name, newGraph(19, 2, 7).f32("w", 3, 2, kernel).do("Conv", "x w", "y", attrs...))
+			each("ConvTranspose, more of it, "+name, newGraph(19, 2, 7).f32("w", 2, 3, kernel).do("ConvTranspose", "x w", "y", append(slices.Clone(attrs), aInts("output_padding", stride-1))...))
 			each("ConvTranspose "+name, newGraph(19, 2, 7).f32("w", 2, 3, kernel).do("ConvTranspose", "x w", "y", attrs...))
 		}
 	}
