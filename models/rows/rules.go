@@ -42,7 +42,7 @@ func rules() map[string]rule {
 		"Cast":  {apply: unaryRule, fold: foldCast, needs: 1}, "CastLike": {apply: castLikeRule, needs: 2},
 		"Identity": {apply: identityRule, shapes: []int{0}, needs: 1}, "Dropout": {apply: dropoutRule, needs: 1},
 
-		// Moving elements (rules_shape.go, rules_move.go).
+		// Moving elements (rules_shape.go, rules_repeat.go, rules_move.go, rules_gather.go).
 		"Shape": {apply: shapeRule, raw: true, needs: 1}, "Size": {apply: sizeRule, raw: true, needs: 1},
 		"Reshape": {apply: reshapeRule, shapes: []int{0, 1}, needs: 1}, "Flatten": {apply: flattenRule, shapes: []int{0}, needs: 1},
 		"Squeeze": {apply: squeezeRule, shapes: []int{0}, needs: 1}, "Unsqueeze": {apply: unsqueezeRule, shapes: []int{0}, needs: 1},
