@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	overhead "ucan/internal/bench"
+	overhead "ucan/internal/overhead"
 	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/models/demo"

@@ -13,9 +13,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/models/zoo/cell"
-	"ucan/models/zoo/queue"
-	"ucan/models/zoo/worker"
+	"ucan/internal/zoo/cell"
+	"ucan/internal/zoo/queue"
+	"ucan/internal/zoo/worker"
 	"ucan/runtime"
 )
 

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/models/zoo/artifact"
-	"ucan/models/zoo/queue"
-	"ucan/models/zoo/store"
+	"ucan/internal/zoo/artifact"
+	"ucan/internal/zoo/queue"
+	"ucan/internal/zoo/store"
 )
 
 func newZooCommand(a *app) *cobra.Command {

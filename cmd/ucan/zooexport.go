@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/progress"
-	"ucan/models/zoo/export"
-	"ucan/models/zoo/store"
+	"ucan/internal/zoo/export"
+	"ucan/internal/zoo/store"
 )
 
 func newZooExportCommand(a *app) *cobra.Command {

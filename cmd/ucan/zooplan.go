@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/report"
-	"ucan/models/zoo/artifact"
-	"ucan/models/zoo/cell"
-	"ucan/models/zoo/plan"
-	"ucan/models/zoo/resolve"
-	"ucan/models/zoo/spec"
-	"ucan/models/zoo/store"
+	"ucan/internal/zoo/artifact"
+	"ucan/internal/zoo/cell"
+	"ucan/internal/zoo/matrix"
+	"ucan/internal/zoo/plan"
+	"ucan/internal/zoo/resolve"
+	"ucan/internal/zoo/store"
 	"ucan/runtime"
 )
 
@@ -43,8 +43,8 @@ With --simulate, the run is simulated on many workers that fail, with the times 
 }
 
 // loadZoo reads a zoo.yaml and resolves it into a run; the runtime stays open until the command ends.
-func (a *app) loadZoo(ctx context.Context, file string) (*spec.Run, *runtime.Runtime, error) {
-	zoo, err := spec.Load(file)
+func (a *app) loadZoo(ctx context.Context, file string) (*matrix.Run, *runtime.Runtime, error) {
+	zoo, err := matrix.Load(file)
 	if err != nil {
 		return nil, nil, zooError(err)
 	}
@@ -63,14 +63,14 @@ func (a *app) loadZoo(ctx context.Context, file string) (*spec.Run, *runtime.Run
 
 // zooError marks faults of a zoo.yaml, and a file that is not there, as faults of usage.
 func zooError(err error) error {
-	if errors.Is(err, spec.ErrFaulty) || errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, matrix.ErrFaulty) || errors.Is(err, fs.ErrNotExist) {
 		return usagef("read the zoo: %w", err)
 	}
 	return err
 }
 
 // strictly refuses a run that refuses anything, where the settings ask for that.
-func strictly(r *values, run *spec.Run) error {
+func strictly(r *values, run *matrix.Run) error {
 	if n := len(run.Refusals); n > 0 && r.flag("zoo.strict") {
 		first := run.Refusals[0]
 		return refusef("certify the zoo: %d combinations were refused, the first one %s: %s; leave them out, or leave --strict out", n, first.Model, first.Reason)
@@ -205,6 +205,6 @@ func (a *app) doneOf(ctx context.Context, r *values, run string) (plan.Done, err
 type doneInputs map[[3]string]int
 
 // DoneInputs implements plan.Done.
-func (d doneInputs) DoneInputs(_ context.Context, _ string, c *spec.Cell) (int, error) {
+func (d doneInputs) DoneInputs(_ context.Context, _ string, c *matrix.Cell) (int, error) {
 	return d[[3]string{c.Model, c.Dataset, c.Noise}], nil
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/atomicfile"
-	"ucan/models/zoo/report"
-	"ucan/models/zoo/store"
+	"ucan/internal/zoo/report"
+	"ucan/internal/zoo/store"
 )
 
 func newZooReportCommand(a *app) *cobra.Command {

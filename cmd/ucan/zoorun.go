@@ -12,12 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/progress"
-	"ucan/models/zoo/artifact"
-	"ucan/models/zoo/queue"
-	"ucan/models/zoo/spec"
-	"ucan/models/zoo/store"
-	"ucan/models/zoo/supervise"
-	"ucan/models/zoo/worker"
+	"ucan/internal/zoo/artifact"
+	"ucan/internal/zoo/matrix"
+	"ucan/internal/zoo/queue"
+	"ucan/internal/zoo/store"
+	"ucan/internal/zoo/supervise"
+	"ucan/internal/zoo/worker"
 	"ucan/runtime"
 )
 
@@ -138,7 +138,7 @@ func (a *app) zooProgress(total, done int64, unit string) progress.Options {
 }
 
 // publish puts the files of a run where all machines find them.
-func (a *app) publish(ctx context.Context, depot artifact.Depot, run *spec.Run) error {
+func (a *app) publish(ctx context.Context, depot artifact.Depot, run *matrix.Run) error {
 	var items []artifact.Item
 	for _, m := range run.Models {
 		items = append(items, m.File)
@@ -242,7 +242,7 @@ func workerArguments(queue, id string) []string {
 }
 
 // workersOf is how many processes work on each queue that the run uses.
-func workersOf(run *spec.Run, wanted int) map[string]int {
+func workersOf(run *matrix.Run, wanted int) map[string]int {
 	threads := map[string]int{}
 	for _, cell := range run.Cells {
 		if m, ok := run.Model(cell.Model); ok {
@@ -255,7 +255,7 @@ func workersOf(run *spec.Run, wanted int) map[string]int {
 		switch {
 		case wanted > 0:
 			counts[name] = wanted
-		case name == spec.QueueCPU:
+		case name == matrix.QueueCPU:
 			counts[name] = max(1, runtime.CPUCount()/n)
 		default:
 			counts[name] = 1

@@ -10,10 +10,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/table"
-	"ucan/models/zoo/queue"
-	"ucan/models/zoo/spec"
-	"ucan/models/zoo/store"
-	"ucan/models/zoo/ui"
+	"ucan/internal/zoo/matrix"
+	"ucan/internal/zoo/queue"
+	"ucan/internal/zoo/store"
+	"ucan/internal/zoo/ui"
 )
 
 func newZooStatusCommand(a *app) *cobra.Command {
@@ -163,7 +163,7 @@ type runStatus struct {
 	Cells    []store.CellProgress `json:"cells,omitempty"`
 	Failures []store.Failure      `json:"failures,omitempty"`
 	Kinds    map[string]int64     `json:"failures_by_kind"`
-	Refused  []spec.Refusal       `json:"refused"`
+	Refused  []matrix.Refusal     `json:"refused"`
 }
 
 func (a *app) status(ctx context.Context, q *queue.Queue, run *store.Run) (runStatus, error) {

@@ -1,0 +1,355 @@
+package matrix
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"ucan/internal/zoo/artifact"
+	"ucan/models"
+)
+
+// RunSchema names the form of a resolved run.
+const RunSchema = "ucan.zoo/1"
+
+// Run is a zoo with every choice settled: whoever has it and the artifacts it names can make its certificates, on any
+// machine, byte for byte but for their time and the section run.
+type Run struct {
+	// Schema is [RunSchema].
+	Schema string `json:"schema"`
+	// ID is [Run.Identity]: the hash of everything here that can change a certificate.
+	ID string `json:"id"`
+	// Seed is that of the noise of every cell.
+	Seed uint64 `json:"seed"`
+	// ShardSize is the number of inputs of a shard, at least 1; the last shard of a cell may have fewer.
+	ShardSize int `json:"shard_size"`
+	// Models, Datasets and Noise are the axes of the matrix, each with unique names.
+	Models   []Model   `json:"models"`
+	Datasets []Dataset `json:"datasets"`
+	Noise    []Setting `json:"noise"`
+	// Cells are the combinations that run, sorted by (model, dataset, noise).
+	Cells []Cell `json:"cells"`
+	// Refusals are the combinations that do not, with the reasons. They make no certificates.
+	Refusals []Refusal `json:"refusals"`
+}
+
+// Model is one model of the matrix with its own settings.
+type Model struct {
+	// Name is unique in the run and stands in the column model; certificates name the file.
+	Name string `json:"name"`
+	// SHA256 is the hash that certificates carry (models.Model.SHA256).
+	SHA256 string `json:"sha256"`
+	// File is the ONNX file with its external tensors.
+	File artifact.Item `json:"file"`
+	// Denoiser is the image-to-image model in front of it, nil for none.
+	Denoiser *artifact.Item `json:"denoiser,omitempty"`
+	// Declaration is what is declared of the model, zoo.yaml over model.yaml; no file beside the model is read again.
+	// Its Denoiser is "": set it to the path of Denoiser.
+	Declaration models.Declaration `json:"declaration"`
+	Statistics  Statistics         `json:"statistics"`
+	Runtime     Runtime            `json:"runtime"`
+	Limits      Limits             `json:"limits"`
+}
+
+// Dataset is one data source of the matrix.
+type Dataset struct {
+	// Name is unique in the run and stands in the column dataset.
+	Name string `json:"name"`
+	// Kind and Params are those of the source's specification (dataset.Spec).
+	Kind   string            `json:"kind"`
+	Params map[string]string `json:"params,omitempty"`
+	// Paths are the specification's files or folder, in order; none for a source that is made, such as digits.
+	Paths []artifact.Item `json:"paths,omitempty"`
+	// Labels is the file that the parameter labels names, nil for none.
+	Labels *artifact.Item `json:"labels,omitempty"`
+	// Fingerprint and Source are those of dataset.Info: what identifies the data, and the name in certificates.
+	Fingerprint string `json:"fingerprint"`
+	Source      string `json:"source"`
+	// LabelMap translates the source's labels into the models' classes; nil for none.
+	LabelMap map[string]int `json:"label_map,omitempty"`
+	// Skip, Stride and Max select inputs as certify's flags do; Max 0 means all.
+	Skip   int `json:"skip"`
+	Stride int `json:"stride"`
+	Max    int `json:"max"`
+	// Resize and Crop prepare images, before any noise; 0 means neither. A model's declaration may say the same.
+	Resize int `json:"resize,omitempty"`
+	Crop   int `json:"crop,omitempty"`
+}
+
+// Setting is one noise setting of the matrix.
+type Setting struct {
+	// Name is unique in the run and stands in the column noise, such as "gaussian-l2-s0.25".
+	Name string `json:"name"`
+	// Family and Params name the isotropic noise, Norm ("l1", "l2", "linf") the norm of the reported radius.
+	Family string             `json:"family"`
+	Params map[string]float64 `json:"params,omitempty"`
+	Norm   string             `json:"norm"`
+	// Sigma is the standard deviation a coordinate, Lambda the raw scale; exactly one of them is positive.
+	Sigma  float64 `json:"sigma,omitempty"`
+	Lambda float64 `json:"lambda,omitempty"`
+	// Arithmetic is "float32" or "lattice".
+	Arithmetic string `json:"arithmetic"`
+	// NPG is the noise parameter generator as --npg takes it, "" for none. Where it names files, NPG is only what the
+	// user wrote; the paths of Files, joined by commas, are what to pass.
+	NPG string `json:"npg,omitempty"`
+	// Files are the generator's files: a bundle's folder, a field, one or two ONNX graphs.
+	Files []artifact.Item `json:"files,omitempty"`
+}
+
+// Statistics say how many samples are drawn and what is concluded from them, as certify's flags do.
+type Statistics struct {
+	N0    int64   `json:"n0"`
+	N     int64   `json:"n"` // the cap under an adaptive profile
+	Alpha float64 `json:"alpha"`
+	// Adaptive is a profile's name (strict, default, fast), "" for fixed n.
+	Adaptive string    `json:"adaptive,omitempty"`
+	Grid     []float64 `json:"grid,omitempty"` // nil for the family's own
+	Bound    string    `json:"bound"`          // one or two
+	// Joint lets alpha hold for all certificates of a cell together.
+	Joint      bool `json:"joint,omitempty"`
+	LabelAware bool `json:"label_aware,omitempty"`
+	// Force certifies a model although the clean check speaks against it; certificates record that.
+	Force bool `json:"force,omitempty"`
+}
+
+// Runtime is how sessions are made. Each of these may change the last bits of a score, so that they are settled once.
+type Runtime struct {
+	// Providers in order of preference; one alone is strict.
+	Providers []Provider `json:"providers"`
+	// Threads is the number of threads of one session, at least 1.
+	Threads int `json:"threads"`
+	// Batch is the physical batch, at least 1; 0 lets [Cell.Batch] decide.
+	Batch int `json:"batch,omitempty"`
+}
+
+// Provider is an execution provider with its options.
+type Provider struct {
+	Name    string            `json:"name"`
+	Options map[string]string `json:"options,omitempty"`
+}
+
+// The queues that shards run on.
+const (
+	QueueCPU  = "cpu"
+	QueueCUDA = "cuda"
+)
+
+// Queue is the queue of the model's shards: that of its first provider.
+func (r Runtime) Queue() string {
+	if len(r.Providers) > 0 && r.Providers[0].Name != "cpu" {
+		return QueueCUDA
+	}
+	return QueueCPU
+}
+
+// Limits bound what a shard may take. They are no part of the identity.
+type Limits struct {
+	// Memory is the most bytes that a worker process may hold; 0 for no limit.
+	Memory int64 `json:"memory,omitempty"`
+	// Timeout is the wall-clock limit of a shard in seconds, and of one run of the model
+	// while it is looked at; 0 for what is derived from the measured speed.
+	Timeout float64 `json:"timeout,omitempty"`
+}
+
+// Span is the timeout as a duration, 0 for none.
+func (l Limits) Span() time.Duration { return time.Duration(l.Timeout * float64(time.Second)) }
+
+// Cell is one combination that runs.
+type Cell struct {
+	Model   string `json:"model"`
+	Dataset string `json:"dataset"`
+	Noise   string `json:"noise"`
+	// Inputs is the number of selected inputs, at least 1.
+	Inputs int `json:"inputs"`
+	// Batch is the physical batch: fixed by the model or by rule from the size of its input, never by measurement, so
+	// that all machines agree.
+	Batch int `json:"batch"`
+	// Forced is why the clean check spoke against the pair where Statistics.Force overrode it, otherwise "".
+	Forced string `json:"forced,omitempty"`
+}
+
+// Refusal is a combination that does not run. Dataset or Noise is "" where the reason holds for all of them.
+type Refusal struct {
+	Model   string `json:"model"`
+	Dataset string `json:"dataset,omitempty"`
+	Noise   string `json:"noise,omitempty"`
+	// Reason says in one line what is wrong and what to do.
+	Reason string `json:"reason"`
+}
+
+// Shard is a stretch of the selected inputs of one cell: the unit of work.
+type Shard struct {
+	// Run is the run's ID.
+	Run     string `json:"run"`
+	Model   string `json:"model"`
+	Dataset string `json:"dataset"`
+	Noise   string `json:"noise"`
+	// First is the position of the shard's first input among the selected ones, 0 or more, and Count their number.
+	First int `json:"first"`
+	Count int `json:"count"`
+}
+
+// String names the shard for people, such as "resnet × cifar × gaussian-l2-s0.25 [16…31]".
+func (s Shard) String() string {
+	return fmt.Sprintf("%s × %s × %s [%d…%d]", s.Model, s.Dataset, s.Noise, s.First, s.First+s.Count-1)
+}
+
+// Index is the index in the whole source of the selected input at a position.
+func (d Dataset) Index(position int) int { return d.Skip + position*d.Stride }
+
+// Indices are the indices in the whole source of the shard's inputs, rising.
+func (d Dataset) Indices(s Shard) []int {
+	indices := make([]int, s.Count)
+	for i := range indices {
+		indices[i] = d.Index(s.First + i)
+	}
+	return indices
+}
+
+// Shards streams the run's shards: cells in their order, positions rising. It allocates nothing a shard.
+func (r *Run) Shards() iter.Seq[Shard] {
+	return func(yield func(Shard) bool) {
+		for i := range r.Cells {
+			for shard := range r.CellShards(&r.Cells[i]) {
+				if !yield(shard) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// CellShards streams the shards of one cell.
+func (r *Run) CellShards(c *Cell) iter.Seq[Shard] {
+	return func(yield func(Shard) bool) {
+		for first := 0; first < c.Inputs; first += r.ShardSize {
+			s := Shard{Run: r.ID, Model: c.Model, Dataset: c.Dataset, Noise: c.Noise, First: first, Count: min(r.ShardSize, c.Inputs-first)}
+			if !yield(s) {
+				return
+			}
+		}
+	}
+}
+
+// ShardCount is the number of shards, Inputs that of the inputs of all cells.
+func (r *Run) ShardCount() int64 {
+	var n int64
+	for _, c := range r.Cells {
+		n += int64((c.Inputs + r.ShardSize - 1) / r.ShardSize)
+	}
+	return n
+}
+
+// Inputs is the number of inputs of all cells, which is that of the certificates of the finished run.
+func (r *Run) Inputs() int64 {
+	var n int64
+	for _, c := range r.Cells {
+		n += int64(c.Inputs)
+	}
+	return n
+}
+
+// Model returns the model of that name.
+func (r *Run) Model(name string) (*Model, bool) {
+	i := slices.IndexFunc(r.Models, func(m Model) bool { return m.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.Models[i], true
+}
+
+// Dataset returns the data source of that name.
+func (r *Run) Dataset(name string) (*Dataset, bool) {
+	i := slices.IndexFunc(r.Datasets, func(d Dataset) bool { return d.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.Datasets[i], true
+}
+
+// Setting returns the noise setting of that name.
+func (r *Run) Setting(name string) (*Setting, bool) {
+	i := slices.IndexFunc(r.Noise, func(s Setting) bool { return s.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.Noise[i], true
+}
+
+// Cell returns the cell of a combination.
+func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
+	i := slices.IndexFunc(r.Cells, func(c Cell) bool { return c.Model == model && c.Dataset == dataset && c.Noise == noise })
+	if i < 0 {
+		return nil, false
+	}
+	return &r.Cells[i], true
+}
+
+// Identity is the SHA-256, in hexadecimal, of everything that makes the run: not of where files lie, of limits or of
+// refusals, none of which can change a certificate or a shard.
+func (r *Run) Identity() (string, error) {
+	c := r.Portable()
+	c.ID, c.Refusals = "", nil
+	for i := range c.Models {
+		c.Models[i].Limits = Limits{}
+	}
+	for i := range c.Noise {
+		if s := &c.Noise[i]; s.Files != nil {
+			s.NPG = "" // the path is no part of what it holds
+		}
+	}
+	text, err := json.Marshal(c) // struct fields in order, maps sorted: one form for one content
+	if err != nil {
+		return "", fmt.Errorf("identify the run: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+// Portable is the run without anything of the machine that planned it: where files lay, and the paths of generators,
+// of which the last element stays.
+func (r *Run) Portable() *Run {
+	c := *r
+	c.Models, c.Datasets, c.Noise = slices.Clone(r.Models), slices.Clone(r.Datasets), slices.Clone(r.Noise)
+	for i := range c.Models {
+		m := &c.Models[i]
+		m.File.Origin, m.Denoiser = "", withoutOrigin(m.Denoiser)
+	}
+	for i := range c.Datasets {
+		d := &c.Datasets[i]
+		d.Paths, d.Labels = withoutOrigins(d.Paths), withoutOrigin(d.Labels)
+	}
+	for i := range c.Noise {
+		s := &c.Noise[i]
+		if s.Files = withoutOrigins(s.Files); s.Files != nil {
+			var names []string
+			for _, item := range s.Files {
+				names = append(names, item.Entry)
+			}
+			s.NPG = strings.Join(names, ",")
+		}
+	}
+	return &c
+}
+
+func withoutOrigins(items []artifact.Item) []artifact.Item {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Origin = ""
+	}
+	return items
+}
+
+func withoutOrigin(item *artifact.Item) *artifact.Item {
+	if item == nil {
+		return nil
+	}
+	c := *item
+	c.Origin = ""
+	return &c
+}

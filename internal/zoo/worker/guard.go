@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"ucan/internal/zoo/queue"
+	"ucan/internal/zoo/store"
+)
+
+// Guard ends a process whose shard does not heed its time limit, or which holds too much memory: a call into a provider
+// may never come back, and a session may leak.
+type Guard struct {
+	// Memory is the most bytes that the process may hold, 0 for no limit beyond the model's own and the control group's.
+	Memory int64
+	// Resident measures what the process holds; nil means [Resident].
+	Resident func() (int64, error)
+	// Every is the pace of watching, Grace how long a shard may overrun its limit before the process ends.
+	Every, Grace time.Duration
+}
+
+// DefaultGuard looks four times a second and allows ten seconds.
+func DefaultGuard() Guard {
+	return Guard{Memory: GroupLimit(), Resident: Resident, Every: 250 * time.Millisecond, Grace: 10 * time.Second}
+}
+
+var _ queue.Guard = Guard{}
+
+// Limit is the most bytes that a process may hold while it works on a model with a limit of its own.
+func (g Guard) Limit(model int64) int64 {
+	switch {
+	case g.Memory == 0:
+		return model
+	case model == 0:
+		return g.Memory
+	}
+	return min(g.Memory, model)
+}
+
+// Watch implements queue.Guard.
+func (g Guard) Watch(ctx context.Context, run *store.Run, task queue.Task) error {
+	var memory int64
+	var limit float64
+	if m, ok := run.Spec.Model(task.Shard.Model); ok {
+		memory, limit = m.Limits.Memory, m.Limits.Timeout
+	}
+	memory = g.Limit(memory)
+	begin, tick := time.Now(), time.NewTicker(g.Every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if limit > 0 && time.Since(begin).Seconds() > limit+g.Grace.Seconds() {
+			return timeout{limit}
+		}
+		if err := g.checkMemory(memory); err != nil {
+			return err
+		}
+	}
+}
+
+func (g Guard) checkMemory(limit int64) error {
+	if limit == 0 {
+		return nil
+	}
+	// On a system that cannot say, there is no limit.
+	if held, err := g.Resident(); err == nil && held > limit {
+		return tooMuchMemory{held, limit}
+	}
+	return nil
+}
+
+// tooMuchMemory is a process above its limit.
+type tooMuchMemory struct{ held, limit int64 }
+
+func (m tooMuchMemory) Error() string {
+	return fmt.Sprintf("the worker holds %d MiB of memory, and its limit is %d MiB; raise runtime.memory, or lower the model's batch", m.held>>20, m.limit>>20)
+}
+
+// FailureKind counts memory limits apart.
+func (tooMuchMemory) FailureKind() string { return "memory" }
