@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/runtime/onnx"
 )
@@ -82,17 +83,19 @@ func encoded(g *graph) *graph {
 // rows with NaN or ties vote; a value of that name in a domain of its own is no ArgMax.
 func TestLabelsOfUnknownOrigin(t *testing.T) {
 	start := func() *graph { return newGraph(t, 13).in("x", onnx.Float, "N", 4).node("Identity", "x", "s") }
-	for name, g := range map[string]*graph{
+	for name, g := range subtest.Rows(map[string]*graph{
 		"a shifted index": start().i64("none", 0).node("ArgMax", "s", "a", aInt("axis", 1), aInt("keepdims", 0)).node("Add", "a none", "y").out("y", onnx.Int64, "N"),
 		"a count": start().f32("zero", nil, 0).i64("axes", 1).node("Greater", "s zero", "g").node("Cast", "g", "c", aInt("to", 7)).
 			node("ReduceSum", "c axes", "y", aInt("keepdims", 0)).out("y", onnx.Int64, "N"),
-	} {
-		m, err := g.open(models.Options{Declared: models.Declaration{Output: models.OutputDeclaration{Decision: "label", Classes: 5}}})
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if !finding(m.Report(), "warning", "NaN or tie do vote") {
-			t.Errorf("%s: findings %v", name, m.Report().Findings)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			m, err := g.open(models.Options{Declared: models.Declaration{Output: models.OutputDeclaration{Decision: "label", Classes: 5}}})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if !finding(m.Report(), "warning", "NaN or tie do vote") {
+				t.Errorf("%s: findings %v", name, m.Report().Findings)
+			}
+		})
 	}
 }

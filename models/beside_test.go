@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -125,7 +126,7 @@ func TestNothingBesideAModelLeadsElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	denoiser := denoiserFile(t, 17, "N", 3, 2, 2)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		make func(dir string) error
 		want string
 	}{
@@ -143,7 +144,7 @@ func TestNothingBesideAModelLeadsElsewhere(t *testing.T) {
 		"a denoiser that is no file":    {declares("denoiser: ."), "not a regular file"},
 		"a denoiser that is not there":  {declares("denoiser: none.onnx"), "none.onnx"},
 		"a denoiser through the parent": {declares("denoiser: x/../../d.onnx"), "leads out of its folder"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			path := plain(t, 17, "N").node("Identity", "l", "y").scores("N").write()
 			if err := c.make(filepath.Dir(path)); err != nil {
@@ -178,15 +179,17 @@ func TestExternalDataOfAHubLeadsNowhereElse(t *testing.T) {
 	if err = os.WriteFile(other, content, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, target := range map[string]string{
+	for name, target := range subtest.Rows(map[string]string{
 		"beside the hub": filepath.Join("..", "..", "..", "..", "other"), "by a full path": other, "in the hub but no blob": filepath.Join("..", "..", "..", "config"),
-	} {
-		if err = errors.Join(os.Remove(data), os.Symlink(target, data), os.WriteFile(filepath.Join(hub, "config"), content, 0o644)); err != nil {
-			t.Fatal(err)
-		}
-		_, err := models.Open(context.Background(), runtimetest.Open(t), path, models.Options{SourceShape: refShape, SkipLoadTrial: true})
-		if !errors.Is(err, onnx.ErrOutside) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err = errors.Join(os.Remove(data), os.Symlink(target, data), os.WriteFile(filepath.Join(hub, "config"), content, 0o644)); err != nil {
+				t.Fatal(err)
+			}
+			_, err := models.Open(context.Background(), runtimetest.Open(t), path, models.Options{SourceShape: refShape, SkipLoadTrial: true})
+			if !errors.Is(err, onnx.ErrOutside) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }

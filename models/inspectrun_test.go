@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -17,7 +18,7 @@ import (
 // whatever the decision and the batch, and whether the file declares its output rightly or not.
 func TestInspectRun(t *testing.T) {
 	rt := runtimetest.Open(t)
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		path string
 		o    models.Options
 	}{
@@ -33,7 +34,7 @@ func TestInspectRun(t *testing.T) {
 		"rows mixed":        {plain(t, 17, "N").node("Softmax", "l", "y", aInt("axis", 0)).scores("N").write(), models.Options{}},
 		"two answers a row": {plain(t, 17, "N").node("Concat", "l l", "y", aInt("axis", 0)).scores("M").write(), models.Options{}},
 		"refused":           {plain(t, 17, "N").node("RandomNormalLike", "l", "y").scores("N").write(), models.Options{}},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			got, gotErr := models.InspectRun(t.Context(), tt.path, tt.o, func() (*runtime.Runtime, error) { return rt, nil })
 			want, wantErr := openAndExamine(t, rt, tt.path, tt.o)

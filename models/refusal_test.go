@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -249,16 +250,18 @@ func TestUnreadable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{"empty": nil, "text": []byte("not a model\n"), "half": whole[:len(whole)/2], "zeros": make([]byte, 100)} {
-		path := filepath.Join(dir, name+".onnx")
-		if err := os.WriteFile(path, b, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := models.Open(context.Background(), rt, path, models.Options{SkipLoadTrial: true})
-		var refusal *models.Refusal
-		if err == nil || errors.As(err, &refusal) || errors.Is(err, models.ErrDeclaration) || !strings.Contains(err.Error(), path) {
-			t.Errorf("%s: error %v", name, err)
-		}
+	for name, b := range subtest.Rows(map[string][]byte{"empty": nil, "text": []byte("not a model\n"), "half": whole[:len(whole)/2], "zeros": make([]byte, 100)}) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, name+".onnx")
+			if err := os.WriteFile(path, b, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := models.Open(context.Background(), rt, path, models.Options{SkipLoadTrial: true})
+			var refusal *models.Refusal
+			if err == nil || errors.As(err, &refusal) || errors.Is(err, models.ErrDeclaration) || !strings.Contains(err.Error(), path) {
+				t.Errorf("%s: error %v", name, err)
+			}
+		})
 	}
 	if _, err := models.Open(context.Background(), rt, filepath.Join(dir, "absent.onnx"), models.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/basis"
 )
 
@@ -56,7 +57,7 @@ func TestReferencePreset(t *testing.T) {
 }
 
 func TestParseFormula(t *testing.T) {
-	for spec, want := range map[string]string{
+	for spec, want := range subtest.Rows(map[string]string{
 		"pattern:dct,kappa=32,gamma=2,iota=.5":        "pattern:dct,kappa=32,gamma=2,iota=0.5,floor=0.001",
 		"pattern:dct32":                               "pattern:dct,kappa=32,gamma=2,iota=0.25,floor=0.001",
 		"pattern:dct256":                              "pattern:dct,kappa=256,gamma=4,iota=0.0625,floor=0.001",
@@ -65,16 +66,18 @@ func TestParseFormula(t *testing.T) {
 		"pattern:l1":                                  "pattern:l1,kappa=1,iota=0.5,span=1,floor=0.001",
 		"pattern:kappa=2":                             "pattern:l2,kappa=2,iota=0.5,span=1,floor=0.001",
 		"pattern:l2,kappa=-1,floor=0.25,ceiling=0.25": "pattern:l2,kappa=-1,iota=0.5,span=1,floor=0.25,ceiling=0.25",
-	} {
-		f, err := ParseFormula(spec)
-		if err != nil || f.String() != want {
-			t.Errorf("%q reads as %v, %v; want %q", spec, f, err, want)
-			continue
-		}
-		again, err := ParseFormula(f.String())
-		if err != nil || again != f {
-			t.Errorf("%q reads back as %v, %v", f, again, err)
-		}
+	}) {
+		t.Run(spec, func(t *testing.T) {
+			f, err := ParseFormula(spec)
+			if err != nil || f.String() != want {
+				t.Errorf("%q reads as %v, %v; want %q", spec, f, err, want)
+				return
+			}
+			again, err := ParseFormula(f.String())
+			if err != nil || again != f {
+				t.Errorf("%q reads back as %v, %v", f, again, err)
+			}
+		})
 	}
 	for _, bad := range []string{
 		"pattern:", "pattern:haar", "pattern:dct,span=1", "pattern:l2,gamma=1", "pattern:dct,kappa=0", "pattern:dct,gamma=-1",

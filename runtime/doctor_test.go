@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/library"
 	"ucan/runtime/runtimetest"
@@ -92,7 +93,7 @@ func TestCompareFindsADifference(t *testing.T) {
 
 func TestCompareRefuses(t *testing.T) {
 	rt := runtimetest.Open(t)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		model []byte
 		o     runtime.CompareOptions
 		want  error
@@ -103,9 +104,11 @@ func TestCompareRefuses(t *testing.T) {
 		"open width":  {identity(runtime.Float32, 2, -1), runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
 		"no model":    {nil, runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
 		"bad setting": {runtime.TinyModel(), runtime.CompareOptions{A: one(), Rows: 1}, runtime.ErrOptions},
-	} {
-		if _, err := rt.Compare(t.Context(), c.model, c.o); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := rt.Compare(t.Context(), c.model, c.o); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"path/filepath"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 )
 
 func TestCgroupQuota(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		files map[string]string
 		want  int
 	}{
@@ -59,7 +60,7 @@ func TestCgroupQuota(t *testing.T) {
 			"proc/self/cgroup":      "nonsense\n0::/../../etc\n",
 			"sys/fs/cgroup/cpu.max": "x y\n",
 		}, 0},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()
 			for path, text := range c.files {

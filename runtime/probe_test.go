@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
 )
@@ -48,7 +49,7 @@ func TestProbeLoadReportsOrdinaryFaults(t *testing.T) {
 	rt := runtimetest.Open(t)
 	needCPUBuild(t, rt)
 	tiny := runtime.TinyModel()
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		model []byte
 		o     runtime.SessionOptions
 		want  error
@@ -56,14 +57,16 @@ func TestProbeLoadReportsOrdinaryFaults(t *testing.T) {
 		"damaged":  {tiny[:len(tiny)/2], one(), runtime.ErrModel},
 		"provider": {tiny, providers("cuda"), runtime.ErrProvider},
 		"options":  {tiny, runtime.SessionOptions{}, runtime.ErrOptions},
-	} {
-		err := rt.ProbeLoad(t.Context(), c.model, runtime.ProbeOptions{Session: c.o, Known: "-"})
-		if !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if err != nil && strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: more than one line: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			err := rt.ProbeLoad(t.Context(), c.model, runtime.ProbeOptions{Session: c.o, Known: "-"})
+			if !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: more than one line: %v", name, err)
+			}
+		})
 	}
 }
 

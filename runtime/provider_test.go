@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
 )
@@ -25,7 +26,7 @@ func TestParseProviders(t *testing.T) {
 	if got, err = runtime.ParseProviders(nil, nil); err != nil || len(got) != 1 || got[0].Name != runtime.CPU {
 		t.Errorf("no name gives %v, %v", got, err)
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		names   []string
 		options map[string]map[string]string
 		want    error
@@ -34,10 +35,12 @@ func TestParseProviders(t *testing.T) {
 		"twice":          {[]string{"cpu", "CPU"}, nil, runtime.ErrOptions},
 		"unused options": {[]string{"cpu"}, map[string]map[string]string{"cuda": {"a": "b"}}, runtime.ErrOptions},
 		"nameless":       {[]string{"cpu"}, map[string]map[string]string{"cpu": {"": "b"}}, runtime.ErrOptions},
-	} {
-		if _, err := runtime.ParseProviders(c.names, c.options); !errors.Is(err, c.want) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := runtime.ParseProviders(c.names, c.options); !errors.Is(err, c.want) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }
 
@@ -100,17 +103,19 @@ func TestAMissingProviderIsAnErrorWhenStrict(t *testing.T) {
 	needCPUBuild(t, rt)
 	strict := providers("cuda", "cpu")
 	strict.Strict = true
-	for name, o := range map[string]runtime.SessionOptions{
+	for name, o := range subtest.Rows(map[string]runtime.SessionOptions{
 		"alone": providers("cuda"), "strict list": strict, "none left": providers("cuda", "tensorrt"),
-	} {
-		_, err := rt.NewSession(t.Context(), runtime.TinyModel(), o)
-		if !errors.Is(err, runtime.ErrProvider) {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, runtime.ProviderFile("cuda")) && name != "none left" {
-			t.Errorf("%s: the message does not name the missing file in one line: %s", name, text)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			_, err := rt.NewSession(t.Context(), runtime.TinyModel(), o)
+			if !errors.Is(err, runtime.ErrProvider) {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			if text := err.Error(); strings.Contains(text, "\n") || !strings.Contains(text, runtime.ProviderFile("cuda")) && name != "none left" {
+				t.Errorf("%s: the message does not name the missing file in one line: %s", name, text)
+			}
+		})
 	}
 	if live := runtime.Live(); live.SessionOptions != 0 {
 		t.Errorf("%d session options leaked", live.SessionOptions)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
 )
@@ -116,7 +117,7 @@ func roundTrip[T interface {
 
 func TestElementTypes(t *testing.T) {
 	rt := runtimetest.Open(t)
-	for name, f := range map[string]func(*testing.T, *runtime.Runtime){
+	for name, f := range subtest.Rows(map[string]func(*testing.T, *runtime.Runtime){
 		"float32": roundTrip[float32](0, -1.5, math.MaxFloat32),
 		"float64": roundTrip[float64](0, -1.5, math.MaxFloat64),
 		"float16": roundTrip[runtime.Half](0x3c00, 0xc000, 0x7bff), // 1, −2, 65504
@@ -125,7 +126,7 @@ func TestElementTypes(t *testing.T) {
 		"int32":   roundTrip[int32](0, -1, math.MaxInt32),
 		"int64":   roundTrip[int64](0, -1, math.MaxInt64),
 		"bool":    roundTrip(true, false),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) { f(t, rt) })
 	}
 }
@@ -180,7 +181,7 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 		t.Errorf("closing twice: %v", err)
 	}
 	open := newSession(t, rt, identity(runtime.Float32, -1, 2), one())
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		s       *runtime.Session
 		in, out []*runtime.Tensor
 		want    error
@@ -199,11 +200,13 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 			open, list(newTensor(t, rt, []int64{3, 2}, make([]float32, 6))),
 			list(newTensor(t, rt, []int64{2, 2}, make([]float32, 4))), nil,
 		},
-	} {
-		err := c.s.Run(t.Context(), c.in, c.out)
-		if err == nil || (c.want != nil && !errors.Is(err, c.want)) {
-			t.Errorf("%s: got %v, want %v", name, err, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			err := c.s.Run(t.Context(), c.in, c.out)
+			if err == nil || (c.want != nil && !errors.Is(err, c.want)) {
+				t.Errorf("%s: got %v, want %v", name, err, c.want)
+			}
+		})
 	}
 	// None of that spoils the session, or keeps a tensor busy.
 	if err := s.Run(t.Context(), list(x), list(y)); err != nil {
@@ -293,12 +296,14 @@ func TestDamagedModelsAreErrors(t *testing.T) {
 	tiny := runtime.TinyModel()
 	unknown := runtime.MakeGraph([][]byte{runtime.MakeNode("NoSuchOp", "y", "x")},
 		[][]byte{runtime.MakeValue("x", runtime.Float32, 1)}, [][]byte{runtime.MakeValue("y", runtime.Float32, 1)})
-	for name, model := range map[string][]byte{
+	for name, model := range subtest.Rows(map[string][]byte{
 		"empty": nil, "text": []byte("hello, world"), "half": tiny[:len(tiny)/2], "unknown operator": unknown,
-	} {
-		if s, err := rt.NewSession(t.Context(), model, one()); !errors.Is(err, runtime.ErrModel) {
-			t.Errorf("%s: %v, %v", name, s, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if s, err := rt.NewSession(t.Context(), model, one()); !errors.Is(err, runtime.ErrModel) {
+				t.Errorf("%s: %v, %v", name, s, err)
+			}
+		})
 	}
 	if _, err := rt.NewSession(t.Context(), tiny, runtime.SessionOptions{}); !errors.Is(err, runtime.ErrOptions) {
 		t.Errorf("without a number of threads: %v", err)

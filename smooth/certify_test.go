@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/smooth/sequential"
@@ -59,7 +60,7 @@ func TestCertifyHalfSpace(t *testing.T) {
 func TestAbstention(t *testing.T) {
 	x := []float32{0}
 	noise := gaussian(t, 1, 1, nil, nil)
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		f        func([]float32) int32
 		hasClass bool
 		warns    bool
@@ -68,18 +69,20 @@ func TestAbstention(t *testing.T) {
 		"no vote at all":      {func([]float32) int32 { return smooth.NoVote }, false, true},
 		"votes below a half":  {func(x []float32) int32 { return int32(math.Abs(float64(x[0])*1e6)) % 3 }, true, false},
 		"half without a vote": {above(0, smooth.NoVote), true, true},
-	} {
-		s := newSmoother(t, 1, 3, 1, smooth.ClassifierFunc(1, 32, tt.f))
-		c, err := s.Certify(t.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 100, N: 1000, Alpha: 0.001})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !c.Abstained || c.Radius != 0 || c.R != 0 || len(c.Regions) != 0 || !math.IsInf(c.Extent.LogVolume, -1) {
-			t.Errorf("%s: certified %+v", name, c)
-		}
-		if c.HasClass != tt.hasClass || (len(c.Warnings) > 0) != tt.warns {
-			t.Errorf("%s: class %v, warnings %q", name, c.HasClass, c.Warnings)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			s := newSmoother(t, 1, 3, 1, smooth.ClassifierFunc(1, 32, tt.f))
+			c, err := s.Certify(t.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 100, N: 1000, Alpha: 0.001})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.Abstained || c.Radius != 0 || c.R != 0 || len(c.Regions) != 0 || !math.IsInf(c.Extent.LogVolume, -1) {
+				t.Errorf("%s: certified %+v", name, c)
+			}
+			if c.HasClass != tt.hasClass || (len(c.Warnings) > 0) != tt.warns {
+				t.Errorf("%s: class %v, warnings %q", name, c.HasClass, c.Warnings)
+			}
+		})
 	}
 }
 
@@ -141,7 +144,7 @@ func TestTwoBounds(t *testing.T) {
 func TestPredict(t *testing.T) {
 	x := []float32{0}
 	noise := gaussian(t, 1, 1, nil, nil)
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		f       func([]float32) int32
 		abstain bool
 		class   int
@@ -153,18 +156,20 @@ func TestPredict(t *testing.T) {
 		"invalid is runner-up":    {above(0, smooth.NoVote), true, 1},
 		"invalid is leading":      {above(1, smooth.NoVote), true, 1},
 		"invalid is out of reach": {above(-1, smooth.NoVote), false, 1},
-	} {
-		s := newSmoother(t, 1, 3, 1, smooth.ClassifierFunc(1, 32, tt.f))
-		p, err := s.Predict(t.Context(), x, smooth.InputID(x), noise, smooth.PredictN{N: 1000, Alpha: 0.001})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if p.Abstained != tt.abstain || p.Counts.N != 1000 {
-			t.Errorf("%s: %+v", name, p)
-		}
-		if !p.Abstained && (p.Class != tt.class || p.PValue > 0.001) {
-			t.Errorf("%s: class %d, p-value %v", name, p.Class, p.PValue)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			s := newSmoother(t, 1, 3, 1, smooth.ClassifierFunc(1, 32, tt.f))
+			p, err := s.Predict(t.Context(), x, smooth.InputID(x), noise, smooth.PredictN{N: 1000, Alpha: 0.001})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Abstained != tt.abstain || p.Counts.N != 1000 {
+				t.Errorf("%s: %+v", name, p)
+			}
+			if !p.Abstained && (p.Class != tt.class || p.PValue > 0.001) {
+				t.Errorf("%s: class %d, p-value %v", name, p.Class, p.PValue)
+			}
+		})
 	}
 	s := newSmoother(t, 1, 3, 1, smooth.ClassifierFunc(1, 32, above(0, 0)))
 	if _, err := s.Predict(t.Context(), x, smooth.InputID(x), noise, smooth.PredictN{N: 0, Alpha: .1}); err == nil {
@@ -191,11 +196,11 @@ func TestCertifyAdaptive(t *testing.T) {
 	// p_A = Φ(2.2): between the grid's z = 2 and z = 2.5.
 	x := []float32{2.2}
 	noise := gaussian(t, 1, 1, nil, nil)
-	for name, c := range map[string]smooth.AdaptiveN{
+	for name, c := range subtest.Rows(map[string]smooth.AdaptiveN{
 		"selected": {N0: 100, Alpha: 0.001, Profile: sequential.Default().WithCap(20_000)},
 		"leading":  {N0: 0, Alpha: 0.001, Profile: sequential.Default().WithCap(20_000)},
 		"labelled": {N0: 0, Alpha: 0.001, Profile: sequential.Default().WithCap(20_000), LabelAware: true},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			plan := adaptivePlan(t, noise, c)
 			var first smooth.Certification
@@ -238,7 +243,7 @@ func TestAdaptiveOutcomes(t *testing.T) {
 	noise := gaussian(t, 1, 1, nil, nil)
 	profile := sequential.Default().WithCap(5000)
 	x := []float32{0}
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		c         smooth.AdaptiveN
 		f         func([]float32) int32
 		label     int
@@ -253,7 +258,7 @@ func TestAdaptiveOutcomes(t *testing.T) {
 		"radius 0":      {smooth.AdaptiveN{N0: 10}, above(-0.3, 0), 0, false, 0, sequential.StopFutile},
 		"other label":   {smooth.AdaptiveN{LabelAware: true}, func([]float32) int32 { return 1 }, 0, true, 0, sequential.StopFutile},
 		"label":         {smooth.AdaptiveN{LabelAware: true}, func([]float32) int32 { return 1 }, 1, false, 2.5, ""},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			tt.c.Alpha, tt.c.Profile = 0.001, profile
 			s := newSmoother(t, 1, 3, 10, smooth.ClassifierFunc(1, 64, tt.f))
@@ -281,7 +286,7 @@ func TestAdaptiveRejects(t *testing.T) {
 	}
 	tables := sequential.NewTables()
 	ok := smooth.AdaptiveN{N0: 10, Alpha: 0.001, Profile: sequential.Default(), Grid: grid}
-	for name, edit := range map[string]func(c *smooth.AdaptiveN){
+	for name, edit := range subtest.Rows(map[string]func(c *smooth.AdaptiveN){
 		"negative n0":        func(c *smooth.AdaptiveN) { c.N0 = -1 },
 		"alpha 0":            func(c *smooth.AdaptiveN) { c.Alpha = 0 },
 		"alpha too small":    func(c *smooth.AdaptiveN) { c.Alpha = 1e-12 },
@@ -289,12 +294,14 @@ func TestAdaptiveRejects(t *testing.T) {
 		"torn grid":          func(c *smooth.AdaptiveN) { c.Grid.Radii = c.Grid.Radii[1:] },
 		"no cap":             func(c *smooth.AdaptiveN) { c.Profile.Cap = 0 },
 		"label-aware and n0": func(c *smooth.AdaptiveN) { c.LabelAware = true },
-	} {
-		c := ok
-		edit(&c)
-		if _, err = noise.NewAdaptive(c, tables); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := ok
+			edit(&c)
+			if _, err = noise.NewAdaptive(c, tables); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 	if _, err = noise.NewAdaptive(ok, nil); err == nil {
 		t.Error("a plan without tables was made")
@@ -319,7 +326,7 @@ func TestAdaptiveRejects(t *testing.T) {
 		return smooth.Counts{PerClass: []int64{n - k, k, 0}, N: n}
 	}
 	sel := smooth.Counts{PerClass: []int64{0, 10, 0}, N: 10}
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		rejected []sequential.Rejection
 		votes    smooth.Counts
 		class    int
@@ -331,10 +338,12 @@ func TestAdaptiveRejects(t *testing.T) {
 		"more samples later":  {[]sequential.Rejection{{Level: 0, N: 200, Failures: 0}}, votes(100, 100), 1},
 		"another class":       {[]sequential.Rejection{{Level: 0, N: 100, Failures: 0}}, votes(100, 100), 0},
 		"no class":            {[]sequential.Rejection{{Level: 0, N: 100, Failures: 0}}, votes(100, 100), -1},
-	} {
-		if c, err := plan.Conclude(sel, tt.votes, tt.class, tt.rejected); err == nil {
-			t.Errorf("%s: concluded %+v", name, c)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if c, err := plan.Conclude(sel, tt.votes, tt.class, tt.rejected); err == nil {
+				t.Errorf("%s: concluded %+v", name, c)
+			}
+		})
 	}
 	// 28 failures of 100 are the critical number at z = 0 (ADAPTIVE's vectors).
 	if c, err := plan.Conclude(sel, votes(72, 100), 1, []sequential.Rejection{{Level: 0, N: 100, Failures: 28}}); err != nil || c.Abstained {

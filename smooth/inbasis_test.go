@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
@@ -200,7 +201,7 @@ func TestSealRefusesBases(t *testing.T) {
 	ones := func(d int) []float32 { return slices.Repeat([]float32{1}, d) }
 	steep := ones(12)
 	steep[3] = 1e5
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		noise smooth.Noise
 		want  string
 	}{
@@ -209,11 +210,13 @@ func TestSealRefusesBases(t *testing.T) {
 		"no field":   {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2}, "without a scale field"},
 		"far apart":  {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Sigma: steep}, "raise the generator's floor"},
 		"own family": {smooth.Noise{Family: &family.Gaussian{}, Norm: family.L2, Sigma: ones(12)}, "only gaussian"},
-	} {
-		c.noise.Lambda, c.noise.Basis = 1, dct(t, 1, 3, 4)
-		if _, err := c.noise.Seal(12); err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: error %v, want one about %q", name, err, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c.noise.Lambda, c.noise.Basis = 1, dct(t, 1, 3, 4)
+			if _, err := c.noise.Seal(12); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: error %v, want one about %q", name, err, c.want)
+			}
+		})
 	}
 	other := smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 1, Sigma: ones(9), Basis: dct(t, 1, 3, 4)}
 	if _, err := other.Seal(9); err == nil {

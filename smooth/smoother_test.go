@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
@@ -100,14 +101,16 @@ func TestCountsDoNotDependOnWorkersOrBatch(t *testing.T) {
 		}
 	}
 	other := newSmoother(t, d, 3, 43, smooth.ClassifierFunc(d, 10, rings))
-	for name, c := range map[string]smooth.Counts{
+	for name, c := range subtest.Rows(map[string]smooth.Counts{
 		"seed":  sample(t, other, x, id, noise, stream.Estimate, 0, 1501),
 		"input": sample(t, s, x, [32]byte{1}, noise, stream.Estimate, 0, 1501),
 		"phase": sample(t, s, x, id, noise, stream.Predict, 0, 1501),
-	} {
-		if slices.Equal(c.PerClass, want.Estimation.PerClass) {
-			t.Errorf("another %s gave the same counts %v", name, c.PerClass)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if slices.Equal(c.PerClass, want.Estimation.PerClass) {
+				t.Errorf("another %s gave the same counts %v", name, c.PerClass)
+			}
+		})
 	}
 }
 
@@ -247,28 +250,30 @@ func TestNoAllocationPerSample(t *testing.T) {
 	x := make([]float32, d)
 	id := smooth.InputID(x)
 	s := newSmoother(t, d, 1, 1, smooth.ClassifierFunc(d, 16, func([]float32) int32 { return 0 }))
-	for name, noise := range map[string]*smooth.SealedNoise{
+	for name, noise := range subtest.Rows(map[string]*smooth.SealedNoise{
 		"scalar": gaussian(t, d, 1, nil, nil),
 		"fields": gaussian(t, d, 1, make([]float32, d), slices.Repeat([]float32{2}, d)),
 		"basis":  inBasis(t, rand.New(rand.NewPCG(1, 2)), dct(t, d), family.L2),
-	} {
-		allocs := func(n uint64) float64 {
-			return testing.AllocsPerRun(5, func() {
-				if _, err := s.Sample(t.Context(), x, id, noise, stream.Estimate, 0, n); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-		// Fixed costs of a call are equal; the difference is what samples cost.
-		if few, many := allocs(16), allocs(16_000); many > few+1 {
-			t.Errorf("%s: %v allocations for 16,000 samples and %v for 16", name, many, few)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			allocs := func(n uint64) float64 {
+				return testing.AllocsPerRun(5, func() {
+					if _, err := s.Sample(t.Context(), x, id, noise, stream.Estimate, 0, n); err != nil {
+						t.Fatal(err)
+					}
+				})
+			}
+			// Fixed costs of a call are equal; the difference is what samples cost.
+			if few, many := allocs(16), allocs(16_000); many > few+1 {
+				t.Errorf("%s: %v allocations for 16,000 samples and %v for 16", name, many, few)
+			}
+		})
 	}
 }
 
 func TestNewRejects(t *testing.T) {
 	ok := smooth.ClassifierFunc(4, 2, func([]float32) int32 { return 0 })
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		cs  []smooth.Classifier
 		cfg smooth.Config
 	}{
@@ -277,16 +282,18 @@ func TestNewRejects(t *testing.T) {
 		"no classes":       {[]smooth.Classifier{ok}, smooth.Config{Dim: 4}},
 		"ragged buffer":    {[]smooth.Classifier{ok}, smooth.Config{Dim: 3, Classes: 2}},
 		"buffer too small": {[]smooth.Classifier{ok}, smooth.Config{Dim: 16, Classes: 2}},
-	} {
-		if _, err := smooth.New(tt.cs, tt.cfg); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := smooth.New(tt.cs, tt.cfg); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 	s := newSmoother(t, 4, 2, 1, ok)
 	noise := gaussian(t, 4, 1, nil, nil)
 	x := make([]float32, 4)
 	nan := []float32{0, 0, float32(math.NaN()), 0}
-	for name, call := range map[string]func() error{
+	for name, call := range subtest.Rows(map[string]func() error{
 		"short input": func() error {
 			_, err := s.Sample(t.Context(), x[:3], [32]byte{}, noise, stream.Predict, 0, 1)
 			return err
@@ -323,11 +330,13 @@ func TestNewRejects(t *testing.T) {
 			_, err := s.Predict(t.Context(), x, [32]byte{}, noise, smooth.PredictN{N: 1, Alpha: math.NaN()})
 			return err
 		},
-	} {
-		if err := call(); err == nil {
-			t.Errorf("%s: no error", name)
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: error of several lines: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := call(); err == nil {
+				t.Errorf("%s: no error", name)
+			} else if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: error of several lines: %v", name, err)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/sequential"
 )
@@ -40,14 +41,16 @@ func TestCertifyTwoStage(t *testing.T) {
 		t.Error("a number of samples that the pilot did not decide was accepted")
 	}
 	s := newSmoother(t, 1, 3, 4, smooth.ClassifierFunc(1, 32, above(0, 0)))
-	for name, bad := range map[string]smooth.TwoStageN{
+	for name, bad := range subtest.Rows(map[string]smooth.TwoStageN{
 		"pilot": {TwoStage: sequential.TwoStage{Kappa: 1, Cap: 100}, Alpha: .1},
 		"kappa": {TwoStage: sequential.TwoStage{Pilot: 1, Cap: 100}, Alpha: .1},
 		"cap":   {TwoStage: sequential.TwoStage{Pilot: 1, Kappa: 1}, Alpha: .1},
 		"alpha": {TwoStage: sequential.DefaultTwoStage()},
-	} {
-		if _, err := s.CertifyTwoStage(t.Context(), x, smooth.InputID(x), noise, bad); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := s.CertifyTwoStage(t.Context(), x, smooth.InputID(x), noise, bad); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/train"
 	"ucan/train/optim"
 )
@@ -173,7 +174,7 @@ func variants() map[string]func(*train.Config) {
 // TestResumeIsExact lets a run die before every step and in every validation, twice, and compares with an uninterrupted
 // one: weights, state, result and every line of the log.
 func TestResumeIsExact(t *testing.T) {
-	for name, change := range variants() {
+	for name, change := range subtest.Rows(variants()) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir, o := t.TempDir(), newToy()
@@ -261,7 +262,7 @@ func TestDamage(t *testing.T) {
 	cut := func(name string, keep int64) func(dir string) error {
 		return func(dir string) error { return os.Truncate(filepath.Join(dir, name), keep) }
 	}
-	for name, damage := range map[string]func(dir string) error{
+	for name, damage := range subtest.Rows(map[string]func(dir string) error{
 		"latest torn":  cut("checkpoint/latest.ckpt", 100),
 		"latest empty": cut("checkpoint/latest.ckpt", 0),
 		"latest gone":  func(dir string) error { return os.Remove(filepath.Join(dir, "checkpoint/latest.ckpt")) },
@@ -280,7 +281,7 @@ func TestDamage(t *testing.T) {
 			b[len(b)-40] ^= 1
 			return os.WriteFile(path, b, 0o644)
 		},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			half := newToy()
@@ -375,7 +376,7 @@ func TestEpochSums(t *testing.T) {
 }
 
 func TestConfigFaults(t *testing.T) {
-	for name, change := range map[string]func(*train.Config){
+	for name, change := range subtest.Rows(map[string]func(*train.Config){
 		"epochs":   func(c *train.Config) { c.Epochs = 0 },
 		"steps":    func(c *train.Config) { c.Schedule.Steps++ },
 		"clip":     func(c *train.Config) { c.Clip = math.NaN() },
@@ -384,10 +385,12 @@ func TestConfigFaults(t *testing.T) {
 		"negative": func(c *train.Config) { c.Patience = -1 },
 		"clock":    func(c *train.Config) { c.Now = nil },
 		"folder":   func(c *train.Config) { c.Dir = "" },
-	} {
-		if _, err := run(t, t.TempDir(), newToy(), change); !errors.Is(err, optim.ErrConfig) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := run(t, t.TempDir(), newToy(), change); !errors.Is(err, optim.ErrConfig) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ucan/fixtures/digits"
+	"ucan/fixtures/subtest"
 	"ucan/smooth/certificate"
 )
 
@@ -70,7 +71,7 @@ func TestVerifyFindsForgeries(t *testing.T) {
 	jsonl := filepath.Join(dir, "a.jsonl")
 	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--max", "2")...)
 	genuine := read(t, jsonl)
-	for name, edit := range map[string]func(string) string{
+	for name, edit := range subtest.Rows(map[string]func(string) string{
 		"a larger radius": func(s string) string { return strings.Replace(s, `"R":0.`, `"R":1.`, 1) },
 		"another class":   func(s string) string { return strings.Replace(s, `"predict":`, `"predict":1`, 1) },
 		"more votes":      func(s string) string { return strings.Replace(s, `"n":400`, `"n":4000`, 1) },
@@ -78,7 +79,7 @@ func TestVerifyFindsForgeries(t *testing.T) {
 			return strings.Replace(s, `"index":0`, `"index":5`, 1)
 		},
 		"not JSON": func(s string) string { return "{" + s },
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			forged := edit(genuine)
 			if forged == genuine {
@@ -98,16 +99,18 @@ func TestVerifyFindsForgeries(t *testing.T) {
 	if err := os.WriteFile(one, []byte(line), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for field, edit := range map[string]func(c *certificate.Certificate){
+	for field, edit := range subtest.Rows(map[string]func(c *certificate.Certificate){
 		"model.decision":       func(c *certificate.Certificate) { c.Model.Decision = "oracle" },
 		"statistics.selection": func(c *certificate.Certificate) { c.Statistics.Selection = nil },
 		"warnings":             func(c *certificate.Certificate) { c.Warnings = []string{"proved by hand"} },
-	} {
-		path := filepath.Join(dir, "sealed.jsonl")
-		altered(t, one, path, func(_ int, c *certificate.Certificate) { edit(c) })
-		if got := want(t, exitCheck, "verify", path); !strings.Contains(got.stdout, field) || strings.Contains(got.stdout, " id ") {
-			t.Errorf("%s: verify says\n%s", field, got.stdout)
-		}
+	}) {
+		t.Run(field, func(t *testing.T) {
+			path := filepath.Join(dir, "sealed.jsonl")
+			altered(t, one, path, func(_ int, c *certificate.Certificate) { edit(c) })
+			if got := want(t, exitCheck, "verify", path); !strings.Contains(got.stdout, field) || strings.Contains(got.stdout, " id ") {
+				t.Errorf("%s: verify says\n%s", field, got.stdout)
+			}
+		})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestSettingsAreConsistent(t *testing.T) {
@@ -66,30 +67,34 @@ func TestPrecedence(t *testing.T) {
 }
 
 func TestUnknownKeysNameTheirLine(t *testing.T) {
-	for text, part := range map[string]string{
+	for text, part := range subtest.Rows(map[string]string{
 		"runtime:\n  thraeds: 2\n": "line 2",
 		"nonsense: 1\n":            "line 1",
 		"runtime: [1]\n":           "runtime",
 		"- a\n- b\n":               "mapping",
 		"runtime: {threads: 1\n":   "YAML",
-	} {
-		configFolder(t, text)
-		if got := want(t, exitUsage, "version"); !strings.Contains(got.stderr, part) {
-			t.Errorf("%q: %s", text, got.stderr)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			configFolder(t, text)
+			if got := want(t, exitUsage, "version"); !strings.Contains(got.stderr, part) {
+				t.Errorf("%q: %s", text, got.stderr)
+			}
+		})
 	}
 }
 
 func TestProvidersMayCarryOptions(t *testing.T) {
-	for name, value := range map[string]any{
+	for name, value := range subtest.Rows(map[string]any{
 		"names":   []any{"cuda", "cpu"},
 		"options": []any{map[string]any{"cuda": map[string]any{"device_id": 1}}, "cpu"},
 		"comma":   "cuda,cpu",
-	} {
-		providers, err := providersOf(value)
-		if err != nil || len(providers) != 2 || providers[0].Name != "cuda" || providers[1].Name != "cpu" {
-			t.Errorf("%s: %+v, %v", name, providers, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			providers, err := providersOf(value)
+			if err != nil || len(providers) != 2 || providers[0].Name != "cuda" || providers[1].Name != "cpu" {
+				t.Errorf("%s: %+v, %v", name, providers, err)
+			}
+		})
 	}
 	if _, err := providersOf([]any{3}); err == nil {
 		t.Error("a number was taken as a provider")

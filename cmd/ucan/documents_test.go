@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 
 	"github.com/spf13/cobra"
 )
@@ -59,7 +60,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 // TestFaultsOfDocuments: the check finds each kind of fault, and passes what is right.
 func TestFaultsOfDocuments(t *testing.T) {
 	root := newRootCommand(newApp(io.Discard, io.Discard))
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"[a](nowhere.md)":                                                     "link",
 		"[a](../README.md#no-such-heading)":                                   "heading",
 		"`ucan certfy --model m.onnx`":                                        "command",
@@ -72,11 +73,13 @@ func TestFaultsOfDocuments(t *testing.T) {
 		"[a](../README.md#as-a-library), `ucan certify --sigma 1 --json`":     "",
 		"`smooth/family`, `models/demo/README.md`, `go test ./smooth/family`": "",
 		"`ucan train npg --kind KIND`, `train.jsonl`, `a/b.onnx`":             "",
-	} {
-		faults := faultsOf(root, "docs/page.md", text)
-		if want == "" && len(faults) > 0 || want != "" && (len(faults) != 1 || !strings.HasPrefix(faults[0], want)) {
-			t.Errorf("%q: %q; want a fault that starts with %q", text, faults, want)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			faults := faultsOf(root, "docs/page.md", text)
+			if want == "" && len(faults) > 0 || want != "" && (len(faults) != 1 || !strings.HasPrefix(faults[0], want)) {
+				t.Errorf("%q: %q; want a fault that starts with %q", text, faults, want)
+			}
+		})
 	}
 }
 

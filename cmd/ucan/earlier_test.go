@@ -6,13 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/certificate"
 )
 
 // A resumed run holds what it finds to its own terms, even where the record beside it was edited to agree with them.
 func TestResumeFindsAnEditedRecord(t *testing.T) {
 	_, model := workshop(t)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		output       string
 		first, again []string
 		old, edited  string // in the record
@@ -28,7 +29,7 @@ func TestResumeFindsAnEditedRecord(t *testing.T) {
 		"nothing of a table":        {"a.tsv", nil, nil, ``, ``, exitDone},
 		"nothing of lattice noise":  {"a.jsonl", []string{"--arithmetic", "lattice", "--noise", "laplace"}, []string{"--arithmetic", "lattice", "--noise", "laplace"}, ``, ``, exitDone},
 		"nothing of two-sided runs": {"a.tsv", []string{"--bound", "two"}, []string{"--bound", "two"}, ``, ``, exitDone},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, c.output)
@@ -68,7 +69,7 @@ func TestResumeFindsAnEditedRecord(t *testing.T) {
 func TestResumeFindsAnEditedRow(t *testing.T) {
 	_, model := workshop(t)
 	column := map[string]int{"label": 1, "radius": 3, "l1": 7, "alm": 10, "p_lower": 11, "k": 12, "n": 13, "guarantee": 14}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		more   []string
 		column string
 		value  func(old string) string
@@ -86,7 +87,7 @@ func TestResumeFindsAnEditedRow(t *testing.T) {
 		"n of two stages":           {[]string{"--adaptive", "two-stage"}, "n", func(string) string { return "999999" }, exitCheck},
 		"nothing":                   {nil, "radius", func(old string) string { return old }, exitDone},
 		"nothing of an adaptive":    {[]string{"--adaptive", "fast"}, "radius", func(old string) string { return old }, exitDone},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "r.tsv")
 			args := certifyArgs(model, append([]string{"--max", "2", "--out", path, "--force"}, c.more...)...)
@@ -104,7 +105,7 @@ func TestResumeFindsAnEditedRow(t *testing.T) {
 			}
 		})
 	}
-	for name, edit := range map[string]func(c *certificate.Certificate){
+	for name, edit := range subtest.Rows(map[string]func(c *certificate.Certificate){
 		"radius":        func(c *certificate.Certificate) { c.Radii.L2 *= 2 },
 		"source":        func(c *certificate.Certificate) { c.Input.Source = "mnist:t10k" },
 		"preprocessing": func(c *certificate.Certificate) { c.Model.Preprocessing = []byte(`{"scale":2}`) },
@@ -114,7 +115,7 @@ func TestResumeFindsAnEditedRow(t *testing.T) {
 			c.Correct = &right
 		},
 		"no seal": nil,
-	} {
+	}) {
 		t.Run("certificate: "+name, func(t *testing.T) {
 			dir := t.TempDir()
 			tsv, jsonl := filepath.Join(dir, "r.tsv"), filepath.Join(dir, "r.jsonl")

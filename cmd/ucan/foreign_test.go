@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 )
 
@@ -103,7 +104,7 @@ func TestForeignNamesAreText(t *testing.T) {
 	predict := func(model, data string) []string {
 		return []string{"predict", "--n", "0", "--model", model, "--data", data, "--max", "3"}
 	}
-	for name, args := range map[string][]string{
+	for name, args := range subtest.Rows(map[string][]string{
 		"names in a model":         {"inspect", in("named.onnx")},
 		"names in a model, asked":  {"inspect", in("named.onnx"), "--output", "other" + hostile},
 		"gradients":                {"inspect", in("named.onnx"), "--gradients"},
@@ -124,7 +125,7 @@ func TestForeignNamesAreText(t *testing.T) {
 		"a flag":                   {"inspect", "--f" + hostile},
 		"a command":                {"c" + hostile},
 		"a header of npy":          predict(model, "npy:"+text("h.npy", "\x93NUMPY\x01\x00\x30\x00{'descr': '"+hostile+"', }"+strings.Repeat(" ", 60))),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			onlyText(t, ucan(t, args...))
 			asJSON := ucan(t, append(args, "--format", "json")...)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/certificate"
 )
 
@@ -34,7 +35,7 @@ func TestPinnedNoiseCalledDeployed(t *testing.T) {
 	want(t, exitDone, certifyArgs(model, "--npg", path("mu.onnx")+","+path("sigma.onnx"), "--sigma", "1", "--max", "4", "--json", path("pinned.jsonl"))...)
 	want(t, exitDone, "verify", path("pinned.jsonl"))
 	bundle := []certificate.File{{Name: "npg.yaml", SHA256: strings.Repeat("ab", 32)}}
-	for name, edit := range map[string]func(i int, c *certificate.Certificate){
+	for name, edit := range subtest.Rows(map[string]func(i int, c *certificate.Certificate){
 		"alone":       func(int, *certificate.Certificate) {},
 		"kind":        func(_ int, c *certificate.Certificate) { c.Noise.NPG.Kind = "dataset" },
 		"null":        func(_ int, c *certificate.Certificate) { c.Noise.NPG = nil },
@@ -56,7 +57,7 @@ func TestPinnedNoiseCalledDeployed(t *testing.T) {
 			c.Noise.NPG, c.Input.Shape = nil, [][]int{{784}, {28, 28}, {1, 28, 28}, {1, 784}}[i]
 		},
 		"indices": func(i int, c *certificate.Certificate) { c.Noise.NPG, c.Input.Index = nil, 0 },
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			forged := filepath.Join(t.TempDir(), "forged.jsonl")
 			altered(t, path("pinned.jsonl"), forged, func(i int, c *certificate.Certificate) {
@@ -189,7 +190,7 @@ func TestResampleFindsOtherData(t *testing.T) {
 	}
 	want(t, exitDone, certifyArgs(model, "--max", "2", "--json", path("a.jsonl"))...)
 	want(t, exitDone, check(path("a.jsonl"))...)
-	for field, edit := range map[string]func(c *certificate.Certificate){
+	for field, edit := range subtest.Rows(map[string]func(c *certificate.Certificate){
 		"input.label": func(c *certificate.Certificate) {
 			c.Input.Label = (c.Input.Label + 1) % 10
 			right := c.Predict == c.Input.Label
@@ -201,16 +202,18 @@ func TestResampleFindsOtherData(t *testing.T) {
 		"model.classes":       func(c *certificate.Certificate) { c.Model.Classes++ },
 		"model.decision":      func(c *certificate.Certificate) { c.Model.Decision = "argmin" },
 		"model.preprocessing": func(c *certificate.Certificate) { c.Model.Preprocessing = []byte(`{"scale":2}`) },
-	} {
-		altered(t, path("a.jsonl"), path("b.jsonl"), func(i int, c *certificate.Certificate) {
-			if i == 1 {
-				edit(c)
+	}) {
+		t.Run(field, func(t *testing.T) {
+			altered(t, path("a.jsonl"), path("b.jsonl"), func(i int, c *certificate.Certificate) {
+				if i == 1 {
+					edit(c)
+				}
+			})
+			want(t, exitDone, "verify", path("b.jsonl"))
+			if got := want(t, exitCheck, check(path("b.jsonl"))...); !strings.Contains(got.stdout, field) || !strings.Contains(got.stdout, "1 true, 1 false") {
+				t.Errorf("%s: verify says\n%s", field, got.stdout)
 			}
 		})
-		want(t, exitDone, "verify", path("b.jsonl"))
-		if got := want(t, exitCheck, check(path("b.jsonl"))...); !strings.Contains(got.stdout, field) || !strings.Contains(got.stdout, "1 true, 1 false") {
-			t.Errorf("%s: verify says\n%s", field, got.stdout)
-		}
 	}
 	altered(t, path("a.jsonl"), path("b.jsonl"), func(_ int, c *certificate.Certificate) { c.Input.Source = "digits:others" })
 	if got := want(t, exitDone, check(path("b.jsonl"))...); !strings.Contains(got.stdout, "2 certificates name the data \"digits:others\"") {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/runtime"
@@ -161,7 +162,7 @@ func TestUsageErrors(t *testing.T) {
 	base := []string{"certify", "--model", model, "--data", "digits?n=60", "--max", "2", "--n", "100", "--seed", "1", "--quiet"}
 	with := func(more ...string) []string { return append(append([]string{}, base...), more...) }
 	sound := func(more ...string) []string { return with(append([]string{"--sigma", "0.25"}, more...)...) }
-	for name, args := range map[string][]string{
+	for name, args := range subtest.Rows(map[string][]string{
 		"unknown command":     {"certfy"},
 		"unknown flag":        sound("--sgima", "1"),
 		"stray argument":      sound("model.onnx"),
@@ -195,7 +196,7 @@ func TestUsageErrors(t *testing.T) {
 		"missing config":      {"version", "--config", filepath.Join(dir, "none.yaml")},
 		"format":              {"version", "--format", "xml"},
 		"workers over":        sound("--threads", "1", "--workers", "2"),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) { want(t, exitUsage, args...) })
 	}
 }
@@ -213,7 +214,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		}
 		return path
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		code int
 		args []string
 	}{
@@ -224,7 +225,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		"missing data":    {exitUsage, certify(model, "mnist:"+filepath.Join(dir, "none"))},
 		"missing library": {exitFailed, append(certify(model, "digits"), "--library", filepath.Join(dir, "none.so"))},
 		"wrong size":      {exitRefused, certify(model, "npy:"+write("wide.npy", npy("(5, 1, 32, 32)", 5*32*32)))},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			got := ucan(t, c.args...)
 			if got.code == exitDone || got.code == exitInterrupted {

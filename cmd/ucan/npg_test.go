@@ -12,6 +12,7 @@ import (
 
 	"ucan/fixtures/digits"
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
@@ -69,21 +70,23 @@ func TestNPGCheck(t *testing.T) {
 
 func TestNPGShow(t *testing.T) {
 	dir, _ := workshop(t)
-	for spec, files := range map[string][]string{
+	for spec, files := range subtest.Rows(map[string][]string{
 		"pattern:l2":                           {"index.html", "fields.tsv", "sheet-1.png", "fields/sigma.npy"},
 		"pattern:dct,kappa=8,gamma=2,iota=0.2": {"index.html", "sheet-1.png", "fields/sigma.npy"},
-	} {
-		out := filepath.Join(dir, strings.NewReplacer(":", "-", ",", "-", "=", "").Replace(spec))
-		got := want(t, exitDone, "npg", "show", spec, "--data", "digits", "--max", "3", "--out", out)
-		if !strings.Contains(got.stdout, "index.html") || !strings.Contains(got.stdout, "seed ") {
-			t.Errorf("%s prints\n%s", spec, got.stdout)
-		}
-		for _, name := range files {
-			if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
-				t.Errorf("%s: %s: %v", spec, name, err)
+	}) {
+		t.Run(spec, func(t *testing.T) {
+			out := filepath.Join(dir, strings.NewReplacer(":", "-", ",", "-", "=", "").Replace(spec))
+			got := want(t, exitDone, "npg", "show", spec, "--data", "digits", "--max", "3", "--out", out)
+			if !strings.Contains(got.stdout, "index.html") || !strings.Contains(got.stdout, "seed ") {
+				t.Errorf("%s prints\n%s", spec, got.stdout)
 			}
-		}
-		want(t, exitUsage, "npg", "show", spec, "--data", "digits", "--max", "3", "--out", out) // it exists
+			for _, name := range files {
+				if info, err := os.Stat(filepath.Join(out, name)); err != nil || info.Size() == 0 {
+					t.Errorf("%s: %s: %v", spec, name, err)
+				}
+			}
+			want(t, exitUsage, "npg", "show", spec, "--data", "digits", "--max", "3", "--out", out) // it exists
+		})
 	}
 	want(t, exitUsage, "npg", "show", "pattern:l2", "--data", "digits")
 	want(t, exitUsage, "npg", "show", "nowhere", "--data", "digits", "--out", filepath.Join(dir, "x"))

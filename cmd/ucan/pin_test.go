@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 )
 
@@ -49,7 +50,7 @@ func TestPinnedNoiseIsReplayed(t *testing.T) {
 	}
 
 	text := read(t, file)
-	for name, change := range map[string][2]string{
+	for name, change := range subtest.Rows(map[string][2]string{
 		"the guarantee":    {`"guarantee":"pinned"`, `"guarantee":"deployed"`},
 		"the generator":    {`"kind":"certification"`, `"kind":"dataset"`},
 		"the scale":        {`"sigma_field":[0.`, `"sigma_field":[1.`},
@@ -57,26 +58,28 @@ func TestPinnedNoiseIsReplayed(t *testing.T) {
 		"the noise":        {`"lambda":1`, `"lambda":2`},
 		"the input":        {`"index":0`, `"index":1`},
 		"the input's form": {`"shape":[1,28,28]`, `"shape":[1,28,14]`},
-	} {
-		changed := strings.Replace(text, change[0], change[1], 1)
-		if changed == text {
-			t.Errorf("%s: the certificates hold no %s", name, change[0])
-			continue
-		}
-		altered := filepath.Join(dir, "altered.jsonl")
-		if err := os.WriteFile(altered, []byte(changed), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if o := replay(exitCheck, altered); !strings.Contains(o.stderr, "line 1") {
-			t.Errorf("%s altered: %q does not name the line", name, o.stderr)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			changed := strings.Replace(text, change[0], change[1], 1)
+			if changed == text {
+				t.Errorf("%s: the certificates hold no %s", name, change[0])
+				return
+			}
+			altered := filepath.Join(dir, "altered.jsonl")
+			if err := os.WriteFile(altered, []byte(changed), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if o := replay(exitCheck, altered); !strings.Contains(o.stderr, "line 1") {
+				t.Errorf("%s altered: %q does not name the line", name, o.stderr)
+			}
+		})
 	}
 }
 
 // TestBadGeneratorsCertifyNothing uses generators whose scales are no scales, or too few, or in another layout.
 func TestBadGeneratorsCertifyNothing(t *testing.T) {
 	dir, model := workshop(t)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		after func(*onnx.Builder, onnx.Value) onnx.Value
 		want  string
 	}{
@@ -88,7 +91,7 @@ func TestBadGeneratorsCertifyNothing(t *testing.T) {
 		"half of them": {func(b *onnx.Builder, s onnx.Value) onnx.Value {
 			return b.Slice(s, []int64{0}, []int64{14}, []int64{3}, nil)
 		}, "invalid dimensions"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			generator, file := filepath.Join(dir, "bad.onnx"), filepath.Join(t.TempDir(), "bad.jsonl")
 			writeGenerator(t, generator, 0.1, c.after)

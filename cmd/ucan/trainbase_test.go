@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	demomodel "ucan/models/demo"
 	"ucan/runtime/onnx"
 )
@@ -85,14 +86,14 @@ func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 		t.Fatalf("%d lines in the log:\n%s", n, log)
 	}
 	inside := func(out, name string) string { return filepath.Join(out, name) }
-	for name, ready := range map[string]func(out string) bool{
+	for name, ready := range subtest.Rows(map[string]func(out string) bool{
 		"before anything":             func(string) bool { return true },
 		"before the first checkpoint": func(out string) bool { return lines(inside(out, "train.yaml")) > 0 },
 		"in the first epoch":          func(out string) bool { return lines(inside(out, "train.jsonl")) >= 3 },
 		"in the middle":               func(out string) bool { return lines(inside(out, "train.jsonl")) >= 17 },
 		"after the last step":         func(out string) bool { return lines(inside(out, "train.jsonl")) >= 27 },
 		"after the last checkpoint":   func(out string) bool { return lines(inside(out, "train.jsonl")) >= 28 },
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "bundle")
 			killWhen(t, func() bool { return ready(out) }, trainArgs(out, "--resume")...)
@@ -198,7 +199,7 @@ func TestTrainBaseFaults(t *testing.T) {
 	args := func(more ...string) []string {
 		return append([]string{"train", "base", "--data", "digits?n=64", "--sigma", "0.25", "--epochs", "1", "--batch", "32", "--threads", "2", "--seed", "1", "--out", out}, more...)
 	}
-	for name, a := range map[string][]string{
+	for name, a := range subtest.Rows(map[string][]string{
 		"no network":       args(),
 		"unknown network":  args("--arch", "resnet"),
 		"two networks":     args("--arch", "mlp", "--init", "m.onnx"),
@@ -213,7 +214,7 @@ func TestTrainBaseFaults(t *testing.T) {
 		"hold out all":     args("--arch", "mlp", "--hold-out", "64"),
 		"one of mean, std": args("--arch", "mlp", "--mean", "0.5"),
 		"normalise anew":   args("--arch", "mlp", "--batch-norm"),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			o := want(t, exitUsage, a...)
 			if strings.Count(o.stderr, "\n") > 2 {

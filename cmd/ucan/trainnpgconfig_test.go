@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // npgConfigs are configuration files of generators: kind, basis, volume and regulariser, bounds, mean, joint training,
@@ -35,7 +36,7 @@ func TestTrainNPGFromOneFile(t *testing.T) {
 		t.Skip("trains four generators")
 	}
 	dir, model := workshop(t)
-	for kind, text := range npgConfigs() {
+	for kind, text := range subtest.Rows(npgConfigs()) {
 		t.Run(kind, func(t *testing.T) {
 			out := filepath.Join(dir, "one-"+kind)
 			inputs := 40

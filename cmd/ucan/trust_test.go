@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // folders makes a current folder with this ucan.yaml in it, and a configuration folder of the user's with another.
@@ -83,7 +84,7 @@ func TestFoldersMayNotLoadOrSend(t *testing.T) {
 }
 
 func TestWhatAFolderMaySet(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		yaml string
 		code int
 	}{
@@ -107,7 +108,7 @@ func TestWhatAFolderMaySet(t *testing.T) {
 		"output to a dead link":    {"zoo: {html: dead}\n", exitUsage},
 		"a cache elsewhere":        {"zoo: {cache: /tmp}\n", exitUsage},
 		"metrics for everybody":    {"worker: {metrics: 0.0.0.0:9464}\n", exitUsage},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			dir, elsewhere := folders(t, c.yaml, "")
 			for link, target := range map[string]string{
@@ -187,21 +188,23 @@ func TestFolderFileIsAnOrdinaryFile(t *testing.T) {
 	if err := os.WriteFile(other, []byte("seed: 3\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for name, make := range map[string]func() error{
+	for name, make := range subtest.Rows(map[string]func() error{
 		"link":   func() error { return os.Symlink(other, path) },
 		"device": func() error { return os.Symlink("/dev/zero", path) },
 		"folder": func() error { return os.Mkdir(path, 0o755) },
 		"huge":   func() error { return os.WriteFile(path, []byte(strings.Repeat("# x\n", maxConfig/4+1)), 0o644) },
-	} {
-		if err := make(); err != nil {
-			t.Fatal(err)
-		}
-		if got := want(t, exitUsage, "config"); !strings.Contains(got.stderr, "--config") {
-			t.Errorf("%s: %s", name, got.stderr)
-		}
-		if err := os.Remove(path); err != nil {
-			t.Fatal(err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := make(); err != nil {
+				t.Fatal(err)
+			}
+			if got := want(t, exitUsage, "config"); !strings.Contains(got.stderr, "--config") {
+				t.Errorf("%s: %s", name, got.stderr)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		})
 	}
 	if err := os.WriteFile(filepath.Join(dir, "inner.yaml"), []byte("seed: 3\n"), 0o644); err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestTwoStageRun(t *testing.T) {
@@ -42,7 +43,7 @@ func TestTwoStageRun(t *testing.T) {
 	if timeless(t, tsv) != whole {
 		t.Error("the continued run differs from the whole one")
 	}
-	for name, more := range map[string][]string{
+	for name, more := range subtest.Rows(map[string][]string{
 		"kappa of 0":        {"--kappa", "0"},
 		"kappa not finite":  {"--kappa", "+Inf"},
 		"two bounds":        {"--bound", "two"},
@@ -51,9 +52,11 @@ func TestTwoStageRun(t *testing.T) {
 		"no pilot":          {"--n0", "0"},
 		"too small a cap":   {"--n", "50"},
 		"kappa, not staged": {"--adaptive", "off", "--kappa", "100"},
-	} {
-		if got := ucan(t, args(more...)...); got.code != exitUsage {
-			t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if got := ucan(t, args(more...)...); got.code != exitUsage {
+				t.Errorf("%s: exit %d: %s", name, got.code, got.stderr)
+			}
+		})
 	}
 }

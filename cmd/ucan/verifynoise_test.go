@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 	"ucan/smooth/certificate"
 )
@@ -37,24 +38,26 @@ func altered(t *testing.T, from, to string, edit func(i int, c *certificate.Cert
 // TestVerifyOtherNoiseThanNamed has true certificates that name a generator which did not make their noise.
 func TestVerifyOtherNoiseThanNamed(t *testing.T) {
 	dir, model := workshop(t)
-	for name, npg := range map[string][2]string{
+	for name, npg := range subtest.Rows(map[string][2]string{
 		"pixels":      {"pattern:l2,kappa=0.3,iota=0.8379", "pattern:l2,kappa=0.4,iota=0.9"},
 		"frequencies": {"pattern:dct256", "pattern:dct,kappa=16,gamma=3,iota=0.5"},
 		"basis":       {"pattern:dct,kappa=2,gamma=2,iota=0.5", "pattern:l2"},
-	} {
-		path := func(file string) string { return filepath.Join(dir, name+file) }
-		for i, file := range []string{"a.jsonl", "b.jsonl"} {
-			want(t, exitDone, certifyArgs(model, "--npg", npg[i], "--sigma", "1", "--max", "2", "--json", path(file), "--force")...)
-			want(t, exitDone, "verify", path(file))
-		}
-		honest, err := certificate.Parse([]byte(strings.SplitN(read(t, path("a.jsonl")), "\n", 2)[0]))
-		if err != nil {
-			t.Fatal(err)
-		}
-		altered(t, path("b.jsonl"), path("c.jsonl"), func(_ int, c *certificate.Certificate) { c.Noise.NPG.Spec = honest.Noise.NPG.Spec })
-		if got := want(t, exitCheck, "verify", path("c.jsonl")); !strings.Contains(got.stdout, "noise.npg.spec") || !strings.Contains(got.stdout, "0 true") {
-			t.Errorf("%s: verify says\n%s", name, got.stdout)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			path := func(file string) string { return filepath.Join(dir, name+file) }
+			for i, file := range []string{"a.jsonl", "b.jsonl"} {
+				want(t, exitDone, certifyArgs(model, "--npg", npg[i], "--sigma", "1", "--max", "2", "--json", path(file), "--force")...)
+				want(t, exitDone, "verify", path(file))
+			}
+			honest, err := certificate.Parse([]byte(strings.SplitN(read(t, path("a.jsonl")), "\n", 2)[0]))
+			if err != nil {
+				t.Fatal(err)
+			}
+			altered(t, path("b.jsonl"), path("c.jsonl"), func(_ int, c *certificate.Certificate) { c.Noise.NPG.Spec = honest.Noise.NPG.Spec })
+			if got := want(t, exitCheck, "verify", path("c.jsonl")); !strings.Contains(got.stdout, "noise.npg.spec") || !strings.Contains(got.stdout, "0 true") {
+				t.Errorf("%s: verify says\n%s", name, got.stdout)
+			}
+		})
 	}
 }
 

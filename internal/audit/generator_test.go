@@ -3,6 +3,7 @@ package audit_test
 import (
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/audit"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
@@ -19,7 +20,7 @@ func TestForgedGenerators(t *testing.T) {
 	field := recipe{sigma: []float32{.5, .5, 1, 1.5, 2, 2.5}, at: 0.5, label: 1, npg: &certificate.NPG{
 		Kind: certificate.KindField, Spec: "s.npy,floor=0.5", Files: []certificate.File{file("s.npy")}, Floored: 2,
 	}}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		recipe recipe
 		edit   func(*certificate.NPG)
 		found  bool
@@ -37,7 +38,7 @@ func TestForgedGenerators(t *testing.T) {
 		"more at the floor":         {field, func(g *certificate.NPG) { g.Floored = 5 }, true},
 		"999 at the floor":          {lattice("pattern:l2,kappa=0.5,iota=0.25,floor=0.5"), func(g *certificate.NPG) { g.Floored = 999 }, true},
 		"7 at no ceiling":           {lattice("pattern:l2,kappa=0.5,iota=0.25,floor=0.5"), func(g *certificate.NPG) { g.Ceiled = 7 }, true},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			forged := c.recipe.certify(t, 1)
 			copied := *forged.Noise.NPG

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/audit"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
@@ -12,7 +13,7 @@ import (
 // Fresh votes contradict a bound when they are all but impossible under it, whichever of the two bounds it is.
 func TestContradiction(t *testing.T) {
 	upper := certificate.Float(0.1)
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		votes        []int64
 		invalid      int64
 		upper        *certificate.Float
@@ -28,7 +29,7 @@ func TestContradiction(t *testing.T) {
 		// 153 of 1000 at p = 0.1 has probability 1e-7: below 1e-6/3, but not below 1e-6/(3·1000).
 		"unlikely among few":  {votes: []int64{153, 847, 0}, upper: &upper, certificates: 1, field: "statistics.p_upper"},
 		"expected among many": {votes: []int64{153, 847, 0}, upper: &upper, certificates: 1000},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			c := &certificate.Certificate{Predict: 1}
 			c.Statistics.PLower, c.Statistics.PUpper = 0.8, tt.upper
@@ -48,17 +49,19 @@ func TestOtherModel(t *testing.T) {
 	if f, other := audit.OtherModel(stored, same); other {
 		t.Errorf("the order of members makes another model: %+v", f)
 	}
-	for field, change := range map[string]func(*certificate.Model){
+	for field, change := range subtest.Rows(map[string]func(*certificate.Model){
 		"model.sha256":        func(m *certificate.Model) { m.SHA256 = "cd" },
 		"model.preprocessing": func(m *certificate.Model) { m.Preprocessing = json.RawMessage(`{"mean":[0.5],"std":[1]}`) },
 		"model.denoiser":      func(m *certificate.Model) { m.Denoiser = &certificate.File{SHA256: "ef"} },
 		"model.decision":      func(m *certificate.Model) { m.Decision = "argmin" },
 		"model.classes":       func(m *certificate.Model) { m.Classes = 2 },
-	} {
-		opened := stored
-		change(&opened)
-		if f, other := audit.OtherModel(stored, opened); !other || f.Field != field {
-			t.Errorf("%s: found %t, %+v", field, other, f)
-		}
+	}) {
+		t.Run(field, func(t *testing.T) {
+			opened := stored
+			change(&opened)
+			if f, other := audit.OtherModel(stored, opened); !other || f.Field != field {
+				t.Errorf("%s: found %t, %+v", field, other, f)
+			}
+		})
 	}
 }

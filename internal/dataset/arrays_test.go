@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestArraysAsNumPy(t *testing.T) {
@@ -42,22 +43,24 @@ func TestArraysAsNumPy(t *testing.T) {
 // The same array in another container is the same data.
 func TestContainersAgree(t *testing.T) {
 	e := expected(t)
-	for spec, array := range map[string]string{
+	for spec, array := range subtest.Rows(map[string]string{
 		"npy:testdata/v2.npy,testdata/labels.npy":               "a_le_f4.npy",
 		"npz:testdata/stored.npz":                               "a_le_f4.npy",
 		"npz:testdata/packed.npz?scale=1/255":                   "a_u1.npy",
 		"npz:testdata/packed.npz?x=images&y=labels&scale=1/255": "a_u1.npy",
-	} {
-		s := mustOpen(t, spec, Options{})
-		for i, label := range []int{3, 1, 4, 1, 5} {
-			item, err := s.At(context.Background(), i)
-			if err != nil {
-				t.Fatal(err)
+	}) {
+		t.Run(spec, func(t *testing.T) {
+			s := mustOpen(t, spec, Options{})
+			for i, label := range []int{3, 1, 4, 1, 5} {
+				item, err := s.At(context.Background(), i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if item.Label != label || hex.EncodeToString(item.SHA256[:]) != e.Arrays[array].SHA256[i] {
+					t.Errorf("%s, input %d: label %d or values differ from %s", spec, i, item.Label, array)
+				}
 			}
-			if item.Label != label || hex.EncodeToString(item.SHA256[:]) != e.Arrays[array].SHA256[i] {
-				t.Errorf("%s, input %d: label %d or values differ from %s", spec, i, item.Label, array)
-			}
-		}
+		})
 	}
 	s := mustOpen(t, "npy:testdata/v2.npy?shape=1x3x2", Options{})
 	if item, err := s.At(context.Background(), 4); err != nil || item.Label != -1 || !slices.Equal(item.Shape, []int{1, 3, 2}) {
@@ -117,18 +120,20 @@ func TestCSV(t *testing.T) {
 			}
 		}
 	}
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"":                    "no first line",
 		"a,b\n1,x\n":          `line 2, column 2: "x" is not a number`,
 		"a,b\n1,2\n3\n":       "wrong number of fields",
 		"label\n1\n":          "no column of values",
 		"a,b\n":               "holds no input",
 		"a,label\n1,2\n\"x\n": "",
-	} {
-		_, err := Open(context.Background(), "csv:"+write("bad.csv", text), Options{})
-		if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			_, err := Open(context.Background(), "csv:"+write("bad.csv", text), Options{})
+			if !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		})
 	}
 }
 
@@ -154,7 +159,7 @@ func TestBadArrays(t *testing.T) {
 		t.Fatal(err)
 	}
 	swap := func(old, with string) []byte { return []byte(strings.Replace(string(good), old, with, 1)) }
-	for name, tc := range map[string]struct {
+	for name, tc := range subtest.Rows(map[string]struct {
 		b    []byte
 		want string
 	}{
@@ -170,16 +175,18 @@ func TestBadArrays(t *testing.T) {
 		"object":    {swap("<f4", "|O8"), "not supported"},
 		"flat":      {swap("(5, 2, 3), ", "(30,),     "), "one input along the first dimension"},
 		"longhead":  {append([]byte("\x93NUMPY\x02\x00\xff\xff\xff\xff"), good...), "claims 4294967295"},
-	} {
-		path := filepath.Join(t.TempDir(), "x.npy")
-		if err := os.WriteFile(path, tc.b, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := Open(context.Background(), "npy:"+path, Options{}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", name, err, tc.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "x.npy")
+			if err := os.WriteFile(path, tc.b, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(context.Background(), "npy:"+path, Options{}); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v, want %q", name, err, tc.want)
+			}
+		})
 	}
-	for spec, want := range map[string]string{
+	for spec, want := range subtest.Rows(map[string]string{
 		"npy:testdata/fortran.npy":                          "ascontiguousarray",
 		"npy:testdata/v2.npy,testdata/a_le_f4.npy":          "labels: shape [5 2 3] does not go with 5 inputs",
 		"npy:testdata/v2.npy?scale=0":                       "above 0",
@@ -192,10 +199,12 @@ func TestBadArrays(t *testing.T) {
 		"npz:testdata/packed.npz":                           "?scale=1/255",
 		"npz:testdata/v2.npy":                               "not a .npz file",
 		"npy:testdata/v2.npy,testdata/labels.npy?classes=0": "from 1",
-	} {
-		if _, err := Open(context.Background(), spec, Options{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: %v, want %q", spec, err, want)
-		}
+	}) {
+		t.Run(spec, func(t *testing.T) {
+			if _, err := Open(context.Background(), spec, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", spec, err, want)
+			}
+		})
 	}
 	if _, err := Open(context.Background(), "npy:testdata/v2.npy", Options{Resize: 8}); !errors.Is(err, ErrSpec) {
 		t.Errorf("resizing an array: %v, want ErrSpec", err)

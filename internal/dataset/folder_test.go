@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/dataset"
 )
 
@@ -65,7 +66,7 @@ func TestFolderLinks(t *testing.T) {
 		"elsewhere twice":           {map[string]string{"d": filepath.Join(outside, "x"), "e": filepath.Join(outside, "x")}, 6, "a b c d", 1},
 		"elsewhere a part first":    {map[string]string{"d": filepath.Join(outside, "x", "deep"), "e": filepath.Join(outside, "x")}, 6, "a b c d e", 1},
 	}
-	for name, c := range cases {
+	for name, c := range subtest.Rows(cases) {
 		t.Run(name, func(t *testing.T) {
 			dir := tree(t, "a/1.png", "a/2.png", "b/1.png", "c/sub/1.png")
 			for from, to := range c.links {

@@ -7,11 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestParseSpec(t *testing.T) {
 	t.Setenv("HOME", "/home/someone")
-	for text, want := range map[string]Spec{
+	for text, want := range subtest.Rows(map[string]Spec{
 		"mnist:a/b?split=train":                 {Kind: "mnist", Paths: []string{"a/b"}, Params: map[string]string{"split": "train"}},
 		"CIFAR10:x.bin,y.bin.gz":                {Kind: "cifar10", Paths: []string{"x.bin", "y.bin.gz"}, Params: map[string]string{}},
 		`folder:C:\data`:                        {Kind: "folder", Paths: []string{`C:\data`}, Params: map[string]string{}},
@@ -19,19 +20,21 @@ func TestParseSpec(t *testing.T) {
 		"npz:~/d.npz?x=a&y=b":                   {Kind: "npz", Paths: []string{"/home/someone/d.npz"}, Params: map[string]string{"x": "a", "y": "b"}},
 		"digits":                                {Kind: "digits", Params: map[string]string{}},
 		"tar:t.tar?labels=l%26.csv&label=class": {Kind: "tar", Paths: []string{"t.tar"}, Params: map[string]string{"labels": "l&.csv", "label": "class"}},
-	} {
-		got, err := ParseSpec(text)
-		if err != nil || got.Kind != want.Kind || !slices.Equal(got.Paths, want.Paths) || len(got.Params) != len(want.Params) {
-			t.Errorf("%s: %+v, %v; want %+v", text, got, err, want)
-			continue
-		}
-		for k, v := range want.Params {
-			if got.Params[k] != v {
-				t.Errorf("%s: option %s is %q, want %q", text, k, got.Params[k], v)
+	}) {
+		t.Run(text, func(t *testing.T) {
+			got, err := ParseSpec(text)
+			if err != nil || got.Kind != want.Kind || !slices.Equal(got.Paths, want.Paths) || len(got.Params) != len(want.Params) {
+				t.Errorf("%s: %+v, %v; want %+v", text, got, err, want)
+				return
 			}
-		}
+			for k, v := range want.Params {
+				if got.Params[k] != v {
+					t.Errorf("%s: option %s is %q, want %q", text, k, got.Params[k], v)
+				}
+			}
+		})
 	}
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"":                            "no kind of source",
 		"imagenet:x":                  `unknown kind of source "imagenet"; use one of mnist`,
 		"mnist":                       "write it as mnist:DIR",
@@ -48,11 +51,13 @@ func TestParseSpec(t *testing.T) {
 		"cifar10:a,,b":                "an empty path",
 		"mnist:/nonexistent?split=no": "want t10k or train",
 		"mnist:/nonexistent":          "holds no images",
-	} {
-		_, err := Open(context.Background(), text, Options{})
-		if !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			_, err := Open(context.Background(), text, Options{})
+			if !errors.Is(err, ErrSpec) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		})
 	}
 	for _, opt := range []Options{{Resize: -1}, {Crop: -1}, {Resize: 1 << 20}, {Classes: -1}} {
 		if _, err := Open(context.Background(), "digits", opt); !errors.Is(err, ErrSpec) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"testing"
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 )
 
 // expectations is testdata/expected.json, written by testdata/make.py with
@@ -156,10 +157,12 @@ func TestUnreadableImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, b := range map[string][]byte{"empty": nil, "text": []byte("no image"), "truncated": good[:len(good)/2], "bomb": bomb(t)} {
-		if _, err := decodeImage(b, 3); err == nil || !strings.Contains(err.Error(), "unreadable") {
-			t.Errorf("%s: %v, want an unreadable image", name, err)
-		}
+	for name, b := range subtest.Rows(map[string][]byte{"empty": nil, "text": []byte("no image"), "truncated": good[:len(good)/2], "bomb": bomb(t)}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := decodeImage(b, 3); err == nil || !strings.Contains(err.Error(), "unreadable") {
+				t.Errorf("%s: %v, want an unreadable image", name, err)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/dataset"
 )
 
@@ -25,19 +26,21 @@ func opens(t *testing.T, spec string) error {
 // without an end, or one of zeros that take no room on the disk.
 func TestTableRowsAreBounded(t *testing.T) {
 	dir := t.TempDir()
-	for name, begin := range map[string]string{
+	for name, begin := range subtest.Rows(map[string]string{
 		"an open quote": "a,b\n1,\"", "one line": "1,2\n3,", "the header": "a", "a quoted cell with breaks": "a,b\n1,\"\n\n\n",
-	} {
-		path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".csv")
-		if err := os.WriteFile(path, []byte(begin), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Truncate(path, 1<<30); err != nil {
-			t.Fatal(err)
-		}
-		if err := opens(t, "csv:"+path); !errors.Is(err, dataset.ErrFormat) || !strings.Contains(err.Error(), "row is longer") {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, strings.ReplaceAll(name, " ", "-")+".csv")
+			if err := os.WriteFile(path, []byte(begin), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, 1<<30); err != nil {
+				t.Fatal(err)
+			}
+			if err := opens(t, "csv:"+path); !errors.Is(err, dataset.ErrFormat) || !strings.Contains(err.Error(), "row is longer") {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	// A long table of short rows is no long row.
 	path := filepath.Join(dir, "long.csv")

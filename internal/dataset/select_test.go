@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestSelection(t *testing.T) {
@@ -65,9 +66,11 @@ func TestSelectionFaults(t *testing.T) {
 			t.Errorf("%+v: %v, %v; want ErrSpec", s, got, err)
 		}
 	}
-	for text, ok := range map[string]bool{"0/1": true, "3/4": true, "4/4": false, "-1/4": false, "1": false, "a/b": false, "0/0": false, "": false, "1/2/3": false} {
-		if _, _, err := ParseShard(text); (err == nil) != ok || (err != nil && !errors.Is(err, ErrSpec)) {
-			t.Errorf("shard %q: %v", text, err)
-		}
+	for text, ok := range subtest.Rows(map[string]bool{"0/1": true, "3/4": true, "4/4": false, "-1/4": false, "1": false, "a/b": false, "0/0": false, "": false, "1/2/3": false}) {
+		t.Run(text, func(t *testing.T) {
+			if _, _, err := ParseShard(text); (err == nil) != ok || (err != nil && !errors.Is(err, ErrSpec)) {
+				t.Errorf("shard %q: %v", text, err)
+			}
+		})
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/digits"
+	"ucan/fixtures/subtest"
 )
 
 // idxBytes makes an IDX file of bytes.
@@ -69,7 +70,7 @@ func ramp(n int) []byte {
 func TestMNISTFaults(t *testing.T) {
 	images, labels := idxBytes([]int{3, 2, 2}, ramp(12)), idxBytes([]int{3}, []byte{7, 10, 9})
 	const in, ln = "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"
-	for name, tc := range map[string]struct {
+	for name, tc := range subtest.Rows(map[string]struct {
 		files map[string][]byte
 		kind  error
 		want  string
@@ -84,11 +85,13 @@ func TestMNISTFaults(t *testing.T) {
 		"count":       {map[string][]byte{in: images, ln: idxBytes([]int{2}, []byte{1, 2})}, ErrFormat, "3 images but 2 labels"},
 		"empty":       {map[string][]byte{in: nil, ln: labels}, ErrFormat, "too short"},
 		"gzip broken": {map[string][]byte{in: gz(t, images)[:25], ln: labels}, ErrFormat, "damaged or truncated"},
-	} {
-		dir := writeFiles(t, tc.files)
-		if _, err := Open(context.Background(), "mnist:"+dir, Options{}); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want %q", name, err, tc.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			dir := writeFiles(t, tc.files)
+			if _, err := Open(context.Background(), "mnist:"+dir, Options{}); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v, want %q", name, err, tc.want)
+			}
+		})
 	}
 	// The good pair, gzipped or under the other name, and a label outside the classes.
 	dir := writeFiles(t, map[string][]byte{"t10k-images.idx3-ubyte": gz(t, images), ln + ".gz": gz(t, labels)})
@@ -131,16 +134,20 @@ func TestCIFAR(t *testing.T) {
 			t.Errorf("input %d: label %d, %v", i, item.Label, err)
 		}
 	}
-	for label, want := range map[string]int{"": 42, "?label=coarse": 9, "?label=fine": 42} {
-		s := mustOpen(t, "cifar100:"+dir+"/c100.bin"+label, Options{})
-		if item, err := s.At(context.Background(), 0); err != nil || item.Label != want {
-			t.Errorf("cifar100%s: label %d, %v; want %d", label, item.Label, err, want)
-		}
+	for label, want := range subtest.Rows(map[string]int{"": 42, "?label=coarse": 9, "?label=fine": 42}) {
+		t.Run(label, func(t *testing.T) {
+			s := mustOpen(t, "cifar100:"+dir+"/c100.bin"+label, Options{})
+			if item, err := s.At(context.Background(), 0); err != nil || item.Label != want {
+				t.Errorf("cifar100%s: label %d, %v; want %d", label, item.Label, err, want)
+			}
+		})
 	}
-	for spec, want := range map[string]string{"/short.bin": "3000 bytes are not a whole number of 3073-byte records", "/empty.bin": "not a whole number", "/none.bin": "check the path", "": "is a folder"} {
-		if _, err := Open(context.Background(), "cifar10:"+dir+spec, Options{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", spec, err, want)
-		}
+	for spec, want := range subtest.Rows(map[string]string{"/short.bin": "3000 bytes are not a whole number of 3073-byte records", "/empty.bin": "not a whole number", "/none.bin": "check the path", "": "is a folder"}) {
+		t.Run(spec, func(t *testing.T) {
+			if _, err := Open(context.Background(), "cifar10:"+dir+spec, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", spec, err, want)
+			}
+		})
 	}
 }
 
@@ -300,7 +307,7 @@ func TestLabelsAndChannels(t *testing.T) {
 			t.Errorf("%q%s: names %v, want %v", tc.text, tc.extra, s.Info().Labels, tc.names)
 		}
 	}
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"":                        "no first line",
 		"x.png,1\n":               "none of its 1 files is in the source",
 		"a/0.png,1\nb/0.png,2\n":  "several rows have that file name",
@@ -308,15 +315,19 @@ func TestLabelsAndChannels(t *testing.T) {
 		"file,zzz\n0.png,1\n":     "no column of file names",
 		"0.png\n":                 "one column only",
 		"file,label\n0.png,1,2\n": "wrong number of fields",
-	} {
-		if _, err := Open(context.Background(), "folder:"+filepath.Join(dir, "img")+"?labels="+csv(text), Options{}); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			if _, err := Open(context.Background(), "folder:"+filepath.Join(dir, "img")+"?labels="+csv(text), Options{}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		})
 	}
-	for extra, want := range map[string]int{"?channels=1": 1, "?channels=3": 3, "": 3} { // RGBA files are colour
-		if s := mustOpen(t, "folder:"+filepath.Join(dir, "img")+extra, Options{}); s.Info().Shape[0] != want {
-			t.Errorf("%q: shape %v, want %d channels", extra, s.Info().Shape, want)
-		}
+	for extra, want := range subtest.Rows(map[string]int{"?channels=1": 1, "?channels=3": 3, "": 3}) {
+		t.Run(extra, func(t *testing.T) { // RGBA files are colour
+			if s := mustOpen(t, "folder:"+filepath.Join(dir, "img")+extra, Options{}); s.Info().Shape[0] != want {
+				t.Errorf("%q: shape %v, want %d channels", extra, s.Info().Shape, want)
+			}
+		})
 	}
 	grey := writeFiles(t, map[string][]byte{"x/gray.png": mustRead(t, "testdata/gray.png"), "y/gray.jpg": mustRead(t, "testdata/gray.jpg")})
 	if s := mustOpen(t, "folder:"+grey, Options{}); s.Info().Shape[0] != 1 {

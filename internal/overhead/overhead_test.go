@@ -4,6 +4,7 @@ import (
 	"context"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
@@ -67,17 +68,19 @@ func (c countRows) Classify(ctx context.Context, rows int) ([]int32, error) {
 }
 
 func TestConfigIsChecked(t *testing.T) {
-	for name, spoil := range map[string]func(*Config){
+	for name, spoil := range subtest.Rows(map[string]func(*Config){
 		"no classifier": func(c *Config) { c.Classifiers = nil },
 		"no rounds":     func(c *Config) { c.Rounds = 0 },
 		"wrong input":   func(c *Config) { c.Input = nil },
 		"no samples":    func(c *Config) { c.Statistics.N = 0 },
-	} {
-		c := config(t)
-		spoil(&c)
-		if _, err := Overhead(context.Background(), c); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := config(t)
+			spoil(&c)
+			if _, err := Overhead(context.Background(), c); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 }
 
@@ -92,20 +95,22 @@ func TestNoiseTime(t *testing.T) {
 		field[i] = 1 + float32(i)/64
 	}
 	times := map[string]float64{}
-	for name, noise := range map[string]smooth.Noise{
+	for name, noise := range subtest.Rows(map[string]smooth.Noise{
 		"isotropic": {},
 		"field":     {Sigma: field},
 		"dct":       {Sigma: field, Basis: dct},
 		"lattice":   {Arithmetic: smooth.Lattice},
-	} {
-		noise.Family, noise.Norm, noise.Lambda = family.Gaussian{}, family.L2, 0.25
-		sealed, sealErr := noise.Seal(64)
-		if sealErr != nil {
-			t.Fatal(sealErr)
-		}
-		if times[name], err = NoiseTime(t.Context(), sealed, make([]float32, 64)); err != nil || !(times[name] > 0) {
-			t.Errorf("%s: %v ns, %v", name, times[name], err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			noise.Family, noise.Norm, noise.Lambda = family.Gaussian{}, family.L2, 0.25
+			sealed, sealErr := noise.Seal(64)
+			if sealErr != nil {
+				t.Fatal(sealErr)
+			}
+			if times[name], err = NoiseTime(t.Context(), sealed, make([]float32, 64)); err != nil || !(times[name] > 0) {
+				t.Errorf("%s: %v ns, %v", name, times[name], err)
+			}
+		})
 	}
 	t.Logf("ns a value: %v", times)
 	sealed, err := smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.25}.Seal(64)

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"unicode"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/plain"
 )
 
 func TestText(t *testing.T) {
-	for in, want := range map[string]string{
+	for in, want := range subtest.Rows(map[string]string{
 		"plain ASCII, äöü, 数字, σ ≤ ½, a\u00a0b": "plain ASCII, äöü, 数字, σ ≤ ½, a\u00a0b",
 		"line\nand\ttab":         "line\nand\ttab",
 		"\x1b[31mred":            `\u001b[31mred`,
@@ -23,10 +24,12 @@ func TestText(t *testing.T) {
 		"bad\xff\xc3":            `bad\xff\xc3`,
 		"\U000e0041 tag":         `\udb40\udc41 tag`,
 		"the mark \ufffd itself": "the mark \ufffd itself",
-	} {
-		if got := plain.Text(in); got != want {
-			t.Errorf("Text(%q) = %q, want %q", in, got, want)
-		}
+	}) {
+		t.Run(in, func(t *testing.T) {
+			if got := plain.Text(in); got != want {
+				t.Errorf("Text(%q) = %q, want %q", in, got, want)
+			}
+		})
 	}
 	if got := plain.Line("a\nb\tc\x00"); got != `a\nb\tc\u0000` {
 		t.Errorf("Line: %q", got)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/results"
 )
 
@@ -137,7 +138,7 @@ func TestPlotFaults(t *testing.T) {
 	for i := range l1 {
 		l1[i].Norm = "l1"
 	}
-	for name, tc := range map[string]struct {
+	for name, tc := range subtest.Rows(map[string]struct {
 		path   string
 		series []Series
 		want   *regexp.Regexp
@@ -148,10 +149,12 @@ func TestPlotFaults(t *testing.T) {
 		"mixed":  {"x.svg", []Series{{"a", mixed}}, regexp.MustCompile("several guarantees")},
 		"norms":  {"x.svg", append(good, Series{"b", l1}), regexp.MustCompile("plot them apart")},
 		"folder": {"no/such/x.svg", good, regexp.MustCompile("folder exists")},
-	} {
-		if err := SavePlot(filepath.Join(dir, tc.path), tc.series, DefaultPlotOptions()); err == nil || !tc.want.MatchString(err.Error()) {
-			t.Errorf("%s: %v, want %v", name, err, tc.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := SavePlot(filepath.Join(dir, tc.path), tc.series, DefaultPlotOptions()); err == nil || !tc.want.MatchString(err.Error()) {
+				t.Errorf("%s: %v, want %v", name, err, tc.want)
+			}
+		})
 	}
 	if err := SavePlot(filepath.Join(dir, "x.svg"), good, PlotOptions{Confidence: 0.95, Width: 10, Height: 10}); err == nil {
 		t.Error("a plot of 10 × 10 pixels is accepted")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/internal/results"
 )
 
@@ -128,7 +129,7 @@ func TestNoMixing(t *testing.T) {
 // recomputed them, eth-sri/acr-weakness as its paper's table gives them.
 func TestPublishedLogs(t *testing.T) {
 	dir := shared.Path(t, "reference")
-	for file, want := range map[string]float64{
+	for file, want := range subtest.Rows(map[string]float64{
 		"cohen_logs/cifar10__resnet110__noise_0.25__test__sigma_0.25.tsv": 0.429,
 		"cohen_logs/cifar10__resnet110__noise_0.50__test__sigma_0.50.tsv": 0.538,
 		"cohen_logs/cifar10__resnet110__noise_1.00__test__sigma_1.00.tsv": 0.542,
@@ -139,25 +140,27 @@ func TestPublishedLogs(t *testing.T) {
 		"acr_logs/cifar10_acrtrained_0.25.tsv":                            0.564,
 		"acr_logs/cifar10_acrtrained_0.5.tsv":                             0.760,
 		"acr_logs/cifar10_acrtrained_1.0.tsv":                             0.844,
-	} {
-		table, err := results.ReadFile(filepath.Join(dir, file))
-		if err != nil {
-			t.Error(err)
-			continue
-		}
-		opt := DefaultOptions()
-		opt.Grid = []float64{0, 0.25, 0.5, 0.75}
-		s, err := Summarise(table.Rows, opt)
-		if err != nil || math.Abs(s.ACR-want) > 0.0006 {
-			t.Errorf("%s: ACR %.4f of %d inputs, %v; published %.3f", file, s.ACR, s.Inputs, err, want)
-		}
-		if file == "acr_logs/cifar10_gaussian_0.25.tsv" {
-			for i, want := range []float64{0.804, 0.668, 0.505, 0.327} {
-				if math.Abs(s.Curve[i].CertifiedAccuracy-want) > 0.0006 {
-					t.Errorf("certified accuracy at %v: %.4f, published %.3f", opt.Grid[i], s.Curve[i].CertifiedAccuracy, want)
+	}) {
+		t.Run(file, func(t *testing.T) {
+			table, err := results.ReadFile(filepath.Join(dir, file))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			opt := DefaultOptions()
+			opt.Grid = []float64{0, 0.25, 0.5, 0.75}
+			s, err := Summarise(table.Rows, opt)
+			if err != nil || math.Abs(s.ACR-want) > 0.0006 {
+				t.Errorf("%s: ACR %.4f of %d inputs, %v; published %.3f", file, s.ACR, s.Inputs, err, want)
+			}
+			if file == "acr_logs/cifar10_gaussian_0.25.tsv" {
+				for i, want := range []float64{0.804, 0.668, 0.505, 0.327} {
+					if math.Abs(s.Curve[i].CertifiedAccuracy-want) > 0.0006 {
+						t.Errorf("certified accuracy at %v: %.4f, published %.3f", opt.Grid[i], s.Curve[i].CertifiedAccuracy, want)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 

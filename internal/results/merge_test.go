@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // shards writes n inputs as k shards and returns the paths of their outputs.
@@ -66,7 +67,7 @@ func TestMergeFaults(t *testing.T) {
 	if err := os.Remove(RunPath(bare[1])); err != nil {
 		t.Fatal(err)
 	}
-	for name, tc := range map[string]struct {
+	for name, tc := range subtest.Rows(map[string]struct {
 		parts []string
 		kind  error
 		want  string
@@ -78,13 +79,15 @@ func TestMergeFaults(t *testing.T) {
 		"torn":      {[]string{tsvs[0], torn[1]}, ErrFormat, "torn"},
 		"no record": {[]string{tsvs[0], bare[1]}, ErrMismatch, "is missing"},
 		"absent":    {[]string{tsvs[0], "/nonexistent"}, os.ErrNotExist, "merge"},
-	} {
-		if err := Merge(out, tc.parts, "configuration.shard"); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
-			t.Errorf("%s: %v, want %q", name, err, tc.want)
-		}
-		if _, err := os.Stat(out); err == nil {
-			t.Errorf("%s: an output was written", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := Merge(out, tc.parts, "configuration.shard"); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("%s: %v, want %q", name, err, tc.want)
+			}
+			if _, err := os.Stat(out); err == nil {
+				t.Errorf("%s: an output was written", name)
+			}
+		})
 	}
 	if err := Merge(out, tsvs); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "configuration.shard") {
 		t.Errorf("shards that differ in a key that counts: %v", err)

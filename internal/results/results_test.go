@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // row makes a certified row of input i, or an abstained or failed one.
@@ -96,7 +97,7 @@ func TestRowText(t *testing.T) {
 }
 
 func TestRowFaults(t *testing.T) {
-	for name, spoil := range map[string]func(*Row){
+	for name, spoil := range subtest.Rows(map[string]func(*Row){
 		"index":               func(r *Row) { r.Index = -1 },
 		"label":               func(r *Row) { r.Label = -2 },
 		"status":              func(r *Row) { r.Status = "fine" },
@@ -112,15 +113,17 @@ func TestRowFaults(t *testing.T) {
 		"predicted, radius":   func(r *Row) { r.Status = Predicted },
 		"wrong but correct":   func(r *Row) { r.Label = 2 },
 		"right but not so":    func(r *Row) { r.Correct = false },
-	} {
-		r := row(1)
-		if err := r.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		spoil(&r)
-		if err := r.Validate(); !errors.Is(err, ErrRow) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want ErrRow in a line", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			r := row(1)
+			if err := r.Validate(); err != nil {
+				t.Fatal(err)
+			}
+			spoil(&r)
+			if err := r.Validate(); !errors.Is(err, ErrRow) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v, want ErrRow in a line", name, err)
+			}
+		})
 	}
 }
 
@@ -218,14 +221,16 @@ func TestReadJSONL(t *testing.T) {
 
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"a.tsv": header() + string(row(1).AppendTSV(nil)), "a.jsonl": string(lineOf(t, row(1))) + "\n"} {
-		path := filepath.Join(dir, name)
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if got, err := ReadFile(path); err != nil || len(got.Rows) != 1 || got.Rows[0].Index != 1 {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
+	for name, text := range subtest.Rows(map[string]string{"a.tsv": header() + string(row(1).AppendTSV(nil)), "a.jsonl": string(lineOf(t, row(1))) + "\n"}) {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, name)
+			if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			if got, err := ReadFile(path); err != nil || len(got.Rows) != 1 || got.Rows[0].Index != 1 {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		})
 	}
 	empty := filepath.Join(dir, "empty")
 	if err := os.WriteFile(empty, nil, 0o644); err != nil {

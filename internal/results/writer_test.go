@@ -12,6 +12,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func testRun() Run {
@@ -147,15 +148,19 @@ func TestRowsAreWrittenAtOnce(t *testing.T) {
 	if !slices.Equal(w.Remaining(), []int{2}) || len(w.Rows()) != 2 || w.Rows()[0] != row(0) {
 		t.Errorf("remaining %v, rows %v", w.Remaining(), w.Rows())
 	}
-	for name, bad := range map[string]Row{"done": row(1), "not selected": row(9)} {
-		if err := w.Put(bad, lineOf(t, bad)); !errors.Is(err, ErrRow) {
-			t.Errorf("%s: %v, want ErrRow", name, err)
-		}
+	for name, bad := range subtest.Rows(map[string]Row{"done": row(1), "not selected": row(9)}) {
+		t.Run(name, func(t *testing.T) {
+			if err := w.Put(bad, lineOf(t, bad)); !errors.Is(err, ErrRow) {
+				t.Errorf("%s: %v, want ErrRow", name, err)
+			}
+		})
 	}
-	for name, cert := range map[string][]byte{"none": nil, "another input": lineOf(t, row(1)), "no JSON": []byte("{"), "another radius": bytes.Replace(lineOf(t, row(2)), []byte(`"l2":0.144`), []byte(`"l2":0.154`), 1)} {
-		if err := w.Put(row(2), cert); !errors.Is(err, ErrRow) {
-			t.Errorf("certificate %s: %v, want ErrRow", name, err)
-		}
+	for name, cert := range subtest.Rows(map[string][]byte{"none": nil, "another input": lineOf(t, row(1)), "no JSON": []byte("{"), "another radius": bytes.Replace(lineOf(t, row(2)), []byte(`"l2":0.144`), []byte(`"l2":0.154`), 1)}) {
+		t.Run(name, func(t *testing.T) {
+			if err := w.Put(row(2), cert); !errors.Is(err, ErrRow) {
+				t.Errorf("certificate %s: %v, want ErrRow", name, err)
+			}
+		})
 	}
 	put(t, w, 2)
 	mustClose(t, w)
@@ -265,14 +270,16 @@ func TestExistingOutputIsRefused(t *testing.T) {
 	put(t, w, 0)
 	mustClose(t, w)
 	before := read(t, cfg.TSV)
-	for name, change := range map[string]func(*Config){
+	for name, change := range subtest.Rows(map[string]func(*Config){
 		"both": func(*Config) {}, "table": func(c *Config) { c.JSONL = "" }, "certificates": func(c *Config) { c.TSV = "" },
-	} {
-		c := cfg
-		change(&c)
-		if _, err := Open(c); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "--resume") || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want ErrExists", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := cfg
+			change(&c)
+			if _, err := Open(c); !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), "--resume") || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v, want ErrExists", name, err)
+			}
+		})
 	}
 	if read(t, cfg.TSV) != before {
 		t.Error("a refused run changed the output")
@@ -315,7 +322,7 @@ func TestResumeComparesConfiguration(t *testing.T) {
 	put(t, w, 0, 1)
 	mustClose(t, w)
 	cfg.Resume = true
-	for name, tc := range map[string]struct {
+	for name, tc := range subtest.Rows(map[string]struct {
 		change func(*Config)
 		want   string
 	}{
@@ -327,13 +334,15 @@ func TestResumeComparesConfiguration(t *testing.T) {
 		"command":   {func(c *Config) { c.Run.Command = "predict" }, `command was "certify", is "predict"`},
 		"selection": {func(c *Config) { c.Indices = []int{0, 2} }, "its row 2 is of input 1"},
 		"shorter":   {func(c *Config) { c.Indices = []int{0} }, "its row 2 is of input 1"},
-	} {
-		c := cfg
-		c.Run = testRun()
-		tc.change(&c)
-		if _, err := Open(c); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %v, want %q", name, err, tc.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := cfg
+			c.Run = testRun()
+			tc.change(&c)
+			if _, err := Open(c); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %v, want %q", name, err, tc.want)
+			}
+		})
 	}
 	same := cfg
 	same.Run = testRun()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models/arch"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/runtimetest"
@@ -38,32 +39,34 @@ func TestTorch(t *testing.T) {
 			continue
 		}
 		n := network(t, arch.Config{Name: name, Input: input, Classes: classes, Seed: 1})
-		for kind, x := range map[string]*autodiff.Executor{
+		for kind, x := range subtest.Rows(map[string]*autodiff.Executor{
 			"as trained": executor(t, rt, n, 8), "by the rules of operators": executorFor(t, rt, n, 8, false, nil),
-		} {
-			prepare(n, x)
-			if err := x.Step(context.Background()); err != nil {
-				t.Fatal(err)
-			}
-			w := want[name]
-			if math.Abs(x.Loss("loss")-w.Loss) > 1e-5*w.Loss {
-				t.Errorf("%s, %s: the loss is %.9g, PyTorch's %.9g", name, kind, x.Loss("loss"), w.Loss)
-			}
-			if len(w.Gradients) != len(n.Weights())+1 {
-				t.Errorf("%s: %d gradients are stored for %d weights and the images", name, len(w.Gradients), len(n.Weights()))
-			}
-			for value, p := range w.Gradients {
-				got := projections(x.Grad("loss", value))
-				limit := 1e-4 * p[0]
-				if strings.HasSuffix(value, ".norm.shift") {
-					limit *= 10
+		}) {
+			t.Run(kind, func(t *testing.T) {
+				prepare(n, x)
+				if err := x.Step(context.Background()); err != nil {
+					t.Fatal(err)
 				}
-				for i := range got {
-					if d := math.Abs(got[i] - p[i]); !(d <= limit) {
-						t.Errorf("%s, %s: projection %d of the gradient of %s is %.9g, PyTorch's %.9g", name, kind, i, value, got[i], p[i])
+				w := want[name]
+				if math.Abs(x.Loss("loss")-w.Loss) > 1e-5*w.Loss {
+					t.Errorf("%s, %s: the loss is %.9g, PyTorch's %.9g", name, kind, x.Loss("loss"), w.Loss)
+				}
+				if len(w.Gradients) != len(n.Weights())+1 {
+					t.Errorf("%s: %d gradients are stored for %d weights and the images", name, len(w.Gradients), len(n.Weights()))
+				}
+				for value, p := range w.Gradients {
+					got := projections(x.Grad("loss", value))
+					limit := 1e-4 * p[0]
+					if strings.HasSuffix(value, ".norm.shift") {
+						limit *= 10
+					}
+					for i := range got {
+						if d := math.Abs(got[i] - p[i]); !(d <= limit) {
+							t.Errorf("%s, %s: projection %d of the gradient of %s is %.9g, PyTorch's %.9g", name, kind, i, value, got[i], p[i])
+						}
 					}
 				}
-			}
+			})
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/digits"
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -40,19 +41,21 @@ func TestGraphIsAsDocumented(t *testing.T) {
 	if len(out) != 1 || out[0].Name != "logits" || out[0].Type != onnx.Float {
 		t.Errorf("outputs %v, want one float tensor named logits", out)
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		shape []onnx.Dim
 		tail  []int64
-	}{"input": {in[0].Shape, []int64{1, digits.Size, digits.Size}}, "logits": {out[0].Shape, []int64{digits.Classes}}} {
-		if len(c.shape) != len(c.tail)+1 || c.shape[0].IsFixed() {
-			t.Errorf("%s has shape %v, want a symbolic batch before %v", name, c.shape, c.tail)
-			continue
-		}
-		for k, n := range c.tail {
-			if d := c.shape[k+1]; !d.IsFixed() || d.Size != n {
-				t.Errorf("%s has shape %v, want [N,%v]", name, c.shape, c.tail)
+	}{"input": {in[0].Shape, []int64{1, digits.Size, digits.Size}}, "logits": {out[0].Shape, []int64{digits.Classes}}}) {
+		t.Run(name, func(t *testing.T) {
+			if len(c.shape) != len(c.tail)+1 || c.shape[0].IsFixed() {
+				t.Errorf("%s has shape %v, want a symbolic batch before %v", name, c.shape, c.tail)
+				return
 			}
-		}
+			for k, n := range c.tail {
+				if d := c.shape[k+1]; !d.IsFixed() || d.Size != n {
+					t.Errorf("%s has shape %v, want [N,%v]", name, c.shape, c.tail)
+				}
+			}
+		})
 	}
 	if ext := m.ExternalTensors(); len(ext) > 0 {
 		t.Errorf("tensors outside the file: %v", ext)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 	"ucan/smooth"
 )
@@ -135,7 +136,7 @@ func TestReadRefuses(t *testing.T) {
 			}
 		}
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		bundle string
 		damage func(t *testing.T, dir string)
 		want   string
@@ -171,7 +172,7 @@ func TestReadRefuses(t *testing.T) {
 			must(t, os.Rename(path, filepath.Join(filepath.Dir(dir), "elsewhere")))
 			must(t, os.Symlink(filepath.Join("..", "elsewhere"), path))
 		}, "leads out of its folder"},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "bundle")
 			must(t, os.CopyFS(dir, os.DirFS(whole[c.bundle])))
@@ -209,7 +210,7 @@ func flip(t *testing.T, path string) {
 }
 
 func TestWriteRefuses(t *testing.T) {
-	for name, change := range map[string]func(b *Bundle){
+	for name, change := range subtest.Rows(map[string]func(b *Bundle){
 		"no field":           func(b *Bundle) { b.Sigma = nil },
 		"field of 5":         func(b *Bundle) { b.Sigma = b.Sigma[1:] },
 		"mean and fixed":     func(b *Bundle) { b.Mu = b.Sigma },
@@ -219,16 +220,18 @@ func TestWriteRefuses(t *testing.T) {
 		"constant certified": func(b *Bundle) { *b = *examples()["certification"]; b.Sigma = make([]float32, 6) },
 		"no graph":           func(b *Bundle) { *b = *examples()["certification"]; b.Graphs = nil },
 		"dropped offset":     func(b *Bundle) { *b = *examples()["certification"]; b.MuScale = 0 },
-	} {
-		b := examples()["pattern"]
-		change(b)
-		dir := filepath.Join(t.TempDir(), "b")
-		if err := Write(dir, b); err == nil {
-			t.Errorf("%s: written", name)
-		}
-		if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-			t.Errorf("%s: something was written", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			b := examples()["pattern"]
+			change(b)
+			dir := filepath.Join(t.TempDir(), "b")
+			if err := Write(dir, b); err == nil {
+				t.Errorf("%s: written", name)
+			}
+			if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("%s: something was written", name)
+			}
+		})
 	}
 }
 

@@ -4,11 +4,12 @@ import (
 	"math"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 )
 
 func TestOutputBound(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		end  func(b *onnx.Builder, x onnx.Value) onnx.Value
 		want float64
 	}{
@@ -28,16 +29,18 @@ func TestOutputBound(t *testing.T) {
 		"nothing":           {func(b *onnx.Builder, x onnx.Value) onnx.Value { return b.Exp(x) }, math.Inf(1)},
 		"product of values": {func(b *onnx.Builder, x onnx.Value) onnx.Value { return b.Mul(b.Tanh(x), x) }, math.Inf(1)},
 		"the input":         {func(b *onnx.Builder, x onnx.Value) onnx.Value { return x }, math.Inf(1)},
-	} {
-		b := onnx.NewBuilder("test", 17)
-		x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(4))
-		b.Output("y", c.end(b, x), onnx.Float, onnx.Sym("N"), onnx.Fixed(4))
-		m, err := b.Build()
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		if got := OutputBound(m, ""); got != c.want {
-			t.Errorf("%s: bound %v, want %v", name, got, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			b := onnx.NewBuilder("test", 17)
+			x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(4))
+			b.Output("y", c.end(b, x), onnx.Float, onnx.Sym("N"), onnx.Fixed(4))
+			m, err := b.Build()
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if got := OutputBound(m, ""); got != c.want {
+				t.Errorf("%s: bound %v, want %v", name, got, c.want)
+			}
+		})
 	}
 }

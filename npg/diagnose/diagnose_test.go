@@ -10,6 +10,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/basis"
@@ -246,7 +247,7 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 	for i := range 20 {
 		inputs = append(inputs, image(classes*(30+i))) // class 0 is common
 	}
-	for name, f := range map[string]func([]float32) int32{
+	for name, f := range subtest.Rows(map[string]func([]float32) int32{
 		"constant": func([]float32) int32 { return 0 },
 		"commonest other": func(x []float32) int32 {
 			if brightest(x) == 0 {
@@ -255,15 +256,17 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 			return 0
 		},
 		"neighbour": func(x []float32) int32 { return (brightest(x) + 1) % classes },
-	} {
-		r, err := Run(context.Background(), subject(t, f, maker{healthy, npg.Pinned}), inputs, DefaultOptions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		// Donors are drawn at random, so the accuracy may exceed its expectation's bound by sampling error.
-		if l := r.Leak; l.Accuracy > l.Chance+0.05 || slices.Contains(names(r.Found()), Leaks) {
-			t.Errorf("%s: leak %+v", name, *l)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			r, err := Run(context.Background(), subject(t, f, maker{healthy, npg.Pinned}), inputs, DefaultOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			// Donors are drawn at random, so the accuracy may exceed its expectation's bound by sampling error.
+			if l := r.Leak; l.Accuracy > l.Chance+0.05 || slices.Contains(names(r.Found()), Leaks) {
+				t.Errorf("%s: leak %+v", name, *l)
+			}
+		})
 	}
 }
 
@@ -282,7 +285,7 @@ func TestTwoClasses(t *testing.T) {
 }
 
 func TestWhatCannotBeMeasuredIsSaid(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		inputs    []Input
 		guarantee npg.Guarantee
 		sampler   bool
@@ -291,21 +294,23 @@ func TestWhatCannotBeMeasuredIsSaid(t *testing.T) {
 		"one class":     {slices.DeleteFunc(images(100), func(in Input) bool { return in.Label != 2 }), npg.Pinned, true},
 		"fixed noise":   {images(40), npg.Deployed, true},
 		"no classifier": {images(40), npg.Pinned, false},
-	} {
-		s := subject(t, brightest, maker{healthy, c.guarantee})
-		if !c.sampler {
-			s.Sampler = nil
-		}
-		r, err := Run(context.Background(), s, c.inputs, DefaultOptions())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Leak != nil || len(r.Notes) != 1 || slices.Contains(names(r.Diagnoses), Leaks) {
-			t.Errorf("%s: leak %v, notes %q", name, r.Leak, r.Notes)
-		}
-		if c.sampler == (r.Abstention == nil) {
-			t.Errorf("%s: abstention %v", name, r.Abstention)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			s := subject(t, brightest, maker{healthy, c.guarantee})
+			if !c.sampler {
+				s.Sampler = nil
+			}
+			r, err := Run(context.Background(), s, c.inputs, DefaultOptions())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Leak != nil || len(r.Notes) != 1 || slices.Contains(names(r.Diagnoses), Leaks) {
+				t.Errorf("%s: leak %v, notes %q", name, r.Leak, r.Notes)
+			}
+			if c.sampler == (r.Abstention == nil) {
+				t.Errorf("%s: abstention %v", name, r.Abstention)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 )
 
@@ -105,14 +106,16 @@ func TestDegenerateNetworks(t *testing.T) {
 
 func TestNewGeneratorRefuses(t *testing.T) {
 	one := each(func(x float32) float32 { return x })
-	for name, c := range map[string]Config{
+	for name, c := range subtest.Rows(map[string]Config{
 		"nothing":   {Dim: 1, Limits: npg.DefaultLimits()},
 		"both":      {Dim: 1, Limits: npg.DefaultLimits(), Sigma: one, Joint: one},
 		"mu beside": {Dim: 1, Limits: npg.DefaultLimits(), Mu: one, Joint: one},
 		"limits":    {Dim: 1, Sigma: one},
-	} {
-		if _, err := NewGenerator(c); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := NewGenerator(c); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 }

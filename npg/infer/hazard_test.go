@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg/bundle"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/hazard"
@@ -38,7 +39,7 @@ func TestGeneratorsOfChance(t *testing.T) {
 		return []onnx.Value{b.Add(b.Abs(x), b.Op("RandomUniformLike", []onnx.Value{x}))}
 	}
 	sound := linear(t, batched, []string{"y"}, 3)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		graphs map[bundle.Role][]byte
 		want   string
 	}{
@@ -60,12 +61,14 @@ func TestGeneratorsOfChance(t *testing.T) {
 			one := func(v float32) onnx.Value { return onnx.Tensor(b, "c", []int64{1}, []float32{v}) }
 			return []onnx.Value{b.OpN("BatchNormalization", 3, []onnx.Value{x, one(1), one(0), one(0), one(1)}, onnx.Int("training_mode", 1))[0]}
 		}, "y")}, "training mode"},
-	} {
-		opened, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
-		var refusal *hazard.Refusal
-		if !errors.As(err, &refusal) || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%s: %v, error %v; want a refusal with %q", name, opened, err, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			opened, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
+			var refusal *hazard.Refusal
+			if !errors.As(err, &refusal) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %v, error %v; want a refusal with %q", name, opened, err, c.want)
+			}
+		})
 	}
 }
 
@@ -73,7 +76,7 @@ func TestGeneratorsOfChance(t *testing.T) {
 // one input here.
 func TestGeneratorsThatAreSound(t *testing.T) {
 	rt := runtimetest.Open(t)
-	for name, data := range map[string][]byte{
+	for name, data := range subtest.Rows(map[string][]byte{
 		"chance that is not read": field(t, func(b *onnx.Builder, x onnx.Value) []onnx.Value {
 			return []onnx.Value{b.Abs(x), b.Op("RandomNormalLike", []onnx.Value{x})}
 		}, "sigma", "spare"),
@@ -81,25 +84,27 @@ func TestGeneratorsThatAreSound(t *testing.T) {
 			q := b.OpN("DynamicQuantizeLinear", 3, []onnx.Value{x})
 			return []onnx.Value{b.Abs(b.Op("DequantizeLinear", q))}
 		}, "sigma"),
-	} {
-		g, err := Open(t.Context(), rt, example(map[bundle.Role][]byte{bundle.Joint: data}), Options{Known: "-"})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		x := []float32{0.5, -0.25, 1, 0.75, -1, 0.125}
-		first, err := g.Parameters(t.Context(), x)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err = g.Parameters(t.Context(), []float32{90, -70, 3, 4, 5, 6}); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if again, err := g.Parameters(t.Context(), x); err != nil || !slices.Equal(again.Sigma(), first.Sigma()) {
-			t.Errorf("%s: %v after another input, %v before (%v)", name, again.Sigma(), first.Sigma(), err)
-		}
-		if err := g.Close(); err != nil {
-			t.Error(err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			g, err := Open(t.Context(), rt, example(map[bundle.Role][]byte{bundle.Joint: data}), Options{Known: "-"})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			x := []float32{0.5, -0.25, 1, 0.75, -1, 0.125}
+			first, err := g.Parameters(t.Context(), x)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err = g.Parameters(t.Context(), []float32{90, -70, 3, 4, 5, 6}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if again, err := g.Parameters(t.Context(), x); err != nil || !slices.Equal(again.Sigma(), first.Sigma()) {
+				t.Errorf("%s: %v after another input, %v before (%v)", name, again.Sigma(), first.Sigma(), err)
+			}
+			if err := g.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

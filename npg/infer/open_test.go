@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/runtime"
@@ -51,7 +52,7 @@ var batched = []onnx.Dim{onnx.Sym("N"), onnx.Fixed(1), onnx.Fixed(2), onnx.Fixed
 func TestOpenBundles(t *testing.T) {
 	rt := runtimetest.Open(t)
 	x := []float32{1, -2, 3, -4, 5, -6}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		bundle    *bundle.Bundle
 		mu, sigma float32 // factors of x
 	}{
@@ -63,31 +64,33 @@ func TestOpenBundles(t *testing.T) {
 		"flat":          {example(map[bundle.Role][]byte{bundle.Sigma: linear(t, []onnx.Dim{onnx.Sym("N"), onnx.Fixed(6)}, []string{"b"}, 3)}), 0, 3},
 		"no batch":      {example(map[bundle.Role][]byte{bundle.Sigma: linear(t, []onnx.Dim{onnx.Fixed(1), onnx.Fixed(2), onnx.Fixed(3)}, []string{"b"}, 3)}), 0, 3},
 		"open all over": {example(map[bundle.Role][]byte{bundle.Sigma: linear(t, []onnx.Dim{onnx.Sym("N"), onnx.Sym("C"), onnx.Sym("H"), onnx.Sym("W")}, []string{"b"}, 3)}), 0, 3},
-	} {
-		g, err := Open(t.Context(), rt, c.bundle, Options{Known: "-"})
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		p, err := g.Parameters(t.Context(), x)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		for i, v := range x {
-			if got, want := p.Sigma()[i], float32(math.Abs(float64(v*c.sigma))); got != want {
-				t.Errorf("%s: s[%d] = %v, want %v", name, i, got, want)
+	}) {
+		t.Run(name, func(t *testing.T) {
+			g, err := Open(t.Context(), rt, c.bundle, Options{Known: "-"})
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
 			}
-			if c.mu != 0 && p.Mu()[i] != c.mu*v || c.mu == 0 && p.Mu() != nil {
-				t.Errorf("%s: μ = %v", name, p.Mu())
-				break
+			p, err := g.Parameters(t.Context(), x)
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
 			}
-		}
-		if err := g.Close(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err := g.Parameters(t.Context(), x); err == nil {
-			t.Errorf("%s: runs after it was closed", name)
-		}
+			for i, v := range x {
+				if got, want := p.Sigma()[i], float32(math.Abs(float64(v*c.sigma))); got != want {
+					t.Errorf("%s: s[%d] = %v, want %v", name, i, got, want)
+				}
+				if c.mu != 0 && p.Mu()[i] != c.mu*v || c.mu == 0 && p.Mu() != nil {
+					t.Errorf("%s: μ = %v", name, p.Mu())
+					break
+				}
+			}
+			if err := g.Close(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if _, err := g.Parameters(t.Context(), x); err == nil {
+				t.Errorf("%s: runs after it was closed", name)
+			}
+		})
 	}
 }
 
@@ -95,7 +98,7 @@ func TestOpenRefuses(t *testing.T) {
 	rt := runtimetest.Open(t)
 	before := runtime.Live()
 	wrong := []onnx.Dim{onnx.Sym("N"), onnx.Fixed(1), onnx.Fixed(3), onnx.Fixed(3)}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		graphs map[bundle.Role][]byte
 		want   string
 	}{
@@ -105,11 +108,13 @@ func TestOpenRefuses(t *testing.T) {
 		"other names":     {map[bundle.Role][]byte{bundle.Joint: linear(t, batched, []string{"a", "b"}, 3, 3)}, "mu and sigma"},
 		"not ONNX":        {map[bundle.Role][]byte{bundle.Sigma: []byte("not ONNX")}, "graph sigma"},
 		"second is wrong": {map[bundle.Role][]byte{bundle.Mu: linear(t, batched, []string{"b"}, 3), bundle.Sigma: linear(t, wrong, []string{"b"}, 3)}, "graph sigma"},
-	} {
-		_, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
-		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: error %v, want one line about %q", name, err, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			_, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
+			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: error %v, want one line about %q", name, err, c.want)
+			}
+		})
 	}
 	if after := runtime.Live(); after != before {
 		t.Errorf("objects are left open: %+v, before %+v", after, before)

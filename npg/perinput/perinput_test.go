@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/basis"
@@ -167,37 +168,39 @@ func TestSlopesAgainstDifferences(t *testing.T) {
 	}
 	f := linear{w: []float64{1.5, -1, 0.5, 2, 0.3, -0.7}}
 	x := []float32{0.5, 0.1, 0.2, 0.6, 0.3, 0.4}
-	for name, change := range map[string]func(*Config){
+	for name, change := range subtest.Rows(map[string]func(*Config){
 		"gaussian": func(*Config) {},
 		"dct":      func(c *Config) { c.Basis = dct },
 		"laplace":  func(c *Config) { c.Family, c.Norm = laplace, family.L1 },
-	} {
-		c := small()
-		c.Samples, c.Lambda = 40, 0.8
-		change(&c)
-		o := &optimiser{config: c, classifier: f, x: x, noise: drawer{config: c, key: stream.New(1, smooth.InputID(x), stream.NPG), x: x}}
-		sigma := []float32{0.5, 0.7, 0.4, 0.6, 0.9, 0.3}
-		grad, waste := make([]float64, 6), make([]float64, 6)
-		if _, err := o.slopes(context.Background(), sigma, 1, 0, grad); err != nil {
-			t.Fatal(err)
-		}
-		for i := range sigma {
-			const h = 0.01
-			var at [2]float64
-			for k, e := range []float64{math.Exp(-h), math.Exp(h)} {
-				moved := slices.Clone(sigma)
-				moved[i] = float32(float64(sigma[i]) * e)
-				g, err := o.slopes(context.Background(), moved, 1, 0, waste)
-				if err != nil {
-					t.Fatal(err)
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := small()
+			c.Samples, c.Lambda = 40, 0.8
+			change(&c)
+			o := &optimiser{config: c, classifier: f, x: x, noise: drawer{config: c, key: stream.New(1, smooth.InputID(x), stream.NPG), x: x}}
+			sigma := []float32{0.5, 0.7, 0.4, 0.6, 0.9, 0.3}
+			grad, waste := make([]float64, 6), make([]float64, 6)
+			if _, err := o.slopes(context.Background(), sigma, 1, 0, grad); err != nil {
+				t.Fatal(err)
+			}
+			for i := range sigma {
+				const h = 0.01
+				var at [2]float64
+				for k, e := range []float64{math.Exp(-h), math.Exp(h)} {
+					moved := slices.Clone(sigma)
+					moved[i] = float32(float64(sigma[i]) * e)
+					g, err := o.slopes(context.Background(), moved, 1, 0, waste)
+					if err != nil {
+						t.Fatal(err)
+					}
+					at[k] = g.value
 				}
-				at[k] = g.value
+				want := (at[1] - at[0]) / (2 * h)
+				if math.Abs(grad[i]-want) > 1e-3*math.Abs(want)+1e-5 {
+					t.Errorf("%s: ∂G/∂log σ[%d] = %.6g, differences give %.6g", name, i, grad[i], want)
+				}
 			}
-			want := (at[1] - at[0]) / (2 * h)
-			if math.Abs(grad[i]-want) > 1e-3*math.Abs(want)+1e-5 {
-				t.Errorf("%s: ∂G/∂log σ[%d] = %.6g, differences give %.6g", name, i, grad[i], want)
-			}
-		}
+		})
 	}
 }
 
@@ -230,18 +233,20 @@ func TestVolumeGradient(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	ctx, f := context.Background(), linear{w: []float64{1, 1}}
 	x := []float32{1, 1}
-	for name, change := range map[string]func(*Config){
+	for name, change := range subtest.Rows(map[string]func(*Config){
 		"alpha": func(c *Config) { c.Alpha = 0 }, "samples": func(c *Config) { c.Samples = 0 },
 		"search": func(c *Config) { c.Low = 3 }, "floor": func(c *Config) { c.Limits.Floor = 0 },
 		"outside": func(c *Config) { c.Limits.Ceiling = 0.01 }, "rate": func(c *Config) { c.LearningRate = math.NaN() },
 		"lambda": func(c *Config) { c.Lambda = math.Inf(1) }, "kappa": func(c *Config) { c.Kappa = -1 },
 		"family": func(c *Config) { c.Family = nil },
-	} {
-		c := small()
-		change(&c)
-		if _, err := Optimise(ctx, f, x, [32]byte{}, c); err == nil {
-			t.Errorf("a wrong %s was accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := small()
+			change(&c)
+			if _, err := Optimise(ctx, f, x, [32]byte{}, c); err == nil {
+				t.Errorf("a wrong %s was accepted", name)
+			}
+		})
 	}
 	for _, bad := range [][]float32{nil, {1, float32(math.NaN())}} {
 		if _, err := Optimise(ctx, f, bad, [32]byte{}, small()); !errors.Is(err, ErrInput) {

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -126,33 +127,35 @@ func crossEntropyRef(y, labels []float64, classes int, probabilities bool) float
 func TestCrossEntropyValue(t *testing.T) {
 	rt := runtimetest.Open(t)
 	const batch = 3
-	for head, classes := range map[string]int64{"logits": 4, "Softmax": 4, "LogSoftmax": 4, "one logit": 1} {
-		b := onnx.NewBuilder("head", 17)
-		k := &maker{b: b, t: t, r: rng(31)}
-		x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(5))
-		y := b.Gemm(x, k.weight(1, 5, classes), k.weight(1, classes), false)
-		if strings.HasSuffix(head, "Softmax") {
-			y = b.Op(head, []onnx.Value{y}, onnx.Int("axis", 1))
-		}
-		m := k.build(y, classes)
-		labels := []float64{0, 1, float64(max(classes-1, 1))}
-		feeds := map[string]value{"x": {dims: []int64{batch, 5}, data: normals(k.r, batch*5)}, "labels": {dims: []int64{batch}, data: labels}}
-		for _, mean := range []bool{true, false} {
-			loss := autodiff.DefaultCrossEntropy()
-			loss.Sum = !mean
-			g, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{Losses: []autodiff.Loss{loss}})
-			if err != nil {
-				t.Fatal(err)
+	for head, classes := range subtest.Rows(map[string]int64{"logits": 4, "Softmax": 4, "LogSoftmax": 4, "one logit": 1}) {
+		t.Run(head, func(t *testing.T) {
+			b := onnx.NewBuilder("head", 17)
+			k := &maker{b: b, t: t, r: rng(31)}
+			x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(5))
+			y := b.Gemm(x, k.weight(1, 5, classes), k.weight(1, classes), false)
+			if strings.HasSuffix(head, "Softmax") {
+				y = b.Op(head, []onnx.Value{y}, onnx.Int("axis", 1))
 			}
-			out := newRunner(t, rt, g.Model, feeds, []string{"logits", "loss"}, map[string][]int64{"logits": {batch, classes}}).run(t)
-			want := crossEntropyRef(out[0], labels, int(classes), head == "Softmax")
-			if !mean {
-				want *= batch
+			m := k.build(y, classes)
+			labels := []float64{0, 1, float64(max(classes-1, 1))}
+			feeds := map[string]value{"x": {dims: []int64{batch, 5}, data: normals(k.r, batch*5)}, "labels": {dims: []int64{batch}, data: labels}}
+			for _, mean := range []bool{true, false} {
+				loss := autodiff.DefaultCrossEntropy()
+				loss.Sum = !mean
+				g, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{Losses: []autodiff.Loss{loss}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				out := newRunner(t, rt, g.Model, feeds, []string{"logits", "loss"}, map[string][]int64{"logits": {batch, classes}}).run(t)
+				want := crossEntropyRef(out[0], labels, int(classes), head == "Softmax")
+				if !mean {
+					want *= batch
+				}
+				if got := out[1][0]; !(math.Abs(got-want) < 1e-5) || want == 0 {
+					t.Errorf("%s, mean %v: loss %g, want %g", head, mean, got, want)
+				}
 			}
-			if got := out[1][0]; !(math.Abs(got-want) < 1e-5) || want == 0 {
-				t.Errorf("%s, mean %v: loss %g, want %g", head, mean, got, want)
-			}
-		}
+		})
 	}
 }
 

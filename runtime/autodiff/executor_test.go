@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -188,17 +189,19 @@ func residentKB(t *testing.T) int64 {
 func TestExecutorFaults(t *testing.T) {
 	rt := runtimetest.Open(t)
 	m := smallNet(t)
-	for name, o := range map[string]autodiff.ExecutorOptions{
+	for name, o := range subtest.Rows(map[string]autodiff.ExecutorOptions{
 		"open batch": {Mode: autodiff.WeightsAsInputs, Options: autodiff.Options{Losses: []autodiff.Loss{autodiff.DefaultCrossEntropy()}}, Session: runtime.SessionOptions{IntraOp: 1}},
 		"mode":       {Mode: "other"},
 		"no loss":    {Mode: autodiff.WeightsAsInputs},
-	} {
-		if x, err := autodiff.NewExecutor(context.Background(), rt, m, o); err == nil {
-			t.Errorf("%s: no error", name)
-			_ = x.Close()
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %q has several lines", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if x, err := autodiff.NewExecutor(context.Background(), rt, m, o); err == nil {
+				t.Errorf("%s: no error", name)
+				_ = x.Close()
+			} else if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %q has several lines", name, err)
+			}
+		})
 	}
 }
 

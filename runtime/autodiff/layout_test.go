@@ -6,6 +6,7 @@ import (
 	"math"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -145,10 +146,12 @@ func TestCPUPooling(t *testing.T) {
 		plain, cpu := layoutGradients(t, rt, m, feeds, []string{"x"}, autodiff.DefaultLinear(), 2)
 		want := sharedMaxima(in, weights, relu)
 		for e := range want {
-			for name, g := range map[string][][]float64{"plain": plain, "for the CPU": cpu} {
-				if math.Abs(g[0][e]-want[e]) > 1e-6 {
-					t.Fatalf("relu %v: ∂x[%d] is %g %s, not %g", relu, e, g[0][e], name, want[e])
-				}
+			for name, g := range subtest.Rows(map[string][][]float64{"plain": plain, "for the CPU": cpu}) {
+				t.Run(name, func(t *testing.T) {
+					if math.Abs(g[0][e]-want[e]) > 1e-6 {
+						t.Fatalf("relu %v: ∂x[%d] is %g %s, not %g", relu, e, g[0][e], name, want[e])
+					}
+				})
 			}
 		}
 	}

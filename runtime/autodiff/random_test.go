@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -160,7 +161,7 @@ func TestMalformedGraphs(t *testing.T) {
 	ints := func(name string, v ...int64) *onnxpb.AttributeProto {
 		return &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_INTS.Enum(), Ints: v}
 	}
-	for name, damage := range map[string]func(p *onnxpb.ModelProto){
+	for name, damage := range subtest.Rows(map[string]func(p *onnxpb.ModelProto){
 		"cycle":              func(p *onnxpb.ModelProto) { node(p, "Conv").Input[0] = "logits" },
 		"value from nowhere": func(p *onnxpb.ModelProto) { node(p, "Relu").Input[0] = "none" },
 		"made twice":         func(p *onnxpb.ModelProto) { node(p, "Flatten").Output[0] = node(p, "Relu").Output[0] },
@@ -177,21 +178,23 @@ func TestMalformedGraphs(t *testing.T) {
 			w.RawData = w.RawData[:8]
 			p.Graph.Initializer[0] = w
 		},
-	} {
-		m, err := base.Edit(func(p *onnxpb.ModelProto) error { damage(p); return nil })
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		_, err = autodiff.Differentiate(context.Background(), eng, m, autodiff.Options{Wrt: []string{"x"}, Losses: []autodiff.Loss{autodiff.DefaultCrossEntropy()}})
-		if err == nil {
-			t.Errorf("%s: no error", name)
-		} else if strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: several lines: %q", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			m, err := base.Edit(func(p *onnxpb.ModelProto) error { damage(p); return nil })
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			_, err = autodiff.Differentiate(context.Background(), eng, m, autodiff.Options{Wrt: []string{"x"}, Losses: []autodiff.Loss{autodiff.DefaultCrossEntropy()}})
+			if err == nil {
+				t.Errorf("%s: no error", name)
+			} else if strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: several lines: %q", name, err)
+			}
+		})
 	}
 	ce := []autodiff.Loss{autodiff.DefaultCrossEntropy()}
-	for name, o := range map[string]autodiff.Options{
+	for name, o := range subtest.Rows(map[string]autodiff.Options{
 		"unknown wrt":     {Wrt: []string{"none"}, Losses: ce},
 		"wrt twice":       {Wrt: []string{"x", "x"}, Losses: ce},
 		"loss twice":      {Losses: append(ce, ce...)},
@@ -201,10 +204,12 @@ func TestMalformedGraphs(t *testing.T) {
 		"loss unknown":    {Losses: []autodiff.Loss{autodiff.Existing{Value: "none"}}},
 		"size":            {Losses: ce, Sizes: map[string]int64{"N": 0}},
 		"labels is taken": {Losses: []autodiff.Loss{autodiff.CrossEntropy{Labels: "x"}}},
-	} {
-		if _, err := autodiff.Differentiate(context.Background(), eng, base, o); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := autodiff.Differentiate(context.Background(), eng, base, o); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 	for _, s := range []string{"", "logit", "logit:", "logit:-1", "logit:x", "mse"} {
 		if _, err := autodiff.ParseLoss(s); err == nil {

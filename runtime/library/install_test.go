@@ -13,13 +13,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"ucan/fixtures/subtest"
 )
 
 func TestInstallFromFiles(t *testing.T) {
 	dir := isolate(t)
 	shared := native(t, "0.0.0")
 	const provider = "libonnxruntime_providers_shared.so"
-	for name, from := range map[string]string{
+	for name, from := range subtest.Rows(map[string]string{
 		"wheel": zipFile(t, filepath.Join(dir, "onnxruntime-1.29.0-cp312-cp312-linux.whl"),
 			entry{"onnxruntime/capi/libonnxruntime.so.1.29.0", native(t, "1.29.0")},
 			entry{"onnxruntime/capi/" + provider, shared}, entry{"onnxruntime/__init__.py", []byte("x")}),
@@ -31,7 +32,7 @@ func TestInstallFromFiles(t *testing.T) {
 			entry{"package/bin/this/libonnxruntime.so.1", native(t, "1.29.0")},
 			entry{"package/bin/win/onnxruntime.dll", []byte("MZ")}, entry{"package/" + provider, shared}),
 		"library": write(t, filepath.Join(dir, "lib", "libonnxruntime.so.1"), native(t, "1.29.0")),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			if name == "library" {
 				write(t, filepath.Join(dir, "lib", provider), shared)
@@ -72,7 +73,7 @@ func TestInstallRefuses(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	for name, from := range map[string]string{
+	for name, from := range subtest.Rows(map[string]string{
 		"missing file":    filepath.Join(dir, "nothing.whl"),
 		"unknown kind":    write(t, filepath.Join(dir, "model.onnx"), []byte("x")),
 		"torn wheel":      write(t, filepath.Join(dir, "torn.whl"), []byte("PK\x03\x04")),
@@ -81,16 +82,18 @@ func TestInstallRefuses(t *testing.T) {
 		"other processor": zipFile(t, filepath.Join(dir, "arm.whl"), entry{"libonnxruntime.so." + Pinned, foreign(t, Pinned)}),
 		"too old":         zipFile(t, filepath.Join(dir, "old.whl"), entry{"libonnxruntime.so.1.21.0", native(t, "1.21.0")}),
 		"altered pin":     zipFile(t, filepath.Join(dir, list[0].File), entry{"libonnxruntime.so." + Pinned, native(t, Pinned)}),
-	} {
-		cache := filepath.Join(dir, "cache", name)
-		lib, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: from})
-		if err == nil || strings.Contains(err.Error(), "\n") {
-			t.Errorf("%s: %+v, %v", name, lib, err)
-		}
-		entries, rerr := os.ReadDir(cache)
-		if rerr != nil || len(entries) != 1 {
-			t.Errorf("%s left %v, %v", name, entries, rerr)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			cache := filepath.Join(dir, "cache", name)
+			lib, err := Install(t.Context(), InstallOptions{CacheDir: cache, From: from})
+			if err == nil || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s: %+v, %v", name, lib, err)
+			}
+			entries, rerr := os.ReadDir(cache)
+			if rerr != nil || len(entries) != 1 {
+				t.Errorf("%s left %v, %v", name, entries, rerr)
+			}
+		})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // A folder one changes into may hold anything that a package client would run:
@@ -79,41 +80,43 @@ func TestClientsAreIsolated(t *testing.T) {
 	for _, v := range []string{"PIP_INDEX_URL", "HTTPS_PROXY", "npm_config_registry", "PIP_CERT"} {
 		t.Setenv(v, "kept")
 	}
-	for client, arguments := range map[string]string{"pip": "-I -m pip download", "npm": "pack --silent --ignore-scripts"} {
-		own, err := filepath.EvalSymlinks(t.TempDir())
-		if err != nil {
-			t.Fatal(err)
-		}
-		p := pin{Package: "onnxruntime", Version: Pinned, Client: client, Platform: "x", File: "w", Bytes: 1}
-		_, _ = fetchByClient(t.Context(), p, own, Options{}) // fails: it delivers nothing
-		data, err := os.ReadFile(report)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines := strings.Split(string(data), "\n")
-		for _, want := range []string{"cwd=" + own, "PWD=" + own, "TMPDIR=" + own, "PIP_INDEX_URL=kept", "HTTPS_PROXY=kept", "npm_config_registry=kept", "PIP_CERT=kept"} {
-			if !slices.Contains(lines, want) {
-				t.Errorf("%s: no %q in\n%s", client, want, data)
+	for client, arguments := range subtest.Rows(map[string]string{"pip": "-I -m pip download", "npm": "pack --silent --ignore-scripts"}) {
+		t.Run(client, func(t *testing.T) {
+			own, err := filepath.EvalSymlinks(t.TempDir())
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if strings.Contains(string(data), "evil") || !strings.Contains(string(data), "args="+arguments) {
-			t.Errorf("%s was started with\n%s", client, data)
-		}
-		if client == "npm" && !slices.Contains(lines, "package.json") {
-			t.Error("npm would look for settings in the folders above")
-		}
-		for _, line := range lines {
-			if list, ok := strings.CutPrefix(line, "PATH="); ok && list != bin+":/usr/bin:/bin" {
-				t.Errorf("PATH is %q", list)
+			p := pin{Package: "onnxruntime", Version: Pinned, Client: client, Platform: "x", File: "w", Bytes: 1}
+			_, _ = fetchByClient(t.Context(), p, own, Options{}) // fails: it delivers nothing
+			data, err := os.ReadFile(report)
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
+			lines := strings.Split(string(data), "\n")
+			for _, want := range []string{"cwd=" + own, "PWD=" + own, "TMPDIR=" + own, "PIP_INDEX_URL=kept", "HTTPS_PROXY=kept", "npm_config_registry=kept", "PIP_CERT=kept"} {
+				if !slices.Contains(lines, want) {
+					t.Errorf("%s: no %q in\n%s", client, want, data)
+				}
+			}
+			if strings.Contains(string(data), "evil") || !strings.Contains(string(data), "args="+arguments) {
+				t.Errorf("%s was started with\n%s", client, data)
+			}
+			if client == "npm" && !slices.Contains(lines, "package.json") {
+				t.Error("npm would look for settings in the folders above")
+			}
+			for _, line := range lines {
+				if list, ok := strings.CutPrefix(line, "PATH="); ok && list != bin+":/usr/bin:/bin" {
+					t.Errorf("PATH is %q", list)
+				}
+			}
+		})
 	}
 }
 
 // A changed file of an installation is not loaded, and installing mends it.
 func TestAChangedInstallationIsRefused(t *testing.T) {
 	const provider = "libonnxruntime_providers_shared.so"
-	for name, change := range map[string]func(path string) error{
+	for name, change := range subtest.Rows(map[string]func(path string) error{
 		"a flipped bit": func(path string) error {
 			data, err := os.ReadFile(path)
 			data[len(data)/2] ^= 1
@@ -134,7 +137,7 @@ func TestAChangedInstallationIsRefused(t *testing.T) {
 		"another's digest": func(path string) error {
 			return rewrite(filepath.Join(filepath.Dir(path), manifestName), `"sha256": "`, `"sha256": "0`)
 		},
-	} {
+	}) {
 		for _, file := range []string{"libonnxruntime.so.1", provider} {
 			t.Run(name+" "+file, func(t *testing.T) {
 				dir := isolate(t)

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // isolate hides this machine's installations from the test.
@@ -68,18 +69,20 @@ func FuzzReadVersion(f *testing.F) {
 }
 
 func TestCheckVersion(t *testing.T) {
-	for v, want := range map[string]bool{
+	for v, want := range subtest.Rows(map[string]bool{
 		"1.23.2": false, "1.28.9": false, "1.29.0": true, "1.32.0": true, "1.99.9": true, "2.0.0": false, "0.9.9": false,
 		"1.29.0-rc1": true,
-	} {
-		err := CheckVersion(v)
-		if (err == nil) != want {
-			t.Errorf("%s: %v", v, err)
-		}
-		var ve *VersionError
-		if !want && !errors.As(err, &ve) {
-			t.Errorf("%s: no VersionError: %v", v, err)
-		}
+	}) {
+		t.Run(v, func(t *testing.T) {
+			err := CheckVersion(v)
+			if (err == nil) != want {
+				t.Errorf("%s: %v", v, err)
+			}
+			var ve *VersionError
+			if !want && !errors.As(err, &ve) {
+				t.Errorf("%s: no VersionError: %v", v, err)
+			}
+		})
 	}
 	text := (&VersionError{"1.21.0"}).Error()
 	for _, part := range []string{"1.21.0", "API 29", Oldest, Below, "ucan runtime install"} {

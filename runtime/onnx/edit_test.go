@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -70,24 +71,26 @@ func TestEditsLeaveTheOriginal(t *testing.T) {
 			return onnx.Compose(m, m.Prefixed("second."), map[string]string{"second.x": "y"})
 		},
 	}
-	for name, edit := range edits {
-		out, err := edit()
-		if name == "Compose" {
-			if err == nil {
-				t.Errorf("%s: 5 columns went into 4", name)
+	for name, edit := range subtest.Rows(edits) {
+		t.Run(name, func(t *testing.T) {
+			out, err := edit()
+			if name == "Compose" {
+				if err == nil {
+					t.Errorf("%s: 5 columns went into 4", name)
+				}
+				return
 			}
-			continue
-		}
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if name != "Sorted" && name != "WithoutDead" && name != "WithoutInitializerInputs" && proto.Equal(out.Proto(), before.Proto()) {
-			t.Errorf("%s changed nothing", name)
-		}
-		if !proto.Equal(m.Proto(), before.Proto()) {
-			t.Fatalf("%s changed the original", name)
-		}
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+				return
+			}
+			if name != "Sorted" && name != "WithoutDead" && name != "WithoutInitializerInputs" && proto.Equal(out.Proto(), before.Proto()) {
+				t.Errorf("%s changed nothing", name)
+			}
+			if !proto.Equal(m.Proto(), before.Proto()) {
+				t.Fatalf("%s changed the original", name)
+			}
+		})
 	}
 }
 
@@ -242,17 +245,19 @@ func TestTensors(t *testing.T) {
 	if d, err := onnx.Float32s(typed); err != nil || d[0] != 1 || d[1] != -2 {
 		t.Errorf("halves in int32_data: %v %v", d, err)
 	}
-	for name, bad := range map[string]*onnxpb.TensorProto{
+	for name, bad := range subtest.Rows(map[string]*onnxpb.TensorProto{
 		"short":    {DataType: proto.Int32(1), Dims: []int64{3}, FloatData: []float32{1}},
 		"raw":      {DataType: proto.Int32(1), Dims: []int64{1}, RawData: []byte{1, 2, 3}},
 		"negative": {DataType: proto.Int32(1), Dims: []int64{-1}},
 		"overflow": {DataType: proto.Int32(1), Dims: []int64{1 << 62, 1 << 62}},
 		"string":   {DataType: proto.Int32(8), Dims: []int64{1}, RawData: []byte("x")},
 		"external": {DataType: proto.Int32(1), Dims: []int64{0}, DataLocation: onnxpb.TensorProto_EXTERNAL.Enum()},
-	} {
-		if _, err := onnx.Float32s(bad); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := onnx.Float32s(bad); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 	if _, err := onnx.NewTensor("x", []int64{3}, []int64{1}); err == nil {
 		t.Error("one element for three was accepted")
@@ -317,7 +322,7 @@ func TestHalf(t *testing.T) {
 }
 
 func TestBuilderFaults(t *testing.T) {
-	for name, f := range map[string]func(b *onnx.Builder){
+	for name, f := range subtest.Rows(map[string]func(b *onnx.Builder){
 		"no output":      func(*onnx.Builder) {},
 		"taken input":    func(b *onnx.Builder) { b.Input("x", onnx.Float); b.Input("x", onnx.Float) },
 		"unknown value":  func(b *onnx.Builder) { b.OutputUntyped("y", b.Value("none")) },
@@ -326,12 +331,14 @@ func TestBuilderFaults(t *testing.T) {
 		"scalar type":    func(b *onnx.Builder) { b.OutputUntyped("y", b.Scalar(onnx.String, 1)) },
 		"no node":        func(b *onnx.Builder) { b.OutputUntyped("y", b.ExtraOutput(b.Int64(1), 1)) },
 		"output is used": func(b *onnx.Builder) { b.OutputUntyped("y", b.Int64(1)); b.OutputUntyped("y", b.Int64(2)) },
-	} {
-		b := onnx.NewBuilder("faulty", 17)
-		f(b)
-		if _, err := b.Build(); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			b := onnx.NewBuilder("faulty", 17)
+			f(b)
+			if _, err := b.Build(); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 	b := onnx.NewBuilder("old", 9)
 	b.OutputUntyped("y", b.Int64(1))

@@ -11,6 +11,7 @@ import (
 	"ucan/runtime/onnx"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 )
 
 // sharedModels returns the paths of the example models, skipping the test where they are not at
@@ -58,13 +59,15 @@ func TestReadMarshalParseKeepsEverything(t *testing.T) {
 }
 
 func TestParseRejects(t *testing.T) {
-	for name, b := range map[string][]byte{
+	for name, b := range subtest.Rows(map[string][]byte{
 		"empty":    {},
 		"text":     []byte("hello world, this is no model"),
 		"no graph": {0x08, 0x08},
-	} {
-		if _, err := onnx.Parse(b); !errors.Is(err, onnx.ErrMalformed) {
-			t.Errorf("%s: error %v, want ErrMalformed", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := onnx.Parse(b); !errors.Is(err, onnx.ErrMalformed) {
+				t.Errorf("%s: error %v, want ErrMalformed", name, err)
+			}
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -77,18 +78,20 @@ func runFloats(t testing.TB, rt *runtime.Runtime, m *onnx.Model) map[string][]fl
 // at all.
 func same(t *testing.T, what string, got, want map[string][]float32, tol map[string]float64) {
 	t.Helper()
-	for name, w := range want {
-		g := got[name]
-		if len(g) != len(w) {
-			t.Errorf("%s: output %q has %d elements, want %d", what, name, len(g), len(w))
-			continue
-		}
-		for i := range w {
-			if !(math.Abs(float64(g[i])-float64(w[i])) <= tol[name]) && g[i] != w[i] {
-				t.Errorf("%s: %s[%d] is %g, want %g ± %g", what, name, i, g[i], w[i], tol[name])
-				break
+	for name, w := range subtest.Rows(want) {
+		t.Run(name, func(t *testing.T) {
+			g := got[name]
+			if len(g) != len(w) {
+				t.Errorf("%s: output %q has %d elements, want %d", what, name, len(g), len(w))
+				return
 			}
-		}
+			for i := range w {
+				if !(math.Abs(float64(g[i])-float64(w[i])) <= tol[name]) && g[i] != w[i] {
+					t.Errorf("%s: %s[%d] is %g, want %g ± %g", what, name, i, g[i], w[i], tol[name])
+					break
+				}
+			}
+		})
 	}
 }
 
@@ -118,10 +121,12 @@ func TestSharedModelsRun(t *testing.T) {
 			want := runFloats(t, rt, m)
 			same(t, "cloned", runFloats(t, rt, m.Clone()), want, nil)
 			tol := runtimetest.NetworkError(t, m, func(m *onnx.Model) map[string][]float32 { return runFloats(t, rt, m) })
-			for name, w := range want {
-				if top := magnitude(w); !(tol[name] < top/4) {
-					t.Errorf("%s: a tolerance of %g for values up to %g shows nothing", name, tol[name], top)
-				}
+			for name, w := range subtest.Rows(want) {
+				t.Run(name, func(t *testing.T) {
+					if top := magnitude(w); !(tol[name] < top/4) {
+						t.Errorf("%s: a tolerance of %g for values up to %g shows nothing", name, tol[name], top)
+					}
+				})
 			}
 			for _, opset := range []int64{13, 17, 21} {
 				if opset < m.Opset("") {
@@ -145,8 +150,10 @@ func TestSharedModelsRun(t *testing.T) {
 			}
 			same(t, "sorted", runFloats(t, rt, sorted), want, tol)
 			prefixed := runFloats(t, rt, m.Prefixed("p/"))
-			for k, v := range want {
-				same(t, "prefixed", prefixed, map[string][]float32{"p/" + k: v}, nil)
+			for k, v := range subtest.Rows(want) {
+				t.Run(k, func(t *testing.T) {
+					same(t, "prefixed", prefixed, map[string][]float32{"p/" + k: v}, nil)
+				})
 			}
 		})
 	}
@@ -204,12 +211,14 @@ func TestComposeRuns(t *testing.T) {
 	same(t, "composed", got, runFloats(t, rt, constant), map[string]float64{"y": runtimetest.SumError(5, 4*2*3+2)})
 	same(t, "composed", got, map[string][]float32{"extra": a["extra"]}, nil)
 
-	for name, wire := range map[string]map[string]string{
+	for name, wire := range subtest.Rows(map[string]map[string]string{
 		"no such input": {"z": "scaled"}, "no such output": {"x": "none"}, "nothing": {},
-	} {
-		if _, err := onnx.Compose(front, back, wire); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := onnx.Compose(front, back, wire); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 }
 
@@ -245,7 +254,7 @@ func TestOldOperatorsConvert(t *testing.T) {
 			in: []int64{1, 1, 2, 3}, rank: 4},
 		"reshape": {opset: 7, op: "Reshape", in: []int64{2, 3}, extra: []int64{3, 2}, rank: 2},
 	}
-	for name, c := range cases {
+	for name, c := range subtest.Rows(cases) {
 		t.Run(name, func(t *testing.T) {
 			m := oldModel(t, c.opset, c.op, c.attrs, c.in, c.extra, c.rank)
 			want := runFloats(t, rt, m)
@@ -333,12 +342,14 @@ func TestBuilderRuns(t *testing.T) {
 			t.Fatal(err)
 		}
 		out := runFloats(t, rt, m)
-		for name, y := range out {
-			for i, f := range y {
-				if f != f {
-					t.Errorf("opset %d: %s[%d] is NaN", opset, name, i)
+		for name, y := range subtest.Rows(out) {
+			t.Run(name, func(t *testing.T) {
+				for i, f := range y {
+					if f != f {
+						t.Errorf("opset %d: %s[%d] is NaN", opset, name, i)
+					}
 				}
-			}
+			})
 		}
 		if !slices.Equal(out["best"], out["same"]) {
 			t.Error("one value under two output names differs")

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -171,7 +172,7 @@ func TestWalkUnresolved(t *testing.T) {
 	call := func(op string) *onnxpb.GraphProto {
 		return &onnxpb.GraphProto{Node: []*onnxpb.NodeProto{scopeNode(op, "x", "y", scopeInt("k", 1))}}
 	}
-	for name, p := range map[string]*onnxpb.ModelProto{
+	for name, p := range subtest.Rows(map[string]*onnxpb.ModelProto{
 		"a reference in the main graph":     scopeModel(&onnxpb.GraphProto{Node: []*onnxpb.NodeProto{scopeNode("Use", "x", "y", scopeRef("a", "k"))}}),
 		"functions that call each other":    scopeModel(call("local:A"), localFunction("A", "c", "u", scopeNode("local:B", "c", "u")), localFunction("B", "c", "u", scopeNode("local:A", "c", "u"))),
 		"a function given twice":            scopeModel(call("local:A"), localFunction("A", "c", "u"), localFunction("A", "c", "u")),
@@ -179,7 +180,7 @@ func TestWalkUnresolved(t *testing.T) {
 		"calls nested more than 64 deep":    scopeModel(call("local:F0"), callChain(80)...),
 		"a reference to another type":       scopeModel(call("local:A"), localFunction("A", "c", "u", scopeNode("Use", "c", "u", &onnxpb.AttributeProto{Name: proto.String("a"), Type: onnxpb.AttributeProto_FLOAT.Enum(), RefAttrName: proto.String("k")}))),
 		"a function of the standard domain": scopeModel(call("Relu"), &onnxpb.FunctionProto{Name: proto.String("Relu"), Domain: proto.String("ai.onnx"), Input: []string{"c"}, Output: []string{"u"}}),
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			if got, err := sites(t, p, "Use"); !errors.Is(err, onnx.ErrUnresolved) {
 				t.Errorf("%d sites, error %v; want ErrUnresolved", len(got), err)

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/certificate"
 )
 
@@ -45,33 +46,35 @@ func TestCertificateInBasis(t *testing.T) {
 
 // Only noise that was fixed before any input was seen may be called deployed.
 func TestDeployedNeedsAFixedGenerator(t *testing.T) {
-	for kind, fixed := range map[string]bool{
+	for kind, fixed := range subtest.Rows(map[string]bool{
 		"pattern": true, "dataset": true, "field": true,
 		"certification": false, "per-input": false, "": false, "anything": false,
-	} {
-		c := samples(t)["fields"]
-		c.Noise.NPG = &certificate.NPG{Kind: kind, Spec: "x"}
-		if err := c.Seal(); err != nil {
-			t.Fatal(err)
-		}
-		line, err := c.Marshal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = certificate.Parse(line)
-		if (err == nil) != fixed || err != nil && !strings.Contains(err.Error(), "kind") {
-			t.Errorf("kind %q under guarantee deployed: %v", kind, err)
-		}
-		c.Guarantee = certificate.Pinned
-		if err = c.Seal(); err != nil {
-			t.Fatal(err)
-		}
-		if line, err = c.Marshal(); err != nil {
-			t.Fatal(err)
-		}
-		known := fixed || kind == "certification" || kind == "per-input"
-		if _, err = certificate.Parse(line); (err == nil) != (known && !fixed) {
-			t.Errorf("kind %q under guarantee pinned: %v", kind, err)
-		}
+	}) {
+		t.Run(kind, func(t *testing.T) {
+			c := samples(t)["fields"]
+			c.Noise.NPG = &certificate.NPG{Kind: kind, Spec: "x"}
+			if err := c.Seal(); err != nil {
+				t.Fatal(err)
+			}
+			line, err := c.Marshal()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = certificate.Parse(line)
+			if (err == nil) != fixed || err != nil && !strings.Contains(err.Error(), "kind") {
+				t.Errorf("kind %q under guarantee deployed: %v", kind, err)
+			}
+			c.Guarantee = certificate.Pinned
+			if err = c.Seal(); err != nil {
+				t.Fatal(err)
+			}
+			if line, err = c.Marshal(); err != nil {
+				t.Fatal(err)
+			}
+			known := fixed || kind == "certification" || kind == "per-input"
+			if _, err = certificate.Parse(line); (err == nil) != (known && !fixed) {
+				t.Errorf("kind %q under guarantee pinned: %v", kind, err)
+			}
+		})
 	}
 }

@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/family"
 )
 
 func TestRoundTripAndCheck(t *testing.T) {
-	for name, c := range samples(t) {
+	for name, c := range subtest.Rows(samples(t)) {
 		t.Run(name, func(t *testing.T) {
 			line, err := c.Marshal()
 			if err != nil {
@@ -42,7 +43,7 @@ func TestRoundTripAndCheck(t *testing.T) {
 func TestStatusesAndClaims(t *testing.T) {
 	s := samples(t)
 	yes, no := true, false
-	for name, want := range map[string]struct {
+	for name, want := range subtest.Rows(map[string]struct {
 		status  certificate.Status
 		predict int
 		correct *bool
@@ -61,15 +62,17 @@ func TestStatusesAndClaims(t *testing.T) {
 		"two-stage":  {certificate.Certified, 1, &yes, 1},
 		"lattice":    {certificate.Certified, 1, &yes, 1},
 		"hopeless":   {certificate.Abstained, -1, &no, 0},
-	} {
-		c := s[name]
-		same := (c.Correct == nil) == (want.correct == nil) && (c.Correct == nil || *c.Correct == *want.correct)
-		if c.Status != want.status || c.Predict != want.predict || !same || len(c.Regions) != want.regions {
-			t.Errorf("%s: status %s, predict %d, %d regions; want %+v", name, c.Status, c.Predict, len(c.Regions), want)
-		}
-		if empty := want.regions == 0 || name == "zero"; empty != (math.IsInf(float64(c.LogVolume), -1)) {
-			t.Errorf("%s: log volume %v of %d regions", name, c.LogVolume, want.regions)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := s[name]
+			same := (c.Correct == nil) == (want.correct == nil) && (c.Correct == nil || *c.Correct == *want.correct)
+			if c.Status != want.status || c.Predict != want.predict || !same || len(c.Regions) != want.regions {
+				t.Errorf("%s: status %s, predict %d, %d regions; want %+v", name, c.Status, c.Predict, len(c.Regions), want)
+			}
+			if empty := want.regions == 0 || name == "zero"; empty != (math.IsInf(float64(c.LogVolume), -1)) {
+				t.Errorf("%s: log volume %v of %d regions", name, c.LogVolume, want.regions)
+			}
+		})
 	}
 	// 0.5/(0.25·0.5) = 4 standard deviations in scalar noise are all votes:
 	// CP(2000, 2000, .001) = .001^(1/2000).
@@ -83,17 +86,19 @@ func TestStatusesAndClaims(t *testing.T) {
 	// The reference formulas for s = (.5, 1, 2.25), R the region's radius.
 	f, r := s["fields"], float64(s["fields"].Regions[0].R)
 	inv := math.Sqrt(1/.25 + 1 + 1/(2.25*2.25))
-	for name, v := range map[string][2]float64{
+	for name, v := range subtest.Rows(map[string][2]float64{
 		"l1":   {float64(f.Radii.L1), .5 * r},
 		"l2":   {float64(f.Radii.L2), .5 * r},
 		"linf": {float64(f.Radii.LInf), r / inv},
 		"alm":  {float64(f.ALM), math.Cbrt(.5*2.25) * r},
 		"log_volume": {float64(f.LogVolume),
 			math.Log(4./3*math.Pi*r*r*r) + math.Log(.5*2.25)},
-	} {
-		if !near(v[0], v[1], 1e-12) || v[0] > v[1]*(1+1e-15) && v[1] > 0 {
-			t.Errorf("%s = %v, want %v and not above", name, v[0], v[1])
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if !near(v[0], v[1], 1e-12) || v[0] > v[1]*(1+1e-15) && v[1] > 0 {
+				t.Errorf("%s = %v, want %v and not above", name, v[0], v[1])
+			}
+		})
 	}
 }
 
@@ -230,16 +235,18 @@ func TestNewRejects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(h *certificate.Head){
+	for name, change := range subtest.Rows(map[string]func(h *certificate.Head){
 		"guarantee of another construction": func(h *certificate.Head) { h.Guarantee = certificate.Lipschitz },
 		"no guarantee":                      func(h *certificate.Head) { h.Guarantee = "" },
 		"shape":                             func(h *certificate.Head) { h.Input.Shape = []int{2, 2} },
 		"classes":                           func(h *certificate.Head) { h.Model.Classes = 1 },
-	} {
-		h := head(x, 1)
-		change(&h)
-		if _, err := certificate.New(h, noise, r); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			h := head(x, 1)
+			change(&h)
+			if _, err := certificate.New(h, noise, r); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/family"
@@ -233,7 +234,7 @@ func TestParseIsStrict(t *testing.T) {
 		}
 		return strings.Replace(good, old, text, 1)
 	}
-	for name, bad := range map[string]string{
+	for name, bad := range subtest.Rows(map[string]string{
 		"empty":                   "",
 		"no object":               "[]",
 		"truncated":               good[:len(good)/2],
@@ -266,14 +267,16 @@ func TestParseIsStrict(t *testing.T) {
 		"deep nesting":            replace(`"preprocessing":{}`, `"preprocessing":{"a":`+strings.Repeat("[", 100)+strings.Repeat("]", 100)+`}`),
 		"preprocessing no object": replace(`"preprocessing":{}`, `"preprocessing":[]`),
 		"field without a value":   replace(`"mu_field":[`, `"mu_field":[],"x":[`),
-	} {
-		c, perr := certificate.Parse([]byte(bad))
-		switch {
-		case perr == nil:
-			t.Errorf("%s: read as %+v", name, c)
-		case strings.Contains(perr.Error(), "\n") || len(perr.Error()) > 400:
-			t.Errorf("%s: error is not one short line: %v", name, perr)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c, perr := certificate.Parse([]byte(bad))
+			switch {
+			case perr == nil:
+				t.Errorf("%s: read as %+v", name, c)
+			case strings.Contains(perr.Error(), "\n") || len(perr.Error()) > 400:
+				t.Errorf("%s: error is not one short line: %v", name, perr)
+			}
+		})
 	}
 	spaced, err := certificate.Parse([]byte(" " + strings.ReplaceAll(good, `":`, `": `) + "\r\n"))
 	if err != nil {
@@ -342,7 +345,7 @@ func TestFromCounts(t *testing.T) {
 	if err != nil || string(after) != string(before) {
 		t.Error("FromCounts changed its argument")
 	}
-	for name, tt := range map[string]struct {
+	for name, tt := range subtest.Rows(map[string]struct {
 		sample string
 		terms  certificate.Terms
 	}{
@@ -352,10 +355,12 @@ func TestFromCounts(t *testing.T) {
 		"two-stage bound":  {"two-stage", certificate.Terms{Bound: &two}},
 		"unknown norm":     {"scalar", certificate.Terms{Norm: 9}},
 		"alpha not number": {"scalar", certificate.Terms{Alpha: math.NaN()}},
-	} {
-		if d, derr := certificate.FromCounts(samples(t)[tt.sample], tt.terms, nil); derr == nil {
-			t.Errorf("%s: derived %+v", name, d)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if d, derr := certificate.FromCounts(samples(t)[tt.sample], tt.terms, nil); derr == nil {
+				t.Errorf("%s: derived %+v", name, d)
+			}
+		})
 	}
 	// An adaptive certificate in another norm keeps its bound.
 	a := samples(t)["selected"]

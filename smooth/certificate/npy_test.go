@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/family"
@@ -78,19 +79,21 @@ func TestFieldsInFiles(t *testing.T) {
 	}
 	flipped := slices.Clone(data)
 	flipped[len(flipped)-3] ^= 1
-	for name, bad := range map[string][]byte{
+	for name, bad := range subtest.Rows(map[string][]byte{
 		"one bit": flipped, "empty": {}, "truncated": data[:len(data)-1], "longer": append(slices.Clone(data), 0),
 		"no header": data[:9], "magic": append([]byte("\x93NUMPX"), data[6:]...),
 		"float64": []byte(strings.Replace(string(data), "<f4", "<f8", 1)),
 		"shape":   []byte(strings.Replace(string(data), "4097", "4096", 1)),
-	} {
-		if err := os.WriteFile(path, bad, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		findings, err := certificate.Check(got, certificate.NewFolder(dir))
-		if err != nil || len(findings) == 0 {
-			t.Errorf("%s: no finding (%v)", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(path, bad, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			findings, err := certificate.Check(got, certificate.NewFolder(dir))
+			if err != nil || len(findings) == 0 {
+				t.Errorf("%s: no finding (%v)", name, err)
+			}
+		})
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)

@@ -3,12 +3,13 @@ package certificate_test
 import (
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/certificate"
 )
 
 // Each forgery is sealed again with a fresh id, so that only the rule itself can find it.
 func TestForgeriesOfForm(t *testing.T) {
-	for name, forge := range map[string]func(*certificate.Certificate){
+	for name, forge := range subtest.Rows(map[string]func(*certificate.Certificate){
 		"votes that wrap around": func(c *certificate.Certificate) {
 			c.Model.Classes = 3000
 			for class := 10; class < 10+2048; class++ {
@@ -22,7 +23,7 @@ func TestForgeriesOfForm(t *testing.T) {
 		"noise of the input as deployed": func(c *certificate.Certificate) {
 			c.Noise.NPG = &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx"}
 		},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			c := samples(t)["scalar"]
 			forge(c)

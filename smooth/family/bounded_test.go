@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // The tables of Exp1, ExpInf and PowInf cost a bounded number of evaluations at any
@@ -121,15 +122,17 @@ func TestRepairedRadii(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for name, norm := range map[string]Norm{"exp1": L1, "expinf": LInf} {
-			f, err := New(name, map[string]float64{"k": c.K})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := f.Radius(norm, c.Dim, c.P)
-			if err != nil || !(got < want && got > want*(1-1e-11)) {
-				t.Errorf("%s: %s", name, fmt.Sprintf("d=%d k=%v p=%v: %v, %v; want %v from below", c.Dim, c.K, c.P, got, err, c.Radius))
-			}
+		for name, norm := range subtest.Rows(map[string]Norm{"exp1": L1, "expinf": LInf}) {
+			t.Run(name, func(t *testing.T) {
+				f, err := New(name, map[string]float64{"k": c.K})
+				if err != nil {
+					t.Fatal(err)
+				}
+				got, err := f.Radius(norm, c.Dim, c.P)
+				if err != nil || !(got < want && got > want*(1-1e-11)) {
+					t.Errorf("%s: %s", name, fmt.Sprintf("d=%d k=%v p=%v: %v, %v; want %v from below", c.Dim, c.K, c.P, got, err, c.Radius))
+				}
+			})
 		}
 	}
 }

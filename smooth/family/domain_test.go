@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // each makes one or more members of every family, for tests that hold for all.
@@ -265,10 +266,12 @@ func TestTwoBounds(t *testing.T) {
 }
 
 func TestParseNorm(t *testing.T) {
-	for s, want := range map[string]Norm{"l1": L1, "L2": L2, "linf": LInf, "LInf": LInf, "1": L1, "2": L2, "inf": LInf, "INF": LInf} {
-		if got, err := ParseNorm(s); err != nil || got != want {
-			t.Errorf("ParseNorm(%q) = %v, %v", s, got, err)
-		}
+	for s, want := range subtest.Rows(map[string]Norm{"l1": L1, "L2": L2, "linf": LInf, "LInf": LInf, "1": L1, "2": L2, "inf": LInf, "INF": LInf}) {
+		t.Run(s, func(t *testing.T) {
+			if got, err := ParseNorm(s); err != nil || got != want {
+				t.Errorf("ParseNorm(%q) = %v, %v", s, got, err)
+			}
+		})
 	}
 	for _, s := range []string{"", "l3", "l", "infinity", "ll1"} {
 		if n, err := ParseNorm(s); err == nil {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
@@ -142,48 +143,50 @@ func TestLaws(t *testing.T) {
 		"uniform":  func(x float64) float64 { return max(0, (1-x)/2) },
 		"pareto":   func(x float64) float64 { return 0.5 * math.Pow(1+x, -3) },
 	}
-	for name, tail := range tails {
-		const lambda, dim, samples, start = 0.1, 1000, 200, 100
-		n := mustNoise(t, Config{Family: mustFamily(t, name), Dim: dim, Lambda: lambda})
-		x := slices.Repeat([]uint8{start}, dim)
-		var counts [Steps + 1]float64
-		dst := make([]float32, dim)
-		for i := range samples {
-			src := stream.New(5, [32]byte{}, stream.Audit).Source(uint64(i))
-			if !n.Sample(dst, x, &src) {
-				t.Fatal("uncertain sample")
+	for name, tail := range subtest.Rows(tails) {
+		t.Run(name, func(t *testing.T) {
+			const lambda, dim, samples, start = 0.1, 1000, 200, 100
+			n := mustNoise(t, Config{Family: mustFamily(t, name), Dim: dim, Lambda: lambda})
+			x := slices.Repeat([]uint8{start}, dim)
+			var counts [Steps + 1]float64
+			dst := make([]float32, dim)
+			for i := range samples {
+				src := stream.New(5, [32]byte{}, stream.Audit).Source(uint64(i))
+				if !n.Sample(dst, x, &src) {
+					t.Fatal("uncertain sample")
+				}
+				for _, v := range dst {
+					counts[int(math.Round(float64(v)*Steps))]++
+				}
 			}
-			for _, v := range dst {
-				counts[int(math.Round(float64(v)*Steps))]++
+			cdf := func(k int) float64 { // P[value ≤ k]
+				switch u := (float64(k-start) + 0.5) / Steps / lambda; {
+				case k >= Steps:
+					return 1
+				case u > 0:
+					return 1 - tail(u)
+				default:
+					return tail(-u)
+				}
 			}
-		}
-		cdf := func(k int) float64 { // P[value ≤ k]
-			switch u := (float64(k-start) + 0.5) / Steps / lambda; {
-			case k >= Steps:
-				return 1
-			case u > 0:
-				return 1 - tail(u)
-			default:
-				return tail(-u)
+			var chi, bins, pending, expected float64
+			last := 0.0
+			for k, c := range counts {
+				p := cdf(k)
+				pending += c
+				expected += (p - last) * dim * samples
+				last = p
+				if expected >= 20 {
+					chi += (pending - expected) * (pending - expected) / expected
+					bins++
+					pending, expected = 0, 0
+				}
 			}
-		}
-		var chi, bins, pending, expected float64
-		last := 0.0
-		for k, c := range counts {
-			p := cdf(k)
-			pending += c
-			expected += (p - last) * dim * samples
-			last = p
-			if expected >= 20 {
-				chi += (pending - expected) * (pending - expected) / expected
-				bins++
-				pending, expected = 0, 0
+			// Chi-square with bins−1 degrees: mean bins−1, variance twice that.
+			if z := (chi - (bins - 1)) / math.Sqrt(2*(bins-1)); math.Abs(z) > 4.5 {
+				t.Errorf("%s: chi-square %v over %v bins", name, chi, bins)
 			}
-		}
-		// Chi-square with bins−1 degrees: mean bins−1, variance twice that.
-		if z := (chi - (bins - 1)) / math.Sqrt(2*(bins-1)); math.Abs(z) > 4.5 {
-			t.Errorf("%s: chi-square %v over %v bins", name, chi, bins)
-		}
+		})
 	}
 }
 
@@ -236,7 +239,7 @@ func TestQuantisation(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	gauss := mustFamily(t, "gaussian")
 	nan := float32(math.NaN())
-	for name, c := range map[string]Config{
+	for name, c := range subtest.Rows(map[string]Config{
 		"ball":        {Family: mustFamily(t, "ball"), Dim: 2, Lambda: 1},
 		"expinf":      {Family: mustFamily(t, "expinf"), Dim: 2, Lambda: 1},
 		"no family":   {Dim: 2, Lambda: 1},
@@ -252,10 +255,12 @@ func TestRefusals(t *testing.T) {
 		"other cache": {Family: gauss, Dim: 2, Lambda: 1, Cache: otherCache(t)},
 		"margin":      {Family: gauss, Dim: 2, Lambda: 1, Margin: -1},
 		"margin huge": {Family: gauss, Dim: 2, Lambda: 1, Margin: 5000},
-	} {
-		if n, err := New(c); err == nil || n != nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if n, err := New(c); err == nil || n != nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 	if _, err := New(Config{Family: mustFamily(t, "ball"), Dim: 2, Lambda: 1}); !errors.Is(err, family.ErrDomain) {
 		t.Errorf("ball: %v; want ErrDomain", err)

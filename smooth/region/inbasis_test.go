@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
 )
@@ -124,12 +125,14 @@ func TestVolumeInBasis(t *testing.T) {
 	r := inBasis(t, rng, 2, 5, 4)
 	plain := r
 	plain.Basis = nil
-	for name, f := range map[string]func(Region) (float64, error){"ALM": Region.ALM, "log-volume": Region.LogVolume} {
-		a, err := f(r)
-		b, _ := f(plain)
-		if err != nil || a != b {
-			t.Errorf("%s: %v in the basis, %v outside (%v)", name, a, b, err)
-		}
+	for name, f := range subtest.Rows(map[string]func(Region) (float64, error){"ALM": Region.ALM, "log-volume": Region.LogVolume}) {
+		t.Run(name, func(t *testing.T) {
+			a, err := f(r)
+			b, _ := f(plain)
+			if err != nil || a != b {
+				t.Errorf("%s: %v in the basis, %v outside (%v)", name, a, b, err)
+			}
+		})
 	}
 }
 
@@ -206,19 +209,21 @@ func TestMembershipInBasisIsExact(t *testing.T) {
 
 func TestInvalidRegionsInBasis(t *testing.T) {
 	rng := rand.New(rand.NewPCG(17, 18))
-	for name, change := range map[string]func(*Region){
+	for name, change := range subtest.Rows(map[string]func(*Region){
 		"l1":   func(r *Region) { r.Norm = family.L1 },
 		"linf": func(r *Region) { r.Norm = family.LInf },
 		"dim":  func(r *Region) { r.Dim--; r.Sigma = r.Sigma[1:] },
-	} {
-		r := inBasis(t, rng, 1, 2, 3)
-		if err := r.Check(); err != nil {
-			t.Fatal(err)
-		}
-		change(&r)
-		if r.Check() == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			r := inBasis(t, rng, 1, 2, 3)
+			if err := r.Check(); err != nil {
+				t.Fatal(err)
+			}
+			change(&r)
+			if r.Check() == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/family"
 )
 
@@ -281,7 +282,7 @@ func TestInvalidRegions(t *testing.T) {
 	if err := ok.Check(); err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*Region){
+	for name, change := range subtest.Rows(map[string]func(*Region){
 		"norm":      func(r *Region) { r.Norm = 0 },
 		"dim":       func(r *Region) { r.Dim = 0; r.Sigma = nil },
 		"R NaN":     func(r *Region) { r.R = math.NaN() },
@@ -293,12 +294,14 @@ func TestInvalidRegions(t *testing.T) {
 		"sigma NaN": func(r *Region) { r.Sigma = []float32{float32(math.NaN()), 1} },
 		"sigma inf": func(r *Region) { r.Sigma = []float32{1, float32(math.Inf(1))} },
 		"two":       func(r *Region) { r.Sigma64 = []float64{1, 1} },
-	} {
-		r := ok
-		change(&r)
-		if _, err := r.Radius(family.L2); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			r := ok
+			change(&r)
+			if _, err := r.Radius(family.L2); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 	if _, err := ok.Radius(9); err == nil {
 		t.Error("unknown norm accepted")

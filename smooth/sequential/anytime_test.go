@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/stats"
 )
 
@@ -83,7 +84,7 @@ func TestAnytimeRun(t *testing.T) {
 	if got := step(again, 50_000); got != 2 {
 		t.Errorf("%d levels rejected after resuming", got)
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		claims []Rejection
 		n, f   int64
 	}{
@@ -92,10 +93,12 @@ func TestAnytimeRun(t *testing.T) {
 		"gap":                     {run.Rejected()[1:], n, f},
 		"false claim":             {[]Rejection{{0, 100, 50}}, n, f},
 		"too many":                {[]Rejection{{0, 9e5, 0}, {1, 9e5, 0}, {2, 9e5, 0}, {3, 9e5, 0}}, 9e5, 0},
-	} {
-		if _, err := plan.Resume(c.claims, c.n, c.f); err == nil {
-			t.Errorf("%s: resumed", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := plan.Resume(c.claims, c.n, c.f); err == nil {
+				t.Errorf("%s: resumed", name)
+			}
+		})
 	}
 	if _, err := again.Observe(n-1, f); err == nil {
 		t.Error("sample count falls")

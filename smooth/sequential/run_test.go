@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/stats"
 )
 
@@ -59,7 +60,7 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestPlanValidate(t *testing.T) {
-	for name, change := range map[string]func(*Plan){
+	for name, change := range subtest.Rows(map[string]func(*Plan){
 		"no levels":       func(p *Plan) { p.Levels = nil },
 		"descending":      func(p *Plan) { p.Levels = []float64{0.7, 0.6} },
 		"equal":           func(p *Plan) { p.Levels = []float64{0.7, 0.7} },
@@ -72,12 +73,14 @@ func TestPlanValidate(t *testing.T) {
 		"cap":             func(p *Plan) { p.Profile.Cap = 0 },
 		"leading, no 1/2": func(p *Plan) { p.Mode, p.Levels = Leading, []float64{0.7} },
 		"leading, alpha":  func(p *Plan) { p.Mode, p.Alpha = Leading, MinAlpha },
-	} {
-		p := testPlan(Selected)
-		change(&p)
-		if _, err := NewRun(p, NewTables()); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			p := testPlan(Selected)
+			change(&p)
+			if _, err := NewRun(p, NewTables()); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 	if _, err := NewRun(testPlan(Selected), nil); err == nil {
 		t.Error("accepted without tables")
@@ -212,20 +215,22 @@ func TestLeading(t *testing.T) {
 	if p, err := Verify(plan, tables, r.Rejected); err != nil || p != r.PLower(plan) {
 		t.Errorf("verify: %v, %v", p, err)
 	}
-	for name, votes := range map[string]map[int]int64{
+	for name, votes := range subtest.Rows(map[string]map[int]int64{
 		"too many":      {7: 162, 3: 339},
 		"fewer":         {7: 61, 3: 430},
 		"class gone":    {3: 430},
 		"negative":      {7: 62, 3: 430, 4: -1},
 		"invalid taken": {7: 62, 3: 438},
-	} {
-		n, ok := run.Next()
-		if !ok {
-			t.Fatal("the run has stopped: nothing to refuse")
-		}
-		if _, err := run.ObserveVotes(n, votes); err == nil {
-			t.Errorf("%s: accepted", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			n, ok := run.Next()
+			if !ok {
+				t.Fatal("the run has stopped: nothing to refuse")
+			}
+			if _, err := run.ObserveVotes(n, votes); err == nil {
+				t.Errorf("%s: accepted", name)
+			}
+		})
 	}
 	if leader(map[int]int64{5: 3, 2: 3, 9: 1}) != 2 || leader(nil) != -1 {
 		t.Error("ties go to the lowest class, no votes to none")

@@ -6,6 +6,7 @@ import (
 	"sort"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/stats"
 )
 
@@ -116,28 +117,30 @@ func TestDraws(t *testing.T) {
 	}{{30, 0.1}, {500, 0.5}, {5000, 0.999}, {100, 1e-4}} {
 		const runs = 20000
 		table := newBinomial(c.n, c.q)
-		for name, draw := range map[string]func() int64{
+		for name, draw := range subtest.Rows(map[string]func() int64{
 			"table": func() int64 { return table.draw(rng) },
 			"once":  func() int64 { return drawOnce(c.n, c.q, rng) },
-		} {
-			count := make([]int, c.n+1)
-			for range runs {
-				count[draw()]++
-			}
-			// Kolmogorov–Smirnov; 1.95 is beyond the 99.9 % point, and discrete
-			// distributions stay below the continuous one.
-			sum, worst := 0, 0.0
-			for k := range c.n + 1 {
-				sum += count[k]
-				want, err := stats.BinomialCDF(k, c.n, c.q)
-				if err != nil {
-					t.Fatal(err)
+		}) {
+			t.Run(name, func(t *testing.T) {
+				count := make([]int, c.n+1)
+				for range runs {
+					count[draw()]++
 				}
-				worst = math.Max(worst, math.Abs(float64(sum)/runs-want))
-			}
-			if worst*math.Sqrt(runs) > 1.95 {
-				t.Errorf("%s Bin(%d, %g): Kolmogorov distance %.4f", name, c.n, c.q, worst)
-			}
+				// Kolmogorov–Smirnov; 1.95 is beyond the 99.9 % point, and discrete
+				// distributions stay below the continuous one.
+				sum, worst := 0, 0.0
+				for k := range c.n + 1 {
+					sum += count[k]
+					want, err := stats.BinomialCDF(k, c.n, c.q)
+					if err != nil {
+						t.Fatal(err)
+					}
+					worst = math.Max(worst, math.Abs(float64(sum)/runs-want))
+				}
+				if worst*math.Sqrt(runs) > 1.95 {
+					t.Errorf("%s Bin(%d, %g): Kolmogorov distance %.4f", name, c.n, c.q, worst)
+				}
+			})
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/stats"
 )
 
@@ -39,7 +40,7 @@ func TestVerify(t *testing.T) {
 	if p, err := Verify(plan, tables, good); err != nil || p != plan.Levels[2] {
 		t.Fatalf("%v, %v", p, err)
 	}
-	for name, c := range map[string][]Rejection{
+	for name, c := range subtest.Rows(map[string][]Rejection{
 		"gap":               {{0, 100, 5}, {2, 300, 20}},
 		"order":             {{1, 100, 5}, {0, 100, 5}},
 		"not a look":        {{0, 150, 5}},
@@ -49,10 +50,12 @@ func TestVerify(t *testing.T) {
 		"same look differs": {{0, 100, 5}, {1, 100, 6}},
 		"negative":          {{0, 100, -3}},
 		"too many levels":   {{0, 900, 0}, {1, 900, 0}, {2, 900, 0}, {3, 900, 0}, {4, 900, 0}},
-	} {
-		if _, err := Verify(plan, tables, c); err == nil {
-			t.Errorf("%s: passes", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := Verify(plan, tables, c); err == nil {
+				t.Errorf("%s: passes", name)
+			}
+		})
 	}
 	if p, err := Verify(plan, tables, nil); err != nil || p != 0 {
 		t.Errorf("no claims: %v, %v", p, err)

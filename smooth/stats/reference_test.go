@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 )
 
 // reference holds rows computed with mpmath at 60 digits; testdata/generate.py
@@ -67,29 +68,31 @@ func relError(got float64, want *big.Float) float64 {
 
 func TestClopperPearsonReference(t *testing.T) {
 	type bound func(k, n int64, alpha float64) (float64, error)
-	for kind, c := range map[string]struct {
+	for kind, c := range subtest.Rows(map[string]struct {
 		f    bound
 		sign float64
 	}{
 		"lower": {ClopperPearsonLower, -1},
 		"upper": {ClopperPearsonUpper, 1},
-	} {
-		worst := 0.0
-		for _, r := range referenceRows(t, kind) {
-			got, err := c.f(int64(r.args[0]), int64(r.args[1]), r.args[2])
-			if err != nil {
-				t.Fatalf("%s: %v", r.text, err)
+	}) {
+		t.Run(kind, func(t *testing.T) {
+			worst := 0.0
+			for _, r := range referenceRows(t, kind) {
+				got, err := c.f(int64(r.args[0]), int64(r.args[1]), r.args[2])
+				if err != nil {
+					t.Fatalf("%s: %v", r.text, err)
+				}
+				e := relError(got, r.value) * c.sign
+				if e < 0 {
+					t.Errorf("%s: got %v, on the wrong side of the exact value by %.2g", r.text, got, -e)
+				}
+				if e > 1e-12 {
+					t.Errorf("%s: got %v, relative slack %.2g", r.text, got, e)
+				}
+				worst = math.Max(worst, e)
 			}
-			e := relError(got, r.value) * c.sign
-			if e < 0 {
-				t.Errorf("%s: got %v, on the wrong side of the exact value by %.2g", r.text, got, -e)
-			}
-			if e > 1e-12 {
-				t.Errorf("%s: got %v, relative slack %.2g", r.text, got, e)
-			}
-			worst = math.Max(worst, e)
-		}
-		t.Logf("%s: worst relative slack %.2g", kind, worst)
+			t.Logf("%s: worst relative slack %.2g", kind, worst)
+		})
 	}
 }
 
@@ -151,21 +154,23 @@ func TestBinomialTestSharedTable(t *testing.T) {
 }
 
 func TestBinomialTailReference(t *testing.T) {
-	for kind, f := range map[string]func(k, n int64, p float64) (float64, error){
+	for kind, f := range subtest.Rows(map[string]func(k, n int64, p float64) (float64, error){
 		"tail": LogBinomialSurvival,
 		"cdf":  LogBinomialCDF,
-	} {
-		for _, r := range referenceRows(t, kind) {
-			got, err := f(int64(r.args[0]), int64(r.args[1]), r.args[2])
-			if err != nil {
-				t.Fatal(err)
+	}) {
+		t.Run(kind, func(t *testing.T) {
+			for _, r := range referenceRows(t, kind) {
+				got, err := f(int64(r.args[0]), int64(r.args[1]), r.args[2])
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, _ := r.value.Float64()
+				// An absolute error of the logarithm is a relative one of P.
+				if d := math.Abs(got - want); d > 1e-12*math.Max(1, math.Abs(want)/10) {
+					t.Errorf("%s: got %.17g, off by %.2g", r.text, got, d)
+				}
 			}
-			want, _ := r.value.Float64()
-			// An absolute error of the logarithm is a relative one of P.
-			if d := math.Abs(got - want); d > 1e-12*math.Max(1, math.Abs(want)/10) {
-				t.Errorf("%s: got %.17g, off by %.2g", r.text, got, d)
-			}
-		}
+		})
 	}
 }
 

@@ -3,12 +3,13 @@ package stream
 import (
 	"math"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // The bracket holds what math.Exp says all over every strip, so that no decision
 // depends on it, and is tight enough to spare nearly every call.
 func TestDensityBracket(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		layers   *[layers]layer
 		exponent func(edge, x float64) float64 // as the sampler computes it
 		density  func(x float64) float64
@@ -19,7 +20,7 @@ func TestDensityBracket(t *testing.T) {
 		"exp": {&expLayers,
 			func(edge, x float64) float64 { return edge - x },
 			func(x float64) float64 { return math.Exp(-x) }},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			const steps = 10_000
 			var wide, all float64 // share of uniforms that need the exact value, over the strips

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // draws is the number of variates of the tests of laws: enough to see 0.5 % in a
@@ -236,7 +237,7 @@ func TestIndependence(t *testing.T) {
 		return x
 	}
 	base := fill(1, [32]byte{}, Estimate, 0)
-	for name, other := range map[string][]float32{
+	for name, other := range subtest.Rows(map[string][]float32{
 		"next value":  append(slices.Clone(base[1:]), base[0]),
 		"two on":      append(slices.Clone(base[2:]), base[:2]...),
 		"block on":    append(slices.Clone(base[128:]), base[:128]...),
@@ -245,21 +246,23 @@ func TestIndependence(t *testing.T) {
 		"next seed":   fill(2, [32]byte{}, Estimate, 0),
 		"next phase":  fill(1, [32]byte{}, Predict, 0),
 		"next input":  fill(1, [32]byte{1}, Estimate, 0),
-	} {
-		for power := 1; power <= 2; power++ { // values, and squares for dependence of size
-			var sum, scale float64
-			for i := range base {
-				a, b := float64(base[i]), float64(other[i])
-				if power == 2 {
-					a, b = (a*a-1)/math.Sqrt2, (b*b-1)/math.Sqrt2
+	}) {
+		t.Run(name, func(t *testing.T) {
+			for power := 1; power <= 2; power++ { // values, and squares for dependence of size
+				var sum, scale float64
+				for i := range base {
+					a, b := float64(base[i]), float64(other[i])
+					if power == 2 {
+						a, b = (a*a-1)/math.Sqrt2, (b*b-1)/math.Sqrt2
+					}
+					sum += a * b
+					scale++
 				}
-				sum += a * b
-				scale++
+				if r := sum / math.Sqrt(scale); math.Abs(r) > 4.5 {
+					t.Errorf("%s, power %d: correlation of %.2f standard errors", name, power, r)
+				}
 			}
-			if r := sum / math.Sqrt(scale); math.Abs(r) > 4.5 {
-				t.Errorf("%s, power %d: correlation of %.2f standard errors", name, power, r)
-			}
-		}
+		})
 	}
 }
 
@@ -281,7 +284,7 @@ func TestGolden(t *testing.T) {
 		}
 		return hex.EncodeToString(h.Sum(nil)[:8])
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		f    func(*Source, []float32)
 		want string
 	}{
@@ -293,13 +296,15 @@ func TestGolden(t *testing.T) {
 				dst[i] = float32(s.Gamma(2.5))
 			}
 		}, goldenGamma},
-	} {
-		if name == "gamma" && runtime.GOARCH != "amd64" {
-			continue // its values pass through math.Log, whose last bit may differ
-		}
-		if got := digest(c.f); got != c.want {
-			t.Errorf("%s: digest %s, want %s", name, got, c.want)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if name == "gamma" && runtime.GOARCH != "amd64" {
+				return // its values pass through math.Log, whose last bit may differ
+			}
+			if got := digest(c.f); got != c.want {
+				t.Errorf("%s: digest %s, want %s", name, got, c.want)
+			}
+		})
 	}
 }
 

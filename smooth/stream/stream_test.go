@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 var _ rand.Source = (*Source)(nil)
@@ -21,15 +22,17 @@ func TestStreamIsFunctionOfItsFourArguments(t *testing.T) {
 	}
 	other := input
 	other[31] = 1
-	for name, got := range map[string][4]uint64{
+	for name, got := range subtest.Rows(map[string][4]uint64{
 		"seed": draw(8, input, Estimate, 5), "input": draw(7, other, Estimate, 5),
 		"phase": draw(7, input, Select, 5), "index": draw(7, input, Estimate, 6),
-	} {
-		for i := range got {
-			if got[i] == base[i] {
-				t.Errorf("word %d is the same for another %s", i, name)
+	}) {
+		t.Run(name, func(t *testing.T) {
+			for i := range got {
+				if got[i] == base[i] {
+					t.Errorf("word %d is the same for another %s", i, name)
+				}
 			}
-		}
+		})
 	}
 }
 
@@ -94,18 +97,20 @@ func TestNoAllocations(t *testing.T) {
 // Filling in pieces of multiples of 1024 is filling at once.
 func TestPieces(t *testing.T) {
 	key := New(1, [32]byte{9}, Estimate)
-	for name, into := range map[string]func(*Source, []float32){
+	for name, into := range subtest.Rows(map[string]func(*Source, []float32){
 		"normal": (*Source).NormalInto, "laplace": (*Source).LaplaceInto, "uniform": (*Source).UniformInto,
-	} {
-		whole, parts := make([]float32, 3001), make([]float32, 3001)
-		s := key.Source(0)
-		into(&s, whole)
-		s = key.Source(0)
-		into(&s, parts[:1024])
-		into(&s, parts[1024:2048])
-		into(&s, parts[2048:])
-		if !slices.Equal(whole, parts) {
-			t.Errorf("%s: pieces differ from the whole", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			whole, parts := make([]float32, 3001), make([]float32, 3001)
+			s := key.Source(0)
+			into(&s, whole)
+			s = key.Source(0)
+			into(&s, parts[:1024])
+			into(&s, parts[1024:2048])
+			into(&s, parts[2048:])
+			if !slices.Equal(whole, parts) {
+				t.Errorf("%s: pieces differ from the whole", name)
+			}
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func needVector(t *testing.T) {
@@ -37,7 +38,7 @@ func checkTries(t *testing.T, layers *[layers]fastLayer, w *words, chunks int) {
 
 func TestFirstTries(t *testing.T) {
 	needVector(t)
-	for name, layers := range map[string]*[layers]fastLayer{"normal": &normalFast, "exp": &expFast} {
+	for name, layers := range subtest.Rows(map[string]*[layers]fastLayer{"normal": &normalFast, "exp": &expFast}) {
 		t.Run(name, func(t *testing.T) {
 			s := New(2, [32]byte{}, Audit).Source(0)
 			var w words
@@ -103,28 +104,30 @@ func TestVectorSamplers(t *testing.T) {
 	key := New(11, [32]byte{3}, Estimate)
 	const long = 2500
 	room, want := make([]float32, long+100), make([]float32, long)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		into func(*Source, []float32)
 		law  *law
 	}{
 		"normal":  {(*Source).NormalInto, &normalLaw},
 		"laplace": {(*Source).LaplaceInto, &laplaceLaw},
-	} {
-		for i := range 1200 {
-			n := 1 + i
-			if i >= 1000 {
-				n = long - i%7
+	}) {
+		t.Run(name, func(t *testing.T) {
+			for i := range 1200 {
+				n := 1 + i
+				if i >= 1000 {
+					n = long - i%7
+				}
+				a := key.Source(uint64(i))
+				b := a
+				got := room[i%9:][:n]
+				c.into(&a, got)
+				plainly(&b, want[:n], c.law)
+				sameBits(t, name, got, want[:n])
+				if a != b {
+					t.Fatalf("%s, n=%d: the states differ", name, n)
+				}
 			}
-			a := key.Source(uint64(i))
-			b := a
-			got := room[i%9:][:n]
-			c.into(&a, got)
-			plainly(&b, want[:n], c.law)
-			sameBits(t, name, got, want[:n])
-			if a != b {
-				t.Fatalf("%s, n=%d: the states differ", name, n)
-			}
-		}
+		})
 	}
 }
 

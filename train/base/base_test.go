@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/models/demo"
@@ -399,17 +400,19 @@ func TestMemoryStays(t *testing.T) {
 }
 
 func TestConfigFaults(t *testing.T) {
-	for name, change := range map[string]func(*base.Config){
+	for name, change := range subtest.Rows(map[string]func(*base.Config){
 		"rows":        func(c *base.Config) { c.Rows = 0 },
 		"smoothing":   func(c *base.Config) { c.Smoothing = 1 },
 		"consistency": func(c *base.Config) { c.Consistency = 1 },
 		"momentum":    func(c *base.Config) { c.Momentum = 0 },
 		"negative":    func(c *base.Config) { c.Draws, c.Consistency = 2, -1 },
-	} {
-		c := config(4, 1)
-		change(&c)
-		if err := c.Validate(); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := config(4, 1)
+			change(&c)
+			if err := c.Validate(); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/train/checkpoint"
 	"ucan/train/optim"
 )
@@ -119,7 +120,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 // TestKilledWhileSaving leaves the folder in every state that a save goes through.
 func TestKilledWhileSaving(t *testing.T) {
 	at := func(dir, name string) string { return filepath.Join(dir, name) }
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		kill func(dir string) error
 		want int64
 	}{
@@ -131,21 +132,23 @@ func TestKilledWhileSaving(t *testing.T) {
 			return errors.Join(checkpoint.Write(at(dir, "fresh.ckpt"), header{3, 3.1}, tensors(3)), os.Rename(at(dir, "latest.ckpt"), at(dir, "previous.ckpt")))
 		}, 3},
 		"the latest damaged later": {func(dir string) error { return os.Truncate(at(dir, "latest.ckpt"), 999) }, 1},
-	} {
-		dir := t.TempDir()
-		save(t, dir, 1)
-		save(t, dir, 2)
-		if err := c.kill(dir); err != nil {
-			t.Fatal(err)
-		}
-		step, damaged := load(t, dir)
-		if step != c.want || (damaged != nil) != (c.want == 1) {
-			t.Errorf("%s: step %d, want %d; damaged: %v", name, step, c.want, damaged)
-		}
-		save(t, dir, 4)
-		if step, _ = load(t, dir); step != 4 {
-			t.Errorf("%s: step %d after the next save", name, step)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			save(t, dir, 1)
+			save(t, dir, 2)
+			if err := c.kill(dir); err != nil {
+				t.Fatal(err)
+			}
+			step, damaged := load(t, dir)
+			if step != c.want || (damaged != nil) != (c.want == 1) {
+				t.Errorf("%s: step %d, want %d; damaged: %v", name, step, c.want, damaged)
+			}
+			save(t, dir, 4)
+			if step, _ = load(t, dir); step != 4 {
+				t.Errorf("%s: step %d after the next save", name, step)
+			}
+		})
 	}
 }
 

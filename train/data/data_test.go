@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/dataset"
 	"ucan/npg"
 	"ucan/smooth"
@@ -321,18 +322,20 @@ func TestGenerators(t *testing.T) {
 
 func TestFeedFaults(t *testing.T) {
 	set := load(t, none(), 8)
-	for name, change := range map[string]func(*data.Config){
+	for name, change := range subtest.Rows(map[string]func(*data.Config){
 		"batch of 0":    func(c *data.Config) { c.Batch = 0 },
 		"batch too big": func(c *data.Config) { c.Batch = 9 },
 		"no draws":      func(c *data.Config) { c.Draws = 0 },
 		"no family":     func(c *data.Config) { c.Family = nil },
 		"lambda":        func(c *data.Config) { c.Lambda = math.NaN() },
-	} {
-		c := feedConfig()
-		change(&c)
-		if _, err := data.NewFeed(set, c); !errors.Is(err, data.ErrData) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := feedConfig()
+			change(&c)
+			if _, err := data.NewFeed(set, c); !errors.Is(err, data.ErrData) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	f := open(t, set, feedConfig())
 	if _, err := f.Batch(context.Background(), 0, f.Batches()); !errors.Is(err, data.ErrData) {

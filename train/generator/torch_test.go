@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/npg/net"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -231,7 +232,7 @@ func TestStepAgreesWithPyTorch(t *testing.T) {
 	if err := json.Unmarshal(text, &want); err != nil {
 		t.Fatal(err)
 	}
-	for name, c := range torchCases() {
+	for name, c := range subtest.Rows(torchCases()) {
 		t.Run(name, func(t *testing.T) {
 			o, b := c.open(t)
 			m, err := o.Step(context.Background(), b)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/train/optim"
 )
 
@@ -50,7 +51,7 @@ func near(a, b, tolerance float64) bool {
 // TestAgainstTorch takes PyTorch's steps on PyTorch's gradients.
 func TestAgainstTorch(t *testing.T) {
 	ref := readReference(t)
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		config optim.Config
 		want   [][]float64
 	}{
@@ -61,7 +62,7 @@ func TestAgainstTorch(t *testing.T) {
 		"sgd decay":          {optim.Config{Name: "sgd", WeightDecay: 0.05}, ref.SGDDecay},
 		"adamw":              {optim.Config{Name: "adamw", Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8, WeightDecay: 0.1}, ref.AdamW},
 		"adamw plain":        {optim.Config{Name: "adamw", Beta1: 0.8, Beta2: 0.95, Epsilon: 1e-8}, ref.AdamWPlain},
-	} {
+	}) {
 		t.Run(name, func(t *testing.T) {
 			w, g := slices.Clone(ref.Start), make([]float32, len(ref.Start))
 			o, err := optim.New(c.config, []optim.Parameter{{Name: "w", Values: w, Grad: g, Decay: true, Rate: 1}})
@@ -110,16 +111,18 @@ func TestRateAndDecay(t *testing.T) {
 
 func TestSchedules(t *testing.T) {
 	ref := readReference(t)
-	for kind, want := range map[string][]float64{"onecycle": ref.OneCycle, "cosine": ref.Cosine, "step": ref.Step} {
-		s := optim.DefaultSchedule(kind, 0.1, 20)
-		if err := s.Validate(); err != nil {
-			t.Fatal(err)
-		}
-		for i, w := range want {
-			if got := s.Rate(int64(i)); math.Abs(got-w) > 1e-9 {
-				t.Errorf("%s: rate of step %d is %v, want %v", kind, i, got, w)
+	for kind, want := range subtest.Rows(map[string][]float64{"onecycle": ref.OneCycle, "cosine": ref.Cosine, "step": ref.Step}) {
+		t.Run(kind, func(t *testing.T) {
+			s := optim.DefaultSchedule(kind, 0.1, 20)
+			if err := s.Validate(); err != nil {
+				t.Fatal(err)
 			}
-		}
+			for i, w := range want {
+				if got := s.Rate(int64(i)); math.Abs(got-w) > 1e-9 {
+					t.Errorf("%s: rate of step %d is %v, want %v", kind, i, got, w)
+				}
+			}
+		})
 	}
 	s := optim.DefaultSchedule("cosine", 1, 100)
 	s.Warmup, s.Final = 10, 0.1
@@ -233,40 +236,46 @@ func TestSplitDoesNotMatter(t *testing.T) {
 func TestFaults(t *testing.T) {
 	v := []float32{1}
 	good := []optim.Parameter{{Name: "w", Values: v, Grad: v, Rate: 1}}
-	for name, c := range map[string]optim.Config{
+	for name, c := range subtest.Rows(map[string]optim.Config{
 		"name":     {Name: "lbfgs"},
 		"momentum": {Name: "sgd", Momentum: 1},
 		"nesterov": {Name: "sgd", Nesterov: true},
 		"beta":     {Name: "adamw", Beta1: 0.9, Beta2: 1, Epsilon: 1e-8},
 		"epsilon":  {Name: "adamw", Beta1: 0.9, Beta2: 0.9},
 		"decay":    {Name: "sgd", WeightDecay: math.NaN()},
-	} {
-		if _, err := optim.New(c, good); err == nil {
-			t.Errorf("%s: no error", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := optim.New(c, good); err == nil {
+				t.Errorf("%s: no error", name)
+			}
+		})
 	}
-	for name, ps := range map[string][]optim.Parameter{
+	for name, ps := range subtest.Rows(map[string][]optim.Parameter{
 		"none":    nil,
 		"unnamed": {{Values: v, Grad: v, Rate: 1}},
 		"twice":   {good[0], good[0]},
 		"lengths": {{Name: "w", Values: v, Grad: nil, Rate: 1}},
 		"rate":    {{Name: "w", Values: v, Grad: v}},
-	} {
-		if err := optim.CheckParameters(ps); !errors.Is(err, optim.ErrParameter) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := optim.CheckParameters(ps); !errors.Is(err, optim.ErrParameter) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
-	for name, s := range map[string]optim.Schedule{
+	for name, s := range subtest.Rows(map[string]optim.Schedule{
 		"kind":   {Kind: "plateau", Peak: 1, Steps: 1},
 		"peak":   {Kind: "constant", Steps: 1},
 		"steps":  {Kind: "constant", Peak: 1},
 		"warmup": {Kind: "constant", Peak: 1, Steps: 3, Warmup: 3},
 		"gamma":  {Kind: "step", Peak: 1, Steps: 3},
 		"final":  {Kind: "cosine", Peak: 1, Steps: 3, Final: 2},
-	} {
-		if err := s.Validate(); !errors.Is(err, optim.ErrConfig) {
-			t.Errorf("%s: %v", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if err := s.Validate(); !errors.Is(err, optim.ErrConfig) {
+				t.Errorf("%s: %v", name, err)
+			}
+		})
 	}
 	if _, err := optim.NewAverage(1, nil); !errors.Is(err, optim.ErrConfig) {
 		t.Errorf("average: %v", err)

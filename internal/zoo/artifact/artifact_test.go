@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"ucan/fixtures/subtest"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -105,7 +106,7 @@ func bucket(t *testing.T, name string) *Bucket {
 
 // Whatever the depot, what is published on one machine is found, verified, on another.
 func TestDepots(t *testing.T) {
-	for name, depot := range map[string]Depot{"folder": NewFolder(filepath.Join(t.TempDir(), "shared")), "bucket": bucket(t, "zoo/some/prefix")} {
+	for name, depot := range subtest.Rows(map[string]Depot{"folder": NewFolder(filepath.Join(t.TempDir(), "shared")), "bucket": bucket(t, "zoo/some/prefix")}) {
 		t.Run(name, func(t *testing.T) {
 			here := t.TempDir()
 			put(t, here, "m/weights/w.bin", strings.Repeat("weights", 1000))
@@ -176,13 +177,15 @@ func TestPublishVerifies(t *testing.T) {
 	path := put(t, dir, "m.onnx", "model")
 	item := describeItem(t, path)
 	put(t, dir, "m.onnx", "other")
-	for name, depot := range map[string]Depot{"folder": NewFolder(filepath.Join(dir, "shared")), "bucket": bucket(t, "zoo")} {
-		if err := Publish(t.Context(), depot, []Item{item}, nil); err == nil {
-			t.Errorf("%s: accepted another content", name)
-		}
-		if has, err := depot.Has(t.Context(), item.Files[0]); has || err != nil {
-			t.Errorf("%s: has it: %t, %v", name, has, err)
-		}
+	for name, depot := range subtest.Rows(map[string]Depot{"folder": NewFolder(filepath.Join(dir, "shared")), "bucket": bucket(t, "zoo")}) {
+		t.Run(name, func(t *testing.T) {
+			if err := Publish(t.Context(), depot, []Item{item}, nil); err == nil {
+				t.Errorf("%s: accepted another content", name)
+			}
+			if has, err := depot.Has(t.Context(), item.Files[0]); has || err != nil {
+				t.Errorf("%s: has it: %t, %v", name, has, err)
+			}
+		})
 	}
 }
 
@@ -358,17 +361,19 @@ func TestHostileNames(t *testing.T) {
 }
 
 func TestOpenDepot(t *testing.T) {
-	for location, want := range map[string]string{
+	for location, want := range subtest.Rows(map[string]string{
 		"http://host/x":              "no kind of store",
 		"s3://":                      "names no bucket",
 		"s3://key:secret@bucket":     "environment",
 		"s3://b?endpoint=ftp://x":    "http(s)",
 		"s3://b?endpoint=http://x/y": "http(s)",
 		"s3://b?key=1":               `unknown parameter "key"`,
-	} {
-		if _, err := OpenDepot(location); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", location, err, want)
-		}
+	}) {
+		t.Run(location, func(t *testing.T) {
+			if _, err := OpenDepot(location); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", location, err, want)
+			}
+		})
 	}
 	ref := Ref{Name: "m", SHA256: strings.Repeat("ab", 32), Bytes: 1}
 	if _, err := bucket(t, "absent").Has(t.Context(), ref); err != nil && !strings.Contains(err.Error(), "no such bucket") {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/zoo.schema.json")
@@ -97,7 +98,7 @@ func TestDefaults(t *testing.T) {
 
 // Every fault is found at once, each with its line and a remedy.
 func TestFaults(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		text string
 		want []string
 	}{
@@ -128,20 +129,22 @@ func TestFaults(t *testing.T) {
 		"alias bomb": {
 			"a: &a [x]\nmodels: &m [{file: a}]\n", []string{`unknown key "a"`},
 		},
-	} {
-		_, err := Parse("z", []byte(c.text))
-		if !errors.Is(err, ErrFaulty) {
-			t.Errorf("%s: %v, want faults", name, err)
-			continue
-		}
-		for _, want := range c.want {
-			if !strings.Contains(err.Error(), want) {
-				t.Errorf("%s: %v\nlacks %q", name, err, want)
+	}) {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("z", []byte(c.text))
+			if !errors.Is(err, ErrFaulty) {
+				t.Errorf("%s: %v, want faults", name, err)
+				return
 			}
-		}
-		if strings.ContainsAny(err.Error(), "\n\t") {
-			t.Errorf("%s: more than one line: %q", name, err)
-		}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%s: %v\nlacks %q", name, err, want)
+				}
+			}
+			if strings.ContainsAny(err.Error(), "\n\t") {
+				t.Errorf("%s: more than one line: %q", name, err)
+			}
+		})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 // same yields n shards of d seconds.
@@ -184,12 +185,14 @@ func TestParseScenario(t *testing.T) {
 	if s, err = ParseScenario("mtbf=off,rate=off"); err != nil || s.MTBF != 0 || s.Rate != 0 || len(s.Workers) != 5 {
 		t.Errorf("%+v, %v", s, err)
 	}
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"workers": "NAME=VALUE", "workers=x": "whole number", "workers=0": "out of range", "workers=1000001": "out of range", "mtbf=-1": "0 or more",
 		"mtbf=NaN": "0 or more", "rate=fast": "number", "detect=soon": "length of time", "what=1": "unknown", "seed=-1": "whole number", "": "NAME=VALUE",
-	} {
-		if _, err := ParseScenario(text); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: %v, want %q", text, err, want)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			if _, err := ParseScenario(text); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%q: %v, want %q", text, err, want)
+			}
+		})
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zoo/store"
 	"ucan/internal/zootest"
 )
@@ -20,7 +21,7 @@ type cable struct{ unplug, plug func() }
 func TestDisconnect(t *testing.T) {
 	short(t)
 	t.Parallel()
-	for name, cut := range map[string]func(*zootest.Proxy){"ended": (*zootest.Proxy).Cut, "silent": (*zootest.Proxy).Silence} {
+	for name, cut := range subtest.Rows(map[string]func(*zootest.Proxy){"ended": (*zootest.Proxy).Cut, "silent": (*zootest.Proxy).Silence}) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			url := server.Database(t)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zoo/artifact"
 	"ucan/internal/zoo/cell"
 	"ucan/internal/zoo/matrix"
@@ -108,13 +109,15 @@ func TestIdentity(t *testing.T) {
 	if first.ID != again.ID || first.Seed != again.Seed || first.Seed == 0 {
 		t.Errorf("%s (seed %d) and %s (seed %d)", first.ID, first.Seed, again.ID, again.Seed)
 	}
-	for name, text := range map[string]string{
+	for name, text := range subtest.Rows(map[string]string{
 		"n": strings.Replace(small, "n: 200}", "n: 300}", 1), "seed": small + "seed: 4\n", "data": strings.Replace(small, "seed=1", "seed=2", 1),
 		"sigma": strings.Replace(small, "0.25, 0.5", "0.25, 0.6", 1),
-	} {
-		if other := load(t, rt, zoo(t, t.TempDir(), text)); other.ID == first.ID {
-			t.Errorf("%s: the same run", name)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if other := load(t, rt, zoo(t, t.TempDir(), text)); other.ID == first.ID {
+				t.Errorf("%s: the same run", name)
+			}
+		})
 	}
 }
 

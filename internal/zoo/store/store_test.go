@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zoo/matrix"
 	"ucan/internal/zootest"
 )
@@ -21,10 +22,10 @@ var server zootest.Shared
 func TestMain(m *testing.M) { os.Exit(server.Main(m)) }
 
 func backends(t *testing.T, f func(t *testing.T, name Name)) {
-	for backend, url := range map[string]func(*testing.T) string{
+	for backend, url := range subtest.Rows(map[string]func(*testing.T) string{
 		"sqlite":   func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "a folder", "50%?#.db") },
 		"postgres": func(t *testing.T) string { return server.Database(t) },
-	} {
+	}) {
 		t.Run(backend, func(t *testing.T) {
 			name, err := ParseName(url(t))
 			if err != nil {
@@ -241,16 +242,18 @@ func TestFaults(t *testing.T) {
 
 func TestParseName(t *testing.T) {
 	t.Setenv("XDG_DATA_HOME", "/data")
-	for text, want := range map[string]string{
+	for text, want := range subtest.Rows(map[string]string{
 		"":                         "sqlite:/data/ucan/zoo.db",
 		"sqlite:/x/y.db":           "sqlite:/x/y.db",
 		"/x/y.db":                  "sqlite:/x/y.db",
 		"postgres://u:p@h:5432/db": "postgres://u:xxxxx@h:5432/db",
 		"postgresql://h/db?password=p&sslmode=disable": "postgresql://h/db",
-	} {
-		if got, err := ParseName(text); err != nil || got.String() != want {
-			t.Errorf("%q: %s, %v", text, got, err)
-		}
+	}) {
+		t.Run(text, func(t *testing.T) {
+			if got, err := ParseName(text); err != nil || got.String() != want {
+				t.Errorf("%q: %s, %v", text, got, err)
+			}
+		})
 	}
 	for _, text := range []string{"sqlite:", "sqlite:/x/", "sqlite::memory:", "redis://x"} {
 		if got, err := ParseName(text); !errors.Is(err, ErrName) {

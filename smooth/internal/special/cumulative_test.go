@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestCumulative(t *testing.T) {
@@ -43,7 +44,7 @@ func TestCumulativeIsBounded(t *testing.T) {
 			t.Errorf("noise %v: %v ± %v, want %v", noise, got, residual, want)
 		}
 	}
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		f            func(float64) float64
 		lo, hi, step float64
 	}{
@@ -53,9 +54,11 @@ func TestCumulativeIsBounded(t *testing.T) {
 		"wide":      {math.Exp, 0, 1, 1e-9},
 		"unbounded": {math.Exp, math.Inf(-1), 1, 1},
 		"empty":     {math.Exp, 1, 1, 1},
-	} {
-		if _, err := NewCumulative(c.f, c.lo, c.hi, c.step, 1e-14); !errors.Is(err, ErrQuadrature) {
-			t.Errorf("%s: %v; want ErrQuadrature", name, err)
-		}
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if _, err := NewCumulative(c.f, c.lo, c.hi, c.step, 1e-14); !errors.Is(err, ErrQuadrature) {
+				t.Errorf("%s: %v; want ErrQuadrature", name, err)
+			}
+		})
 	}
 }

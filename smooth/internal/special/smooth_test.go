@@ -5,10 +5,11 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"ucan/fixtures/subtest"
 )
 
 func TestSmooth(t *testing.T) {
-	for name, c := range map[string]struct {
+	for name, c := range subtest.Rows(map[string]struct {
 		f, slope func(float64) float64
 	}{
 		"exponential": {math.Exp, math.Exp},
@@ -19,18 +20,20 @@ func TestSmooth(t *testing.T) {
 				return -2 * (x - 1) / d / d
 			},
 		},
-	} {
-		s := NewSmooth(c.f, 0.5, 1e-12)
-		for i := range 997 {
-			x := float64(i) * 5 / 997
-			value, slope, residual, ok := s.At(x)
-			if !ok || !(math.Abs(value/c.f(x)-1) <= 1e-12) || residual > 1e-12 {
-				t.Fatalf("%s at %v: %v (%v, residual %v), want %v", name, x, value, ok, residual, c.f(x))
+	}) {
+		t.Run(name, func(t *testing.T) {
+			s := NewSmooth(c.f, 0.5, 1e-12)
+			for i := range 997 {
+				x := float64(i) * 5 / 997
+				value, slope, residual, ok := s.At(x)
+				if !ok || !(math.Abs(value/c.f(x)-1) <= 1e-12) || residual > 1e-12 {
+					t.Fatalf("%s at %v: %v (%v, residual %v), want %v", name, x, value, ok, residual, c.f(x))
+				}
+				if want := c.slope(x); !(math.Abs(slope-want) <= 1e-8*(math.Abs(want)+c.f(x))) {
+					t.Fatalf("%s at %v: slope %v, want %v", name, x, slope, want)
+				}
 			}
-			if want := c.slope(x); !(math.Abs(slope-want) <= 1e-8*(math.Abs(want)+c.f(x))) {
-				t.Fatalf("%s at %v: slope %v, want %v", name, x, slope, want)
-			}
-		}
+		})
 	}
 }
 
