@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 	"ucan/runtime/processor"
 )
@@ -267,7 +268,7 @@ func readSetting(file string) (Setting, bool) {
 }
 
 // writeSetting writes the file whole or not at all.
-func writeSetting(file string, s Setting) (err error) {
+func writeSetting(file string, s Setting) error {
 	if file == "" {
 		return nil
 	}
@@ -278,23 +279,5 @@ func writeSetting(file string, s Setting) (err error) {
 	if err = os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return err
 	}
-	f, err := files.CreateTemp(file)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name()) // what is left of a failed write
-		}
-	}()
-	if _, err := f.Write(append(b, '\n')); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Sync(); err != nil {
-		return errors.Join(err, f.Close())
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), file)
+	return atomicfile.WriteBytes(file, append(b, '\n'))
 }

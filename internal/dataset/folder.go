@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -123,7 +124,7 @@ func (w *walk) folder(ctx context.Context, at folderLink, real string) error {
 			}
 		case !isImageName(e.Name()):
 		case !st.Mode().IsRegular():
-			return formatErrorf("image %q: %w", below.name, files.CheckTarget(below.full))
+			return formatErrorf("image %q: %w", below.name, atomicfile.CheckTarget(below.full))
 		default:
 			open := func() (io.ReadCloser, error) { return files.Open(below.full) }
 			if err = w.store.add(entry{name: below.name, size: st.Size(), open: open}); err != nil {

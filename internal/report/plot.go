@@ -1,14 +1,11 @@
 package report
 
 import (
-	"bufio"
 	"bytes"
-	"errors"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,8 +20,8 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 	"gonum.org/v1/plot/vg/vgsvg"
 
+	"ucan/internal/atomicfile"
 	"ucan/internal/results"
-	"ucan/runtime/files"
 )
 
 // Series is one curve of a plot.
@@ -61,29 +58,13 @@ const maxSteps = 1500
 
 // SavePlot draws the certified-accuracy curves into a file, whose name ends in
 // .png or .svg and decides the format. It replaces the file in one step.
-func SavePlot(path string, series []Series, opt PlotOptions) (err error) {
+func SavePlot(path string, series []Series, opt PlotOptions) error {
 	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
 	if !slices.Contains(PlotFormats(), format) {
-		return fmt.Errorf("plot %q: no such format; let the name end in .%s", path, strings.Join(PlotFormats(), " or ."))
+		return fmt.Errorf("cannot plot to %q: use a name ending in .%s", path, strings.Join(PlotFormats(), " or ."))
 	}
-	if err = files.CheckTarget(path); err != nil {
-		return fmt.Errorf("plot: %w", err)
-	}
-	tmp, err := files.CreateTemp(path)
+	err := atomicfile.Write(path, func(w io.Writer) error { return WritePlot(w, format, series, opt) })
 	if err != nil {
-		return fmt.Errorf("plot: %w; check that the folder exists and can be written", err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	w := bufio.NewWriter(tmp)
-	err = errors.Join(WritePlot(w, format, series, opt), w.Flush(), tmp.Sync(), tmp.Close())
-	if err != nil {
-		return fmt.Errorf("plot %q: %w", path, err)
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
 		return fmt.Errorf("plot: %w", err)
 	}
 	return nil

@@ -143,7 +143,7 @@ func TestPlotFaults(t *testing.T) {
 		series []Series
 		want   *regexp.Regexp
 	}{
-		"format": {"x.gif", good, regexp.MustCompile(`end in \.png or \.svg`)},
+		"format": {"x.gif", good, regexp.MustCompile(`ending in \.png or \.svg`)},
 		"none":   {"x.png", nil, regexp.MustCompile("no rows")},
 		"empty":  {"x.png", []Series{{"a", nil}}, regexp.MustCompile("no rows")},
 		"mixed":  {"x.svg", []Series{{"a", mixed}}, regexp.MustCompile("several guarantees")},

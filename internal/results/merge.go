@@ -11,6 +11,7 @@ import (
 	"sort"
 	"strings"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
@@ -170,7 +171,7 @@ func writeMerged(output string, all []mergedLine, isJSON bool) error {
 	for _, l := range all {
 		b = append(b, l.text...)
 	}
-	if err := writeAtomic(output, b); err != nil {
+	if err := atomicfile.WriteBytes(output, b); err != nil {
 		return fmt.Errorf("merge into %q: %w; free some space, or write to another folder", filepath.Base(output), err)
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -109,7 +110,8 @@ func (o *output) open(open opener, old *Table) error {
 			return err
 		}
 	}
-	return files.SyncDir(filepath.Dir(o.path))
+	atomicfile.SyncDir(filepath.Dir(o.path))
+	return nil
 }
 
 // append writes whole lines and syncs them. When that fails, what was written of

@@ -5,13 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -69,46 +68,10 @@ func (r Run) Write(output string) error {
 	if err != nil {
 		return fmt.Errorf("write the run's record: %w", err)
 	}
-	if err := writeAtomic(RunPath(output), append(b, '\n')); err != nil {
+	if err := atomicfile.WriteBytes(RunPath(output), append(b, '\n')); err != nil {
 		return fmt.Errorf("write the run's record: %w", err)
 	}
 	return nil
-}
-
-// writeAtomic writes a temporary file, syncs it, renames it and syncs the folder.
-func writeAtomic(path string, b []byte) (err error) {
-	if err = files.CheckTarget(path); err != nil {
-		return err
-	}
-	tmp, err := files.CreateTemp(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, ignoreClosed(tmp.Close()), os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(b); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return err
-	}
-	return files.SyncDir(filepath.Dir(path))
-}
-
-func ignoreClosed(err error) error {
-	if errors.Is(err, os.ErrClosed) {
-		return nil
-	}
-	return err
 }
 
 // Difference is one setting that two records give differently.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"ucan/internal/atomicfile"
 	"ucan/npg"
 	"ucan/runtime/files"
 	"ucan/runtime/onnx/sidefile"
@@ -77,11 +78,11 @@ func Write(dir string, b *Bundle) error {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	for _, c := range contents {
-		if err := writeFile(dir, names[c.role], c.data); err != nil {
+		if err := atomicfile.WriteLockedBytes(filepath.Join(dir, names[c.role]), c.data); err != nil {
 			return fmt.Errorf("write bundle: %w", err)
 		}
 	}
-	if err := writeFile(dir, ManifestName, text); err != nil {
+	if err := atomicfile.WriteLockedBytes(filepath.Join(dir, ManifestName), text); err != nil {
 		return fmt.Errorf("write bundle: %w", err)
 	}
 	b.hash = digest(text)
@@ -146,42 +147,6 @@ func (b *Bundle) encodeInputs() []content {
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
-}
-
-// writeFile writes a file whole or not at all: temporary name, fsync, rename, fsync of the folder. The temporary name is
-// always the same, so that the next writer writes over what a killed one left.
-func writeFile(dir, name string, data []byte) (err error) {
-	if err = files.CheckTarget(filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	tmp, err := files.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
-	if err != nil {
-		return err
-	}
-	closed := false
-	defer func() {
-		if err != nil {
-			if !closed {
-				err = errors.Join(err, tmp.Close())
-			}
-			err = errors.Join(err, os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(data); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	closed = true
-	if err = tmp.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(tmp.Name(), filepath.Join(dir, name)); err != nil {
-		return err
-	}
-	_ = files.SyncDir(dir) // the file is there; only its survival of a power cut cannot be forced
-	return nil
 }
 
 // limits of what Read takes into memory.

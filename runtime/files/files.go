@@ -9,13 +9,14 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+
+	"ucan/internal/atomicfile"
 )
 
 var (
 	// ErrIrregular is the error, possibly wrapped, for a path that names something else
-	// than a regular file: a folder, a named pipe, a device or a socket.
-	ErrIrregular = errors.New("not a regular file")
+	// than a regular file.
+	ErrIrregular = atomicfile.ErrIrregular
 	// ErrTooLarge is the error, possibly wrapped, for a file beyond a limit in bytes.
 	ErrTooLarge = errors.New("the file is too large")
 )
@@ -27,7 +28,7 @@ func Open(path string) (*os.File, error) { return OpenFile(path, os.O_RDONLY, 0)
 // OpenFile is os.OpenFile for regular files: what exists under the path must be one.
 func OpenFile(path string, flag int, perm fs.FileMode) (*os.File, error) {
 	// Look before opening: to open a device may already do something.
-	if err := CheckTarget(path); err != nil {
+	if err := atomicfile.CheckTarget(path); err != nil {
 		return nil, err
 	}
 	return checked(os.OpenFile(path, flag|nonblock, perm))
@@ -52,7 +53,7 @@ func OpenIn(root *os.Root, name string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = regular(name, info); err != nil {
+	if err = atomicfile.CheckRegular(name, info); err != nil {
 		return nil, err
 	}
 	return checked(root.OpenFile(name, os.O_RDONLY|nonblock, 0))
@@ -65,44 +66,12 @@ func checked(f *os.File, err error) (*os.File, error) {
 	}
 	info, err := f.Stat()
 	if err == nil {
-		err = regular(f.Name(), info)
+		err = atomicfile.CheckRegular(f.Name(), info)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
-}
-
-// CheckTarget is an error that matches [ErrIrregular] when something else than a regular
-// file lies under the path, links followed. Writers that put a finished file in the
-// path's place ask it first. A path that does not exist, or cannot be looked at, passes:
-// opening it tells more.
-func CheckTarget(path string) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil //nolint:nilerr // see above
-	}
-	return regular(path, info)
-}
-
-// regular says what a path is instead of a regular file.
-func regular(path string, info fs.FileInfo) error {
-	mode := info.Mode()
-	if mode.IsRegular() {
-		return nil
-	}
-	what := "something"
-	switch {
-	case mode.IsDir():
-		what = "a folder"
-	case mode&fs.ModeNamedPipe != 0:
-		what = "a pipe"
-	case mode&fs.ModeSocket != 0:
-		what = "a socket"
-	case mode&fs.ModeDevice != 0:
-		what = "a device"
-	}
-	return &fs.PathError{Op: "open", Path: path, Err: fmt.Errorf("it is %s, %w; name a file", what, ErrIrregular)}
 }
 
 // Read reads a regular file of at most limit bytes. Errors are those of [Open], or match
@@ -132,14 +101,4 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
 	return b, err
-}
-
-// SyncDir makes a new name in a folder durable, where the system can.
-func SyncDir(dir string) error {
-	d, err := os.Open(filepath.Clean(dir))
-	if err != nil {
-		return err
-	}
-	_ = d.Sync() // some systems cannot sync a folder; the file itself is synced anyway
-	return d.Close()
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -59,7 +60,7 @@ func TestOnlyRegularFilesAreOpened(t *testing.T) {
 				t.Errorf("OpenRoot(%s) took it for a folder", path)
 			}
 		}
-		if err := files.CheckTarget(path); !errors.Is(err, files.ErrIrregular) {
+		if err := atomicfile.CheckTarget(path); !errors.Is(err, files.ErrIrregular) {
 			t.Errorf("CheckTarget(%s): %v", path, err)
 		}
 	}
@@ -106,7 +107,7 @@ func TestReadLimits(t *testing.T) {
 	if _, err := files.Read(path+"-absent", 4); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("an absent file: %v", err)
 	}
-	if err := files.CheckTarget(path + "-absent"); err != nil {
+	if err := atomicfile.CheckTarget(path + "-absent"); err != nil {
 		t.Errorf("an absent target: %v", err)
 	}
 }

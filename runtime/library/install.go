@@ -14,6 +14,7 @@ import (
 
 	"github.com/gofrs/flock"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -178,7 +179,7 @@ func installFile(o Options, cache, file, origin string) (_ Library, err error) {
 	if p, ok := pinnedFile(filepath.Base(file)); ok && p.SHA256 != sum {
 		return Library{}, fmt.Errorf("install onnxruntime: %w; fetch it again", verify(file, p))
 	}
-	tmp, err := files.MakeFolder(cache, ".install-", 0o755) // never for all to write, whatever the umask
+	tmp, err := atomicfile.MakeFolder(cache, ".install-", 0o755) // never for all to write, whatever the umask
 	if err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"slices"
 	"strings"
 
-	"ucan/runtime/files"
+	"ucan/internal/atomicfile"
 )
 
 // Plugins are execution providers in libraries of their own, with a release cycle of
@@ -147,7 +147,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 	}
 	file := in.From
 	if file == "" {
-		tmp, terr := files.MakeFolder(cache, ".download-", 0o700)
+		tmp, terr := atomicfile.MakeFolder(cache, ".download-", 0o700)
 		if terr != nil {
 			return "", fail(terr)
 		}
@@ -163,7 +163,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 	if err = verify(file, p); err != nil {
 		return "", fail(err)
 	}
-	tmp, err := files.MakeFolder(cache, ".install-", 0o755)
+	tmp, err := atomicfile.MakeFolder(cache, ".install-", 0o755)
 	if err != nil {
 		return "", fail(err)
 	}

@@ -5,13 +5,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/onnx/sidefile"
 )
@@ -203,7 +203,7 @@ func eachTensor(g *onnxpb.GraphProto, f func(*onnxpb.TensorProto) (*onnxpb.Tenso
 func (m *Model) WriteExternal(path string, threshold int) error {
 	p := cloneSharing(m.p)
 	name := filepath.Base(path) + ".data"
-	var parts []externalPart
+	var parts [][]byte
 	offset := int64(0)
 	for i, t := range p.Graph.Initializer {
 		if len(t.RawData) < threshold || len(t.RawData) == 0 || IsExternal(t) {
@@ -217,26 +217,27 @@ func (m *Model) WriteExternal(path string, threshold int) error {
 			{Key: proto.String("length"), Value: proto.String(strconv.Itoa(len(t.RawData)))},
 		}
 		p.Graph.Initializer[i] = u
-		parts = append(parts, externalPart{offset, t.RawData})
+		parts = append(parts, t.RawData)
 		offset = (offset + int64(len(t.RawData)) + 4095) &^ 4095
 	}
 	if len(parts) > 0 {
-		err := writeAtomic(path+".data", func(f *os.File) error {
+		err := atomicfile.Write(path+".data", func(w io.Writer) error {
+			at := 0
 			for _, part := range parts {
-				if _, err := f.WriteAt(part.data, part.offset); err != nil {
-					return fmt.Errorf("write %q: %w", f.Name(), err)
+				padding := -at & 4095 // to the offset above
+				if _, err := w.Write(make([]byte, padding)); err != nil {
+					return err
 				}
+				if _, err := w.Write(part); err != nil {
+					return err
+				}
+				at += padding + len(part)
 			}
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("onnx: write external data %q: %w", path+".data", err)
+			return fmt.Errorf("onnx: write external data: %w", err)
 		}
 	}
 	return (&Model{p: p}).Write(path)
-}
-
-type externalPart struct {
-	offset int64
-	data   []byte
 }

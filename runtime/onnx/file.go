@@ -1,12 +1,11 @@
 package onnx
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 )
 
@@ -62,47 +61,5 @@ func (m *Model) Write(path string) error {
 	if err != nil {
 		return fmt.Errorf("write model %q: %w", path, err)
 	}
-	err = writeAtomic(path, func(f *os.File) error {
-		_, werr := f.Write(b)
-		return werr
-	})
-	if err != nil {
-		return fmt.Errorf("write model %q: %w", path, err)
-	}
-	return nil
-}
-
-// writeAtomic lets fill write a temporary file beside path, then puts it in
-// path's place.
-func writeAtomic(path string, fill func(*os.File) error) (err error) {
-	if err = files.CheckTarget(path); err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	f, err := files.CreateTemp(path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = f.Close() // a second Close is harmless
-			err = errors.Join(err, os.Remove(f.Name()))
-		}
-	}()
-	if err = fill(f); err != nil {
-		return err
-	}
-	if err = f.Sync(); err != nil {
-		return err
-	}
-	if err = f.Close(); err != nil {
-		return err
-	}
-	if err = os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	// The rename itself is durable once the folder is. Some file systems
-	// cannot sync a folder; the file is complete there all the same.
-	_ = files.SyncDir(dir)
-	return nil
+	return atomicfile.WriteBytes(path, b)
 }

@@ -2,7 +2,6 @@ package certificate
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -15,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"ucan/internal/atomicfile"
 )
 
 // Loader gives the values of fields that lie outside a certificate.
@@ -61,36 +62,14 @@ func (d *Folder) Save(c *Certificate) error {
 	return nil
 }
 
-func (d *Folder) saveField(f *Field, shape []int) (err error) {
+func (d *Folder) saveField(f *Field, shape []int) error {
 	path := filepath.Join(d.path, f.File)
 	if _, serr := os.Lstat(path); serr == nil {
 		return nil
 	} else if !errors.Is(serr, fs.ErrNotExist) {
 		return serr
 	}
-	// For all to read, as far as the umask allows; os.CreateTemp's files are not.
-	tmp, err := os.OpenFile(filepath.Join(d.path, ".field-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666) //nolint:forbidigo // a new file
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tmp.Close(), os.Remove(tmp.Name()))
-		}
-	}()
-	if _, err = tmp.Write(EncodeNpy(f.Values, shape)); err != nil {
-		return err
-	}
-	if err = tmp.Sync(); err != nil {
-		return err
-	}
-	if err = tmp.Close(); err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	if err = os.Rename(tmp.Name(), path); err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return nil
+	return atomicfile.WriteBytes(path, EncodeNpy(f.Values, shape))
 }
 
 // Load implements Loader. It reads only regular files of the folder itself.

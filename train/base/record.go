@@ -12,13 +12,13 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"ucan/internal/atomicfile"
 	"ucan/models"
 	"ucan/npg/bundle"
 	"ucan/runtime/files"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/sidefile"
 	"ucan/train"
-	"ucan/train/checkpoint"
 )
 
 // Names of the files of a bundle.
@@ -99,7 +99,7 @@ func (r Record) Write(dir string) error {
 		b, err = yaml.Marshal(r)
 	}
 	if err == nil {
-		err = checkpoint.WriteFile(filepath.Join(dir, RecordFile), b)
+		err = atomicfile.WriteLockedBytes(filepath.Join(dir, RecordFile), b)
 	}
 	if err != nil {
 		return fmt.Errorf("write the bundle's record: %w", err)
@@ -154,7 +154,7 @@ func (o *Objective) WriteModel(dir string) (string, error) {
 func writeModel(m *onnx.Model, dir string) (string, error) {
 	b, err := m.Marshal()
 	if err == nil {
-		err = checkpoint.WriteFile(filepath.Join(dir, ModelFile), b)
+		err = atomicfile.WriteLockedBytes(filepath.Join(dir, ModelFile), b)
 	}
 	if err != nil {
 		return "", fmt.Errorf("write %s: %w", ModelFile, err)
@@ -194,7 +194,7 @@ func Exists(dir string) (bool, error) {
 func WriteDeclaration(dir string, d models.Declaration) error {
 	b, err := yaml.Marshal(d)
 	if err == nil {
-		err = checkpoint.WriteFile(filepath.Join(dir, "model.yaml"), b)
+		err = atomicfile.WriteLockedBytes(filepath.Join(dir, "model.yaml"), b)
 	}
 	if err != nil {
 		return fmt.Errorf("write the model's declaration: %w", err)

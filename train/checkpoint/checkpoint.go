@@ -20,6 +20,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"ucan/internal/atomicfile"
 	"ucan/runtime/files"
 	"ucan/train/optim"
 )
@@ -92,7 +93,7 @@ func Write(path string, run any, tensors []optim.Tensor) error {
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	err = WriteAtomic(path, func(w io.Writer) error {
+	err = atomicfile.WriteLocked(path, func(w io.Writer) error {
 		sum := sha256.New()
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
 		if fault := writeParts(out, text, tensors); fault != nil {
@@ -246,7 +247,8 @@ func Save(dir string, run any, tensors []optim.Tensor) error {
 	if err = os.Rename(fresh, filepath.Join(dir, latest)); err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
-	return files.SyncDir(dir)
+	atomicfile.SyncDir(dir)
+	return nil
 }
 
 // Load returns the newest whole checkpoint of a folder; nil when there is none, as before the first. damaged holds what

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/subtest"
+	"ucan/internal/atomicfile"
 	"ucan/train/checkpoint"
 	"ucan/train/optim"
 )
@@ -175,13 +176,13 @@ func TestLock(t *testing.T) {
 // TestAFailedWriteLeavesTheOld file as it was.
 func TestAFailedWriteLeavesTheOld(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
-	if err := checkpoint.WriteFile(path, []byte("old")); err != nil {
+	if err := atomicfile.WriteLockedBytes(path, []byte("old")); err != nil {
 		t.Fatal(err)
 	}
 	if err := checkpoint.Write(path, func() {}, nil); err == nil {
 		t.Error("a header that JSON cannot hold was written")
 	}
-	if err := checkpoint.WriteFile(filepath.Join(path, "below"), nil); err == nil {
+	if err := atomicfile.WriteLockedBytes(filepath.Join(path, "below"), nil); err == nil {
 		t.Error("a file below a file was written")
 	}
 	if b, err := os.ReadFile(path); string(b) != "old" || err != nil {

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	"ucan/internal/atomicfile"
 	"ucan/models"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
@@ -107,7 +108,7 @@ func Run(ctx context.Context, rt *runtime.Runtime, model *models.Model, set *dat
 	if r.settings, err = r.digest(); err != nil {
 		return Result{}, err
 	}
-	if err = checkpoint.WriteFile(filepath.Join(folder, seedFile), []byte(strconv.FormatUint(c.Field.Seed, 10)+"\n")); err != nil {
+	if err = atomicfile.WriteLockedBytes(filepath.Join(folder, seedFile), []byte(strconv.FormatUint(c.Field.Seed, 10)+"\n")); err != nil {
 		return Result{}, err
 	}
 	fields, results, err := r.fields(ctx)
@@ -242,7 +243,7 @@ func (r *run) field(ctx context.Context, x []float32, id [32]byte) (perinput.Res
 	if text, err = json.Marshal(kept{r.settings, result, r.config.Processor}); err != nil {
 		return perinput.Result{}, err
 	}
-	return result, checkpoint.WriteFile(path, text)
+	return result, atomicfile.WriteLockedBytes(path, text)
 }
 
 // conclude examines the fields and writes the bundle.

@@ -97,7 +97,7 @@ func (c *Cache) fill(ctx context.Context, e entry, item Item, depot Depot) (err 
 	if _, statErr := os.Stat(filepath.Join(e.folder, doneFile)); statErr == nil {
 		return nil
 	}
-	tmp, err := files.MakeFolder(c.dir, "tmp-", 0o777)
+	tmp, err := atomicfile.MakeFolder(c.dir, "tmp-", 0o777)
 	if err != nil {
 		return fmt.Errorf("fetch into the cache: %w", err)
 	}
@@ -120,7 +120,7 @@ func (c *Cache) fill(ctx context.Context, e entry, item Item, depot Depot) (err 
 	if err := os.Rename(tmp, e.folder); err != nil {
 		return fmt.Errorf("fetch into the cache: %w", err)
 	}
-	atomicfile.SyncFolder(c.dir)
+	atomicfile.SyncDir(c.dir)
 	return nil
 }
 

@@ -1,6 +1,6 @@
 //go:build unix
 
-package files_test
+package atomicfile
 
 import (
 	"io/fs"
@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
-
-	"ucan/runtime/files"
 )
 
 // New files get what the umask leaves; a file that is replaced keeps its permissions.
@@ -40,11 +38,11 @@ func TestPermissionsObeyTheUmask(t *testing.T) {
 			}
 		}
 		syscall.Umask(c.umask)
-		f, err := files.CreateTemp(path)
+		f, err := createTemp(path)
 		if err != nil {
 			t.Fatal(err)
 		}
-		folder, err := files.MakeFolder(dir, ".f-", 0o777)
+		folder, err := MakeFolder(dir, ".f-", 0o777)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +57,7 @@ func TestPermissionsObeyTheUmask(t *testing.T) {
 			t.Errorf("made %q", f.Name())
 		}
 	}
-	if _, err := files.CreateTemp(filepath.Join(t.TempDir(), "none", "a")); err == nil {
+	if _, err := createTemp(filepath.Join(t.TempDir(), "none", "a")); err == nil {
 		t.Error("a file in no folder")
 	}
 }
