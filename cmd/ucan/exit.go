@@ -3,9 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
+	"ucan/internal/fault"
 	"ucan/internal/plain"
 	"ucan/internal/redact"
 	"ucan/internal/workbench"
@@ -30,58 +30,34 @@ const exitCodesHelp = `Exit codes:
   4    a check found a false, altered or violated certificate
   130  interrupted; resume with --resume`
 
-// usageError is a fault of the command line or the configuration: exit 2.
-type usageError struct{ err error }
+// usage marks err as a fault of usage, exit 2; nil stays nil.
+func usage(err error) error { return fault.Mark(fault.Wrong, err) }
 
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
+func usagef(format string, args ...any) error { return fault.Wrongf(format, args...) }
 
-// usage marks err as a fault of usage; nil stays nil.
-func usage(err error) error {
-	if err == nil {
-		return nil
-	}
-	return usageError{err}
-}
+// refusef makes an error that says that going on would be unsound or pointless: exit 3.
+func refusef(format string, args ...any) error { return fault.Refusedf(format, args...) }
 
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// refusedError says that going on would be unsound or pointless: exit 3.
-type refusedError struct{ err error }
-
-func (e refusedError) Error() string { return e.err.Error() }
-func (e refusedError) Unwrap() error { return e.err }
-
-func refusef(format string, args ...any) error { return refusedError{fmt.Errorf(format, args...)} }
-
-// checkError says that a check found something false: exit 4.
-type checkError struct{ err error }
-
-func (e checkError) Error() string { return e.err.Error() }
-func (e checkError) Unwrap() error { return e.err }
-
-func checkf(format string, args ...any) error { return checkError{fmt.Errorf(format, args...)} }
+// checkf makes an error that says that a check found something false: exit 4.
+func checkf(format string, args ...any) error { return fault.Falsef(format, args...) }
 
 // exitCode maps the outcome of run to the process's exit code. A cancelled ctx means that the user interrupted the
 // run, whatever error that surfaced as.
 func exitCode(ctx context.Context, err error) int {
 	var (
-		bad     usageError
 		option  *workbench.OptionError
-		refused refusedError
 		refusal *models.Refusal
-		check   checkError
 	)
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &bad), errors.As(err, &option):
+	case fault.Is(err, fault.Wrong), errors.As(err, &option):
 		return exitUsage
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		return exitInterrupted
-	case errors.As(err, &check):
+	case fault.Is(err, fault.False):
 		return exitCheck
-	case errors.As(err, &refused), errors.As(err, &refusal):
+	case fault.Is(err, fault.Refused), errors.As(err, &refusal):
 		return exitRefused
 	default:
 		return exitFailed

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/fault"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -146,7 +147,7 @@ func differentiate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opti
 	}
 	g, err := autodiff.Differentiate(ctx, autodiff.OnRuntime(rt), m, options)
 	if errors.Is(err, autodiff.ErrNotDifferentiable) {
-		return nil, refusedError{err}
+		return nil, fault.Mark(fault.Refused, err)
 	}
 	return g, err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/fault"
 	"ucan/internal/pipeline"
 	"ucan/internal/workbench"
 	"ucan/models"
@@ -230,7 +231,7 @@ func (t *baseTraining) initial(ctx context.Context) (*base.Net, map[string]any, 
 	}
 	net, err := base.FromModel(m)
 	if errors.Is(err, autodiff.ErrNotDifferentiable) {
-		return nil, nil, refusedError{err}
+		return nil, nil, fault.Mark(fault.Refused, err)
 	}
 	description := map[string]any{"init": m.SHA256(), "classes": m.Classes()}
 	if err == nil && t.batchNorm {
@@ -279,7 +280,7 @@ func (t *baseTraining) run(ctx context.Context) error {
 	objective, err := base.New(ctx, t.rt, net, t.objectiveConfig())
 	switch {
 	case errors.Is(err, autodiff.ErrNotDifferentiable):
-		return refusedError{err}
+		return fault.Mark(fault.Refused, err)
 	case errors.Is(err, optim.ErrConfig):
 		return usage(err)
 	case err != nil:

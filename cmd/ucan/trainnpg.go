@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
@@ -289,7 +290,7 @@ func trainError(err error) error {
 	case errors.Is(err, fit.ErrConfig), errors.Is(err, optim.ErrConfig), errors.Is(err, train.ErrMismatch):
 		return usage(err)
 	case errors.Is(err, autodiff.ErrNotDifferentiable):
-		return refusedError{err}
+		return fault.Mark(fault.Refused, err)
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ucan/internal/fault"
 	"ucan/internal/progress"
 	"ucan/models"
 	"ucan/npg"
@@ -67,7 +68,7 @@ func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime,
 	case errors.Is(err, perinput.ErrConfig):
 		return usage(err)
 	case errors.Is(err, autodiff.ErrNotDifferentiable):
-		return refusedError{err}
+		return fault.Mark(fault.Refused, err)
 	case err != nil:
 		return err
 	}
