@@ -16,7 +16,7 @@ func TestZooBesideAnEndlessModel(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "endless.onnx"), runtimetest.Endless(t, runtimetest.Nonzero), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	rows := npy("(6, 4)", 24)
+	rows := zeroArray("(6, 4)", 24)
 	rows[len(rows)-2], rows[len(rows)-1] = 0x80, 0x3f // a 1 in the last row
 	if err := os.WriteFile(filepath.Join(dir, "rows.npy"), rows, 0o644); err != nil {
 		t.Fatal(err)

@@ -119,16 +119,16 @@ func (w *armoury) models() {
 }
 
 func (w *armoury) arrays() {
-	good := npy("(4, 1, 28, 28)", 4*784)
+	good := zeroArray("(4, 1, 28, 28)", 4*784)
 	for i := range 40 {
 		w.predict(fmt.Sprintf("damaged array %d", i), "npy:", "x.npy", w.damaged(good[:200]))
 	}
 	for _, shape := range []string{"(4611686018427387904, 4)", "(-1, 784)", "(99999999999999999999, 2)", "(0, 784)", "()", "(1, 268435457)", "(4,,4)", "(" + strings.Repeat("1, ", 5000) + ")", "(٣, 784)"} {
-		w.predict("shape "+shape[:min(len(shape), 24)], "npy:", "x.npy", npy(shape, 784))
+		w.predict("shape "+shape[:min(len(shape), 24)], "npy:", "x.npy", zeroArray(shape, 784))
 	}
 	header := "\x93NUMPY\x02\x00\xff\xff\xff\xff{'descr': '<f4', "
 	w.predict("a header of 4 GiB", "npy:", "x.npy", []byte(header))
-	w.read("a sparse array", "npy:"+w.sparse("x.npy", npy("(1, 268435456)", 0), 128+1<<30))
+	w.read("a sparse array", "npy:"+w.sparse("x.npy", zeroArray("(1, 268435456)", 0), 128+1<<30))
 	idx := func(dims ...uint32) []byte {
 		b := []byte{0, 0, 8, byte(len(dims))}
 		for _, d := range dims {
@@ -198,7 +198,7 @@ func (w *armoury) archives() {
 	w.predict("one name twice", "zip:", "a.zip", build([]string{"a/1.png", "a/1.png"}, picture))
 	w.predict("names outside", "zip:", "a.zip", build([]string{"../../../etc/1.png", "/2.png", "c:\\3.png"}, picture))
 	w.predict("an image of 300 MB", "zip:", "a.zip", build([]string{"a/1.png"}, make([]byte, 300<<20)))
-	w.predict("an array that inflates", "npz:", "a.npz", build([]string{"x.npy", "y.npy"}, append(npy("(99, 784)", 99*784), make([]byte, 64<<20)...)))
+	w.predict("an array that inflates", "npz:", "a.npz", build([]string{"x.npy", "y.npy"}, append(zeroArray("(99, 784)", 99*784), make([]byte, 64<<20)...)))
 	w.predict("not an archive", "npz:", "a.npz", picture)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)

@@ -224,7 +224,7 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 		"empty model":     {exitFailed, certify(write("empty.onnx", nil), "digits")},
 		"missing data":    {exitUsage, certify(model, "mnist:"+filepath.Join(dir, "none"))},
 		"missing library": {exitFailed, append(certify(model, "digits"), "--library", filepath.Join(dir, "none.so"))},
-		"wrong size":      {exitRefused, certify(model, "npy:"+write("wide.npy", npy("(5, 1, 32, 32)", 5*32*32)))},
+		"wrong size":      {exitRefused, certify(model, "npy:"+write("wide.npy", zeroArray("(5, 1, 32, 32)", 5*32*32)))},
 	}) {
 		t.Run(name, func(t *testing.T) {
 			got := ucan(t, c.args...)
@@ -238,8 +238,8 @@ func TestFilesThatCannotBeUsed(t *testing.T) {
 	}
 }
 
-// npy writes a float32 array of zeros.
-func npy(shape string, values int) []byte {
+// zeroArray is a .npy file of float32 zeros.
+func zeroArray(shape string, values int) []byte {
 	header := "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }"
 	header += strings.Repeat(" ", 63-(10+len(header))%64) + "\n"
 	out := append([]byte("\x93NUMPY\x01\x00"), byte(len(header)), byte(len(header)>>8))

@@ -13,11 +13,11 @@ import (
 	"ucan/fixtures/digits"
 	"ucan/fixtures/shared"
 	"ucan/fixtures/subtest"
+	"ucan/internal/npy"
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/smooth"
-	"ucan/smooth/certificate"
 )
 
 // checked runs npg check and returns its JSON document.
@@ -114,7 +114,7 @@ func TestNPGShowOfFieldsByInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := certificate.DecodeNpy(data, len(sigma)); err != nil || !slices.Equal(got, sigma) {
+	if got, err := npy.Decode(data, len(sigma)); err != nil || !slices.Equal(got, sigma) {
 		t.Errorf("the field drawn is not the one stored: %v", err)
 	}
 	refused := want(t, exitFailed, "npg", "show", folder, "--data", "digits", "--max", "2", "--out", filepath.Join(dir, "two"))

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"ucan/internal/npy"
 	"ucan/runtime/onnx"
-	"ucan/smooth/certificate"
 	"ucan/smooth/stream"
 )
 
@@ -59,7 +59,7 @@ func smallWorld(t *testing.T) (model, data string) {
 	}
 	const count = 48
 	images, labels := filepath.Join(dir, "x.npy"), filepath.Join(dir, "y.npy")
-	if err := os.WriteFile(images, certificate.EncodeNpy(normal(count*64, 1), []int{count, 1, 8, 8}), 0o600); err != nil {
+	if err := os.WriteFile(images, npy.Encode(normal(count*64, 1), []int{count, 1, 8, 8}), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var y bytes.Buffer

@@ -4,12 +4,12 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 
@@ -65,21 +65,6 @@ func TestContainersAgree(t *testing.T) {
 	s := mustOpen(t, "npy:testdata/v2.npy?shape=1x3x2", Options{})
 	if item, err := s.At(context.Background(), 4); err != nil || item.Label != -1 || !slices.Equal(item.Shape, []int{1, 3, 2}) {
 		t.Errorf("reshaped, no labels: %v, label %d, shape %v", err, item.Label, item.Shape)
-	}
-}
-
-func TestHalf(t *testing.T) {
-	// IEEE 754 binary16: smallest subnormal, largest subnormal, smallest normal, 1, 1+2⁻¹⁰, largest, −2.
-	for bits, want := range map[uint16]float64{
-		0x0001: 0x1p-24, 0x03ff: 1023 * 0x1p-24, 0x0400: 0x1p-14, 0x3c00: 1, 0x3c01: 1 + 0x1p-10, 0x7bff: 65504, 0xc000: -2,
-		0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
-	} {
-		if got := halfToFloat(bits); got != want {
-			t.Errorf("%04x: %v, want %v", bits, got, want)
-		}
-	}
-	if !math.IsNaN(halfToFloat(0x7e00)) {
-		t.Error("7e00 is a NaN")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"testing"
+
 	"ucan/fixtures/shared"
 )
 

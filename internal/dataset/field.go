@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"ucan/internal/npy"
 )
 
 // ReadField reads one .npy array of floating-point values, such as a noise field, with its shape. Errors match
@@ -15,21 +17,21 @@ func ReadField(ctx context.Context, path string) (values []float32, shape []int,
 		return nil, nil, fmt.Errorf("read field: %w", err)
 	}
 	defer func() { err = errors.Join(err, b.close()) }()
-	a, err := parseNPY(b)
+	a, err := openArray(b)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read field: %w", err)
 	}
-	if a.kind != 'f' {
+	if a.Kind != npy.Float {
 		return nil, nil, formatErrorf("read field: it holds integers; save floating-point values")
 	}
 	count := int64(1)
-	for _, n := range a.dims {
+	for _, n := range a.Shape {
 		count *= int64(n)
 	}
 	if count > maxItemValues {
 		return nil, nil, formatErrorf("read field: it holds %d values, more than any input has", count)
 	}
-	wide, err := a.values(0, count)
+	wide, err := a.Values(0, count)
 	if err != nil {
 		return nil, nil, fmt.Errorf("read field: %w", err)
 	}
@@ -37,5 +39,5 @@ func ReadField(ctx context.Context, path string) (values []float32, shape []int,
 	for i, v := range wide {
 		values[i] = float32(v)
 	}
-	return values, slices.Clone(a.dims), nil
+	return values, slices.Clone(a.Shape), nil
 }

@@ -7,7 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/subtest"
+	"ucan/internal/npy"
 )
 
 func TestParseSpec(t *testing.T) {
@@ -153,18 +155,18 @@ func FuzzNPY(f *testing.F) {
 	}
 	labels := mustRead(f, "testdata/labels.npy")
 	f.Fuzz(func(t *testing.T, b []byte) {
-		x, err := parseNPY(memoryBlob(b))
+		x, err := openArray(memoryBlob(b))
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
 				t.Errorf("%v is not ErrFormat", err)
 			}
 			return
 		}
-		y, err := parseNPY(memoryBlob(labels))
+		y, err := openArray(memoryBlob(labels))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, labelled := range []*npyArray{nil, &y, &x} {
+		for _, labelled := range []*npy.Array{nil, y, x} {
 			s := &arrayStore{}
 			if info, err := s.settle(Spec{Kind: "npy", Params: map[string]string{"scale": "1/255"}}, x, labelled); err == nil {
 				checkAll(t, s, info)

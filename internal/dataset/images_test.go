@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/shared"
 	"ucan/fixtures/subtest"
 )

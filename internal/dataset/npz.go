@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"ucan/internal/npy"
 )
 
 // inputKeys and labelKeys are the names looked for in a .npz, in order.
@@ -66,7 +68,7 @@ func (s *arrayStore) fromNPZ(ctx context.Context, spec Spec, b *blob) (Info, err
 	if err != nil {
 		return Info{}, fmt.Errorf("array %q: %w", yKey, err)
 	}
-	return s.settle(spec, x, &y)
+	return s.settle(spec, x, y)
 }
 
 // findKey chooses an array by the given name or by the usual ones.
@@ -87,23 +89,23 @@ func findKey(keys []string, given, option string, usual []string) (string, error
 }
 
 // member opens one array: in place when it is stored, else inflated.
-func (s *arrayStore) member(ctx context.Context, b *blob, f *zip.File) (npyArray, error) {
+func (s *arrayStore) member(ctx context.Context, b *blob, f *zip.File) (*npy.Array, error) {
 	if f.Method == zip.Store {
 		at, err := f.DataOffset()
 		if err != nil {
-			return npyArray{}, formatErrorf("%w; the file is damaged", err)
+			return nil, formatErrorf("%w; the file is damaged", err)
 		}
 		size := int64(min(f.UncompressedSize64, uint64(max(b.size-at, 0))))
-		return parseNPY(&blob{ReaderAt: b.section(at, size), size: size, close: func() error { return nil }})
+		return openArray(&blob{ReaderAt: b.section(at, size), size: size, close: func() error { return nil }})
 	}
 	r, err := f.Open()
 	if err != nil {
-		return npyArray{}, formatErrorf("%w; the file is damaged", err)
+		return nil, formatErrorf("%w; the file is damaged", err)
 	}
 	inner, err := spill(ctx, r, int64(min(f.CompressedSize64, inflateLimit)))
 	if err = errors.Join(err, r.Close()); err != nil {
-		return npyArray{}, err
+		return nil, err
 	}
 	s.blobs = append(s.blobs, inner)
-	return parseNPY(inner)
+	return openArray(inner)
 }

@@ -4,6 +4,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"ucan/internal/npy"
 )
 
 // ratio is the factor of ?scale=, kept as num/den so that 1/255 divides by 255
@@ -65,7 +67,7 @@ func reshape(spec Spec, have []int) ([]int, error) {
 	product := 1
 	for part := range strings.SplitSeq(strings.ToLower(text), "x") {
 		d, err := strconv.Atoi(part)
-		if err != nil || d < 1 || d > maxItemValues || len(want) == maxDims || product > maxItemValues/d {
+		if err != nil || d < 1 || d > maxItemValues || len(want) == npy.MaxDims || product > maxItemValues/d {
 			return nil, specErrorf("option shape=%s: want positive numbers with x between, such as 1x28x28", text)
 		}
 		want = append(want, d)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 

@@ -14,9 +14,9 @@ import (
 	"testing"
 
 	"ucan/fixtures/digits"
+	"ucan/internal/npy"
 	"ucan/npg"
 	"ucan/smooth/basis"
-	"ucan/smooth/certificate"
 	"ucan/smooth/stream"
 )
 
@@ -191,7 +191,7 @@ func TestGalleryFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	values, err := certificate.DecodeNpy(data, digits.Pixels)
+	values, err := npy.Decode(data, digits.Pixels)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,8 +12,8 @@ import (
 	"strconv"
 
 	"ucan/internal/atomicfile"
+	"ucan/internal/npy"
 	"ucan/npg"
-	"ucan/smooth/certificate"
 )
 
 // Specimen is an input with its noise parameters.
@@ -147,7 +147,7 @@ func (g Gallery) saveFields(dir string, s Specimen) (Figures, error) {
 }
 
 func (g Gallery) saveField(path string, values []float32) error {
-	return atomicfile.WriteBytes(path, certificate.EncodeNpy(values, g.Shape))
+	return atomicfile.WriteBytes(path, npy.Encode(values, g.Shape))
 }
 
 // sigmaOf returns the scale field, ones where the generator leaves it out.

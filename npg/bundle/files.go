@@ -12,10 +12,10 @@ import (
 	"strings"
 
 	"ucan/internal/atomicfile"
+	"ucan/internal/npy"
 	"ucan/npg"
 	"ucan/runtime/files"
 	"ucan/runtime/onnx/sidefile"
-	"ucan/smooth/certificate"
 )
 
 // ErrBundle is matched by the errors of Read that say the folder is no valid bundle: absent, unfinished, altered or of an
@@ -112,10 +112,10 @@ func (b *Bundle) encode() ([]content, error) {
 		}
 	}
 	if b.Mu != nil {
-		out = append(out, content{roleMuField, certificate.EncodeNpy(b.Mu, b.Shape)})
+		out = append(out, content{roleMuField, npy.Encode(b.Mu, b.Shape)})
 	}
 	if b.Sigma != nil {
-		out = append(out, content{roleSigmaField, certificate.EncodeNpy(b.Sigma, b.Shape)})
+		out = append(out, content{roleSigmaField, npy.Encode(b.Sigma, b.Shape)})
 	}
 	return append(out, b.encodeInputs()...), nil
 }
@@ -137,9 +137,9 @@ func (b *Bundle) encodeInputs() []content {
 		mus = append(mus, in.Mu...)
 	}
 	shape := append([]int{len(b.Inputs)}, b.Shape...)
-	out := []content{{roleInputs, []byte(hashes.String())}, {roleSigmaRows, certificate.EncodeNpy(sigmas, shape)}}
+	out := []content{{roleInputs, []byte(hashes.String())}, {roleSigmaRows, npy.Encode(sigmas, shape)}}
 	if anyMu {
-		out = append(out, content{roleMuRows, certificate.EncodeNpy(mus, shape)})
+		out = append(out, content{roleMuRows, npy.Encode(mus, shape)})
 	}
 	return out
 }
@@ -220,9 +220,9 @@ func (b *Bundle) decode(data map[string][]byte) error {
 		case string(Mu), string(Sigma), string(Joint), string(Base):
 			b.Graphs[Role(role)] = content
 		case roleMuField:
-			b.Mu, err = certificate.DecodeNpy(content, b.Dim())
+			b.Mu, err = npy.Decode(content, b.Dim())
 		case roleSigmaField:
-			b.Sigma, err = certificate.DecodeNpy(content, b.Dim())
+			b.Sigma, err = npy.Decode(content, b.Dim())
 		case roleInputs, roleMuRows, roleSigmaRows: // together, below
 		default:
 			err = errors.New("the role is unknown")
@@ -248,7 +248,7 @@ func (b *Bundle) decodeInputs(data map[string][]byte) error {
 		if data[role] == nil {
 			continue
 		}
-		values, err := certificate.DecodeNpy(data[role], dim*len(lines))
+		values, err := npy.Decode(data[role], dim*len(lines))
 		if err != nil {
 			return fmt.Errorf("file of role %q: %w", role, err)
 		}
