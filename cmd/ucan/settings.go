@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"ucan/internal/dataset"
+
 	"github.com/spf13/cast"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
@@ -67,7 +69,7 @@ func settings() []setting {
 		{"model.fix", "fix", "", kindStrings, nil, "constant for a second input, NAME=VALUE (repeatable)"},
 		{"model.denoiser", "denoiser", "", kindString, "", "ONNX denoiser to put in front of the model"},
 
-		{"data.source", "data", "d", kindString, "", "data, such as mnist:DIR, cifar10:FILE, folder:DIR, npy:X.npy,Y.npy or digits"},
+		{"data.source", "data", "d", kindString, "", "data: " + dataset.Usage()},
 		{"data.skip", "skip", "", kindInt, 0, "drop the first K inputs"},
 		{"data.stride", "stride", "", kindInt, 1, "then take every S-th input"},
 		{"data.max", "max", "", kindInt, 0, "keep at most N of those (0: all)"},

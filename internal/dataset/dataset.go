@@ -93,7 +93,7 @@ type Source struct {
 	closed   bool
 }
 
-// Open opens the source that spec names (see [Kinds]) and checks it as a whole.
+// Open opens the source that spec names (see [Forms]) and checks it as a whole.
 //
 // The fingerprint covers the contents of single files up to 256 MiB, samples
 // of larger ones, and the names and sizes of the files of folders and archives.
@@ -109,7 +109,11 @@ func Open(ctx context.Context, spec string, opt Options) (*Source, error) {
 	if err = opt.validate(); err != nil {
 		return nil, fmt.Errorf("open data source %q: %w", spec, err)
 	}
-	back, info, err := openKind(ctx, parsed)
+	form, err := findForm(parsed.Kind)
+	if err != nil {
+		return nil, err
+	}
+	back, info, err := form.open(ctx, parsed)
 	if err != nil {
 		return nil, fmt.Errorf("open data source %q: %w", spec, err)
 	}
@@ -118,26 +122,6 @@ func Open(ctx context.Context, spec string, opt Options) (*Source, error) {
 		return nil, errors.Join(fmt.Errorf("open data source %q: %w", spec, err), back.close())
 	}
 	return s, nil
-}
-
-func openKind(ctx context.Context, spec Spec) (backend, Info, error) {
-	switch spec.Kind {
-	case "mnist":
-		return openMNIST(ctx, spec)
-	case "cifar10", "cifar100":
-		return openCIFAR(ctx, spec)
-	case "folder", "zip", "tar":
-		return openImages(ctx, spec)
-	case "npy":
-		return openNPY(ctx, spec)
-	case "npz":
-		return openNPZ(ctx, spec)
-	case "csv":
-		return openCSV(ctx, spec)
-	case "digits":
-		return openDigits(spec)
-	}
-	return nil, Info{}, specErrorf("no reader for sources of kind %s", spec.Kind)
 }
 
 func (o Options) validate() error {

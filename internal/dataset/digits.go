@@ -19,7 +19,7 @@ type digitsStore struct {
 	seed uint64
 }
 
-func openDigits(spec Spec) (backend, Info, error) {
+func openDigits(_ context.Context, spec Spec) (backend, Info, error) {
 	n, err := spec.intParam("n", defaultDigits, 1, maxDigits)
 	if err != nil {
 		return nil, Info{}, err

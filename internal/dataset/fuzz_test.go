@@ -66,9 +66,6 @@ func TestParseSpec(t *testing.T) {
 			t.Errorf("%+v: %v, want ErrSpec", opt, err)
 		}
 	}
-	if len(Kinds()) != 10 || !slices.ContainsFunc(Kinds(), func(k string) bool { return strings.HasPrefix(k, "digits") }) {
-		t.Errorf("kinds %v", Kinds())
-	}
 }
 
 // checkAll reads every input of a source that opened, within reason.

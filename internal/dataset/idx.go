@@ -89,6 +89,9 @@ func openMNIST(ctx context.Context, spec Spec) (backend, Info, error) {
 	return s, info, nil
 }
 
+// isIDX tells whether a file of the folder may be one of the four.
+func isIDX(name string) bool { return strings.Contains(name, "ubyte") && !strings.Contains(name, "/") }
+
 // openIDXFile finds one of the four MNIST files under the names in use.
 func openIDXFile(ctx context.Context, dir, split, what string, dims int) (*blob, error) {
 	var tried []string

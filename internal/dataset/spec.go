@@ -12,49 +12,12 @@ import (
 
 // Spec is a parsed source specification, "kind:path[,path…][?key=value&…]".
 type Spec struct {
-	// Kind is one of [Kinds].
+	// Kind is the name of one of [Forms].
 	Kind string
 	// Paths are the files or the folder after the colon, in order.
 	Paths []string
 	// Params are the options after the question mark.
 	Params map[string]string
-}
-
-// kindRule says what a kind of source accepts.
-type kindRule struct {
-	name     string
-	minPaths int
-	maxPaths int // 0: any number
-	usage    string
-	params   []string
-}
-
-// commonParams are accepted by every kind that reads files.
-var commonParams = []string{"classes"}
-
-func kindRules() []kindRule {
-	return []kindRule{
-		{"mnist", 1, 1, "mnist:DIR[?split=t10k|train]", []string{"split"}},
-		{"cifar10", 1, 0, "cifar10:FILE[,FILE…]", nil},
-		{"cifar100", 1, 0, "cifar100:FILE[,FILE…][?label=fine|coarse]", []string{"label"}},
-		{"folder", 1, 1, "folder:DIR[?labels=CSV&label=COLUMN&channels=1|3]", []string{"labels", "label", "channels"}},
-		{"zip", 1, 1, "zip:FILE[?labels=CSV&label=COLUMN&channels=1|3]", []string{"labels", "label", "channels"}},
-		{"tar", 1, 1, "tar:FILE[?labels=CSV&label=COLUMN&channels=1|3]", []string{"labels", "label", "channels"}},
-		{"npy", 1, 2, "npy:X.npy[,Y.npy][?scale=1/255&shape=CxHxW]", []string{"scale", "shape"}},
-		{"npz", 1, 1, "npz:FILE[?x=KEY&y=KEY&scale=1/255&shape=CxHxW]", []string{"x", "y", "scale", "shape"}},
-		{"csv", 1, 1, "csv:FILE[?label=COLUMN&scale=1/255&shape=CxHxW]", []string{"label", "scale", "shape"}},
-		{"digits", 0, 0, "digits[?n=COUNT&seed=SEED]", []string{"n", "seed"}},
-	}
-}
-
-// Kinds lists the kinds of source that [Open] knows, each with its form.
-func Kinds() []string {
-	rules := kindRules()
-	out := make([]string, len(rules))
-	for i, r := range rules {
-		out[i] = r.usage
-	}
-	return out
 }
 
 // ParseSpec splits and checks a specification without touching the disk.
@@ -64,11 +27,11 @@ func Kinds() []string {
 func ParseSpec(text string) (Spec, error) {
 	body, query, hasQuery := cutLast(text, '?')
 	kind, rest, hasPath := strings.Cut(body, ":")
-	rule, err := findRule(kind)
+	form, err := findForm(kind)
 	if err != nil {
 		return Spec{}, fmt.Errorf("data source %q: %w", text, err)
 	}
-	spec := Spec{Kind: rule.name, Params: map[string]string{}}
+	spec := Spec{Kind: form.Name, Params: map[string]string{}}
 	if hasPath {
 		for part := range strings.SplitSeq(rest, ",") {
 			p, err := cleanPath(part)
@@ -78,20 +41,20 @@ func ParseSpec(text string) (Spec, error) {
 			spec.Paths = append(spec.Paths, p)
 		}
 	}
-	if n := len(spec.Paths); n < rule.minPaths || (rule.maxPaths > 0 && n > rule.maxPaths) || (rule.minPaths == 0 && n > 0) {
-		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, rule.usage)
+	if n := len(spec.Paths); n < form.minPaths || n > form.maxPaths {
+		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, form.Usage())
 	}
 	if !hasQuery {
 		return spec, nil
 	}
-	allowed := append(slices.Clone(commonParams), rule.params...)
+	allowed := form.keyNames()
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" || value == "" {
-			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, rule.usage)
+			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, form.Usage())
 		}
 		if !slices.Contains(allowed, key) {
-			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, rule.name, strings.Join(allowed, ", "))
+			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, form.Name, strings.Join(allowed, ", "))
 		}
 		if _, twice := spec.Params[key]; twice {
 			return Spec{}, specErrorf("data source %q: key %q is given twice; keep one", text, key)
@@ -103,21 +66,6 @@ func ParseSpec(text string) (Spec, error) {
 		spec.Params[key] = decoded
 	}
 	return spec, nil
-}
-
-func findRule(kind string) (kindRule, error) {
-	rules := kindRules()
-	names := make([]string, len(rules))
-	for i, r := range rules {
-		if strings.EqualFold(r.name, kind) {
-			return r, nil
-		}
-		names[i] = r.name
-	}
-	if kind == "" {
-		return kindRule{}, specErrorf("no kind of source before the colon; use one of %s", strings.Join(names, ", "))
-	}
-	return kindRule{}, specErrorf("unknown kind of source %q; use one of %s", kind, strings.Join(names, ", "))
 }
 
 func cleanPath(raw string) (string, error) {

@@ -3,7 +3,6 @@ package resolve
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"ucan/internal/dataset"
 	"ucan/internal/zoo/artifact"
@@ -65,12 +64,8 @@ func (s *source) describe(ctx context.Context) error {
 	if _, err := s.selection().Indices(open.Len()); err != nil {
 		return err
 	}
-	var keep func(string) bool
-	if e.Spec.Kind == "mnist" { // the folder may hold much else
-		keep = func(name string) bool { return strings.Contains(name, "ubyte") && !strings.Contains(name, "/") }
-	}
 	for _, path := range e.Spec.Paths {
-		item, err := artifact.Describe(ctx, path, nil, keep)
+		item, err := artifact.Describe(ctx, path, nil, e.Spec.Belongs)
 		if err != nil {
 			return err
 		}
