@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -31,53 +29,21 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	if err := refuseExisting(output.outputs()); err != nil {
 		return err
 	}
-	folder := certificate.NewFolder(filepath.Dir(path))
-	var certificates []*certificate.Certificate
-	var indices []int
-	labelAware := false
-	digest := sha256.New()
-	checker := audit.NewChecker(folder, buildName())
-	err := eachLine(ctx, path, func(line int, text []byte) error {
-		digest.Write(text) // never fails
-		stored, findings, err := checker.CheckLine(text)
-		if stored == nil {
-			return checkf("certify from counts %q: line %d: %s; run \"ucan verify\" on it", path, line, findings[0].Recomputed)
-		}
-		if len(indices) > 0 && int(stored.Input.Index) <= indices[len(indices)-1] {
-			return checkf("certify from counts %q: line %d: input %d follows %d; lines must be in index order", path, line, stored.Input.Index, indices[len(indices)-1])
-		}
-		if err != nil {
-			return fmt.Errorf("certify from counts %q: line %d: %w", path, line, err)
-		}
-		if len(findings) > 0 {
-			return checkf("certify from counts %q: line %d is false or altered: %s; nothing can be derived from it", path, line, findings[0])
-		}
-		derived, err := certificate.FromCounts(stored, terms, folder)
-		if err != nil {
-			return usagef("certify from counts %q: line %d: %w", path, line, err)
-		}
-		labelAware = labelAware || (stored.Statistics.AdaptiveStatistics != nil && stored.Statistics.LabelAware)
-		derived.Run.Notes = map[string]string{"derived": "from the votes of certificate " + stored.ID}
-		certificates, indices = append(certificates, derived), append(indices, int(stored.Input.Index))
-		return nil
-	})
+	derived, err := audit.Derive(ctx, path, terms, certificate.NewFolder(filepath.Dir(path)), buildName())
 	if err != nil {
-		return err
+		return fmt.Errorf("certify from counts %q: %w", path, err)
 	}
-	if len(certificates) == 0 {
-		return usagef("certify from counts %q: it holds no certificate; name the file that --json wrote", path)
-	}
-	rows, err := writeDerived(output, terms, indices, certificates, hex.EncodeToString(digest.Sum(nil)))
+	rows, err := writeDerived(output, terms, derived)
 	if err != nil {
 		return err
 	}
 	options := report.DefaultOptions()
-	options.Grid, options.LabelAware = output.radii, labelAware
+	options.Grid, options.LabelAware = output.radii, derived.LabelAware
 	summary, err := report.Summarise(rows, options)
 	if err != nil {
 		return err
 	}
-	runs, err := audit.RunsOf(certificates)
+	runs, err := audit.RunsOf(derived.Certificates)
 	if err != nil {
 		return err
 	}
@@ -124,10 +90,14 @@ func refuseForeign(r *values) {
 }
 
 // writeDerived writes derived certificates where the options say, and returns their rows.
-func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all []*certificate.Certificate, source string) (rows []results.Row, err error) {
+func writeDerived(o outputOptions, terms certificate.Terms, derived audit.Derived) (rows []results.Row, err error) {
+	var indices []int
+	for _, c := range derived.Certificates {
+		indices = append(indices, int(c.Input.Index))
+	}
 	writer, err := results.Open(results.Config{
 		TSV: o.tsv, JSONL: o.jsonl, Indices: indices,
-		Run: results.Run{Command: "certify --from-counts", Configuration: map[string]any{"alpha": terms.Alpha, "norm": terms.Norm, "bound": terms.Bound}, Hashes: map[string]string{"counts": source}},
+		Run: results.Run{Command: "certify --from-counts", Configuration: map[string]any{"alpha": terms.Alpha, "norm": terms.Norm, "bound": terms.Bound}, Hashes: map[string]string{"counts": derived.SHA256}},
 	})
 	if err != nil {
 		return nil, err
@@ -137,7 +107,7 @@ func writeDerived(o outputOptions, terms certificate.Terms, indices []int, all [
 	if o.jsonl != "" {
 		folder = certificate.NewFolder(filepath.Dir(o.jsonl))
 	}
-	for _, c := range all {
+	for _, c := range derived.Certificates {
 		var line []byte
 		if folder != nil {
 			if err = folder.Save(c); err != nil {

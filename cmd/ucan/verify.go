@@ -1,19 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"ucan/internal/audit"
-	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -61,77 +55,15 @@ func runVerify(ctx context.Context, a *app, path string) error {
 	if err := r.err(); err != nil {
 		return err
 	}
-	if err := refuseForeignFile(path); err != nil {
+	report, kept, err := audit.Verify(ctx, path, certificate.NewFolder(filepath.Dir(path)), buildName(), resample > 0)
+	if err != nil {
 		return err
 	}
-	file := audit.NewFile(certificate.NewFolder(filepath.Dir(path)), buildName(), resample > 0)
-	if err := eachLine(ctx, path, file.Add); err != nil {
-		return err
-	}
-	out := verification{Report: file.Finish()}
-	if out.Foreign {
-		return usagef("verify %q: none of its %d lines is a certificate; name the file that --json wrote", path, out.Certificates)
-	}
+	out := verification{Report: report}
 	if resample > 0 {
-		if err := a.resample(ctx, path, resample, file.True(), &out); err != nil {
+		if err := a.resample(ctx, path, resample, kept, &out); err != nil {
 			return err
 		}
 	}
 	return out.present(a, path)
-}
-
-// refuseForeignFile says what a file is that holds no certificates.
-func refuseForeignFile(path string) (err error) {
-	file, err := files.Open(path)
-	if err != nil {
-		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	head := make([]byte, 1<<16)
-	n, err := io.ReadFull(file, head)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
-	}
-	if reason := audit.Foreign(head[:n]); reason != "" {
-		return usagef("verify %q: %s", path, reason)
-	}
-	return nil
-}
-
-// eachLine calls f for every line of a file, numbered from 1.
-func eachLine(ctx context.Context, path string, f func(line int, text []byte) error) (err error) {
-	file, err := files.Open(path)
-	if err != nil {
-		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 0, 1<<16), certificate.MaxLine)
-	lines.Split(wholeLines)
-	for line := 1; lines.Scan(); line++ {
-		if err = ctx.Err(); err != nil {
-			return err
-		}
-		if err = f(line, lines.Bytes()); err != nil {
-			return err
-		}
-	}
-	if err = lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("read certificates %q: a line is longer than %d bytes; this is no file of certificates", path, certificate.MaxLine)
-	}
-	if err != nil {
-		return fmt.Errorf("read certificates %q: %w", path, err)
-	}
-	return nil
-}
-
-// wholeLines splits at newlines and keeps them, so that a torn last line can be told.
-func wholeLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i+1], nil
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
 }

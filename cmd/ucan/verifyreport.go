@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"ucan/internal/audit"
+	"ucan/internal/replay"
 	"ucan/internal/table"
 )
 
@@ -20,7 +21,7 @@ type falsehood struct {
 // verification is the outcome of checking a file.
 type verification struct {
 	audit.Report
-	resampled *resampling
+	resampled *replay.Resampling
 }
 
 // verificationJSON is a verification as a document.
@@ -33,8 +34,8 @@ type verificationJSON struct {
 	Repeated     []audit.Repeat    `json:"repeated"`
 	Runs         []audit.Run       `json:"runs"`
 	// Differences name what the runs differ in; certificates of different runs belong in different curves.
-	Differences []string    `json:"differences"`
-	Resampled   *resampling `json:"resampled,omitempty"`
+	Differences []string           `json:"differences"`
+	Resampled   *replay.Resampling `json:"resampled,omitempty"`
 }
 
 func (v *verification) present(a *app, path string) error {
@@ -102,7 +103,7 @@ func (v *verification) print(w io.Writer) error {
 	}
 	switch {
 	case v.resampled != nil:
-		v.resampled.print(w)
+		printResampling(w, *v.resampled)
 	case v.True() > 0:
 		fmt.Fprintln(w, "note: the votes were taken as stored; --resample draws new ones")
 	}

@@ -43,8 +43,8 @@ type entry struct {
 	certificate *certificate.Certificate // nil unless asked for
 }
 
-// File checks the certificates of one file, line by line. It is not safe for concurrent use.
-type File struct {
+// file checks the certificates of one file, line by line. It is not safe for concurrent use.
+type file struct {
 	checker  *Checker
 	keep     bool
 	services services
@@ -75,17 +75,16 @@ type Report struct {
 // True is the number of certificates that were checked and found true.
 func (r Report) True() int { return r.Certificates - r.False - len(r.Unchecked) }
 
-// NewFile returns a File; load and build are those of [NewChecker]. keep keeps the true certificates in memory for
-// [File.True].
-func NewFile(load certificate.Loader, build string, keep bool) *File {
-	return &File{
+// newFile returns a file; load and build are those of [NewChecker]. keep keeps the true certificates in memory.
+func newFile(load certificate.Loader, build string, keep bool) *file {
+	return &file{
 		checker: NewChecker(load, build), keep: keep,
 		services: services{}, runs: newRuns(), ids: map[string]int{},
 	}
 }
 
-// Add checks a line. The error is that of a machine that cannot go on, never of the line.
-func (f *File) Add(line int, text []byte) error {
+// add checks a line. The error is that of a machine that cannot go on, never of the line.
+func (f *file) add(line int, text []byte) error {
 	c, findings, err := f.checker.CheckLine(text)
 	if c == nil {
 		f.known = f.known || certificate.Recognise(text)
@@ -125,8 +124,8 @@ func (f *File) Add(line int, text []byte) error {
 	return nil
 }
 
-// Finish compares the certificates with each other and returns the report. It is called once, after the last line.
-func (f *File) Finish() Report {
+// finish compares the certificates with each other and returns the report. It is called once, after the last line.
+func (f *file) finish() Report {
 	f.report.Findings = append(f.report.Findings, f.services.findings()...)
 	slices.SortStableFunc(f.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
 	bad := map[int]bool{}
@@ -140,8 +139,8 @@ func (f *File) Finish() Report {
 	return f.report
 }
 
-// True returns the certificates that are true, in order of lines, after Finish; none unless they were to be kept.
-func (f *File) True() []Kept {
+// kept returns the certificates that are true, in order of lines, after finish; none unless they were to be kept.
+func (f *file) kept() []Kept {
 	var out []Kept
 	for _, e := range f.entries {
 		if e.certificate != nil {
@@ -151,7 +150,7 @@ func (f *File) True() []Kept {
 	return out
 }
 
-func (f *File) note(line int, index int64, findings []certificate.Finding) {
+func (f *file) note(line int, index int64, findings []certificate.Finding) {
 	for _, found := range findings {
 		f.report.Findings = append(f.report.Findings, Finding{line, index, found})
 	}

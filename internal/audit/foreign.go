@@ -7,9 +7,9 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Foreign reports from the first bytes of a file that it holds no certificates: what it seems to be, and what to do. It
+// foreign reports from the first bytes of a file that it holds no certificates: what it seems to be, and what to do. It
 // returns "" for a file that may hold some, damaged as they may be.
-func Foreign(head []byte) string {
+func foreign(head []byte) string {
 	const remedy = "name the file that --json wrote"
 	text := bytes.TrimLeft(head, " \t\r\n\ufeff")
 	begins := func(prefix string) bool { return bytes.HasPrefix(head, []byte(prefix)) }

@@ -82,6 +82,29 @@ func (c *Certificate) ContainsPoint(x, y []float32, load Loader) (bool, error) {
 	return in.ContainsPoint(x, y)
 }
 
+// BoundaryShare returns how far towards the boundary of the certified region y lies, on the ray from the certified input
+// x: 0 at x and 1 at the boundary. It is nil where the region has no extent in that direction. The rounding of float64
+// may move it across 1: whether y is inside is for ContainsPoint to say.
+func (c *Certificate) BoundaryShare(x, y []float32, load Loader) (*float64, error) {
+	if len(x) != len(y) {
+		return nil, fmt.Errorf("certificate: the points have %d and %d coordinates", len(x), len(y))
+	}
+	in, err := c.Intersection(load)
+	if err != nil {
+		return nil, err
+	}
+	delta := make([]float64, len(x))
+	for i := range x {
+		delta[i] = float64(y[i]) - float64(x[i])
+	}
+	scale, err := in.MaxScale(delta)
+	if err != nil || !(scale > 0) {
+		return nil, err
+	}
+	share := 1 / scale
+	return &share, nil
+}
+
 // containsImage is ContainsPoint among 8-bit images. The float32 that stand for
 // them are up to an ulp off, which near the rim would decide: their numbers of
 // steps are compared, with radii in steps too, rounded down.

@@ -1,11 +1,9 @@
-package audit_test
+package replay
 
 import (
-	"encoding/json"
 	"testing"
 
 	"ucan/fixtures/subtest"
-	"ucan/internal/audit"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -34,33 +32,9 @@ func TestContradiction(t *testing.T) {
 			c := &certificate.Certificate{Predict: 1}
 			c.Statistics.PLower, c.Statistics.PUpper = 0.8, tt.upper
 			counts := smooth.Counts{PerClass: tt.votes, Invalid: tt.invalid, N: 1000}
-			finding, found := audit.Contradiction(c, counts, tt.certificates)
+			finding, found := contradiction(c, counts, tt.certificates)
 			if found != (tt.field != "") || finding.Field != tt.field {
 				t.Errorf("found %t: %+v; want a finding about %q", found, finding, tt.field)
-			}
-		})
-	}
-}
-
-func TestOtherModel(t *testing.T) {
-	stored := certificate.Model{SHA256: "ab", Preprocessing: json.RawMessage(`{"mean":[0],"std":[1]}`), Decision: "argmax", Classes: 10}
-	same := stored
-	same.Preprocessing = json.RawMessage(`{ "std": [1], "mean": [0] }`)
-	if f, other := audit.OtherModel(stored, same); other {
-		t.Errorf("the order of members makes another model: %+v", f)
-	}
-	for field, change := range subtest.Rows(map[string]func(*certificate.Model){
-		"model.sha256":        func(m *certificate.Model) { m.SHA256 = "cd" },
-		"model.preprocessing": func(m *certificate.Model) { m.Preprocessing = json.RawMessage(`{"mean":[0.5],"std":[1]}`) },
-		"model.denoiser":      func(m *certificate.Model) { m.Denoiser = &certificate.File{SHA256: "ef"} },
-		"model.decision":      func(m *certificate.Model) { m.Decision = "argmin" },
-		"model.classes":       func(m *certificate.Model) { m.Classes = 2 },
-	}) {
-		t.Run(field, func(t *testing.T) {
-			opened := stored
-			change(&opened)
-			if f, other := audit.OtherModel(stored, opened); !other || f.Field != field {
-				t.Errorf("%s: found %t, %+v", field, other, f)
 			}
 		})
 	}

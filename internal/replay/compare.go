@@ -1,13 +1,13 @@
-package audit
+package replay
 
 import (
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
 
+	"ucan/internal/dataset"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/lattice"
@@ -21,38 +21,8 @@ const rejectionLevel = 1e-6
 // rejects nothing: another machine's arithmetic moves a few votes.
 const agreementLevel = 1e-6
 
-// OtherModel reports the first way in which the opened classifier is not the certified one: its bytes, what stands in
-// front of it, or how its scores become a class.
-func OtherModel(stored, opened certificate.Model) (certificate.Finding, bool) {
-	denoiser := func(m certificate.Model) string {
-		if m.Denoiser == nil {
-			return "none"
-		}
-		return m.Denoiser.SHA256
-	}
-	for _, part := range []struct{ field, stored, opened string }{
-		{"model.sha256", stored.SHA256, opened.SHA256},
-		{"model.preprocessing", compact(stored.Preprocessing), compact(opened.Preprocessing)},
-		{"model.denoiser", denoiser(stored), denoiser(opened)},
-		{"model.decision", stored.Decision, opened.Decision},
-		{"model.classes", fmt.Sprint(stored.Classes), fmt.Sprint(opened.Classes)},
-	} {
-		if part.stored != part.opened {
-			return certificate.Finding{Field: part.field, Stored: part.stored, Recomputed: part.opened}, true
-		}
-	}
-	return certificate.Finding{}, false
-}
-
-// Item is an input as its data source gives it.
-type Item struct {
-	SHA256 [32]byte
-	Shape  []int
-	Label  int // negative for unknown
-}
-
-// OtherInput lists in what the data's input is not the certified one.
-func OtherInput(c *certificate.Certificate, item Item) []certificate.Finding {
+// otherInput lists in what the data's input is not the certified one.
+func otherInput(c *certificate.Certificate, item dataset.Item) []certificate.Finding {
 	if sum := hex.EncodeToString(item.SHA256[:]); sum != c.Input.SHA256 {
 		return []certificate.Finding{{Field: "input.sha256", Stored: c.Input.SHA256, Recomputed: sum}}
 	}
@@ -70,16 +40,16 @@ func OtherInput(c *certificate.Certificate, item Item) []certificate.Finding {
 	return out
 }
 
-// Sampler draws the first n estimation samples of the run that made a certificate, with the run's own seed, under the
+// sampler draws the first n estimation samples of the run that made a certificate, with the run's own seed, under the
 // given noise.
-type Sampler func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error)
+type sampler func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error)
 
-// CheckLattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image, and the run's own
+// checkLattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image, and the run's own
 // samples, drawn again, must give the stored votes. Fresh votes cannot tell a float32 run that is called lattice, for the
 // two noises have nearly the same law; the same samples can. A float32 run whose votes are the same on the lattice passes
 // rightly: its certificate is the one that a lattice run makes. Votes that belong to neither arithmetic prove nothing:
 // the run had another kind of processor, library or seed. They are counted in different.
-func CheckLattice(c *certificate.Certificate, x []float32, load certificate.Loader, sample Sampler, different *int) (certificate.Finding, bool, error) {
+func checkLattice(c *certificate.Certificate, x []float32, load certificate.Loader, sample sampler, different *int) (certificate.Finding, bool, error) {
 	finding := certificate.Finding{Field: "noise.arithmetic", Stored: c.Noise.Arithmetic}
 	if _, err := lattice.Pixels(x); err != nil {
 		finding.Recomputed = err.Error()
@@ -119,23 +89,10 @@ func votes(counts smooth.Counts) map[int]int64 {
 	return out
 }
 
-// compact brings JSON objects into one form, with sorted members.
-func compact(object json.RawMessage) string {
-	var tree any
-	if err := json.Unmarshal(object, &tree); err != nil {
-		return string(object)
-	}
-	text, err := json.Marshal(tree)
-	if err != nil {
-		return string(object)
-	}
-	return string(text)
-}
-
-// Contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
+// contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
 // two bounds P[Bin(n′, p_upper) ≥ k′_c] for another class c, at most the level divided by the number of certificates
 // and of tests in this one. Samples without a vote count for no class, so the tests stay one-sided.
-func Contradiction(c *certificate.Certificate, counts smooth.Counts, certificates int) (certificate.Finding, bool) {
+func contradiction(c *certificate.Certificate, counts smooth.Counts, certificates int) (certificate.Finding, bool) {
 	level := rejectionLevel / float64(certificates)
 	if c.Statistics.PUpper != nil {
 		level /= float64(len(counts.PerClass))
@@ -166,9 +123,9 @@ func Contradiction(c *certificate.Certificate, counts smooth.Counts, certificate
 	return certificate.Finding{}, false
 }
 
-// Disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped when they looked
+// disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped when they looked
 // good, so they are not compared.
-func Disagree(c *certificate.Certificate, counts smooth.Counts) bool {
+func disagree(c *certificate.Certificate, counts smooth.Counts) bool {
 	if c.Statistics.Method != string(smooth.MethodFixed) {
 		return false
 	}

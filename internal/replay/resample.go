@@ -1,0 +1,163 @@
+package replay
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"ucan/internal/audit"
+	"ucan/internal/dataset"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+	"ucan/smooth/lattice"
+	"ucan/smooth/stream"
+)
+
+// Resampler compares certificates with the model and the data, and draws fresh noise for every certified input.
+type Resampler struct {
+	// Inputs are the data, Name their name in certificates.
+	Inputs Source
+	Name   string
+	// Model is the opened classifier as certificates name it, Smoother samples it with the streams of a seed.
+	Model    certificate.Model
+	Smoother func(seed uint64) (*smooth.Smoother, error)
+	// Fields finds noise fields outside the certificates.
+	Fields certificate.Loader
+	// Samples is the number of fresh samples of each certified input, Seed that of their streams.
+	Samples int64
+	Seed    uint64
+}
+
+// Resampling is the outcome of repeating the Monte Carlo.
+type Resampling struct {
+	Samples   int64 `json:"samples"`
+	Checked   int   `json:"checked"`
+	Disagreed int   `json:"disagreed"`
+	// Unrepeated counts certificates in lattice arithmetic whose own samples gave other votes this time.
+	Unrepeated int `json:"unrepeated"`
+	// Sources are the names that certificates give the data, where they are not that of the data given.
+	Sources map[string]int `json:"other_sources,omitempty"`
+	Source  string         `json:"source"`
+}
+
+// resampling is one call of Run.
+type resampling struct {
+	Resampler
+	fresh  *smooth.Smoother
+	of     int // certificates in all, among which the level is shared
+	result Resampling
+}
+
+// Run checks certificates that are true in themselves and adds to the report what it finds. each is called after every
+// certificate.
+func (r Resampler) Run(ctx context.Context, all []audit.Kept, report *audit.Report, each func()) (Resampling, error) {
+	s := resampling{Resampler: r, of: len(all), result: Resampling{Samples: r.Samples, Source: r.Name}}
+	var err error
+	if s.fresh, err = r.Smoother(r.Seed); err != nil {
+		return s.result, err
+	}
+	for _, c := range all {
+		each()
+		if c.Status == certificate.Failed {
+			continue
+		}
+		findings, err := s.check(ctx, c.Certificate)
+		var bad *dataset.ItemError
+		switch {
+		case errors.As(err, &bad):
+			report.Unchecked = append(report.Unchecked, audit.Unchecked{Line: c.Line, Index: c.Input.Index, Reason: err.Error()})
+		case err != nil:
+			return s.result, fmt.Errorf("line %d: %w", c.Line, err)
+		}
+		for _, f := range findings {
+			report.Findings = append(report.Findings, audit.Finding{Line: c.Line, Index: c.Input.Index, Finding: f})
+		}
+		if len(findings) > 0 {
+			report.False++
+		}
+	}
+	return s.result, nil
+}
+
+// check compares one certificate with the model and the data.
+func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]certificate.Finding, error) {
+	if f, other := audit.OtherModel(c.Model, s.Model); other {
+		return []certificate.Finding{f}, nil
+	}
+	if n := int64(s.Inputs.Len()); c.Input.Index >= n {
+		return []certificate.Finding{{Field: "input.index", Stored: fmt.Sprint(c.Input.Index), Recomputed: fmt.Sprintf("data of %d inputs", n)}}, nil
+	}
+	item, err := s.Inputs.At(ctx, int(c.Input.Index))
+	if err != nil {
+		return nil, err
+	}
+	if findings := otherInput(c, item); len(findings) > 0 {
+		return findings, nil
+	}
+	if c.Input.Source != s.Name {
+		if s.result.Sources == nil {
+			s.result.Sources = map[string]int{}
+		}
+		s.result.Sources[c.Input.Source]++
+	}
+	f, found, err := s.lattice(ctx, c, item)
+	if err != nil || found {
+		return []certificate.Finding{f}, err
+	}
+	if c.Status != certificate.Certified {
+		return nil, nil
+	}
+	noise, err := c.SealedNoise(s.Fields)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.fresh.Sample(ctx, item.X, item.SHA256, noise, stream.Resample, 0, uint64(s.Samples))
+	if err != nil {
+		return nil, err
+	}
+	s.result.Checked++
+	if disagree(c, counts) {
+		s.result.Disagreed++
+	}
+	if f, found := contradiction(c, counts, s.of); found {
+		return []certificate.Finding{f}, nil
+	}
+	return nil, nil
+}
+
+// lattice repeats the run's own samples of a certificate that claims lattice arithmetic.
+func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item) (certificate.Finding, bool, error) {
+	if c.Noise.Arithmetic != string(smooth.Lattice) {
+		return certificate.Finding{}, false, nil
+	}
+	own, err := s.Smoother(uint64(c.Run.Seed))
+	if err != nil {
+		return certificate.Finding{}, false, err
+	}
+	return checkLattice(c, item.X, s.Fields, func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error) {
+		return own.Sample(ctx, item.X, item.SHA256, noise, stream.Estimate, 0, uint64(n))
+	}, &s.result.Unrepeated)
+}
+
+// Stored returns the noise that certificates store for inputs below count that are the certified ones, and the indices
+// of these inputs. For other inputs the noise is nil.
+func Stored(all []audit.Kept, count int, load certificate.Loader) (seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error), indices []int) {
+	stored := map[int]*certificate.Certificate{}
+	for _, c := range all {
+		if i := int(c.Input.Index); i < count && c.Status == certificate.Certified && stored[i] == nil {
+			stored[i] = c.Certificate
+			indices = append(indices, i)
+		}
+	}
+	return func(_ context.Context, item dataset.Item) (*smooth.SealedNoise, error) {
+		c := stored[item.Index]
+		if c == nil || hex.EncodeToString(item.SHA256[:]) != c.Input.SHA256 {
+			return nil, nil
+		}
+		if _, err := lattice.Pixels(item.X); err != nil && c.Noise.Arithmetic == string(smooth.Lattice) {
+			return nil, nil // noise on the lattice cannot be drawn for it, which is for Run to say
+		}
+		return c.SealedNoise(load)
+	}, indices
+}
