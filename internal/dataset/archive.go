@@ -53,7 +53,7 @@ func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
 	}
 	var info Info
 	if err == nil {
-		info, err = s.settle(ctx, spec)
+		info, err = s.assemble(ctx, spec)
 	}
 	if err != nil {
 		return nil, Info{}, errors.Join(fmt.Errorf("read %q: %w", spec.Paths[0], err), s.closer())
@@ -61,8 +61,8 @@ func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
 	return s, info, nil
 }
 
-// settle sorts the entries and finds labels and channels.
-func (s *imageStore) settle(ctx context.Context, spec Spec) (Info, error) {
+// assemble sorts the entries and finds labels and channels.
+func (s *imageStore) assemble(ctx context.Context, spec Spec) (Info, error) {
 	sort.SliceStable(s.entries, func(i, j int) bool { return s.entries[i].name < s.entries[j].name })
 	for i := 1; i < len(s.entries); i++ {
 		if s.entries[i].name == s.entries[i-1].name {
@@ -162,7 +162,7 @@ func (s *imageStore) add(e entry) error {
 	return nil
 }
 
-// usable says whether an archive's member is an image that a person put there.
+// usable reports whether an archive's member is an image that a person put there.
 func usable(name string) bool {
 	for part := range strings.SplitSeq(path.Clean(name), "/") {
 		if hidden(part) && part != "." && part != ".." {

@@ -108,7 +108,7 @@ func spill(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
 	}
 	tmp, err := os.CreateTemp("", "ucan-data-*")
 	if err != nil {
-		return nil, fmt.Errorf("make room for the inflated data: %w; unpack the file by hand", err)
+		return nil, fmt.Errorf("store the inflated data: %w; unpack the file by hand", err)
 	}
 	name := tmp.Name()
 	discard := func() error {
@@ -143,7 +143,7 @@ func inflateError(err error) error {
 
 // ctxReader stops a long copy when the context ends.
 type ctxReader struct {
-	ctx context.Context //nolint:containedctx // lives for one copy only, io.Reader has no room for a context
+	ctx context.Context //nolint:containedctx // lives for one copy only, and io.Reader takes no context
 	r   io.Reader
 }
 

@@ -11,10 +11,10 @@ import (
 const (
 	// CleanInputs is how many labelled inputs the check before a run classifies.
 	CleanInputs = 200
-	// CleanEnough is how many labels the check needs to say anything.
-	CleanEnough = 50
-	// CleanLevel is the error probability of each of its tests.
-	CleanLevel = 0.001
+	// cleanEnough is how many labels the check needs to say anything.
+	cleanEnough = 50
+	// cleanLevel is the error probability of each of its tests.
+	cleanLevel = 0.001
 )
 
 // CleanVerdict is the outcome of [CheckClean].
@@ -34,7 +34,7 @@ const (
 	CleanFaulty
 )
 
-// CleanReport says how a model without noise did on the first labelled inputs.
+// CleanReport tells how a model without noise did on the first labelled inputs.
 type CleanReport struct {
 	Verdict CleanVerdict
 	// Inputs, Correct and Classes are what the tests saw.
@@ -50,7 +50,7 @@ type CleanReport struct {
 	Warnings []string
 }
 
-// OK says whether a run may start.
+// OK reports whether a run may start.
 func (r CleanReport) OK() bool { return r.Verdict == CleanOK || r.Verdict == CleanTooFew }
 
 // String is one line for people.
@@ -68,11 +68,11 @@ func (r CleanReport) String() string {
 	return s
 }
 
-// CheckClean judges predictions for labelled inputs, as many of the one as of
+// CheckClean tests predictions for labelled inputs, as many of the one as of
 // the other; classes is the model's number of classes, 2 or more. Labels below 0
 // are left out; a prediction below 0 (NaN, a tie) counts as wrong.
 //
-// With [CleanEnough] labels or more it tests two things at [CleanLevel]. First,
+// With 50 labels or more it tests two things at level 0.001. First,
 // the exact binomial test of the accuracy against 1/classes. Second, whether
 // another numbering of the classes fits better: a one-to-one mapping (or a shift
 // of all numbers) is chosen on one half of the inputs and must win on the other
@@ -93,7 +93,7 @@ func CheckClean(labels, predictions []int, classes int) (CleanReport, error) {
 			r.Correct++
 		}
 	}
-	if r.Inputs < CleanEnough {
+	if r.Inputs < cleanEnough {
 		r.Verdict = CleanTooFew
 		return r, nil
 	}
@@ -106,7 +106,7 @@ func CheckClean(labels, predictions []int, classes int) (CleanReport, error) {
 		r.Verdict, r.Mapping, r.Cause = CleanPermuted, m, cause
 		return r, nil
 	}
-	if p > CleanLevel {
+	if p > cleanLevel {
 		r.Verdict, r.Cause = CleanChance, chanceCause(pairs)
 	}
 	return r, nil
@@ -166,7 +166,7 @@ func findPermutation(pairs []pair, classes int) (map[int]int, string) {
 	return nil, ""
 }
 
-// wins says whether answers fit the mapped labels better than the labels, by an
+// wins reports whether answers fit the mapped labels better than the labels, by an
 // exact one-sided sign test over the inputs on which the two differ, and by a
 // tenth of all inputs at least. A mapping that concerns one class only is no
 // renumbering: the model just confuses that class.
@@ -190,7 +190,7 @@ func wins(m map[int]int, pairs []pair) bool {
 		return false
 	}
 	p, err := stats.BinomialSurvival(int64(better), int64(better+worse), 0.5)
-	return err == nil && p <= CleanLevel
+	return err == nil && p <= cleanLevel
 }
 
 // bestMapping is the one-to-one mapping of labels to classes with the most hits,

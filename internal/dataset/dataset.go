@@ -10,7 +10,7 @@ import (
 	"slices"
 )
 
-// Options says how the inputs of a source are prepared. The zero value takes
+// Options configures how the inputs of a source are prepared. The zero value takes
 // them as they are stored.
 type Options struct {
 	// Resize scales every image so that its shorter side has this many pixels,
@@ -137,7 +137,7 @@ func (o Options) validate() error {
 	return nil
 }
 
-// finish settles what depends on both the format and the options.
+// finish resolves what depends on both the format and the options.
 func (s *Source) finish(ctx context.Context, spec Spec) error {
 	classes, err := spec.intParam("classes", s.info.Classes, 1, math.MaxInt32)
 	if err != nil {
@@ -162,12 +162,12 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 		}
 		return nil
 	}
-	return s.settleShape(ctx)
+	return s.resolveShape(ctx)
 }
 
-// settleShape finds the shape of the inputs after resizing and cropping, from
+// resolveShape finds the shape of the inputs after resizing and cropping, from
 // the first image that can be read.
-func (s *Source) settleShape(ctx context.Context) error {
+func (s *Source) resolveShape(ctx context.Context) error {
 	var first error
 	for i := range s.back.len() {
 		if err := ctx.Err(); err != nil {

@@ -11,7 +11,7 @@
 // becomes float32(b)/255. Arrays (npy, npz, csv) are as stored, rounded to
 // float32; arrays of integers carry no scale, so they need one (?scale=1/255).
 // Resizing and cropping happen only when [Options] declare them, on the stored
-// bytes and before anything else: a certificate speaks of the tensor after them.
+// bytes and before anything else: a certificate is about the tensor after them.
 //
 // # Faults
 //

@@ -165,7 +165,7 @@ func FuzzNPY(f *testing.F) {
 		}
 		for _, labelled := range []*npy.Array{nil, y, x} {
 			s := &arrayStore{}
-			if info, err := s.settle(Spec{Kind: "npy", Params: map[string]string{"scale": "1/255"}}, x, labelled); err == nil {
+			if info, err := s.assemble(Spec{Kind: "npy", Params: map[string]string{"scale": "1/255"}}, x, labelled); err == nil {
 				checkAll(t, s, info)
 			}
 		}
@@ -218,7 +218,7 @@ func FuzzArchives(f *testing.F) {
 		if err != nil || len(s.entries) == 0 {
 			return
 		}
-		if info, err := s.settle(context.Background(), Spec{Kind: "zip", Paths: []string{"x"}, Params: map[string]string{}}); err == nil {
+		if info, err := s.assemble(context.Background(), Spec{Kind: "zip", Paths: []string{"x"}, Params: map[string]string{}}); err == nil {
 			checkAll(t, s, info)
 		}
 	})

@@ -21,7 +21,7 @@ import (
 // maxImageBytes bounds one encoded image.
 const maxImageBytes = 256 << 20
 
-// isImageName says whether a file's name is that of an image we decode.
+// isImageName reports whether a file's name is that of an image we decode.
 func isImageName(name string) bool {
 	return slices.Contains([]string{".png", ".jpg", ".jpeg", ".jpe", ".gif", ".bmp", ".tif", ".tiff", ".webp"}, strings.ToLower(path.Ext(name)))
 }
@@ -41,7 +41,7 @@ func readLimited(r io.Reader, size int64) ([]byte, error) {
 	return b, nil
 }
 
-// grayImage says whether the file holds a picture without colour, from its header.
+// grayImage reports whether the file holds a picture without colour, from its header.
 func grayImage(b []byte) (bool, error) {
 	cfg, _, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil {

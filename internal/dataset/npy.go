@@ -47,15 +47,15 @@ func openNPY(ctx context.Context, spec Spec) (backend, Info, error) {
 			return nil, Info{}, errors.Join(err, s.close())
 		}
 	}
-	info, err := s.settle(spec, arrays[0], arrays[1])
+	info, err := s.assemble(spec, arrays[0], arrays[1])
 	if err != nil {
 		return nil, Info{}, errors.Join(fmt.Errorf("read %q: %w", spec.Paths[0], err), s.close())
 	}
 	return s, info, nil
 }
 
-// settle checks the arrays against each other and reads the labels.
-func (s *arrayStore) settle(spec Spec, x, y *npy.Array) (Info, error) {
+// assemble checks the arrays against each other and reads the labels.
+func (s *arrayStore) assemble(spec Spec, x, y *npy.Array) (Info, error) {
 	if len(x.Shape) < 2 {
 		return Info{}, formatErrorf("the array of inputs has shape %v; want one input along the first dimension, for example (N, 3, 32, 32)", x.Shape)
 	}

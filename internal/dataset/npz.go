@@ -62,13 +62,13 @@ func (s *arrayStore) fromNPZ(ctx context.Context, spec Spec, b *blob) (Info, err
 		return Info{}, fmt.Errorf("array %q: %w", xKey, err)
 	}
 	if yKey == "" {
-		return s.settle(spec, x, nil)
+		return s.assemble(spec, x, nil)
 	}
 	y, err := s.member(ctx, b, members[yKey])
 	if err != nil {
 		return Info{}, fmt.Errorf("array %q: %w", yKey, err)
 	}
-	return s.settle(spec, x, y)
+	return s.assemble(spec, x, y)
 }
 
 // findKey chooses an array by the given name or by the usual ones.

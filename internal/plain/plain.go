@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s with everything escaped that is not text; newlines and tabs stay.
-func Text(s string) string {
+// text returns s with everything escaped that is not text; newlines and tabs stay.
+func text(s string) string {
 	if clean(s, true) {
 		return s
 	}
@@ -77,7 +77,7 @@ func appendText(dst, b []byte, layout bool) []byte {
 	return dst
 }
 
-// Writer escapes what is written through it, as [Text] does. A character may be split
+// Writer escapes what is written through it, with newlines and tabs left as they are. A character may be split
 // between two calls of Write.
 type Writer struct {
 	w       io.Writer

@@ -1,4 +1,4 @@
-package plain_test
+package plain
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"ucan/fixtures/subtest"
-	"ucan/internal/plain"
 )
 
 func TestText(t *testing.T) {
@@ -26,12 +25,12 @@ func TestText(t *testing.T) {
 		"the mark \ufffd itself": "the mark \ufffd itself",
 	}) {
 		t.Run(in, func(t *testing.T) {
-			if got := plain.Text(in); got != want {
-				t.Errorf("Text(%q) = %q, want %q", in, got, want)
+			if got := text(in); got != want {
+				t.Errorf("text(%q) = %q, want %q", in, got, want)
 			}
 		})
 	}
-	if got := plain.Line("a\nb\tc\x00"); got != `a\nb\tc\u0000` {
+	if got := Line("a\nb\tc\x00"); got != `a\nb\tc\u0000` {
 		t.Errorf("Line: %q", got)
 	}
 }
@@ -41,7 +40,7 @@ func TestWriterInPieces(t *testing.T) {
 	all := "σ\x1b]0;title\a 数\u202e字\n\xe6\x95 \xf0\x9f\x98\x80 \xf0\x9f"
 	for size := 1; size <= len(all); size++ {
 		var out bytes.Buffer
-		w := plain.NewWriter(&out)
+		w := NewWriter(&out)
 		for at := 0; at < len(all); at += size {
 			piece := all[at:min(at+size, len(all))]
 			if n, err := w.Write([]byte(piece)); n != len(piece) || err != nil {
@@ -51,7 +50,7 @@ func TestWriterInPieces(t *testing.T) {
 		if err := w.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		if got, want := out.String(), plain.Text(all); got != want {
+		if got, want := out.String(), text(all); got != want {
 			t.Fatalf("in pieces of %d: %q, want %q", size, got, want)
 		}
 	}
@@ -66,11 +65,11 @@ func TestJSONStaysJSON(t *testing.T) {
 	}
 	all.WriteString("\U000e0001\U0001f600")
 	in := map[string]string{all.String(): all.String()}
-	text, err := json.Marshal(in)
+	doc, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := plain.Text(string(text))
+	out := text(string(doc))
 	for _, r := range out {
 		if !unicode.IsGraphic(r) {
 			t.Fatalf("%U came through", r)
@@ -85,9 +84,9 @@ func TestJSONStaysJSON(t *testing.T) {
 func FuzzText(f *testing.F) {
 	f.Add("a\x1b\xff\n")
 	f.Fuzz(func(t *testing.T, s string) {
-		for _, r := range plain.Line(s) {
+		for _, r := range Line(s) {
 			if !unicode.IsGraphic(r) {
-				t.Fatalf("%U in %q", r, plain.Line(s))
+				t.Fatalf("%U in %q", r, Line(s))
 			}
 		}
 	})

@@ -18,7 +18,7 @@ import (
 	"ucan/internal/plain"
 )
 
-// Options says how progress is shown. Start from [DefaultOptions].
+// Options configures a [Bar]. Start from [DefaultOptions].
 type Options struct {
 	// Total is how many units the whole run has; 0 when unknown.
 	Total int64
@@ -91,7 +91,7 @@ func (b *Bar) Add(n int64) {
 	fmt.Fprintln(b.w, b.text(now))
 }
 
-// Message writes a line of its own, above the bar on a terminal. What is no text in it
+// Message writes a line of its own, above the bar on a terminal. What is not text in it
 // is escaped.
 func (b *Bar) Message(format string, args ...any) {
 	b.mu.Lock()
@@ -127,8 +127,8 @@ func (b *Bar) erase() {
 func (b *Bar) draw(now time.Time) {
 	text := b.text(now)
 	line := text
-	if room := b.opt.Width - 1 - utf8.RuneCountInString(text) - 3; b.opt.Total > 0 && room >= 10 {
-		width := min(room, 40)
+	if free := b.opt.Width - 1 - utf8.RuneCountInString(text) - 3; b.opt.Total > 0 && free >= 10 {
+		width := min(free, 40)
 		full := int(math.Round(float64(width) * b.fraction()))
 		line = "[" + strings.Repeat("#", full) + strings.Repeat("-", width-full) + "] " + text
 	}
@@ -166,7 +166,7 @@ func (b *Bar) text(now time.Time) string {
 	return s.String()
 }
 
-// rate is units a second in this run; 0 while it cannot be told.
+// rate is units a second in this run; 0 while it is unknown.
 func (b *Bar) rate(now time.Time) float64 {
 	elapsed := now.Sub(b.start).Seconds()
 	if elapsed <= 0 || b.done <= b.opt.Done {

@@ -6,7 +6,7 @@
 // different guarantees, or with radii in different norms, are never averaged in
 // one figure; [Split] separates them.
 //
-// Intervals speak of the sampling of inputs only: how far the figure may lie
+// Intervals account for the sampling of inputs only: they tell how far the figure may lie
 // from that of the distribution the inputs came from. That each certificate may
-// fail with probability α is another matter and is not in them.
+// fail with probability α is not part of them.
 package report

@@ -32,7 +32,7 @@ type Series struct {
 	Rows []results.Row
 }
 
-// PlotOptions says how a plot looks. Start from [DefaultPlotOptions].
+// PlotOptions configures a plot. Start from [DefaultPlotOptions].
 type PlotOptions struct {
 	// Title stands above the plot; empty for none.
 	Title string
@@ -78,7 +78,7 @@ func PlotFormats() []string { return []string{"png", "svg"} }
 // the plot names. Errors match [ErrEmpty] or [ErrMixed] for unfit rows.
 func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) error {
 	if !slices.Contains(PlotFormats(), format) {
-		return fmt.Errorf("no such plot format %q; use %s", format, strings.Join(PlotFormats(), " or "))
+		return fmt.Errorf("unknown plot format %q: use %s", format, strings.Join(PlotFormats(), " or "))
 	}
 	if opt.Width < 200 || opt.Height < 150 || opt.Width > 10000 || opt.Height > 10000 {
 		return fmt.Errorf("a plot of %d × %d pixels; want 200 × 150 to 10000 × 10000", opt.Width, opt.Height)

@@ -20,7 +20,7 @@ var ErrMixed = errors.New("rows of several guarantees or norms")
 // ErrEmpty marks a report without any row.
 var ErrEmpty = errors.New("no rows")
 
-// Options says how rows are summed up. Start from [DefaultOptions].
+// Options configures [Summarise]. Start from [DefaultOptions].
 type Options struct {
 	// Grid are the radii of the curve, rising, each 0 or more; empty for
 	// [NiceGrid] of the rows.

@@ -12,24 +12,14 @@ import (
 	"ucan/internal/plain"
 )
 
-// Align says to which side the cells of a column keep.
-type Align int
-
-// The values of [Align].
-const (
-	Left Align = iota
-	Right
-)
-
-// Column is one column of a table.
-type Column struct {
-	Name  string
-	Align Align
+type column struct {
+	name  string
+	right bool // numbers stand to the right
 }
 
 // Table collects rows and prints them.
 type Table struct {
-	columns []Column
+	columns []column
 	rows    [][]string
 }
 
@@ -38,9 +28,9 @@ type Table struct {
 func New(names ...string) *Table {
 	t := &Table{}
 	for _, name := range names {
-		c := Column{Name: name}
+		c := column{name: name}
 		if rest, ok := strings.CutPrefix(name, ">"); ok {
-			c = Column{Name: rest, Align: Right}
+			c = column{name: rest, right: true}
 		}
 		t.columns = append(t.columns, c)
 	}
@@ -67,8 +57,8 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	widths := make([]int, len(t.columns))
 	head, rule := make([]string, len(t.columns)), make([]string, len(t.columns))
 	for i, c := range t.columns {
-		head[i] = c.Name
-		widths[i] = width(c.Name)
+		head[i] = c.name
+		widths[i] = width(c.name)
 		for _, row := range t.rows {
 			widths[i] = max(widths[i], width(row[i]))
 		}
@@ -100,7 +90,7 @@ func (t *Table) line(s *strings.Builder, cells []string, widths []int) {
 			b.WriteString("  ")
 		}
 		pad := strings.Repeat(" ", widths[i]-width(cell))
-		if t.columns[i].Align == Right {
+		if t.columns[i].right {
 			b.WriteString(pad + cell)
 		} else {
 			b.WriteString(cell + pad)
