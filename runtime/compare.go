@@ -7,6 +7,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+
+	"ucan/runtime/onnx"
 )
 
 // CompareOptions says what Compare runs.
@@ -173,11 +175,11 @@ type rows struct {
 }
 
 func newRows(s *Session, o CompareOptions) (*rows, error) {
-	if len(s.inputs) != 1 || s.inputs[0].DType != Float32 || !s.inputs[0].Ranked || len(s.inputs[0].Dims) == 0 {
+	if len(s.inputs) != 1 || s.inputs[0].DType != onnx.Float || !s.inputs[0].Ranked || len(s.inputs[0].Dims) == 0 {
 		return nil, fmt.Errorf("%w: comparing needs a model with one float32 input of known rank, not %v", ErrModel, s.inputs)
 	}
 	out := s.outputs[0]
-	if out.DType != Float32 || !out.Ranked || len(out.Dims) == 0 {
+	if out.DType != onnx.Float || !out.Ranked || len(out.Dims) == 0 {
 		return nil, fmt.Errorf("%w: comparing needs a float32 output of known rank, not %s", ErrModel, out)
 	}
 	const chunk = 64 // rows at a time where the batch is open

@@ -123,13 +123,3 @@ func ratio(quota, period string) float64 {
 	}
 	return q / p
 }
-
-// Split divides a total number of threads into workers × intra-op threads,
-// workers·intra ≤ total, for a given number of workers (1 to total; others are
-// brought into that range). One worker per thread beats one wide session on
-// small models.
-func Split(total, workers int) (w, intra int) {
-	total = max(total, 1)
-	w = min(max(workers, 1), total)
-	return w, total / w
-}

@@ -98,16 +98,16 @@ func (rt *Runtime) Doctor(ctx context.Context, asked []Provider) (Report, error)
 
 // providersToExamine lists those that onnxruntime knows, and those of the user's own.
 func providersToExamine(asked []Provider) []string {
-	names := knownProviders()
+	names := providerTable()
 	for _, p := range asked {
-		names[p.Name] = knownProvider{}
+		names[p.Name] = providerRow{}
 	}
 	return slices.Sorted(maps.Keys(names))
 }
 
 func (rt *Runtime) examineProvider(ctx context.Context, p Provider) ProviderReport {
 	pr := ProviderReport{Name: p.Name}
-	if p.plugin() || knownProviders()[p.Name].plugin {
+	if p.plugin() || providerTable()[p.Name].plugin {
 		// A plugin loads when it is asked for, not because it lies there.
 		if path, err := rt.pluginPath(ctx, p); err == nil || p.plugin() {
 			return rt.examinePlugin(ctx, p, pr, path)
@@ -172,7 +172,11 @@ func (rt *Runtime) compiled(ctx context.Context, name string) bool {
 // tryProvider runs the tiny model strictly on one provider and compares its
 // result.
 func (rt *Runtime) tryProvider(ctx context.Context, p Provider) (err error) {
-	s, err := rt.NewSession(ctx, tinyModel(), SessionOptions{Providers: []Provider{p}, IntraOp: 1})
+	model, err := tinyModel()
+	if err != nil {
+		return err
+	}
+	s, err := rt.NewSession(ctx, model, SessionOptions{Providers: []Provider{p}, IntraOp: 1})
 	if err != nil {
 		return err
 	}

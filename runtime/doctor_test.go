@@ -11,6 +11,7 @@ import (
 	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/library"
+	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
 
@@ -64,8 +65,8 @@ func TestCompareFindsADifference(t *testing.T) {
 	rt := runtimetest.Open(t)
 	model := runtime.MakeGraph(
 		[][]byte{runtime.MakeNode("Identity", "a", "x"), runtime.MakeNode("Neg", "b", "x")},
-		[][]byte{runtime.MakeValue("x", runtime.Float32, -1, 3)},
-		[][]byte{runtime.MakeValue("a", runtime.Float32, -1, 3), runtime.MakeValue("b", runtime.Float32, -1, 3)})
+		[][]byte{runtime.MakeValue("x", onnx.Float, -1, 3)},
+		[][]byte{runtime.MakeValue("a", onnx.Float, -1, 3), runtime.MakeValue("b", onnx.Float, -1, 3)})
 	nan := float32(math.NaN())
 	for _, c := range []struct {
 		input   []float32
@@ -100,8 +101,8 @@ func TestCompareRefuses(t *testing.T) {
 	}{
 		"no rows":     {runtime.TinyModel(), runtime.CompareOptions{A: one(), B: one()}, runtime.ErrOptions},
 		"bad noise":   {runtime.TinyModel(), runtime.CompareOptions{A: one(), B: one(), Rows: 1, Sigma: math.NaN()}, runtime.ErrOptions},
-		"integers":    {identity(runtime.Int64, 1, 2), runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
-		"open width":  {identity(runtime.Float32, 2, -1), runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
+		"integers":    {identity(onnx.Int64, 1, 2), runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
+		"open width":  {identity(onnx.Float, 2, -1), runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
 		"no model":    {nil, runtime.CompareOptions{A: one(), B: one(), Rows: 1}, runtime.ErrModel},
 		"bad setting": {runtime.TinyModel(), runtime.CompareOptions{A: one(), Rows: 1}, runtime.ErrOptions},
 	}) {

@@ -44,17 +44,9 @@ func ExampleRuntime_NewSession() {
 		fmt.Println(scores)
 	}
 	// Output:
-	// x float32[2,3] → y float32[2,2] on cpu
+	// x float[2,3] → y float[2,2] on cpu
 	// [1 0 0 0]
 	// [2 0 0 0]
-}
-
-// Eight threads over three workers: two each, so that none waits for another's
-// core.
-func ExampleSplit() {
-	workers, intraOp := runtime.Split(8, 3)
-	fmt.Println(workers, "sessions of", intraOp, "threads")
-	// Output: 3 sessions of 2 threads
 }
 
 // Providers come from configuration as names and options.

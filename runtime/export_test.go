@@ -3,11 +3,14 @@ package runtime
 import (
 	"context"
 	"time"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"ucan/runtime/onnx"
 )
 
 // What the external tests, which may import runtimetest, need from inside.
 
-func TinyModel() []byte                                            { return tinyModel() }
 func TinyInput() []float32                                         { return tinyInput() }
 func TinyOutput() []float32                                        { return tinyOutput() }
 func GraphIO(b []byte) ([]IO, []IO, error)                         { return graphIO(b) }
@@ -15,9 +18,11 @@ func CgroupCPUs(root string) int                                   { return cgro
 func ParseProfile(b []byte) (Placement, error)                     { return parseProfile(b) }
 func ProviderFile(name string) string                              { return providerFile(name) }
 func (rt *Runtime) Preload(ctx context.Context, name string) error { return rt.preload(ctx, name) }
-func CudaOptions(user map[string]string) map[string]string         { return cudaOptions(user) }
-func (o SessionOptions) Spin() bool                                { return o.spin() }
-func (s *Session) Slots() int                                      { return len(s.slots) }
+func CudaOptions(user map[string]string) map[string]string {
+	return providerTable()["cuda"].options(user)
+}
+func (o SessionOptions) Spin() bool { return o.spin() }
+func (s *Session) Slots() int       { return len(s.slots) }
 
 // WithLibrary returns a runtime that claims to be at path, to test what is
 // looked for beside it.
@@ -27,11 +32,26 @@ func WithLibrary(path string) *Runtime {
 	return rt
 }
 
-// MakeNode, MakeGraph and MakeValue build small models.
-func MakeNode(op, output string, inputs ...string) []byte { return node(op, output, inputs...) }
+// TinyModel is the graph of the doctor's trial.
+func TinyModel() []byte {
+	b, err := tinyModel()
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// MakeNode, MakeGraph and MakeValue build small models field by field, wrong ones included.
+func MakeNode(op, output string, inputs ...string) []byte {
+	var b []byte
+	for _, in := range inputs {
+		b = append(b, field(1, []byte(in))...) // NodeProto.input
+	}
+	return append(b, msg(field(2, []byte(output)), field(4, []byte(op)))...) // .output, .op_type
+}
 
 // MakeValue is a graph input or output; dims < 0 are open and named "N".
-func MakeValue(name string, dtype DType, dims ...int64) []byte {
+func MakeValue(name string, dtype onnx.DType, dims ...int64) []byte {
 	var shape []byte
 	for _, d := range dims {
 		if d < 0 {
@@ -80,4 +100,20 @@ func Watch(limit, grace time.Duration, terminate func() error) (stop func() bool
 	d := &watchdog{what: "test", terminate: terminate, grace: grace}
 	d.start(limit)
 	return d.stop
+}
+
+func msg(parts ...[]byte) []byte {
+	var b []byte
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	return b
+}
+
+func field(n protowire.Number, v []byte) []byte {
+	return protowire.AppendBytes(protowire.AppendTag(nil, n, protowire.BytesType), v)
+}
+
+func num(n protowire.Number, v uint64) []byte {
+	return protowire.AppendVarint(protowire.AppendTag(nil, n, protowire.VarintType), v)
 }

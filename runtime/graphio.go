@@ -6,12 +6,14 @@ import (
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"ucan/runtime/onnx"
 )
 
 // IO describes one input or output of a graph.
 type IO struct {
 	Name  string
-	DType DType // Undefined when the graph does not say, or for what is no tensor
+	DType onnx.DType // Undefined when the graph does not say, or for what is no tensor
 	// Dims are the dimensions, −1 where the graph leaves one open; nil with
 	// Ranked false when not even their number is declared.
 	Dims   []int64
@@ -23,7 +25,7 @@ type IO struct {
 	Tensor bool
 }
 
-// String is "name float32[N,3,32,32]".
+// String is "name float[N,3,32,32]".
 func (d IO) String() string {
 	if !d.Tensor {
 		return d.Name + " (no tensor)"
@@ -47,7 +49,7 @@ func (d IO) String() string {
 
 // fits says why a tensor cannot stand for d, or nil.
 func (d IO) fits(t *Tensor) error {
-	if d.DType != Undefined && d.DType != t.dtype {
+	if d.DType != onnx.Undefined && d.DType != t.dtype {
 		return fmt.Errorf("%w: %s wants %s, the tensor is %s", ErrTensor, d.Name, d.DType, t.dtype)
 	}
 	if !d.Ranked {
@@ -140,7 +142,7 @@ func valueInfo(b []byte) (IO, error) {
 	if err != nil {
 		return d, err
 	}
-	d.DType = DType(int32(elem))
+	d.DType = onnx.DType(int32(elem))
 	shape, ok, err := lastField(tensor, 2)
 	if err != nil || !ok {
 		return d, err

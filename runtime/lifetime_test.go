@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ucan/runtime"
+	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
 
@@ -31,8 +32,8 @@ func slow() []byte {
 		last = out
 	}
 	return runtime.MakeGraph(nodes,
-		[][]byte{runtime.MakeValue("x", runtime.Float32, 512, 512)},
-		[][]byte{runtime.MakeValue("y", runtime.Float32, 512, 512)})
+		[][]byte{runtime.MakeValue("x", onnx.Float, 512, 512)},
+		[][]byte{runtime.MakeValue("y", onnx.Float, 512, 512)})
 }
 
 func TestCancelStopsARunningGraph(t *testing.T) {

@@ -79,11 +79,11 @@ func (p Placement) listOnCPU() string {
 	return shown
 }
 
-// settle finds out where the nodes of a session with several providers really
+// recordPlacement finds out where the nodes of a session with several providers really
 // run: Provider becomes the first that computes anything, and what the CPU got
 // is reported as a fallback. The answer is kept for further sessions of the
 // same graph.
-func (s *Session) settle(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
+func (s *Session) recordPlacement(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
 	key := s.rt.probeKey(ctx, model, opts, false)
 	var p Placement
 	if known, ok := s.rt.placements.Load(key); ok {
@@ -131,7 +131,7 @@ func parseProfile(data []byte) (Placement, error) {
 		return Placement{}, fmt.Errorf("read onnxruntime's profile: %w", err)
 	}
 	names := make(map[string]string)
-	for name, k := range knownProviders() {
+	for name, k := range providerTable() {
 		names[k.profiled] = name
 	}
 	maps.Copy(names, env.pluginNames())

@@ -35,7 +35,7 @@ func (p Provider) plugin() bool { return p.Options[LibraryOption] != "" }
 
 // validatePlugin checks what is said about a plugin's library and device.
 func (p Provider) validatePlugin() error {
-	known, ok := knownProviders()[p.Name]
+	known, ok := providerTable()[p.Name]
 	switch {
 	case p.plugin() && ok && !known.plugin:
 		return fmt.Errorf("%w: provider %q is part of onnxruntime and takes no %s; give a plugin another name", ErrOptions, p.Name, LibraryOption)
@@ -177,7 +177,7 @@ func (rt *Runtime) appendBuiltInOrPlugin(ctx context.Context, so *ort.SessionOpt
 
 // pluginIdentity tells builds of a plugin apart without reading them.
 func (rt *Runtime) pluginIdentity(ctx context.Context, p Provider) string {
-	if !p.plugin() && !knownProviders()[p.Name].plugin {
+	if !p.plugin() && !providerTable()[p.Name].plugin {
 		return ""
 	}
 	path, err := rt.pluginPath(ctx, p)

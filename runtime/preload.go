@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	goruntime "runtime"
 	"slices"
 	"strings"
 
@@ -31,20 +30,6 @@ type SharedObject struct {
 // Loads reports whether the shared object can be loaded.
 func (o SharedObject) Loads() bool { return o.Reason == "" }
 
-// providerFile is the shared library of a provider that is not built into
-// onnxruntime itself, "" for the others.
-func providerFile(name string) string {
-	switch name {
-	case CUDA, "tensorrt", "openvino", "migraphx", "vitisai", "qnn":
-	default:
-		return ""
-	}
-	if goruntime.GOOS == "windows" {
-		return "onnxruntime_providers_" + name + ".dll"
-	}
-	return "libonnxruntime_providers_" + name + ".so"
-}
-
 // base lists what every Linux system has: not worth a line, and not to be
 // preloaded.
 func base(name string) bool {
@@ -67,7 +52,7 @@ func (rt *Runtime) preload(ctx context.Context, name string) error {
 	path := filepath.Join(filepath.Dir(rt.lib.Path), file)
 	if _, err := os.Stat(path); err != nil {
 		remedy := "use a build that has it by " + library.Environment
-		if name == CUDA {
+		if name == "cuda" {
 			remedy = "install one that has by `ucan runtime install --gpu`, or name it by " + library.Environment
 		}
 		return fmt.Errorf("the library in %q has no %s provider (%s is missing); %s", filepath.Dir(rt.lib.Path), name, file, remedy)
@@ -130,7 +115,7 @@ func sharedObjects(ctx context.Context, provider string) ([]SharedObject, error)
 	}
 	needed = slices.DeleteFunc(needed, base)
 	direct := len(needed)
-	if strings.Contains(filepath.Base(provider), CUDA) {
+	if strings.Contains(filepath.Base(provider), "cuda") {
 		needed = append(needed, openedLater(needed)...)
 	}
 	var folders []string // looked up when the loader's own places do not do

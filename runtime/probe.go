@@ -142,7 +142,7 @@ func (rt *Runtime) Accepts(ctx context.Context, model []byte, o SessionOptions) 
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	o.reading, o.Optimization, o.Outputs = true, OptimizeNone, nil
-	s := &Session{rt: rt, inputs: inputs, outputs: outputs, intraOp: o.IntraOp}
+	s := &Session{rt: rt, inputs: inputs, outputs: outputs}
 	if err := s.open(ctx, model, o); err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/runtime"
+	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
 
@@ -76,8 +77,8 @@ func TestProbeLoadHalfOutput(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, rows := range []int64{-1, 2} {
 		model := runtime.MakeGraph([][]byte{runtime.MakeNode("Relu", "y", "x"), runtime.MakeNode("Relu", "z", "y")},
-			[][]byte{runtime.MakeValue("x", runtime.Float16, rows, 3)},
-			[][]byte{runtime.MakeValue("y", runtime.Float16, rows, 3), runtime.MakeValue("z", runtime.Float16, rows, 3)})
+			[][]byte{runtime.MakeValue("x", onnx.Float16, rows, 3)},
+			[][]byte{runtime.MakeValue("y", onnx.Float16, rows, 3), runtime.MakeValue("z", onnx.Float16, rows, 3)})
 		if err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-"}); err != nil {
 			t.Errorf("%d rows: %v", rows, err)
 		}
@@ -105,8 +106,8 @@ func TestProbeLimitsMemory(t *testing.T) {
 	rt := runtimetest.Open(t)
 	// a·b has 2²⁸ values, 1 GiB.
 	model := runtime.MakeGraph([][]byte{runtime.MakeNode("MatMul", "m", "a", "b"), runtime.MakeNode("ReduceMax", "y", "m")},
-		[][]byte{runtime.MakeValue("a", runtime.Float32, 1<<14, 1), runtime.MakeValue("b", runtime.Float32, 1, 1<<14)},
-		[][]byte{runtime.MakeValue("y", runtime.Float32, 1, 1)})
+		[][]byte{runtime.MakeValue("a", onnx.Float, 1<<14, 1), runtime.MakeValue("b", onnx.Float, 1, 1<<14)},
+		[][]byte{runtime.MakeValue("y", onnx.Float, 1, 1)})
 	err := rt.ProbeLoad(t.Context(), model, runtime.ProbeOptions{Session: one(), Known: "-", Memory: 512 << 20})
 	if !errors.Is(err, runtime.ErrModel) || !strings.Contains(err.Error(), "memory") {
 		t.Errorf("a child short of memory: %v", err)

@@ -12,6 +12,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/runtime"
+	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
 
@@ -169,7 +170,7 @@ func TestPlacementReadsBackTheProfile(t *testing.T) {
 	rt := runtimetest.Open(t)
 	model := runtime.MakeGraph(
 		[][]byte{runtime.MakeNode("Shape", "s", "x"), runtime.MakeNode("Sigmoid", "a", "x"), runtime.MakeNode("Reshape", "y", "a", "s")},
-		[][]byte{runtime.MakeValue("x", runtime.Float32, -1, 4)}, [][]byte{runtime.MakeValue("y", runtime.Float32, -1, 4)})
+		[][]byte{runtime.MakeValue("x", onnx.Float, -1, 4)}, [][]byte{runtime.MakeValue("y", onnx.Float, -1, 4)})
 	o := one()
 	o.Optimization = runtime.OptimizeNone
 	p, err := rt.Placement(t.Context(), model, o)

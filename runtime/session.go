@@ -12,6 +12,8 @@ import (
 	"time"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"ucan/runtime/onnx"
 )
 
 // Session is a graph ready to run. Run may be called from several goroutines
@@ -22,7 +24,6 @@ type Session struct {
 	outputs   []IO
 	provider  string
 	fallbacks []Fallback
-	intraOp   int
 	limit     time.Duration // of one Run
 	slowest   atomic.Int64  // of the Runs that ended, in nanoseconds
 
@@ -70,7 +71,7 @@ func (rt *Runtime) NewSession(ctx context.Context, model []byte, opts SessionOpt
 			return nil, fmt.Errorf("%w: input %q is no tensor", ErrModel, in.Name)
 		}
 	}
-	s := &Session{rt: rt, inputs: inputs, outputs: outputs, intraOp: opts.IntraOp, limit: cmp.Or(opts.RunLimit, DefaultRunLimit)}
+	s := &Session{rt: rt, inputs: inputs, outputs: outputs, limit: cmp.Or(opts.RunLimit, DefaultRunLimit)}
 	if err := s.open(ctx, model, opts); err != nil {
 		return nil, err
 	}
@@ -78,7 +79,7 @@ func (rt *Runtime) NewSession(ctx context.Context, model []byte, opts SessionOpt
 	return s, nil
 }
 
-func untyped(d IO) bool { return d.Tensor && d.DType == Undefined }
+func untyped(d IO) bool { return d.Tensor && d.DType == onnx.Undefined }
 
 // inferredOutputs completes outputs by what onnxruntime infers.
 func inferredOutputs(model []byte, outputs []IO) ([]IO, error) {
@@ -94,11 +95,7 @@ func inferredOutputs(model []byte, outputs []IO) ([]IO, error) {
 		}
 		f := infos[j]
 		out[i].Tensor = f.OrtValueType == ort.ONNXTypeTensor
-		for d := range DType(len(dtypeNames)) {
-			if d.ortType() == f.DataType && d != Undefined {
-				out[i].DType = d
-			}
-		}
+		out[i].DType = fromORT(f.DataType)
 		out[i].Ranked = out[i].Tensor
 		out[i].Dims = slices.Clone([]int64(f.Dimensions))
 		out[i].Symbols = make([]string, len(out[i].Dims))
@@ -216,7 +213,7 @@ func (s *Session) create(ctx context.Context, model []byte, opts SessionOptions,
 	}
 	s.inner, s.provider = inner, first
 	if device >= 0 && !alone && !opts.reading {
-		s.settle(ctx, model, opts, wanted)
+		s.recordPlacement(ctx, model, opts, wanted)
 	}
 	return -1, nil
 }
@@ -255,9 +252,6 @@ func (s *Session) Provider() string { return s.provider }
 // Fallbacks lists the providers that were passed over or did not get all nodes,
 // with the reasons.
 func (s *Session) Fallbacks() []Fallback { return slices.Clone(s.fallbacks) }
-
-// IntraOp is the number of threads of one operator.
-func (s *Session) IntraOp() int { return s.intraOp }
 
 // Close waits for running Runs and releases the session. Further calls do
 // nothing.

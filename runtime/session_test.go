@@ -10,6 +10,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/runtime"
+	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
 
@@ -30,7 +31,7 @@ func newSession(t testing.TB, rt *runtime.Runtime, model []byte, o runtime.Sessi
 	return s
 }
 
-func newTensor[T runtime.Element](t testing.TB, rt *runtime.Runtime, shape []int64, data []T) *runtime.Tensor {
+func newTensor[T onnx.Element](t testing.TB, rt *runtime.Runtime, shape []int64, data []T) *runtime.Tensor {
 	t.Helper()
 	x, err := runtime.NewTensor(rt, shape, data)
 	if err != nil {
@@ -47,7 +48,7 @@ func newTensor[T runtime.Element](t testing.TB, rt *runtime.Runtime, shape []int
 func list(t ...*runtime.Tensor) []*runtime.Tensor { return t }
 
 // identity is y = Identity(x).
-func identity(dtype runtime.DType, dims ...int64) []byte {
+func identity(dtype onnx.DType, dims ...int64) []byte {
 	return runtime.MakeGraph(
 		[][]byte{runtime.MakeNode("Identity", "y", "x")},
 		[][]byte{runtime.MakeValue("x", dtype, dims...)},
@@ -85,26 +86,26 @@ func TestRunUsesTheCallersMemory(t *testing.T) {
 func TestSessionDescribesItself(t *testing.T) {
 	rt := runtimetest.Open(t)
 	s := newSession(t, rt, runtime.TinyModel(), one())
-	if got := fmt.Sprint(s.Inputs(), s.Outputs()); got != "[x float32[2,3]] [y float32[2,2]]" {
+	if got := fmt.Sprint(s.Inputs(), s.Outputs()); got != "[x float[2,3]] [y float[2,2]]" {
 		t.Errorf("described as %s", got)
 	}
-	if s.Provider() != "cpu" || s.Fallbacks() != nil || s.IntraOp() != 1 {
-		t.Errorf("ran on %q with %v and %d threads", s.Provider(), s.Fallbacks(), s.IntraOp())
+	if s.Provider() != "cpu" || s.Fallbacks() != nil {
+		t.Errorf("ran on %q with %v", s.Provider(), s.Fallbacks())
 	}
-	d := newSession(t, rt, identity(runtime.Float32, -1, 3), one())
-	if got := d.Inputs()[0]; got.String() != "x float32[N,3]" || got.Dims[0] != -1 {
+	d := newSession(t, rt, identity(onnx.Float, -1, 3), one())
+	if got := d.Inputs()[0]; got.String() != "x float[N,3]" || got.Dims[0] != -1 {
 		t.Errorf("open batch described as %s, %v", got, got.Dims)
 	}
 }
 
 func roundTrip[T interface {
-	runtime.Element
+	onnx.Element
 	comparable
 }](values ...T) func(*testing.T, *runtime.Runtime) {
 	return func(t *testing.T, rt *runtime.Runtime) {
 		n := int64(len(values))
 		out := make([]T, n)
-		s := newSession(t, rt, identity(runtime.DTypeOf[T](), n), one())
+		s := newSession(t, rt, identity(onnx.DTypeOf[T](), n), one())
 		x, y := newTensor(t, rt, []int64{n}, values), newTensor(t, rt, []int64{n}, out)
 		if err := s.Run(t.Context(), list(x), list(y)); err != nil {
 			t.Fatal(err)
@@ -120,7 +121,7 @@ func TestElementTypes(t *testing.T) {
 	for name, f := range subtest.Rows(map[string]func(*testing.T, *runtime.Runtime){
 		"float32": roundTrip[float32](0, -1.5, math.MaxFloat32),
 		"float64": roundTrip[float64](0, -1.5, math.MaxFloat64),
-		"float16": roundTrip[runtime.Half](0x3c00, 0xc000, 0x7bff), // 1, −2, 65504
+		"float16": roundTrip[onnx.Half](0x3c00, 0xc000, 0x7bff), // 1, −2, 65504
 		"uint8":   roundTrip[uint8](0, 128, 255),
 		"int8":    roundTrip[int8](0, -128, 127),
 		"int32":   roundTrip[int32](0, -1, math.MaxInt32),
@@ -133,7 +134,7 @@ func TestElementTypes(t *testing.T) {
 
 func TestScalars(t *testing.T) {
 	rt := runtimetest.Open(t)
-	s := newSession(t, rt, identity(runtime.Float32), one())
+	s := newSession(t, rt, identity(onnx.Float), one())
 	in, out := []float32{1}, []float32{0}
 	x, y := newTensor(t, rt, nil, in), newTensor(t, rt, nil, out)
 	for _, v := range []float32{1, 2.5, -3} {
@@ -145,14 +146,14 @@ func TestScalars(t *testing.T) {
 			t.Errorf("got %v, want %v", out[0], v)
 		}
 	}
-	if _, err := runtime.NewTensor(rt, nil, []runtime.Half{1}); !errors.Is(err, runtime.ErrTensor) {
+	if _, err := runtime.NewTensor(rt, nil, []onnx.Half{1}); !errors.Is(err, runtime.ErrTensor) {
 		t.Errorf("a float16 scalar is refused with %v", err)
 	}
 }
 
 func TestOpenBatch(t *testing.T) {
 	rt := runtimetest.Open(t)
-	s := newSession(t, rt, identity(runtime.Float32, -1, 2), one())
+	s := newSession(t, rt, identity(onnx.Float, -1, 2), one())
 	for _, n := range []int64{1, 7, 0} {
 		in, out := make([]float32, 2*n), make([]float32, 2*n)
 		for i := range in {
@@ -180,7 +181,7 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 	if err := errors.Join(closed.Close(), closed.Close()); err != nil {
 		t.Errorf("closing twice: %v", err)
 	}
-	open := newSession(t, rt, identity(runtime.Float32, -1, 2), one())
+	open := newSession(t, rt, identity(onnx.Float, -1, 2), one())
 	for name, c := range subtest.Rows(map[string]struct {
 		s       *runtime.Session
 		in, out []*runtime.Tensor
@@ -262,8 +263,8 @@ func TestOutputsCanBeChosen(t *testing.T) {
 	rt := runtimetest.Open(t)
 	model := runtime.MakeGraph(
 		[][]byte{runtime.MakeNode("Neg", "a", "x"), runtime.MakeNode("Abs", "b", "x")},
-		[][]byte{runtime.MakeValue("x", runtime.Float32, 1)},
-		[][]byte{runtime.MakeValue("a", runtime.Float32, 1), runtime.MakeValue("b", runtime.Float32, 1)})
+		[][]byte{runtime.MakeValue("x", onnx.Float, 1)},
+		[][]byte{runtime.MakeValue("a", onnx.Float, 1), runtime.MakeValue("b", onnx.Float, 1)})
 	o := one()
 	o.Outputs = []string{"b"}
 	s := newSession(t, rt, model, o)
@@ -284,7 +285,7 @@ func TestOutputTypesAreInferredWhereTheFileIsSilent(t *testing.T) {
 	rt := runtimetest.Open(t)
 	untyped := []byte{0x0a, 1, 'y'} // ValueInfoProto with a name alone
 	model := runtime.MakeGraph([][]byte{runtime.MakeNode("Shape", "y", "x")},
-		[][]byte{runtime.MakeValue("x", runtime.Float32, 2, 5)}, [][]byte{untyped})
+		[][]byte{runtime.MakeValue("x", onnx.Float, 2, 5)}, [][]byte{untyped})
 	s := newSession(t, rt, model, one())
 	if got := s.Outputs()[0].String(); got != "y int64[2]" {
 		t.Errorf("inferred as %s", got)
@@ -295,7 +296,7 @@ func TestDamagedModelsAreErrors(t *testing.T) {
 	rt := runtimetest.Open(t)
 	tiny := runtime.TinyModel()
 	unknown := runtime.MakeGraph([][]byte{runtime.MakeNode("NoSuchOp", "y", "x")},
-		[][]byte{runtime.MakeValue("x", runtime.Float32, 1)}, [][]byte{runtime.MakeValue("y", runtime.Float32, 1)})
+		[][]byte{runtime.MakeValue("x", onnx.Float, 1)}, [][]byte{runtime.MakeValue("y", onnx.Float, 1)})
 	for name, model := range subtest.Rows(map[string][]byte{
 		"empty": nil, "text": []byte("hello, world"), "half": tiny[:len(tiny)/2], "unknown operator": unknown,
 	}) {

@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"ucan/runtime/onnx"
 )
 
 // Tensor is a shape over memory that the caller owns: onnxruntime reads an
@@ -19,7 +21,7 @@ import (
 // A Tensor may be used by one Run at a time when it is an output; inputs may
 // be shared. It is the caller's to Close, which leaves the memory untouched.
 type Tensor struct {
-	dtype DType
+	dtype onnx.DType
 	shape []int64
 	data  any // the caller's slice, for Data
 
@@ -43,7 +45,7 @@ type scalar struct {
 // must hold exactly the product of the dimensions (dimensions ≥ 0; no
 // dimensions: a scalar, one element). The memory is pinned until Close, so
 // that onnxruntime may keep its address.
-func NewTensor[T Element](rt *Runtime, shape []int64, data []T) (*Tensor, error) {
+func NewTensor[T onnx.Element](rt *Runtime, shape []int64, data []T) (*Tensor, error) {
 	if err := rt.check(); err != nil {
 		return nil, err
 	}
@@ -54,7 +56,7 @@ func NewTensor[T Element](rt *Runtime, shape []int64, data []T) (*Tensor, error)
 	if n != int64(len(data)) {
 		return nil, fmt.Errorf("%w: shape %v needs %d values, got %d", ErrTensor, shape, n, len(data))
 	}
-	t := &Tensor{dtype: DTypeOf[T](), shape: slices.Clone(shape), data: data}
+	t := &Tensor{dtype: onnx.DTypeOf[T](), shape: slices.Clone(shape), data: data}
 	switch {
 	case len(shape) == 0:
 		err = newScalar(t, data)
@@ -76,7 +78,7 @@ func NewTensor[T Element](rt *Runtime, shape []int64, data []T) (*Tensor, error)
 const maxEmpty = 1 << 36
 
 // Empty makes a tensor over new, zeroed memory; Data returns it.
-func Empty[T Element](rt *Runtime, shape ...int64) (*Tensor, error) {
+func Empty[T onnx.Element](rt *Runtime, shape ...int64) (*Tensor, error) {
 	n, err := elements(shape)
 	if err != nil {
 		return nil, err
@@ -89,7 +91,7 @@ func Empty[T Element](rt *Runtime, shape ...int64) (*Tensor, error) {
 
 // Data returns the slice that the tensor was made over, nil when T is not its
 // element type.
-func Data[T Element](t *Tensor) []T {
+func Data[T onnx.Element](t *Tensor) []T {
 	d, _ := t.data.([]T)
 	return d
 }
@@ -101,7 +103,7 @@ func (t *Tensor) create(data []byte) error {
 	}
 	t.pin = new(goruntime.Pinner)
 	t.pin.Pin(&data[0])
-	v, err := ort.NewCustomDataTensor(ort.Shape(t.shape), data, t.dtype.ortType())
+	v, err := ort.NewCustomDataTensor(ort.Shape(t.shape), data, ortType(t.dtype))
 	if err != nil {
 		t.pin.Unpin()
 		return fmt.Errorf("%w: %s tensor of shape %v: %w", ErrTensor, t.dtype, t.shape, err)
@@ -111,7 +113,7 @@ func (t *Tensor) create(data []byte) error {
 }
 
 // newScalar makes the rank-0 value of t for the types the binding knows.
-func newScalar[T Element](t *Tensor, data []T) error {
+func newScalar[T onnx.Element](t *Tensor, data []T) error {
 	var err error
 	switch d := any(data).(type) {
 	case []float32:
@@ -136,7 +138,7 @@ func newScalar[T Element](t *Tensor, data []T) error {
 }
 
 func bindScalar[T interface {
-	Element
+	onnx.Element
 	ort.TensorData
 }](t *Tensor, data []T) error {
 	var held T
@@ -162,7 +164,7 @@ func bindScalar[T interface {
 }
 
 // DType returns the element type.
-func (t *Tensor) DType() DType { return t.dtype }
+func (t *Tensor) DType() onnx.DType { return t.dtype }
 
 // Shape returns a copy of the dimensions.
 func (t *Tensor) Shape() []int64 { return slices.Clone(t.shape) }

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"ucan/runtime/onnx"
 )
 
 // maxTrialBytes bounds the inputs of a trial run.
@@ -90,7 +92,8 @@ func absent(v ort.Value) bool {
 
 // filled makes an input of the values for d within the budget of bytes.
 func filled(d IO, budget int64, value func(i int) float64) (ort.Value, int64, error) {
-	if d.DType.Size() == 0 || !d.Ranked {
+	elem := ortType(d.DType)
+	if elem == ort.TensorElementDataTypeUndefined || !d.Ranked {
 		return nil, 0, fmt.Errorf("%w: no trial input can be made for %s", ErrTensor, d)
 	}
 	shape := make([]int64, len(d.Dims))
@@ -114,28 +117,28 @@ func filled(d IO, budget int64, value func(i int) float64) (ort.Value, int64, er
 	data := make([]byte, max(size, 8))
 	for i := range int(n) {
 		switch d.DType {
-		case Float32:
+		case onnx.Float:
 			binary.NativeEndian.PutUint32(data[4*i:], math.Float32bits(float32(value(i))))
-		case Float64:
+		case onnx.Double:
 			binary.NativeEndian.PutUint64(data[8*i:], math.Float64bits(value(i)))
 		default: // zeros
 		}
 	}
-	v, err := ort.NewCustomDataTensor(ort.Shape(shape), data, d.DType.ortType())
+	v, err := ort.NewCustomDataTensor(ort.Shape(shape), data, elem)
 	return v, size, err
 }
 
-func zeroScalar(d DType) (ort.Value, error) {
+func zeroScalar(d onnx.DType) (ort.Value, error) {
 	switch d {
-	case Float32:
+	case onnx.Float:
 		return ort.NewScalar[float32](0)
-	case Float64:
+	case onnx.Double:
 		return ort.NewScalar[float64](0)
-	case Int32:
+	case onnx.Int32:
 		return ort.NewScalar[int32](0)
-	case Int64:
+	case onnx.Int64:
 		return ort.NewScalar[int64](0)
-	case Bool:
+	case onnx.Bool:
 		return ort.NewScalar(false)
 	default:
 		return nil, fmt.Errorf("%w: no scalar of type %s can be made", ErrTensor, d)

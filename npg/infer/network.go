@@ -132,7 +132,7 @@ func fit(what string, io runtime.IO, shape []int) ([]int64, error) {
 		dim *= int64(n)
 	}
 	batched := append([]int64{1}, single...)
-	if io.Tensor && io.DType == runtime.DTypeOf[float32]() {
+	if io.Tensor && io.DType == onnx.Float {
 		for _, candidate := range [][]int64{batched, {1, dim}, single} {
 			if !io.Ranked || slices.EqualFunc(io.Dims, candidate, func(declared, n int64) bool { return declared < 0 || declared == n }) {
 				return candidate, nil

@@ -36,7 +36,7 @@ func evaluate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, outputs [
 		return nil, err
 	}
 	for _, d := range e.sess.Inputs() {
-		t, terr := emptyTensor(rt, onnx.DType(d.DType), d.Dims)
+		t, terr := emptyTensor(rt, d.DType, d.Dims)
 		if terr != nil {
 			return nil, fmt.Errorf("input %q: %w", d.Name, terr)
 		}
@@ -44,7 +44,7 @@ func evaluate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, outputs [
 		e.in[d.Name] = t
 	}
 	for _, d := range e.sess.Outputs() {
-		t, terr := emptyTensor(rt, onnx.DType(d.DType), fs[d.Name].dims)
+		t, terr := emptyTensor(rt, d.DType, fs[d.Name].dims)
 		if terr != nil {
 			return nil, fmt.Errorf("output %q: %w", d.Name, terr)
 		}

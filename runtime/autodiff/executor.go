@@ -193,7 +193,7 @@ func (x *Executor) Ints(input string) []int64 { return dataOf[int64](x.data[inpu
 // Result returns the memory of a float32 output of the last step, or nil.
 func (x *Executor) Result(output string) []float32 { return dataOf[float32](x.results[output]) }
 
-func dataOf[T runtime.Element](t *runtime.Tensor) []T {
+func dataOf[T onnx.Element](t *runtime.Tensor) []T {
 	if t == nil {
 		return nil
 	}

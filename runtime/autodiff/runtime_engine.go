@@ -36,7 +36,7 @@ func (e *runtimeEngine) Infer(ctx context.Context, m *onnx.Model) (_ map[string]
 	out := make(map[string]onnx.DType)
 	for _, o := range s.Outputs() {
 		if o.Tensor {
-			out[o.Name] = onnx.DType(o.DType)
+			out[o.Name] = o.DType
 		}
 	}
 	return out, nil
@@ -115,7 +115,7 @@ func (e *runtimeEngine) run(ctx context.Context, m *onnx.Model, inputs []*onnxpb
 		if !ok {
 			return nil, fmt.Errorf("autodiff: output %q has no known shape", o.Name)
 		}
-		t, err := emptyTensor(e.rt, onnx.DType(o.DType), dims)
+		t, err := emptyTensor(e.rt, o.DType, dims)
 		if err != nil {
 			return nil, fmt.Errorf("output %q: %w", o.Name, err)
 		}

@@ -24,21 +24,13 @@ func ToRuntime(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, err
 	case onnx.Bool:
 		return toRuntime[bool](rt, t)
 	case onnx.Float16:
-		h, err := onnx.TensorData[onnx.Half](t)
-		if err != nil {
-			return nil, err
-		}
-		data := make([]runtime.Half, len(h))
-		for i, v := range h {
-			data[i] = runtime.Half(v)
-		}
-		return runtime.NewTensor(rt, t.GetDims(), data)
+		return toRuntime[onnx.Half](rt, t)
 	default:
 		return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
 	}
 }
 
-func toRuntime[T float32 | float64 | int64 | int32 | uint8 | bool](rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
+func toRuntime[T onnx.Element](rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
 	data, err := onnx.TensorData[T](t)
 	if err != nil {
 		return nil, err
@@ -48,7 +40,7 @@ func toRuntime[T float32 | float64 | int64 | int32 | uint8 | bool](rt *runtime.R
 
 // FromRuntime returns a copy of t under the given name.
 func FromRuntime(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
-	switch onnx.DType(t.DType()) {
+	switch t.DType() {
 	case onnx.Float:
 		return onnx.NewTensor(name, t.Shape(), runtime.Data[float32](t))
 	case onnx.Double:
@@ -62,12 +54,7 @@ func FromRuntime(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
 	case onnx.Bool:
 		return onnx.NewTensor(name, t.Shape(), runtime.Data[bool](t))
 	case onnx.Float16:
-		h := runtime.Data[runtime.Half](t)
-		data := make([]onnx.Half, len(h))
-		for i, v := range h {
-			data[i] = onnx.Half(v)
-		}
-		return onnx.NewTensor(name, t.Shape(), data)
+		return onnx.NewTensor(name, t.Shape(), runtime.Data[onnx.Half](t))
 	}
 	return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", t.DType())
 }
@@ -88,7 +75,7 @@ func emptyTensor(rt *runtime.Runtime, dt onnx.DType, dims []int64) (*runtime.Ten
 	case onnx.Bool:
 		return runtime.Empty[bool](rt, dims...)
 	case onnx.Float16:
-		return runtime.Empty[runtime.Half](rt, dims...)
+		return runtime.Empty[onnx.Half](rt, dims...)
 	}
 	return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
 }

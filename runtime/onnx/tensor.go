@@ -15,8 +15,8 @@ type Element interface {
 	float32 | float64 | Half | int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64 | bool
 }
 
-// dtypeOf returns the element type of a Go type.
-func dtypeOf[T Element]() DType {
+// DTypeOf returns the element type of a Go type.
+func DTypeOf[T Element]() DType {
 	var z T
 	switch any(z).(type) {
 	case float32:
@@ -80,7 +80,7 @@ func NewTensor[T Element](name string, dims []int64, data []T) (*onnxpb.TensorPr
 	if n != int64(len(data)) {
 		return nil, fmt.Errorf("onnx: tensor %q: dimensions %v hold %d elements, got %d", name, dims, n, len(data))
 	}
-	dt := dtypeOf[T]()
+	dt := DTypeOf[T]()
 	raw := make([]byte, 0, len(data)*dt.Size())
 	le := binary.LittleEndian
 	switch d := any(data).(type) {
@@ -158,7 +158,7 @@ func IsExternal(t *onnxpb.TensorProto) bool {
 // be T's. It fails for a tensor whose data is in another file (see [Read]) or whose data does not
 // fit its dimensions.
 func TensorData[T Element](t *onnxpb.TensorProto) ([]T, error) {
-	if want := dtypeOf[T](); TensorType(t) != want {
+	if want := DTypeOf[T](); TensorType(t) != want {
 		return nil, fmt.Errorf("onnx: tensor %q is of type %v, not %v", t.GetName(), TensorType(t), want)
 	}
 	n, err := tensorElements(t)
@@ -171,7 +171,7 @@ func TensorData[T Element](t *onnxpb.TensorProto) ([]T, error) {
 		return out, nil
 	}
 	var out any
-	switch dtypeOf[T]() {
+	switch DTypeOf[T]() {
 	case Float:
 		out = append([]float32(nil), t.FloatData...)
 	case Double:
