@@ -8,6 +8,7 @@ import (
 
 	"ucan/models"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/runtimetest"
 )
 
@@ -41,7 +42,7 @@ func forest(t *testing.T, labels ...int64) *onnx.Model {
 	out := b.Custom("ai.onnx.ml", "TreeEnsembleClassifier", 2, []onnx.Value{x},
 		ints("nodes_treeids", 0, 0, 0, 1, 1, 1), ints("nodes_nodeids", 0, 1, 2, 0, 1, 2),
 		ints("nodes_featureids", 0, 0, 0, 1, 0, 0), onnx.Floats("nodes_values", 0.5, 0, 0, -1, 0, 0),
-		onnx.Strs("nodes_modes", "BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"),
+		aStrings("nodes_modes", "BRANCH_LEQ", "LEAF", "LEAF", "BRANCH_LEQ", "LEAF", "LEAF"),
 		ints("nodes_truenodeids", 1, 0, 0, 1, 0, 0), ints("nodes_falsenodeids", 2, 0, 0, 2, 0, 0),
 		ints("class_treeids", tree...), ints("class_nodeids", nodeID...), ints("class_ids", class...), onnx.Floats("class_weights", share...),
 		ints("classlabels_int64s", labels...), onnx.Str("post_transform", "NONE"))
@@ -118,4 +119,13 @@ func TestKnownFaults(t *testing.T) {
 			t.Errorf("%s × %s: %v", tt.name, tt.version, err)
 		}
 	}
+}
+
+// aStrings is an attribute of a list of strings.
+func aStrings(name string, values ...string) onnx.Attr {
+	a := &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRINGS.Enum()}
+	for _, v := range values {
+		a.Strings = append(a.Strings, []byte(v))
+	}
+	return onnx.AttrsOf(&onnxpb.NodeProto{Attribute: []*onnxpb.AttributeProto{a}})[0]
 }

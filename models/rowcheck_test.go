@@ -30,7 +30,7 @@ func trialModel(t *testing.T, tamper func(b *onnx.Builder, x, s onnx.Value) onnx
 			s = tamper(b, x, s)
 		}
 		if label != "" {
-			b.Output(label, b.Cast(b.ArgMax(s, 1, false), onnx.Int32), onnx.Int32, onnx.Sym("N"))
+			b.Output(label, b.Cast(b.Op("ArgMax", []onnx.Value{s}, onnx.Int("axis", 1), onnx.Int("keepdims", 0)), onnx.Int32), onnx.Int32, onnx.Sym("N"))
 		}
 		b.Output(scores, s, onnx.Float, onnx.Sym("N"), onnx.Fixed(checkClasses))
 		m, err := b.Build()

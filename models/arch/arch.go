@@ -105,9 +105,6 @@ type Network struct {
 	stats    []Statistic
 }
 
-// Config returns what the network was made from.
-func (n *Network) Config() Config { return n.config }
-
 // Training returns the graph to train: input [Images], first output [Logits],
 // then mean and variance of every [Statistic]. Its initialisers named by
 // Weights hold the initial weights. The loss is the caller's to append

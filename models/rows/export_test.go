@@ -1,6 +1,8 @@
 package rows
 
 import (
+	"maps"
+	"slices"
 	"testing"
 
 	"ucan/runtime/onnx"
@@ -11,3 +13,6 @@ import (
 func Mixing(t testing.TB, n int, each func(name string, m *onnx.Model)) {
 	mixingModels(n, func(name string, _ mixer, _ float32, g *graph) { each(name, g.model(t)) })
 }
+
+// Operators returns the operators that have a rule, sorted.
+func Operators() []string { return slices.Sorted(maps.Keys(rules())) }

@@ -23,7 +23,7 @@ type grower struct {
 func newGrower(rng *rand.Rand) *grower {
 	dims := [][]int64{{6}, {2, 6}, {4, 3}, {2, 4, 4}, {4, 2, 3}, {1, 4}}[rng.IntN(6)]
 	w := &grower{g: newGraph(18, dims...), rng: rng}
-	w.p = &prover{rules: rules(), left: mostSteps, lib: must2(onnx.FromProto(w.g.p)).Library()}
+	w.p = &prover{rules: rules(), left: mostSteps, lib: must2(modelOf(w.g.p)).Library()}
 	d := []dim{{n: 1}}
 	for _, n := range dims {
 		d = append(d, fixed(n))

@@ -1,16 +1,10 @@
 package rows
 
 import (
-	"maps"
 	"math"
-	"slices"
 
 	"ucan/runtime/onnx"
 )
-
-// Operators returns the operators that have a rule, sorted, with their domains where
-// those are not the default one.
-func Operators() []string { return slices.Sorted(maps.Keys(rules())) }
 
 // rules is the registry: one rule an operator. Whatever is not here is not proved.
 func rules() map[string]rule {

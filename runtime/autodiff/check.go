@@ -70,7 +70,7 @@ func Check(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOp
 // are real get normal weights; those that are int64 get classes, one for each sample, that are not
 // the model's first choice: there cross-entropy is not saturated.
 //
-// The differences are taken in float64 ([InDouble]) where the model can be run so, since those of
+// The differences are taken in float64 (inDouble) where the model can be run so, since those of
 // float32 are wrong by more than the gradients. At a kink, such as Relu's, rounding the forward
 // pass to float32 may put an activation on the other side than the reference; the gradient graph
 // then returns the gradient of the other linear piece, as any float32 computation does. Samples
@@ -201,7 +201,7 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 // openReference opens the losses in float64, or in float32 where that fails.
 func (k *checker) openReference(ctx context.Context, rt *runtime.Runtime, ref *onnx.Model, fs facts) error {
 	k.kind = "float64"
-	dm, err := InDouble(ctx, OnRuntime(rt), ref, nil)
+	dm, err := inDouble(ctx, OnRuntime(rt), ref, nil)
 	if err == nil {
 		if k.double, err = evaluateOnly(ctx, rt, dm, k.losses, fs); err == nil && len(k.sides) > 0 {
 			k.kinks, err = evaluateOnly(ctx, rt, dm, k.sides, fs)

@@ -8,11 +8,11 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// InDouble returns m with its inputs, weights and arithmetic in float64, for the given sizes of its
+// inDouble returns m with its inputs, weights and arithmetic in float64, for the given sizes of its
 // symbolic dimensions: the reference that gradients are compared with. onnxruntime's CPU provider
 // has no float64 kernel for some operators. Of those, convolutions and the piecewise linear ones
 // are written in terms of others; the rest run in float32 between casts.
-func InDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (*onnx.Model, error) {
+func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (*onnx.Model, error) {
 	m, err := prepare(m, nil, Options{Sizes: sizes})
 	if err != nil {
 		return nil, err

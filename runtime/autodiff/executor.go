@@ -11,18 +11,6 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Gradients computes losses and their gradients, step after step. [Executor] runs a gradient graph;
-// [ScoreFunction] estimates from losses alone.
-type Gradients interface {
-	// Step computes the losses and the gradients at the present inputs and weights.
-	Step(ctx context.Context) error
-	// Loss returns the value of a loss in the last step.
-	Loss(loss string) float64
-	// Grad returns the gradient of a loss with respect to a value, row-major, in memory that the
-	// next step overwrites; nil for names not asked for.
-	Grad(loss, wrt string) []float32
-}
-
 // WeightMode is how changing weights reach the runtime.
 type WeightMode string
 
@@ -48,7 +36,8 @@ type ExecutorOptions struct {
 	Session runtime.SessionOptions
 }
 
-// Executor runs a gradient graph over memory that the caller fills and reads. It is not safe for
+// Executor computes losses and their gradients step after step: it runs a gradient graph over
+// memory that the caller fills and reads. It is not safe for
 // concurrent use.
 type Executor struct {
 	rt      *runtime.Runtime
@@ -62,8 +51,6 @@ type Executor struct {
 	outputs []string
 	dirty   bool
 }
-
-var _ Gradients = (*Executor)(nil)
 
 // weightBackend is one way of bringing weights to a session.
 type weightBackend interface {
@@ -239,7 +226,8 @@ func (x *Executor) Loss(loss string) float64 {
 	return 0
 }
 
-// Grad returns a gradient of the last step.
+// Grad returns a gradient of the last step, row-major, in memory that the next step overwrites; nil
+// for names that were not asked for.
 func (x *Executor) Grad(loss, wrt string) []float32 {
 	return x.Result(x.grad.Output(loss, wrt))
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"ucan/runtime/onnx"
@@ -82,19 +81,6 @@ func (e *RuleError) Error() string {
 
 // Unwrap returns the cause.
 func (e *RuleError) Unwrap() error { return e.Err }
-
-// Operators returns the operators that have a rule, sorted; with differentiable false, those that
-// are known to pass no gradient.
-func Operators(differentiable bool) []string {
-	var out []string
-	for op, r := range rules() {
-		if (r != nil) == differentiable {
-			out = append(out, op)
-		}
-	}
-	sort.Strings(out)
-	return out
-}
 
 // opKey is the name an operator is registered under.
 func opKey(n *onnxpb.NodeProto) string {

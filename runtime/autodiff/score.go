@@ -36,7 +36,7 @@ func (o ScoreOptions) Validate() error {
 }
 
 // ScoreFunction estimates gradients from losses alone, for models with operators that have no rule,
-// or no derivative. It implements [Gradients]:
+// or no derivative. Its methods are those of [Executor]:
 //
 //	∇ E[L(v + σε)] ≈ 1/(2σ·pairs)·Σ (L(v + σε) − L(v − σε))·ε,  ε ~ N(0, I)
 //
@@ -52,8 +52,6 @@ type ScoreFunction struct {
 	result []float64
 	grads  map[[2]string][]float32
 }
-
-var _ Gradients = (*ScoreFunction)(nil)
 
 // NewScoreFunction estimates the gradients of the named losses, which eval returns in that order,
 // with respect to values, the memory that eval reads.

@@ -39,15 +39,6 @@ func Str(name, v string) Attr {
 	return Attr{&onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRING.Enum(), S: []byte(v)}}
 }
 
-// Strs is an attribute of a list of strings.
-func Strs(name string, v ...string) Attr {
-	a := &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRINGS.Enum()}
-	for _, s := range v {
-		a.Strings = append(a.Strings, []byte(s))
-	}
-	return Attr{a}
-}
-
 // AttrsOf returns copies of the attributes of n, but for those named: for another node.
 func AttrsOf(n *onnxpb.NodeProto, except ...string) []Attr {
 	var out []Attr

@@ -259,13 +259,3 @@ func (b *Builder) Expand(x, shape Value) Value { return b.Op("Expand", []Value{x
 
 // Shape returns the dimensions of x.
 func (b *Builder) Shape(x Value) Value { return b.Op("Shape", []Value{x}) }
-
-// ArgMax returns the index (int64) of the first maximum along axis, which stays as 1 when keep is
-// set.
-func (b *Builder) ArgMax(x Value, axis int64, keep bool) Value {
-	k := int64(0)
-	if keep {
-		k = 1
-	}
-	return b.Op("ArgMax", []Value{x}, Int("axis", axis), Int("keepdims", k))
-}

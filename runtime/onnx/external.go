@@ -25,7 +25,7 @@ var ErrOutside = errors.New("external data lies outside the model's folder")
 func (m *Model) ExternalTensors() []string {
 	var out []string
 	_ = eachTensor(m.p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
-		if IsExternal(t) {
+		if isExternal(t) {
 			out = append(out, t.GetName())
 		}
 		return t, nil
@@ -55,7 +55,7 @@ func (m *Model) LoadExternal(dir string, lim Limits) (*Model, error) {
 	left := lim.ExternalBytes
 	p := cloneSharing(m.p)
 	err = eachTensor(p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
-		if !IsExternal(t) {
+		if !isExternal(t) {
 			return t, nil
 		}
 		raw, rerr := readExternal(root, t, left)
@@ -206,7 +206,7 @@ func (m *Model) WriteExternal(path string, threshold int) error {
 	var parts [][]byte
 	offset := int64(0)
 	for i, t := range p.Graph.Initializer {
-		if len(t.RawData) < threshold || len(t.RawData) == 0 || IsExternal(t) {
+		if len(t.RawData) < threshold || len(t.RawData) == 0 || isExternal(t) {
 			continue
 		}
 		u := shallow(t, "raw_data").(*onnxpb.TensorProto)

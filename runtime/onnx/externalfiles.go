@@ -12,7 +12,7 @@ import (
 func (m *Model) ExternalFiles() []string {
 	var out []string
 	_ = eachTensor(m.p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
-		if IsExternal(t) {
+		if isExternal(t) {
 			for _, e := range t.GetExternalData() {
 				if e.GetKey() == "location" {
 					out = append(out, e.GetValue())

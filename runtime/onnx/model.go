@@ -49,14 +49,14 @@ func (l Limits) Validate() error {
 }
 
 // Model is an ONNX model. It is immutable: edits return a new Model. The zero Model is not usable;
-// make one by [Parse], [Read], [FromProto] or [Builder]. A Model may be used from several goroutines at once.
+// make one by [Parse], [Read] or [Builder]. A Model may be used from several goroutines at once.
 type Model struct {
 	p *onnxpb.ModelProto
 }
 
-// Parse reads a model from bytes under [DefaultLimits] and checks its structure
-// ([Model.CheckStructure]). Tensors kept in other files stay references ([Model.ExternalTensors]);
-// [Read] loads them.
+// Parse reads a model from bytes under [DefaultLimits] and refuses what defines
+// a name twice or reads one that nothing defines. Tensors kept in other files stay references
+// ([Model.ExternalTensors]); [Read] loads them.
 func Parse(b []byte) (*Model, error) { return ParseLimited(b, DefaultLimits()) }
 
 // ParseLimited is [Parse] under the given limits.
@@ -81,18 +81,6 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 		return nil, err
 	}
 	return &Model{p: p}, nil
-}
-
-// FromProto returns the model held by p. It copies p, except for the contents of the initialisers,
-// which the caller must not change afterwards.
-func FromProto(p *onnxpb.ModelProto) (*Model, error) {
-	if p == nil {
-		return nil, fmt.Errorf("%w: nil", ErrMalformed)
-	}
-	if err := check(p); err != nil {
-		return nil, err
-	}
-	return &Model{p: cloneSharing(p)}, nil
 }
 
 // check makes sure of what the accessors rely on.
@@ -123,11 +111,6 @@ func (m *Model) Marshal() ([]byte, error) {
 		return nil, fmt.Errorf("onnx: encode model: %w", err)
 	}
 	return b, nil
-}
-
-// Clone returns an independent copy: nothing is shared, initialisers included.
-func (m *Model) Clone() *Model {
-	return &Model{p: proto.Clone(m.p).(*onnxpb.ModelProto)}
 }
 
 // Proto returns a copy of the underlying message, which the caller may change at will, but for the

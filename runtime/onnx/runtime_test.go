@@ -119,7 +119,6 @@ func TestSharedModelsRun(t *testing.T) {
 				t.Fatal(err)
 			}
 			want := runFloats(t, rt, m)
-			same(t, "cloned", runFloats(t, rt, m.Clone()), want, nil)
 			tol := runtimetest.NetworkError(t, m, func(m *onnx.Model) map[string][]float32 { return runFloats(t, rt, m) })
 			for name, w := range subtest.Rows(want) {
 				t.Run(name, func(t *testing.T) {
@@ -333,7 +332,7 @@ func TestBuilderRuns(t *testing.T) {
 		if opset >= 17 {
 			h = v.LayerNorm(h, onnx.Tensor(v, "scale", []int64{8}, make([]float32, 8)), onnx.Value{}, -1, 1e-5)
 		}
-		best := v.Cast(v.ArgMax(h, 1, true), onnx.Float)
+		best := v.Cast(v.Op("ArgMax", []onnx.Value{h}, onnx.Int("axis", 1), onnx.Int("keepdims", 1)), onnx.Float)
 		b.Output("y", v.Identity(h), onnx.Float, onnx.Dims(2, 8)...)
 		b.Output("best", best, onnx.Float, onnx.Dims(2, 1)...)
 		b.Output("same", best, onnx.Float, onnx.Dims(2, 1)...)

@@ -8,7 +8,7 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// CheckStructure reports the first fault in what the model names: a value or an attribute defined
+// checkStructure reports the first fault in what the model names: a value or an attribute defined
 // twice, a value that is read or returned and that nothing defines, nodes that need each other, a
 // function given twice or calling itself. Subgraphs and local functions are included. The error
 // wraps [ErrMalformed].
@@ -16,8 +16,6 @@ import (
 // Runtimes refuse such files, or take one of two definitions and not the other. Edits such as
 // [Model.WithoutDead] would remove many of the faults, so that what runs is no longer the file:
 // [Parse] checks them first.
-func (m *Model) CheckStructure() error { return checkStructure(m.p) }
-
 func checkStructure(p *onnxpb.ModelProto) error {
 	if _, err := structureOf(p.Graph, nil); err != nil {
 		return err

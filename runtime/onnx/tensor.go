@@ -149,8 +149,8 @@ func NewTensor[T Element](name string, dims []int64, data []T) (*onnxpb.TensorPr
 // TensorType returns the element type of t.
 func TensorType(t *onnxpb.TensorProto) DType { return DType(t.GetDataType()) }
 
-// IsExternal reports whether the data of t is kept in another file.
-func IsExternal(t *onnxpb.TensorProto) bool {
+// isExternal reports whether the data of t is kept in another file.
+func isExternal(t *onnxpb.TensorProto) bool {
 	return t.GetDataLocation() == onnxpb.TensorProto_EXTERNAL
 }
 
@@ -215,7 +215,7 @@ func tensorElements(t *onnxpb.TensorProto) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("tensor %q: %w", t.GetName(), err)
 	}
-	if IsExternal(t) {
+	if isExternal(t) {
 		return 0, fmt.Errorf("onnx: tensor %q: its data is in another file; read the model by its path", t.GetName())
 	}
 	dt := TensorType(t)
