@@ -56,7 +56,7 @@ func (e *MissingRulesError) Error() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s%s)", op, strings.Join(nodes, ", "), more))
 	}
-	return "autodiff: no gradient rule for " + strings.Join(parts, "; ") + "; give one in Options.Rules or use score-function gradients"
+	return "autodiff: no gradient rule for " + strings.Join(parts, "; ") + "; give one in Options.Rules, or estimate the gradient with NewScoreFunction"
 }
 
 // Operators returns the operators that lack a rule, sorted.
@@ -76,7 +76,7 @@ type RuleError struct {
 
 // Error names the node and what is in the way.
 func (e *RuleError) Error() string {
-	return fmt.Sprintf("autodiff: no gradient of %s: %v; give a rule for it in Options.Rules or use score-function gradients", e.Node, e.Err)
+	return fmt.Sprintf("autodiff: no gradient of %s: %v; give a rule for it in Options.Rules, or estimate the gradient with NewScoreFunction", e.Node, e.Err)
 }
 
 // Unwrap returns the cause.
