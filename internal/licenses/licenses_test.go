@@ -47,7 +47,7 @@ func dependencies(t *testing.T) []linked {
 	if testing.Short() {
 		t.Skip("lists all packages of the command")
 	}
-	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", "ucan/cmd/ucan")
+	cmd := exec.Command("go", "list", "-deps", "-json=Dir,Standard,Module", "../../cmd/ucan")
 	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
 	out, err := cmd.Output()
 	if err != nil {
