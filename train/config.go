@@ -10,11 +10,9 @@ import (
 
 // Config says how a run goes. [DefaultConfig] holds usual numbers.
 type Config struct {
-	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there.
+	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there. The caller holds the lock of its folder
+	// of checkpoints (checkpoint.Lock).
 	Dir string
-	// Locked says that the caller holds the lock of the folder of checkpoints (checkpoint.Lock), since it goes on writing
-	// after the run.
-	Locked bool
 	// Resume goes on from the newest whole checkpoint in Dir, from the beginning where there is none. Without it the run
 	// begins anew over whatever lies there.
 	Resume bool

@@ -87,13 +87,6 @@ func Run(ctx context.Context, c Config, objective Objective, validator Validator
 	if err = l.prepare(); err != nil {
 		return Result{}, err
 	}
-	if !c.Locked {
-		release, lockErr := checkpoint.Lock(filepath.Join(c.Dir, CheckpointDir))
-		if lockErr != nil {
-			return Result{}, lockErr
-		}
-		defer func() { err = errors.Join(err, release()) }()
-	}
 	if err = l.restore(); err != nil {
 		return Result{}, err
 	}

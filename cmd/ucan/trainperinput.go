@@ -2,30 +2,25 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
-	"ucan/internal/fault"
 	"ucan/internal/progress"
-	"ucan/models"
 	"ucan/npg"
 	"ucan/npg/diagnose"
 	"ucan/npg/net"
 	fields "ucan/npg/perinput"
 	"ucan/runtime"
-	"ucan/runtime/autodiff"
 	"ucan/smooth/basis"
-	"ucan/train/data"
-	"ucan/train/perinput"
+	"ucan/train/fit"
 )
 
 // perInputBatch is how many noisy copies the classifier runs on at once: a quarter of the copies of a step, so that none
 // are padding.
 const perInputBatch = 25
 
-// checkPerInput refuses what the optimisation input by input has no use for.
-func checkPerInput(r *values) {
+// refuseUnusedPerInput refuses what the optimisation input by input has no use for.
+func refuseUnusedPerInput(r *values) {
 	for _, key := range []string{"npg.joint", "npg.volume", "npg.volume_weight", "npg.reg", "npg.start", "npg.target_sigma", "train.val", "train.validation", "train.ema", "train.clip"} {
 		if r.differs(key) {
 			r.fault(key, "it has no effect on fields that are optimised input by input; leave it out")
@@ -33,50 +28,47 @@ func checkPerInput(r *values) {
 	}
 }
 
-// optimisePerInput makes the bundle of kind per-input.
-func (t *npgTraining) optimisePerInput(ctx context.Context, rt *runtime.Runtime, model *models.Model, set *data.Set) error {
-	c, n := fields.DefaultConfig(), t.fit.Net
-	c.Family, c.Lambda, c.Norm, c.Seed = t.fit.Family, t.fit.Lambda, t.fit.Norm, t.fit.Seed
-	c.Limits = npg.Limits{Floor: n.Floor, Ceiling: n.Ceiling}
-	r := t.a.values()
-	if t.train.counted {
-		c.Iterations = t.train.epochs
+// runPerInput makes the bundle of kind per-input.
+func (a *app) runPerInput(ctx context.Context, rt *runtime.Runtime, r *values, g fit.GeneratorConfig) error {
+	c := fit.PerInputConfig{Run: g.Run, Model: g.Model, Batch: perInputBatch, Field: fields.DefaultConfig()}
+	c.Field.Family, c.Field.Lambda, c.Field.Norm = g.Family, g.Lambda, g.Norm
+	c.Field.Limits = npg.Limits{Floor: g.Net.Floor, Ceiling: g.Net.Ceiling}
+	if g.Epochs > 0 {
+		c.Field.Iterations = g.Epochs
 	}
 	if r.changed("train.draws") {
-		c.Samples = t.train.draws
+		c.Field.Samples = g.Draws
 	}
-	if t.train.rate > 0 {
-		c.LearningRate = t.train.rate
+	if r.given("train.lr") {
+		c.Field.LearningRate = g.LearningRate
 	}
-	if n.Basis == net.DCT {
+	if g.Net.Basis == net.DCT {
 		var err error
-		if c.Basis, err = basis.DCT2(model.InputShape()); err != nil {
+		if c.Field.Basis, err = basis.DCT2(g.Model.InputShape()); err != nil {
 			return usage(err)
 		}
 	}
-	bar := progress.New(t.a.progressWriter(), t.a.progressOptions(set.Len(), 0))
+	var bar *progress.Bar
 	before := 0
-	result, err := perinput.Run(ctx, rt, model, set, perinput.Config{
-		Field: c, Dir: t.train.out, Resume: t.train.resume, Batch: perInputBatch, Session: trainSession(t.session), Processor: t.a.processor,
-		Progress: func(done, _ int) {
-			bar.Add(int64(done - before))
-			before = done
-		},
-	})
-	bar.Close()
-	switch {
-	case errors.Is(err, perinput.ErrConfig):
-		return usage(err)
-	case errors.Is(err, autodiff.ErrNotDifferentiable):
-		return fault.Mark(fault.Refused, err)
-	case err != nil:
+	c.Observer.Field = func(done, total int) {
+		if bar == nil {
+			bar = progress.New(a.progressWriter(), a.progressOptions(total, 0))
+		}
+		bar.Add(int64(done - before))
+		before = done
+	}
+	result, err := fit.PerInput(ctx, rt, c)
+	if bar != nil {
+		bar.Close()
+	}
+	if err != nil {
 		return err
 	}
 	if len(result.OtherProcessors) > 0 {
-		t.a.warn("resume %q: some fields were optimised on %s, the rest on %s: the bundle has not the bytes that either alone would give",
-			t.train.out, strings.Join(result.OtherProcessors, " and "), t.a.processor)
+		a.warn("resume %q: some fields were optimised on %s, the rest on %s: the bundle has not the bytes that either alone would give",
+			c.Dir, strings.Join(result.OtherProcessors, " and "), a.processor)
 	}
-	return t.a.presentPerInput(result, t.train.out, c.Seed)
+	return a.presentPerInput(result, c.Dir)
 }
 
 // perInputSummary is what is printed at the end.
@@ -93,10 +85,10 @@ type perInputSummary struct {
 	Diagnoses   []diagnose.Diagnosis `json:"diagnoses"`
 }
 
-func (a *app) presentPerInput(result perinput.Result, dir string, seed uint64) error {
+func (a *app) presentPerInput(result fit.PerInputResult, dir string) error {
 	b := result.Bundle
 	s := perInputSummary{
-		Out: dir, Kind: string(b.Kind), Guarantee: string(b.Kind.Guarantee()), Seed: seed, Inputs: result.Inputs, Certifiable: result.Certifiable,
+		Out: dir, Kind: string(b.Kind), Guarantee: string(b.Kind.Guarantee()), Seed: result.Seed, Inputs: result.Inputs, Certifiable: result.Certifiable,
 		Gain: result.Gain, SHA256: b.Hash(), Sigma: result.Report.Sigma, Diagnoses: result.Report.Found(),
 	}
 	for _, d := range s.Diagnoses {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"go.yaml.in/yaml/v3"
@@ -174,20 +172,6 @@ func ModelPath(path string) string {
 		return joint
 	}
 	return path
-}
-
-// Exists reports whether something of a training lies in the folder.
-func Exists(dir string) (bool, error) {
-	for _, name := range []string{RecordFile, ModelFile, train.LogName, train.CheckpointDir} {
-		_, err := os.Stat(filepath.Join(dir, name))
-		if err == nil {
-			return true, nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) {
-			return false, fmt.Errorf("look into the bundle: %w", err)
-		}
-	}
-	return false, nil
 }
 
 // WriteDeclaration writes a bundle's model.yaml.

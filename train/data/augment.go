@@ -1,12 +1,14 @@
 package data
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"ucan/smooth/stream"
 )
 
-// Augment says how images are varied before noise is added. The zero value leaves them as they are.
+// Augment configures how images are varied before noise is added. The zero value leaves them as they are.
 type Augment struct {
 	// Pad is how many pixels are added on every side before an image of the old size is cut out at a random place, ≥ 0.
 	Pad int
@@ -14,6 +16,35 @@ type Augment struct {
 	Reflect bool
 	// Flip mirrors left and right with probability one half.
 	Flip bool
+}
+
+// cropPad is how many pixels "crop" and "reflect" add on every side.
+const cropPad = 4
+
+// ColourAugment is usual for colour images: crop and flip.
+func ColourAugment() Augment { return Augment{Pad: cropPad, Flip: true} }
+
+// ParseAugment reads a list of names: "none" alone, or any of "crop" (4 zeros on every side), "reflect" (the same with
+// mirrored borders) and "flip".
+func ParseAugment(names []string) (Augment, error) {
+	var a Augment
+	for _, name := range names {
+		switch strings.TrimSpace(name) {
+		case "none":
+			if len(names) > 1 {
+				return a, errors.New("none stands alone")
+			}
+		case "crop":
+			a.Pad = cropPad
+		case "reflect":
+			a.Pad, a.Reflect = cropPad, true
+		case "flip":
+			a.Flip = true
+		default:
+			return a, fmt.Errorf("unknown augmentation %q: use none, crop, reflect or flip", name)
+		}
+	}
+	return a, nil
 }
 
 // None reports whether images stay as they are.

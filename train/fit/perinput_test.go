@@ -1,4 +1,4 @@
-package perinput
+package fit
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ucan/internal/dataset"
+	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/npg/bundle"
@@ -16,11 +17,10 @@ import (
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
 	"ucan/smooth"
-	"ucan/train/data"
 )
 
-// setting opens the demonstration network and n digits.
-func setting(t *testing.T, n string) (*runtime.Runtime, *models.Model, *data.Set) {
+// fieldBed opens the demonstration network and n digits.
+func fieldBed(t *testing.T, n string) (*runtime.Runtime, PerInputConfig) {
 	t.Helper()
 	ctx, rt := context.Background(), runtimetest.Open(t)
 	model, err := models.OpenBytes(ctx, rt, demo.Name, demo.Model(), models.Options{SourceShape: []int{1, 28, 28}})
@@ -37,29 +37,24 @@ func setting(t *testing.T, n string) (*runtime.Runtime, *models.Model, *data.Set
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = source.Close() })
-	indices := make([]int, source.Len())
-	for i := range indices {
-		indices[i] = i
-	}
-	set, err := data.Load(ctx, source, indices, model.Classes(), func() {})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rt, model, set
-}
-
-func config(dir string) Config {
 	f := perinput.DefaultConfig()
 	f.Iterations, f.Samples, f.Votes, f.GridSize = 4, 16, 40, 5
-	f.Low, f.High, f.Limits.Ceiling, f.Seed = 0.2, 0.8, 2, 7
-	return Config{Field: f, Dir: dir, Batch: 16, Session: runtime.SessionOptions{IntraOp: 1}}
+	f.Low, f.High, f.Limits.Ceiling = 0.2, 0.8, 2
+	seed := uint64(7)
+	return rt, PerInputConfig{
+		Run: Run{
+			Dir: filepath.Join(t.TempDir(), "bundle"), Seed: &seed, Session: runtime.SessionOptions{IntraOp: 1},
+			Data: Data{Source: source, Selection: dataset.DefaultSelection()},
+		},
+		Model: model, Batch: 16, Field: f,
+	}
 }
 
 // A run that is interrupted after the first input and resumed ends with the bytes of one that was not.
 func TestResumeGivesTheSameBytes(t *testing.T) {
-	rt, model, set := setting(t, "3")
-	whole, broken := filepath.Join(t.TempDir(), "whole"), filepath.Join(t.TempDir(), "broken")
-	result, err := Run(context.Background(), rt, model, set, config(whole))
+	rt, c := fieldBed(t, "3")
+	whole, broken := c.Dir, filepath.Join(t.TempDir(), "broken")
+	result, err := PerInput(context.Background(), rt, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,20 +63,17 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 	}
 
 	ctx, cancel := context.WithCancel(context.Background())
-	c := config(broken)
-	c.Progress, c.Processor = func(int, int) { cancel() }, "a"
-	if _, err = Run(ctx, rt, model, set, c); !errors.Is(err, context.Canceled) {
+	c.Dir = broken
+	c.Observer.Field, c.Processor = func(int, int) { cancel() }, "a"
+	if _, err = PerInput(ctx, rt, c); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v, want an interruption", err)
 	}
-	if seed, ok := StoredSeed(broken); !ok || seed != 7 {
-		t.Errorf("stored seed %d, %v", seed, ok)
+	c.Observer.Field = nil
+	if _, err = PerInput(context.Background(), rt, c); !fault.Is(err, fault.Wrong) {
+		t.Errorf("going on without being asked to: %v, want fault.Wrong", err)
 	}
-	c.Progress = nil
-	if _, err = Run(context.Background(), rt, model, set, c); !errors.Is(err, ErrConfig) {
-		t.Errorf("going on without being asked to: %v, want ErrConfig", err)
-	}
-	c.Resume, c.Processor = true, "b"
-	result, err = Run(context.Background(), rt, model, set, c)
+	c.Resume, c.Processor, c.Seed = true, "b", nil // it is stored
+	result, err = PerInput(context.Background(), rt, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,11 +91,10 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 
 // The bundle gives back, for each input, the field that was optimised for it.
 func TestBundleHoldsTheFields(t *testing.T) {
-	rt, model, set := setting(t, "2")
+	rt, c := fieldBed(t, "2")
 	dir := t.TempDir()
-	c := config(dir)
-	c.Resume = true // an empty folder: it begins
-	if _, err := Run(context.Background(), rt, model, set, c); err != nil {
+	c.Dir, c.Resume = dir, true // an empty folder: it begins
+	if _, err := PerInput(context.Background(), rt, c); err != nil {
 		t.Fatal(err)
 	}
 	b, err := bundle.Read(dir)
@@ -117,13 +108,17 @@ func TestBundleHoldsTheFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := make([]float32, set.Dim())
-	set.Read(1, x)
+	item, err := c.Data.Source.At(context.Background(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := item.X
 	p, err := g.Parameters(context.Background(), x)
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, err := open(context.Background(), rt, model, c)
+	c.Field.Seed = *c.Seed
+	network, err := openNetwork(context.Background(), rt, c)
 	if err != nil {
 		t.Fatal(err)
 	}

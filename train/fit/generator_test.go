@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"ucan/internal/dataset"
+	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/npg/diagnose"
@@ -22,15 +23,17 @@ import (
 	"ucan/smooth/family"
 	"ucan/train"
 	"ucan/train/data"
+	"ucan/train/fit"
 	"ucan/train/generator"
-	"ucan/train/generator/fit"
 )
 
 // bed is the demonstration's classifier and digits to learn on.
 type bed struct {
-	rt        *runtime.Runtime
-	model     *models.Model
-	set, held *data.Set
+	rt     *runtime.Runtime
+	model  *models.Model
+	source *dataset.Source
+	inputs int
+	held   *data.Set
 }
 
 func newBed(t *testing.T, inputs int) bed {
@@ -42,15 +45,11 @@ func newBed(t *testing.T, inputs int) bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { source.Close() })
-	indices := make([]int, inputs+20)
+	indices := make([]int, 20)
 	for i := range indices {
-		indices[i] = i
+		indices[i] = inputs + i
 	}
-	all, err := data.Load(ctx, source, indices, 10, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	set, held, err := all.Tail(20)
+	held, err := data.Load(ctx, source, indices, 10, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,23 +58,27 @@ func newBed(t *testing.T, inputs int) bed {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { model.Close() })
-	return bed{rt, model, set, held}
+	return bed{rt, model, source, inputs, held}
 }
 
 // config is a short run.
-func config(t *testing.T, kind net.Kind, epochs int) fit.Config {
-	c := fit.DefaultConfig(kind)
-	c.Loop = train.DefaultConfig(filepath.Join(t.TempDir(), "bundle"))
-	c.Loop.Epochs, c.Loop.KeepBest, c.Loop.CheckpointEvery = epochs, false, 3
+func (b bed) config(t *testing.T, kind net.Kind, epochs int) fit.GeneratorConfig {
+	c := fit.DefaultGenerator(kind)
+	c.Dir, c.Model = filepath.Join(t.TempDir(), "bundle"), b.model
+	c.Data = fit.Data{Source: b.source, Selection: dataset.DefaultSelection(), Validation: b.source, ValidationSkip: b.inputs, ValidationMax: 20}
+	c.Data.Selection.Max = b.inputs
+	c.Epochs, c.CheckpointEvery = epochs, 3
 	c.Net.MuScale, c.Net.Floor, c.Net.Ceiling, c.Net.Start = 0, 0.05, 1, 0.2
 	c.Family, c.Norm, c.Lambda = family.Gaussian{}, family.L2, 1
-	c.Batch, c.ValidationDraws, c.DiagnosisInputs, c.Seed = 20, 16, 20, 1
+	c.Batch, c.ValidationDraws, c.DiagnosisInputs, c.Seed = 20, 16, 20, seed(1)
 	return c
 }
 
-func (b bed) run(t *testing.T, c fit.Config) fit.Result {
+func seed(n uint64) *uint64 { return &n }
+
+func (b bed) run(t *testing.T, c fit.GeneratorConfig) fit.GeneratorResult {
 	t.Helper()
-	r, err := fit.Run(context.Background(), b.rt, b.model, b.set, b.held, c)
+	r, err := fit.Generator(context.Background(), b.rt, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +89,7 @@ func (b bed) run(t *testing.T, c fit.Config) fit.Result {
 // the loss of held-out inputs under fresh noise.
 func TestFieldBeatsItsStart(t *testing.T) {
 	b := newBed(t, 200)
-	c := config(t, net.Dataset, 6)
+	c := b.config(t, net.Dataset, 6)
 	r := b.run(t, c)
 	before, after := b.loss(t, c, nil), b.loss(t, c, r.Bundle.Sigma)
 	if !(after < before-0.1) {
@@ -101,7 +104,7 @@ func TestFieldBeatsItsStart(t *testing.T) {
 }
 
 // loss is the objective at a constant field on the held-out inputs; nil stands for the start.
-func (b bed) loss(t *testing.T, c fit.Config, sigma []float32) float64 {
+func (b bed) loss(t *testing.T, c fit.GeneratorConfig, sigma []float32) float64 {
 	t.Helper()
 	v := make([]float64, 2)
 	feed, err := data.NewFeed(b.held, data.Config{Batch: 20, Draws: 8, Seed: 77, Family: family.Gaussian{}, Lambda: 1})
@@ -153,9 +156,9 @@ func TestFloorHolds(t *testing.T) {
 	}
 	b := newBed(t, 30)
 	for _, kind := range []net.Kind{net.Pattern, net.Dataset, net.Certification} {
-		c := config(t, kind, 12)
+		c := b.config(t, kind, 12)
 		c.LearningRate = map[net.Kind]float64{net.Pattern: 0.3, net.Dataset: 5e-3, net.Certification: 1e-2}[kind]
-		c.Loop.ValidateEvery, c.Batch = 0, 10
+		c.ValidateEvery, c.Batch = 0, 10
 		c.Loss.Volume = generator.Volume{LogMean: -5}
 		r := b.run(t, c)
 		if least := float64(r.Report.Sigma.Min); least < c.Net.Floor || least > 1.01*c.Net.Floor {
@@ -182,18 +185,18 @@ func TestResumedRunsAreTheSame(t *testing.T) {
 		t.Skip("takes a dozen sessions")
 	}
 	b := newBed(t, 60)
-	whole := config(t, net.Certification, 3)
+	whole := b.config(t, net.Certification, 3)
 	whole.Net.MuScale, whole.Joint, whole.JointRate = 0.2, true, 0.1
 	b.run(t, whole)
-	want := files(t, whole.Loop.Dir)
+	want := files(t, whole.Dir)
 	if len(want) != 3 { // the manifest, the generator, the classifier
 		t.Fatalf("the bundle holds %d files", len(want))
 	}
 	for _, stop := range []int64{0, 4} {
 		c := whole
-		c.Loop.Dir, c.Loop.Resume = filepath.Join(t.TempDir(), "bundle"), true
+		c.Dir, c.Resume = filepath.Join(t.TempDir(), "bundle"), true
 		ctx, cancel := context.WithCancel(context.Background())
-		c.Loop.Report = func(p train.Progress) {
+		c.Observer.Step = func(p train.Progress) {
 			if p.Step == stop {
 				cancel()
 			}
@@ -201,16 +204,16 @@ func TestResumedRunsAreTheSame(t *testing.T) {
 		if stop == 0 {
 			cancel()
 		}
-		if _, err := fit.Run(ctx, b.rt, b.model, b.set, b.held, c); !errors.Is(err, context.Canceled) {
+		if _, err := fit.Generator(ctx, b.rt, c); !errors.Is(err, context.Canceled) {
 			t.Fatalf("stopped at step %d: %v", stop, err)
 		}
 		cancel()
-		c.Loop.Report, c.Seed = nil, 12345 // a resumed run keeps its seed
+		c.Observer.Step, c.Seed = nil, nil // a resumed run keeps its seed
 		if stop == 0 {
 			c.Seed = whole.Seed
 		}
 		b.run(t, c)
-		for name, text := range files(t, c.Loop.Dir) {
+		for name, text := range files(t, c.Dir) {
 			if !bytes.Equal(text, want[name]) {
 				t.Errorf("stopped at step %d: %s has other bytes than in the uninterrupted run", stop, name)
 			}
@@ -250,7 +253,7 @@ func TestFamilies(t *testing.T) {
 		if noise, err = family.ForDim(noise, 784); err != nil {
 			t.Fatal(err)
 		}
-		c := config(t, net.Pattern, 1)
+		c := b.config(t, net.Pattern, 1)
 		c.Family, c.Norm = noise, noise.Norms()[0]
 		if c.Lambda, err = noise.Lambda1(784); err != nil {
 			c.Lambda = 0.01 // no variance: any scale
@@ -264,24 +267,24 @@ func TestFamilies(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	b := newBed(t, 40)
-	good := config(t, net.Pattern, 1)
+	good := b.config(t, net.Pattern, 1)
 	for _, c := range []struct {
 		want string
-		edit func(*fit.Config)
+		edit func(*fit.GeneratorConfig)
 	}{
-		{"folder", func(c *fit.Config) { c.Loop.Dir = "" }},
-		{"Gaussian", func(c *fit.Config) { c.Net.Basis, c.Family, c.Norm = net.DCT, family.Laplace{}, family.L1 }},
-		{"floor", func(c *fit.Config) { c.Net.Floor = 2 }},
-		{"draws", func(c *fit.Config) { c.Draws = 0 }},
+		{"folder", func(c *fit.GeneratorConfig) { c.Dir = "" }},
+		{"Gaussian", func(c *fit.GeneratorConfig) { c.Net.Basis, c.Family, c.Norm = net.DCT, family.Laplace{}, family.L1 }},
+		{"floor", func(c *fit.GeneratorConfig) { c.Net.Floor = 2 }},
+		{"draws", func(c *fit.GeneratorConfig) { c.Draws = 0 }},
 	} {
 		bad := good
 		c.edit(&bad)
-		if _, err := fit.Run(context.Background(), b.rt, b.model, b.set, nil, bad); !errors.Is(err, fit.ErrConfig) || !strings.Contains(err.Error(), c.want) {
+		if _, err := fit.Generator(context.Background(), b.rt, bad); !fault.Is(err, fault.Wrong) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("the fault %q is reported as %v", c.want, err)
 		}
 	}
 	b.run(t, good)
-	if _, err := fit.Run(context.Background(), b.rt, b.model, b.set, nil, good); !errors.Is(err, fit.ErrConfig) || !strings.Contains(err.Error(), "--resume") {
+	if _, err := fit.Generator(context.Background(), b.rt, good); !fault.Is(err, fault.Wrong) || !strings.Contains(err.Error(), "--resume") {
 		t.Errorf("a folder with a run in it is reported as %v", err)
 	}
 }

@@ -1,0 +1,80 @@
+package fit
+
+import (
+	"context"
+
+	"ucan/internal/dataset"
+	"ucan/internal/fault"
+	"ucan/train/data"
+)
+
+// Data configures what is trained on, and what is held out for validation.
+type Data struct {
+	// Source gives the inputs, Selection chooses those to train on.
+	Source    *dataset.Source
+	Selection dataset.Selection
+	// Validation gives inputs to validate on, the first ValidationSkip left out; nil for none.
+	Validation     *dataset.Source
+	ValidationSkip int
+	// HoldOut is the number of selected inputs that the seed takes out for validation instead; 0 for none.
+	HoldOut int
+	// ValidationMax is the largest number of inputs to validate on, at even distances; 0 for all.
+	ValidationMax int
+}
+
+// load reads the inputs into memory; held is nil when nothing is held out.
+func (d Data) load(ctx context.Context, seed uint64, o Observer) (set, held *data.Set, err error) {
+	if set, err = read(ctx, d.Source, d.Selection, o); err != nil {
+		return nil, nil, err
+	}
+	switch {
+	case d.Validation != nil:
+		held, err = read(ctx, d.Validation, d.validation(), o)
+	case d.HoldOut > 0:
+		set, held, err = set.Split(d.HoldOut, seed)
+		err = fault.Mark(fault.Wrong, err)
+	}
+	if err != nil || held == nil {
+		return set, nil, err
+	}
+	if held.Dim() != set.Dim() {
+		return nil, nil, fault.Refusedf("validate on %s: its inputs have %d values and those of %s %d; take data of one shape", held.Info().Name, held.Dim(), set.Info().Name, set.Dim())
+	}
+	if d.ValidationMax > 0 {
+		held = held.Spread(d.ValidationMax)
+	}
+	return set, held, nil
+}
+
+// validation selects from the data for validation.
+func (d Data) validation() dataset.Selection {
+	s := dataset.DefaultSelection()
+	s.Skip = d.ValidationSkip
+	if d.ValidationMax > 0 {
+		// At even distances, since a source may be sorted by class.
+		s.Max, s.Stride = d.ValidationMax, max(1, (d.Validation.Len()-d.ValidationSkip)/d.ValidationMax)
+	}
+	return s
+}
+
+// read reads a selection of a source into memory.
+func read(ctx context.Context, source *dataset.Source, selection dataset.Selection, o Observer) (*data.Set, error) {
+	indices, err := selection.Indices(source.Len())
+	if err != nil {
+		return nil, fault.Mark(fault.Wrong, err)
+	}
+	each := func() {}
+	if o.Reading != nil {
+		one, done := o.Reading(len(indices))
+		defer done()
+		each = one
+	}
+	set, err := data.Load(ctx, source, indices, 0, each)
+	if err != nil {
+		return nil, err
+	}
+	if n := set.Skipped(); n > 0 {
+		o.warn("%d inputs of %s are unusable and left out", n, set.Info().Name)
+	}
+	return set, nil
+}
