@@ -26,6 +26,7 @@ func certifyArgs(model string, more ...string) []string {
 }
 
 func TestCertifyWritesWhatItPromises(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	tsv, jsonl, plot := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl"), filepath.Join(dir, "a.png")
 	got := want(t, exitDone, certifyArgs(model, "--out", tsv, "--json", jsonl, "--plot", plot, "--format", "json")...)
@@ -67,6 +68,7 @@ func TestCertifyWritesWhatItPromises(t *testing.T) {
 }
 
 func TestVerifyFindsForgeries(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	jsonl := filepath.Join(dir, "a.jsonl")
 	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--max", "2")...)
@@ -115,6 +117,7 @@ func TestVerifyFindsForgeries(t *testing.T) {
 }
 
 func TestSameBytesWhateverTheWay(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	want(t, exitDone, certifyArgs(model, "--out", path("one.tsv"), "--workers", "1", "--batch", "32")...)
@@ -157,6 +160,7 @@ func independent(t *testing.T, model string) bool {
 }
 
 func TestResumeAfterKill(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	want(t, exitDone, certifyArgs(model, "--out", path("whole.tsv"), "--json", path("whole.jsonl"), "--batch", "32")...)
@@ -195,6 +199,7 @@ func TestResumeAfterKill(t *testing.T) {
 }
 
 func TestInterruptedRunsExit130(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
 	defer cancel()
@@ -205,6 +210,7 @@ func TestInterruptedRunsExit130(t *testing.T) {
 }
 
 func TestFromCounts(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	jsonl := filepath.Join(dir, "a.jsonl")
 	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--out", filepath.Join(dir, "a.tsv"))...)
@@ -232,6 +238,7 @@ func TestFromCounts(t *testing.T) {
 }
 
 func TestAdaptiveRun(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	jsonl := filepath.Join(dir, "a.jsonl")
 	want(t, exitDone, certifyArgs(model, "--adaptive", "fast", "--n", "3000", "--grid", "0.1,0.3", "--max", "3", "--json", jsonl)...)
@@ -250,6 +257,7 @@ func TestAdaptiveRun(t *testing.T) {
 }
 
 func TestCleanCheckRefusesAWrongScale(t *testing.T) {
+	t.Parallel()
 	_, model := workshop(t)
 	args := certifyArgs(model, "--std", "0.00001", "--mean", "3000")
 	got := want(t, exitRefused, args...)
@@ -260,6 +268,7 @@ func TestCleanCheckRefusesAWrongScale(t *testing.T) {
 }
 
 func TestPredict(t *testing.T) {
+	t.Parallel()
 	_, model := workshop(t)
 	var total struct {
 		Inputs, Correct, Abstained int
@@ -313,6 +322,7 @@ func digitFolder(t *testing.T, count int) string {
 }
 
 func TestBadInputsFailAlone(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	folder := digitFolder(t, 20)
 	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
@@ -336,6 +346,7 @@ func TestBadInputsFailAlone(t *testing.T) {
 }
 
 func TestStrictProvidersNameWhatIsMissing(t *testing.T) {
+	t.Parallel()
 	_, model := workshop(t)
 	got := ucan(t, certifyArgs(model, "--provider", "cuda", "--max", "1")...)
 	switch got.code {
@@ -350,6 +361,7 @@ func TestStrictProvidersNameWhatIsMissing(t *testing.T) {
 }
 
 func TestFromCountsTakesNothingAltered(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	jsonl := filepath.Join(dir, "a.jsonl")
 	want(t, exitDone, certifyArgs(model, "--json", jsonl, "--max", "1")...)
@@ -364,6 +376,7 @@ func TestFromCountsTakesNothingAltered(t *testing.T) {
 }
 
 func TestJointAlphaIsOneForTheWholeRun(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
 	args := func(count string, more ...string) []string {

@@ -10,6 +10,7 @@ import (
 )
 
 func TestSettingsAreConsistent(t *testing.T) {
+	t.Parallel()
 	keys, variables := map[string]bool{}, map[string]bool{}
 	for _, s := range settings() {
 		if keys[s.key] || variables[s.variable()] {
@@ -84,6 +85,7 @@ func TestUnknownKeysNameTheirLine(t *testing.T) {
 }
 
 func TestProvidersMayCarryOptions(t *testing.T) {
+	t.Parallel()
 	for name, value := range subtest.Rows(map[string]any{
 		"names":   []any{"cuda", "cpu"},
 		"options": []any{map[string]any{"cuda": map[string]any{"device_id": 1}}, "cpu"},
@@ -102,6 +104,7 @@ func TestProvidersMayCarryOptions(t *testing.T) {
 }
 
 func TestUnknownVariablesAreNoticed(t *testing.T) {
+	t.Parallel()
 	got := unknownVariables([]string{"UCAN_RUNTIME_THREADS=1", "UCAN_RUNTIME_THREAD=1", "PATH=/", "UCAN_SHARED=x"})
 	if len(got) != 1 || got[0] != "UCAN_RUNTIME_THREAD" {
 		t.Errorf("unknown variables %v", got)

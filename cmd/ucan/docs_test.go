@@ -65,6 +65,7 @@ statistics: {n: 10000, alpha: 0.001}
 }
 
 func TestConfigurationPage(t *testing.T) {
+	t.Parallel()
 	const path = "../../docs/configuration.md"
 	if *update {
 		if err := os.WriteFile(path, []byte(configurationPage()), 0o644); err != nil {

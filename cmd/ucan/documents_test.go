@@ -43,6 +43,7 @@ const projectRoot = "../.."
 // TestDocumentsNameWhatExists: every link of a document resolves, and every command, flag, file,
 // folder and package that it names exists.
 func TestDocumentsNameWhatExists(t *testing.T) {
+	t.Parallel()
 	root := newRootCommand(newApp(io.Discard, io.Discard))
 	for _, name := range documents(t) {
 		t.Run(name, func(t *testing.T) {
@@ -59,6 +60,7 @@ func TestDocumentsNameWhatExists(t *testing.T) {
 
 // TestFaultsOfDocuments: the check finds each kind of fault, and passes what is right.
 func TestFaultsOfDocuments(t *testing.T) {
+	t.Parallel()
 	root := newRootCommand(newApp(io.Discard, io.Discard))
 	for text, want := range subtest.Rows(map[string]string{
 		"[a](nowhere.md)":                                                     "link",

@@ -12,6 +12,7 @@ import (
 // One model that never returns is refused after its limit, and does not stop the others.
 func TestZooBesideAnEndlessModel(t *testing.T) {
 	dir, model := workshop(t)
+	t.Chdir(dir)
 	t.Setenv(asCommand, "1") // for the workers
 	if err := os.WriteFile(filepath.Join(dir, "endless.onnx"), runtimetest.Endless(t, runtimetest.Nonzero), 0o644); err != nil {
 		t.Fatal(err)
@@ -47,6 +48,7 @@ seed: 3
 }
 
 func TestInspectEnds(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	path := filepath.Join(dir, "endless.onnx")
 	if err := os.WriteFile(path, runtimetest.Endless(t, runtimetest.Nonzero), 0o644); err != nil {

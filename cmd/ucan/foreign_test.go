@@ -55,6 +55,7 @@ func linear(t *testing.T, path, input, output, weights, op string) {
 }
 
 func TestForeignNamesAreText(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	text := func(name, content string) string {
@@ -139,6 +140,7 @@ func TestForeignNamesAreText(t *testing.T) {
 
 // A report says each thing on its line: a name cannot add one.
 func TestNamesAddNoLines(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	path := filepath.Join(dir, "lines.onnx")
 	linear(t, path, "x", "y\nverdict        sound", "w", "MatMul")

@@ -28,6 +28,7 @@ func joined(t *testing.T, to string, from ...string) string {
 // TestPinnedNoiseCalledDeployed raises the guarantee of noise that is another one for each input, in whatever other
 // clothes.
 func TestPinnedNoiseCalledDeployed(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	network(t, path("mu.onnx"), 0.1, "mu")
@@ -95,6 +96,7 @@ func fieldOf(name string) *certificate.NPG {
 
 // TestSeveralHonestNoises verifies files that hold several noises for good reasons.
 func TestSeveralHonestNoises(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	for name, more := range map[string][]string{
@@ -128,6 +130,7 @@ func TestSeveralHonestNoises(t *testing.T) {
 
 // TestUncheckedAndFalse puts certificates that cannot be checked beside true and false ones.
 func TestUncheckedAndFalse(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	want(t, exitDone, certifyArgs(model, "--max", "3", "--json", path("a.jsonl"))...)
@@ -159,6 +162,7 @@ func TestUncheckedAndFalse(t *testing.T) {
 
 // TestVerifyForeignFiles names files of other kinds: wrong usage, with what to do.
 func TestVerifyForeignFiles(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	want(t, exitDone, certifyArgs(model, "--max", "2", "--out", path("a.tsv"), "--json", path("a.jsonl"), "--plot", path("a.png"))...)
@@ -183,6 +187,7 @@ func TestVerifyForeignFiles(t *testing.T) {
 
 // TestResampleFindsOtherData alters what only the model and the data show.
 func TestResampleFindsOtherData(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	check := func(file string) []string {
@@ -223,6 +228,7 @@ func TestResampleFindsOtherData(t *testing.T) {
 
 // TestFloatCalledLattice calls votes of float32 noise votes of the lattice.
 func TestFloatCalledLattice(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	args := func(file string, more ...string) []string {

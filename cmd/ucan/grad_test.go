@@ -48,6 +48,7 @@ func gradModel(t *testing.T, missing bool) string {
 }
 
 func TestGradWritesAModel(t *testing.T) {
+	t.Parallel()
 	model := gradModel(t, false)
 	out := filepath.Join(t.TempDir(), "grad.onnx")
 	got := want(t, exitDone, "grad", model, "--out", out, "--wrt", "input,kernel", "--format", "json")
@@ -77,6 +78,7 @@ func TestGradWritesAModel(t *testing.T) {
 }
 
 func TestGradFaults(t *testing.T) {
+	t.Parallel()
 	model := gradModel(t, false)
 	out := filepath.Join(t.TempDir(), "grad.onnx")
 	want(t, exitUsage, "grad", model)
@@ -101,6 +103,7 @@ func TestGradFaults(t *testing.T) {
 }
 
 func TestInspectGradients(t *testing.T) {
+	t.Parallel()
 	got := want(t, exitDone, "inspect", gradModel(t, false), "--gradients", "--check", "--format", "json")
 	var rep struct{ Gradients gradientReport }
 	if err := json.Unmarshal([]byte(got.stdout), &rep); err != nil {

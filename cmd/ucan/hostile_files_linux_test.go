@@ -70,7 +70,9 @@ func (w *armoury) models() {
 	for i := range 40 {
 		w.inspect(fmt.Sprintf("damaged loop %d", i), w.damaged(endless))
 	}
-	w.inspect("endless for noise", endless)
+	if os.Getenv("UCAN_LONG") != "" { // its first trial takes at least ten seconds of processor time
+		w.inspect("endless for noise", endless)
+	}
 	weights := tensor("w", 1, 48, 4, 3)
 	last := node("MatMul", []string{"x", "w"}, "y")
 	for _, dims := range [][]int64{{1 << 40, 1 << 40}, {-1, 3}, {-1 << 63, 3}, {1 << 62, 4}, {0, 3}, {1 << 31, 1 << 31, 4}, {4, 3, 0}} {

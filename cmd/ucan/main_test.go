@@ -29,7 +29,21 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(withoutConfiguration(m.Run))
+}
+
+// withoutConfiguration runs the tests where no file of the user's is found, so that they can run beside each other.
+func withoutConfiguration(run func() int) int {
+	dir, err := os.MkdirTemp("", "ucan-test")
+	if err == nil {
+		err = os.Setenv("XDG_CONFIG_HOME", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return exitFailed
+	}
+	defer func() { _ = os.RemoveAll(dir) }()
+	return run()
 }
 
 // outcome is what one command line did.
@@ -73,8 +87,6 @@ func workshop(t *testing.T) (dir, model string) {
 	t.Helper()
 	runtimetest.Open(t)
 	dir = t.TempDir()
-	t.Chdir(dir)
-	t.Setenv("XDG_CONFIG_HOME", dir)
 	model, err := writeDemoModel(dir, demo.Model())
 	if err != nil {
 		t.Fatal(err)
@@ -118,6 +130,7 @@ func timeless(t *testing.T, path string) string {
 }
 
 func TestExitCodes(t *testing.T) {
+	t.Parallel()
 	live, dead := context.Background(), func() context.Context {
 		ctx, cancel := context.WithCancel(context.Background())
 		cancel()
@@ -148,6 +161,7 @@ func TestExitCodes(t *testing.T) {
 }
 
 func TestErrorsAreOneLine(t *testing.T) {
+	t.Parallel()
 	got := errorLine(exitFailed, errors.Join(errors.New("read a"), errors.New("close\n\tb")))
 	if got != "ucan: read a close b" {
 		t.Errorf("line %q", got)
@@ -158,6 +172,7 @@ func TestErrorsAreOneLine(t *testing.T) {
 }
 
 func TestUsageErrors(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	base := []string{"certify", "--model", model, "--data", "digits?n=60", "--max", "2", "--n", "100", "--seed", "1", "--quiet"}
 	with := func(more ...string) []string { return append(append([]string{}, base...), more...) }
@@ -202,6 +217,7 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestFilesThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	certify := func(model, data string) []string {
 		return []string{"certify", "--model", model, "--data", data, "--sigma", "0.25", "--n", "100", "--max", "2", "--quiet"}

@@ -32,6 +32,7 @@ func checked(t *testing.T, code int, args ...string) npgCheckRecord {
 }
 
 func TestNPGCheck(t *testing.T) {
+	t.Parallel()
 	_, model := workshop(t)
 	base := []string{"--model", model, "--data", "digits?n=30", "--samples", "20", "--alpha", "0.05", "--seed", "1"}
 	healthy := checked(t, exitDone, append([]string{"pattern:l2,kappa=0.3,iota=0.2"}, base...)...)
@@ -69,6 +70,7 @@ func TestNPGCheck(t *testing.T) {
 }
 
 func TestNPGShow(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	for spec, files := range subtest.Rows(map[string][]string{
 		"pattern:l2":                           {"index.html", "fields.tsv", "sheet-1.png", "fields/sigma.npy"},
@@ -94,6 +96,7 @@ func TestNPGShow(t *testing.T) {
 
 // A bundle whose fields were optimised for some inputs only: those are drawn, others are refused with the remedy.
 func TestNPGShowOfFieldsByInput(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	first := make([]float32, digits.Pixels)
 	digits.New(digits.TestSeed).Image(0, first)
@@ -126,6 +129,7 @@ func TestNPGShowOfFieldsByInput(t *testing.T) {
 // The generators that the authors of UCAN published for CIFAR-10: σ is 1 everywhere, so the region is a ball; ‖μ‖ is at
 // 97 % of its cap; and the label can be read from μ.
 func TestNPGCheckOfThePublishedGenerators(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs networks on some thousand rows")
 	}

@@ -42,6 +42,7 @@ func weights(n int) []float32 {
 // TestFaultyProbabilitiesStopARun: declared probabilities that are none end a certification before it begins, unless
 // forced; predict says so and goes on; inspect says so.
 func TestFaultyProbabilitiesStopARun(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	path := filepath.Join(dir, "half.onnx")
 	scored(t, path, "output: {kind: probabilities}\n", func(b *onnx.Builder, s onnx.Value) onnx.Value {
@@ -66,6 +67,7 @@ func TestFaultyProbabilitiesStopARun(t *testing.T) {
 
 // TestInvalidVotesStandInTheSummary: scores that tie often give votes for no class.
 func TestInvalidVotesStandInTheSummary(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	path := filepath.Join(dir, "ties.onnx")
 	scored(t, path, "output: {kind: logits}\n", func(b *onnx.Builder, s onnx.Value) onnx.Value {
@@ -97,6 +99,7 @@ func TestInvalidVotesStandInTheSummary(t *testing.T) {
 
 // TestRowsAreTriedBeforeARun: every run says what it tried and keeps it in its record; votes stay as they were.
 func TestRowsAreTriedBeforeARun(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	for _, tt := range []struct{ batch, says string }{{"1", "one row a call"}, {"37", "batches of 37 with noisy rows of 3 inputs"}} {
 		tsv := filepath.Join(dir, tt.batch+".tsv")

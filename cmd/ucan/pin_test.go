@@ -78,6 +78,7 @@ func TestPinnedNoiseIsReplayed(t *testing.T) {
 
 // TestBadGeneratorsCertifyNothing uses generators whose scales are no scales, or too few, or in another layout.
 func TestBadGeneratorsCertifyNothing(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	for name, c := range subtest.Rows(map[string]struct {
 		after func(*onnx.Builder, onnx.Value) onnx.Value

@@ -41,6 +41,7 @@ func cpusOf(t *testing.T, path string) []string {
 // TestResumeOnAnotherProcessor: certificates and records name the processor; a run may go on on another kind, which the
 // command says; and what verify and the ids say does not depend on it.
 func TestResumeOnAnotherProcessor(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	tsv, jsonl := filepath.Join(dir, "run.tsv"), filepath.Join(dir, "run.jsonl")
 	args := certifyArgs(model, "--out", tsv, "--json", jsonl, "--batch", "32")

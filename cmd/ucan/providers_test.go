@@ -30,6 +30,7 @@ func offered(t *testing.T) []string {
 // TestEveryOfferedProvider compares each provider of this machine with the CPU and certifies with it: the same classes,
 // but for an input on the edge of abstaining.
 func TestEveryOfferedProvider(t *testing.T) {
+	t.Parallel()
 	runtimetest.Open(t)
 	names := offered(t)
 	t.Log(names)

@@ -26,6 +26,7 @@ func ucanRuntime(t *testing.T, args ...string) (stdout, stderr string, code int)
 }
 
 func TestRuntimeDoctor(t *testing.T) {
+	t.Parallel()
 	rt := runtimetest.Open(t)
 	out, errs, code := ucanRuntime(t, "doctor")
 	if code != exitDone || !strings.Contains(out, rt.Library().Path) || !strings.Contains(out, "ok, ") {
@@ -39,6 +40,7 @@ func TestRuntimeDoctor(t *testing.T) {
 }
 
 func TestRuntimeDoctorOnAProviderThatDoesNotLoad(t *testing.T) {
+	t.Parallel()
 	if rt := runtimetest.Open(t); rt.Library().CUDA {
 		t.Skip("the library at hand has a CUDA provider")
 	}
@@ -83,6 +85,7 @@ func TestRuntimeInstallFromAFile(t *testing.T) {
 }
 
 func TestRuntimeCompare(t *testing.T) {
+	t.Parallel()
 	runtimetest.Open(t)
 	out, errs, code := ucanRuntime(t, "compare", "--inputs", "16", "--seed", "1", "--threads", "2", "--format", "json")
 	var c comparison

@@ -65,6 +65,7 @@ func TestPasswordsReachNoOutput(t *testing.T) {
 
 // Libraries put errors of their own into the log.
 func TestPasswordsReachNoLog(t *testing.T) {
+	t.Parallel()
 	var out bytes.Buffer
 	log := slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{ReplaceAttr: hideSecrets}))
 	err := errors.New("cannot connect to postgres://ucan:hunter2hunter2@db/ucan")
@@ -75,6 +76,7 @@ func TestPasswordsReachNoLog(t *testing.T) {
 }
 
 func TestLicensesArePrinted(t *testing.T) {
+	t.Parallel()
 	got := want(t, exitDone, "version", "--licenses")
 	for _, part := range []string{"Apache License", "github.com/yalue/onnxruntime_go v", "Mozilla Public License", "github.com/jackc/pgx/v5 v", "onnxruntime is not linked"} {
 		if !strings.Contains(got.stdout, part) {

@@ -10,6 +10,7 @@ import (
 // TestSummaryShowsRadiiExactly: no radius of the curve is rounded, since one that is rounded up would claim more than
 // was certified.
 func TestSummaryShowsRadiiExactly(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct {
 		radii []float64
 		want  []string

@@ -79,6 +79,7 @@ func killWhen(t *testing.T, ready func() bool, args ...string) {
 // TestTrainBaseResumesToTheSameBytes kills trainings at several moments and resumes them, also by other ways of being
 // interrupted, and compares model and log with those of an uninterrupted one.
 func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
+	t.Parallel()
 	whole := filepath.Join(t.TempDir(), "whole")
 	want(t, exitDone, trainArgs(whole)...)
 	model, log := read(t, filepath.Join(whole, "model.onnx")), trainLog(t, whole)
@@ -137,6 +138,7 @@ func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 // TestTrainBaseBatchNorm fine-tunes with batch normalisations behind the convolutions, stops and goes on, and ends with a
 // plain file of as many nodes; a network without convolutions is refused.
 func TestTrainBaseBatchNorm(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	demo, whole, parts := filepath.Join(dir, "demo.onnx"), filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
 	if err := os.WriteFile(demo, demomodel.Model(), 0o644); err != nil {
@@ -174,6 +176,7 @@ func TestTrainBaseBatchNorm(t *testing.T) {
 
 // TestTrainBaseBundle certifies, predicts and inspects by the bundle, and fine-tunes it.
 func TestTrainBaseBundle(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	bundle, tuned := filepath.Join(dir, "bundle"), filepath.Join(dir, "tuned")
 	want(t, exitDone, "train", "base", "--arch", "mlp", "--data", "digits?n=1200", "--sigma", "0.25", "--epochs", "10", "--batch", "64", "--seed", "1", "--threads", "2", "--out", bundle)
@@ -195,6 +198,7 @@ func TestTrainBaseBundle(t *testing.T) {
 }
 
 func TestTrainBaseFaults(t *testing.T) {
+	t.Parallel()
 	out := filepath.Join(t.TempDir(), "out")
 	args := func(more ...string) []string {
 		return append([]string{"train", "base", "--data", "digits?n=64", "--sigma", "0.25", "--epochs", "1", "--batch", "32", "--threads", "2", "--seed", "1", "--out", out}, more...)

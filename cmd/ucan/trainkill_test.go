@@ -203,6 +203,7 @@ func (k killed) moments() map[string]func(out string) bool {
 // at random ones, resumes them, and compares every file with an uninterrupted run's. UCAN_LONG=1 kills at all of the
 // moments and often; otherwise it is a few of them.
 func TestKilledTrainingsEndWithTheSameBytes(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("runs many processes")
 	}

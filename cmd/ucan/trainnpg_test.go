@@ -17,6 +17,7 @@ func npgArgs(model, out string, more ...string) []string {
 
 // TestTrainNPG learns a pattern, certifies with its bundle, and goes on with a finished run.
 func TestTrainNPG(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	out := filepath.Join(dir, "field")
 	first := want(t, exitDone, npgArgs(model, out, "--format", "json")...)
@@ -63,6 +64,7 @@ func TestTrainNPG(t *testing.T) {
 }
 
 func TestTrainNPGNamesFaults(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	out := filepath.Join(dir, "field")
 	for _, c := range []struct {

@@ -32,6 +32,7 @@ npg: {kind: per-input, basis: dct, joint: false, reg: 0, floor: 0.06, ceiling: 0
 
 // TestTrainNPGFromOneFile trains every kind from a configuration file alone.
 func TestTrainNPGFromOneFile(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("trains four generators")
 	}
@@ -73,6 +74,7 @@ func TestTrainNPGFromOneFile(t *testing.T) {
 // TestTrainNPGSeed is what the contract says of seeds: a random one unless given, printed, stored, and enough to repeat
 // the run, held-out inputs included.
 func TestTrainNPGSeed(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	train := func(code int, name string, more ...string) (out outcome, seed uint64, sha string) {
 		out = want(t, code, append([]string{

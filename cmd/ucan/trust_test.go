@@ -41,6 +41,7 @@ var (
 
 // A new setting that loads code, names a service or writes must say so by its kind, from which its trust follows.
 func TestSettingsOfDangerHaveTheirKind(t *testing.T) {
+	t.Parallel()
 	of := map[kind]int{}
 	for _, s := range settings() {
 		of[s.kind]++

@@ -9,6 +9,7 @@ import (
 )
 
 func TestTwoStageRun(t *testing.T) {
+	t.Parallel()
 	dir, model := workshop(t)
 	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
 	args := func(more ...string) []string {

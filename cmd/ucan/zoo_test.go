@@ -116,6 +116,7 @@ func TestZooRun(t *testing.T) {
 // TestWorkerStoppedAtOnce stops workers while they start, by the end of their standard input: they end in order, with
 // nothing to say, as a supervisor with nothing left to do ends them.
 func TestWorkerStoppedAtOnce(t *testing.T) {
+	t.Parallel()
 	store := "sqlite:" + filepath.Join(t.TempDir(), "zoo.db")
 	for range 4 {
 		var log bytes.Buffer

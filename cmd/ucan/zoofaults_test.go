@@ -62,7 +62,7 @@ func waitForText(t *testing.T, log *syncBuffer, text string) {
 // TestZooMismatch replaces the model's file while a worker has it open: nothing is computed from then on, the reason is
 // kept, and the run goes on when the file is back.
 func TestZooMismatch(t *testing.T) {
-	const n, inputs = 1000, 24
+	const n, inputs = 1000, 12
 	dir := zooFolder(t, n, inputs)
 	want(t, exitDone, "zoo", "submit", "zoo.yaml", "--attempts", "1")
 	w, log := startWorker(t)
@@ -76,7 +76,7 @@ func TestZooMismatch(t *testing.T) {
 		t.Errorf("%v\n%s", err, log.String())
 	}
 	got := want(t, exitDone, "zoo", "status")
-	t.Logf("replaced after %d of 24 shards", done)
+	t.Logf("replaced after %d of 12 shards", done)
 	if !strings.Contains(got.stdout, "mismatch") || !strings.Contains(got.stdout, "poisoned") || strings.Contains(got.stdout, " 0 poisoned") {
 		t.Errorf("a replaced model:\n%s", got.stdout)
 	}
@@ -84,7 +84,7 @@ func TestZooMismatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv(asCommand, "1")
-	if got = want(t, exitDone, "zoo", "run", "zoo.yaml", "--workers", "1", "--out", "results"); !strings.Contains(got.stdout, "24 done") {
+	if got = want(t, exitDone, "zoo", "run", "zoo.yaml", "--workers", "1", "--out", "results"); !strings.Contains(got.stdout, "12 done") {
 		t.Error(got.stdout)
 	}
 	if got, want := identities(t, filepath.Join("results", "certificates.jsonl")), certified(t, dir, n, inputs); !slices.Equal(got, want) {

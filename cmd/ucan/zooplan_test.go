@@ -10,6 +10,7 @@ import (
 
 // A plan needs no store, names every fault with its line, and simulates what it priced.
 func TestZooPlan(t *testing.T) {
+	t.Parallel()
 	dir, _ := workshop(t)
 	write := func(name, text string) string {
 		path := filepath.Join(dir, name)
