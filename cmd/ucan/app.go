@@ -91,6 +91,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newCertifyCommand(a),
 		newPredictCommand(a),
 		newVerifyCommand(a),
+		newMergeCommand(a),
 		newRadiusCommand(a),
 		newInspectCommand(a),
 		newGradCommand(a),

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 
@@ -14,7 +16,7 @@ func shards(t *testing.T, n, k int) (tsvs, jsonls []string) {
 	t.Helper()
 	for s := range k {
 		cfg := config(t, 0)
-		cfg.Run.Configuration["shard"] = map[string]any{"index": s, "count": k}
+		cfg.Run.Configuration["batch"] = 8 << s // each machine measures its own
 		for i := s; i < n; i += k {
 			cfg.Indices = append(cfg.Indices, i)
 		}
@@ -29,21 +31,40 @@ func shards(t *testing.T, n, k int) (tsvs, jsonls []string) {
 func TestMergedShardsAreTheWhole(t *testing.T) {
 	tsv, jsonl := undisturbed(t, 11)
 	tsvs, jsonls := shards(t, 11, 3)
-	dir := t.TempDir()
-	for want, parts := range map[string][]string{tsv: tsvs, jsonl: jsonls} {
-		out := filepath.Join(dir, filepath.Base(parts[0]))
-		if err := Merge(out, parts, "configuration.shard"); err != nil {
-			t.Fatal(err)
-		}
-		if read(t, out) != want {
-			t.Errorf("%s: three shards merged differ from the whole", out)
-		}
-		if run, err := ReadRun(out); err != nil || run.Configuration["shard"] != nil || run.Configuration["seed"] == nil {
-			t.Errorf("record of the merged output: %+v, %v", run, err)
-		}
-		if err := Merge(out, parts, "configuration.shard"); !errors.Is(err, ErrExists) {
-			t.Errorf("merging again: %v, want ErrExists", err)
-		}
+	for name, tc := range subtest.Rows(map[string]struct {
+		out   string
+		parts []string
+		want  map[string]string // by ending
+	}{
+		"tables":                {"all.tsv", tsvs, map[string]string{".tsv": tsv}},
+		"certificates":          {"all.jsonl", jsonls, map[string]string{".jsonl": jsonl}},
+		"without an ending":     {"all", tsvs, map[string]string{".tsv": tsv}},
+		"both, in another turn": {"all", slices.Concat(jsonls, []string{tsvs[2], tsvs[0], tsvs[1]}), map[string]string{".tsv": tsv, ".jsonl": jsonl}},
+	}) {
+		t.Run(name, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), tc.out)
+			m, err := MergeShards(out, tc.parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if m.Inputs != 11 || m.First != 0 || m.Last != 10 || !m.Even || len(m.Outputs) != len(tc.want) {
+				t.Errorf("%+v", m)
+			}
+			for _, path := range m.Outputs {
+				if read(t, path) != tc.want[filepath.Ext(path)] {
+					t.Errorf("%s: three shards merged differ from the whole", path)
+				}
+				if run, err := ReadRun(path); err != nil || run.Configuration["batch"] != nil || run.Configuration["seed"] == nil {
+					t.Errorf("record of the merged output: %+v, %v", run, err)
+				}
+			}
+			if _, err := MergeShards(out, tc.parts); !errors.Is(err, ErrExists) {
+				t.Errorf("merging again: %v, want ErrExists", err)
+			}
+		})
+	}
+	if m, err := MergeShards(filepath.Join(t.TempDir(), "all"), []string{tsvs[0], tsvs[2]}); err != nil || m.Even {
+		t.Errorf("a shard is missing: %+v, %v", m, err)
 	}
 }
 
@@ -74,22 +95,19 @@ func TestMergeFaults(t *testing.T) {
 	}{
 		"none":      {nil, ErrMismatch, "no parts"},
 		"twice":     {[]string{tsvs[0], tsvs[0]}, ErrMismatch, "input 0 is in both"},
-		"kinds":     {[]string{tsvs[0], jsonls[1]}, ErrMismatch, "merge them apart"},
+		"kinds":     {[]string{tsvs[0], jsonls[1]}, ErrMismatch, "do not show the same inputs"},
 		"settings":  {[]string{tsvs[0], other[1]}, ErrMismatch, "configuration.n: 1000 and 5"},
 		"torn":      {[]string{tsvs[0], torn[1]}, ErrFormat, "torn"},
 		"no record": {[]string{tsvs[0], bare[1]}, ErrMismatch, "is missing"},
 		"absent":    {[]string{tsvs[0], "/nonexistent"}, os.ErrNotExist, "merge"},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			if err := Merge(out, tc.parts, "configuration.shard"); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
+			if _, err := MergeShards(out, tc.parts); !errors.Is(err, tc.kind) || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("%s: %v, want %q", name, err, tc.want)
 			}
 			if _, err := os.Stat(out); err == nil {
 				t.Errorf("%s: an output was written", name)
 			}
 		})
-	}
-	if err := Merge(out, tsvs); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "configuration.shard") {
-		t.Errorf("shards that differ in a key that counts: %v", err)
 	}
 }

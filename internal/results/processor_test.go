@@ -116,7 +116,7 @@ func TestMergeNamesAllProcessors(t *testing.T) {
 		parts = append(parts, path)
 	}
 	out := filepath.Join(dir, "all.tsv")
-	if err := Merge(out, parts); err != nil {
+	if _, err := MergeShards(out, parts); err != nil {
 		t.Fatal(err)
 	}
 	if got := recorded(t, out); !slices.Equal(got, []string{"a", "b"}) {

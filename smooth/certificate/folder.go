@@ -39,14 +39,7 @@ func NewFolder(path string) *Folder { return &Folder{path: path} }
 // .npy file (float32, little-endian, of the input's shape) named by its hash. A
 // file that is there already is left alone. Files appear whole or not at all.
 func (d *Folder) Save(c *Certificate) error {
-	fields := []*Field{c.Noise.SigmaField, c.Noise.MuField}
-	for _, r := range c.Regions {
-		fields = append(fields, r.SigmaField)
-	}
-	if c.Selector != nil {
-		fields = append(fields, c.Selector.Noise.SigmaField, c.Selector.Noise.MuField)
-	}
-	for _, f := range fields {
+	for _, f := range allFields(c) {
 		if f == nil || f.File == "" || f.Values == nil {
 			continue
 		}
@@ -55,6 +48,36 @@ func (d *Folder) Save(c *Certificate) error {
 		}
 	}
 	return nil
+}
+
+// Copy saves the fields of c, which lie in the folder from, in d.
+func (d *Folder) Copy(c *Certificate, from *Folder) error {
+	for _, f := range allFields(c) {
+		if f == nil || f.File == "" {
+			continue
+		}
+		values, err := from.Load(f, c.Input.Dim())
+		if err != nil {
+			return err
+		}
+		loaded := Field{SHA256: f.SHA256, File: f.File, Values: values}
+		if err = d.saveField(&loaded, c.Input.Shape); err != nil {
+			return fmt.Errorf("certificate: save field %s: %w", f.File, err)
+		}
+	}
+	return nil
+}
+
+// allFields lists the fields of a certificate; some may be nil.
+func allFields(c *Certificate) []*Field {
+	fields := []*Field{c.Noise.SigmaField, c.Noise.MuField}
+	for _, r := range c.Regions {
+		fields = append(fields, r.SigmaField)
+	}
+	if c.Selector != nil {
+		fields = append(fields, c.Selector.Noise.SigmaField, c.Selector.Noise.MuField)
+	}
+	return fields
 }
 
 func (d *Folder) saveField(f *Field, shape []int) error {
