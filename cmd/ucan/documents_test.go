@@ -14,7 +14,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// documents returns the paths of every Markdown page of the project, from its root.
+// documents returns the paths of every page of the project, from its root.
 func documents(t *testing.T) []string {
 	t.Helper()
 	var list []string
@@ -25,7 +25,7 @@ func documents(t *testing.T) []string {
 		if d.IsDir() && d.Name() == ".git" {
 			return fs.SkipDir
 		}
-		if !d.IsDir() && strings.HasSuffix(path, ".md") {
+		if !d.IsDir() && (strings.HasSuffix(path, ".md") || d.Name() == "NOTICE") {
 			name, relErr := filepath.Rel(projectRoot, path)
 			list = append(list, filepath.ToSlash(name))
 			return relErr
@@ -71,10 +71,14 @@ func TestFaultsOfDocuments(t *testing.T) {
 		"```sh\nucan predict --model m.onnx \\\n  --no-such-flag 3\n```":      "flag",
 		"see `models/nowhere.go`":                                             "path",
 		"see `docs/nowhere/`":                                                 "path",
-		"`go doc ucan/smoooth`":                                               "package",
-		"[a](../README.md#as-a-library), `ucan certify --sigma 1 --json`":     "",
+		"`go doc " + moduleName() + "/smoooth`":                               "package",
+		"the package `" + moduleName() + "/smooth/famly`":                     "package",
+		"see `NOWHERE.md`":                                                    "path",
+		"run `.ci/nothing`":                                                   "path",
+		"[a](../README.md#two-commands), `ucan certify --sigma 1 --json`":     "",
 		"`smooth/family`, `models/demo/README.md`, `go test ./smooth/family`": "",
 		"`ucan train npg --kind KIND`, `train.jsonl`, `a/b.onnx`":             "",
+		"`ucan/zoo.db`, `SECURITY.md`, `LICENSE`, `.ci/run`":                  "",
 	}) {
 		t.Run(text, func(t *testing.T) {
 			faults := faultsOf(root, "docs/page.md", text)
@@ -189,9 +193,21 @@ func commandFaults(root *cobra.Command, code string) (faults []string) {
 
 var (
 	// The project's own folders; other paths in documents are the reader's.
-	pathPattern    = regexp.MustCompile(`(?:^|[\s(])(?:\./)?((?:cmd|docs|fixtures|internal|models|npg|runtime|smooth|train)/[\w./-]+)`)
-	packagePattern = regexp.MustCompile(`(?:go doc |")ucan/([a-z][a-z0-9/]*)`)
+	pathPattern = regexp.MustCompile(`(?:^|[\s(])(?:\./)?((?:cmd|docs|fixtures|internal|models|npg|runtime|smooth|train|\.ci)/[\w./-]+)`)
+	// Pages and settings in the root.
+	rootPattern    = regexp.MustCompile(`^(?:[A-Z]+\.md|NOTICE|LICENSE|go\.mod|\.golangci\.yml)$`)
+	packagePattern = regexp.MustCompile(`(?:go doc |"|^)` + regexp.QuoteMeta(moduleName()) + `/([a-z][a-z0-9/]*)`)
 )
+
+// moduleName is the module's import path.
+func moduleName() string {
+	text, err := os.ReadFile(filepath.Join(projectRoot, "go.mod"))
+	if err != nil {
+		return "no module"
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimPrefix(first, "module ")
+}
 
 func pathFaults(code string) (faults []string) {
 	exists := func(path string) bool {
@@ -209,9 +225,14 @@ func pathFaults(code string) (faults []string) {
 			faults = append(faults, "path "+path+" does not exist")
 		}
 	}
+	if rootPattern.MatchString(code) && !exists(code) {
+		faults = append(faults, "path "+code+" does not exist")
+	}
 	for _, m := range packagePattern.FindAllStringSubmatch(code, -1) {
-		if path := strings.TrimRight(m[1], "/"); !exists(path) {
-			faults = append(faults, "package ucan/"+path+" does not exist")
+		// Only what begins with one of the project's folders is a package: ucan/zoo.db is not.
+		path := strings.TrimRight(m[1], "/")
+		if top, _, _ := strings.Cut(path, "/"); exists(top) && !exists(path) || strings.HasPrefix(strings.TrimSpace(code), "go doc") && !exists(path) {
+			faults = append(faults, "package "+path+" does not exist")
 		}
 	}
 	return faults

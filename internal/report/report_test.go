@@ -125,8 +125,8 @@ func TestNoMixing(t *testing.T) {
 	}
 }
 
-// The average certified radii of published logs: Cohen et al. as PEERS.md (d)
-// recomputed them, eth-sri/acr-weakness as its paper's table gives them.
+// The average certified radii of published logs: those of Cohen et al. were recomputed from the
+// logs, those of eth-sri/acr-weakness are as its paper's table gives them.
 func TestPublishedLogs(t *testing.T) {
 	dir := shared.Path(t, "reference")
 	for file, want := range subtest.Rows(map[string]float64{
