@@ -1,4 +1,4 @@
-// Compare sets certificate files beside each other: certified accuracy against the ℓ2 radius, against the ALM radius
+// Command compare sets certificate files beside each other: certified accuracy against the ℓ2 radius, against the ALM radius
 // R·(∏σ)^{1/d}, and against the ALM radius of the section of the region through the inputs that vary in training.
 // Runs under isotropic noise form an envelope, at each radius the best of them:
 //
