@@ -14,7 +14,7 @@ import (
 //
 // along the basis vector of the vertical frequency u and the horizontal frequency v: ι on the mean of a channel, κι on
 // the highest frequency. For κ > 1 there is little noise on the low frequencies, which tell classes apart, and much on
-// the high ones. It is a formula of the position alone, so certificates are [Deployed]. It is sampled from Gaussian noise only.
+// the high ones. It is a formula of the position alone, so certificates are [smooth.Deployed]. It is sampled from Gaussian noise only.
 type Frequency struct {
 	// Kappa κ > 0 is the ratio of the scale of the highest frequency to that of the mean.
 	Kappa float64

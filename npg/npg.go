@@ -12,27 +12,16 @@ import (
 	"math"
 	"slices"
 
+	"ucan/smooth"
 	"ucan/smooth/basis"
-)
-
-// Guarantee says what a certificate made with a generator's noise holds for.
-type Guarantee string
-
-// The guarantees of this package's generators.
-const (
-	// Deployed noise is fixed before any input is seen: the certificate holds for the running smoothed classifier.
-	Deployed Guarantee = "deployed"
-	// Pinned noise depends on the clean input: the certificate holds for a verifier who replays x + δ with exactly the
-	// stored noise, not for a service that recomputes it from each request.
-	Pinned Guarantee = "pinned"
 )
 
 // Generator makes noise parameters for inputs.
 type Generator interface {
 	// Parameters returns (μ, Σ) for the clean input x, in source layout. It is safe for concurrent use.
 	Parameters(ctx context.Context, x []float32) (Parameters, error)
-	// Guarantee says what certificates with this generator's noise hold for.
-	Guarantee() Guarantee
+	// Guarantee is what certificates with this generator's noise hold for.
+	Guarantee() smooth.Guarantee
 }
 
 // ErrSigma reports a scale field that is not invertible: a value ≤ 0, NaN or infinite.
@@ -98,7 +87,7 @@ func (p Parameters) Floored() int { return p.floored }
 func (p Parameters) Ceiled() int { return p.ceiled }
 
 // Field is the generator of one constant pair of fields, whatever the input: its noise is fixed before any input is
-// seen, so its certificates are [Deployed].
+// seen, so its certificates are [smooth.Deployed].
 type Field struct{ parameters Parameters }
 
 var _ Generator = Field{}
@@ -109,5 +98,5 @@ func NewField(p Parameters) Field { return Field{p} }
 // Parameters returns the constant fields.
 func (f Field) Parameters(context.Context, []float32) (Parameters, error) { return f.parameters, nil }
 
-// Guarantee returns [Deployed].
-func (Field) Guarantee() Guarantee { return Deployed }
+// Guarantee returns [smooth.Deployed].
+func (Field) Guarantee() smooth.Guarantee { return smooth.Deployed }

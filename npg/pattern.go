@@ -11,7 +11,7 @@ import (
 //	σ(a, b) = κ ‖(a, b)‖² + ι,   μ = 0,
 //
 // low in the centre of an image, where the object is, and high at its border. It is a formula of the position alone,
-// so certificates are [Deployed].
+// so certificates are [smooth.Deployed].
 type Pattern struct {
 	// Norm is the norm ‖·‖ of the position: "l1", "l2" or "linf".
 	Norm string

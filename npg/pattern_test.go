@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"testing"
+	"ucan/smooth"
 )
 
 // At the centre the norm is 0, at the middle of an edge it is 1, at a corner 2, √2 or 1 for ℓ1, ℓ2, ℓ∞: the values of
@@ -90,7 +91,7 @@ func TestParametersAreSealed(t *testing.T) {
 	}
 	f := NewField(p)
 	again, err := f.Parameters(context.Background(), nil)
-	if err != nil || again.Sigma()[0] != 1 || f.Guarantee() != Deployed {
+	if err != nil || again.Sigma()[0] != 1 || f.Guarantee() != smooth.Deployed {
 		t.Errorf("field gives %v, %v, %q", again, err, f.Guarantee())
 	}
 }

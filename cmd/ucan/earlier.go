@@ -7,6 +7,7 @@ import (
 
 	"ucan/internal/audit"
 	"ucan/internal/pipeline"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/sequential"
 )
@@ -57,7 +58,7 @@ func (c *certification) terms(ctx context.Context) (audit.RunTerms, error) {
 	if terms.Nominal, err = noise.Nominal(ctx); err != nil || s.Profile == nil {
 		return terms, err
 	}
-	if terms.Looks, err = s.Profile.Looks(); err != nil || noise.Guarantee() != certificate.Deployed || len(c.writer.Rows()) == 0 {
+	if terms.Looks, err = s.Profile.Looks(); err != nil || noise.Guarantee() != smooth.Deployed || len(c.writer.Rows()) == 0 {
 		return terms, err
 	}
 	plan, err := s.Plan(terms.Nominal, sequential.NewTables())

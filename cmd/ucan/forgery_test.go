@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/subtest"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -62,7 +63,7 @@ func TestPinnedNoiseCalledDeployed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			forged := filepath.Join(t.TempDir(), "forged.jsonl")
 			altered(t, path("pinned.jsonl"), forged, func(i int, c *certificate.Certificate) {
-				c.Guarantee = certificate.Deployed
+				c.Guarantee = smooth.Deployed
 				edit(i, c)
 			})
 			got := want(t, exitCheck, "verify", forged)
@@ -83,7 +84,7 @@ func TestPinnedNoiseCalledDeployed(t *testing.T) {
 			t.Fatal(err)
 		}
 		parts[i] = path(fmt.Sprintf("part%d.jsonl", i))
-		altered(t, path("line.jsonl"), parts[i], func(_ int, c *certificate.Certificate) { c.Guarantee, c.Noise.NPG = certificate.Deployed, nil })
+		altered(t, path("line.jsonl"), parts[i], func(_ int, c *certificate.Certificate) { c.Guarantee, c.Noise.NPG = smooth.Deployed, nil })
 	}
 	if got := want(t, exitCheck, "verify", joined(t, path("terms.jsonl"), parts...)); !strings.Contains(got.stdout, "other noise than on line") {
 		t.Errorf("verify says\n%s", got.stdout)
@@ -136,7 +137,7 @@ func TestUncheckedAndFalse(t *testing.T) {
 	want(t, exitDone, certifyArgs(model, "--max", "3", "--json", path("a.jsonl"))...)
 	altered(t, path("a.jsonl"), path("open.jsonl"), func(i int, c *certificate.Certificate) {
 		if i == 1 {
-			c.Guarantee = certificate.None
+			c.Guarantee = smooth.NoGuarantee
 		}
 	})
 	got := want(t, exitFailed, "verify", path("open.jsonl"))

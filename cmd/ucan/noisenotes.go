@@ -6,7 +6,7 @@ import (
 	"math"
 
 	"ucan/internal/pipeline"
-	"ucan/smooth/certificate"
+	"ucan/smooth"
 )
 
 // pinnedSentence is what help and reports say of noise that is made from each input.
@@ -14,7 +14,7 @@ const pinnedSentence = "no guarantee for a service that recomputes the noise fro
 
 // perInput qualifies a radius that was planned with before any noise was made.
 func perInput(maker *pipeline.NoiseMaker) string {
-	if maker.Guarantee() == certificate.Pinned {
+	if maker.Guarantee() == smooth.Pinned {
 		return " times the least scale of an input's own noise"
 	}
 	return ""
@@ -33,7 +33,7 @@ func (a *app) noteNoise(ctx context.Context, maker *pipeline.NoiseMaker) {
 			under, maker.Family.Name(), maker.Lambda)
 	}
 	a.note("guarantee %s", guaranteeText(string(maker.Guarantee())))
-	if maker.Guarantee() != certificate.Deployed {
+	if maker.Guarantee() != smooth.Deployed {
 		return
 	}
 	p, err := maker.Generator.Parameters(ctx, nil) // the same for every input

@@ -105,7 +105,7 @@ func TestNPGShowOfFieldsByInput(t *testing.T) {
 		sigma[i] = 0.2 + 0.001*float32(i)
 	}
 	b := &bundle.Bundle{
-		Kind: bundle.PerInput, Shape: []int{1, 28, 28}, Limits: npg.DefaultLimits(), MuScale: 1,
+		Kind: npg.KindPerInput, Shape: []int{1, 28, 28}, Limits: npg.DefaultLimits(), MuScale: 1,
 		Inputs: []bundle.Input{{SHA256: smooth.InputID(first), Sigma: sigma}},
 	}
 	folder := filepath.Join(dir, "bundle")
@@ -150,7 +150,7 @@ func TestNPGCheckOfThePublishedGenerators(t *testing.T) {
 	}
 
 	b := &bundle.Bundle{
-		Kind: bundle.Certification, Shape: []int{3, 32, 32}, Limits: npg.DefaultLimits(), MuScale: 1,
+		Kind: npg.KindCertification, Shape: []int{3, 32, 32}, Limits: npg.DefaultLimits(), MuScale: 1,
 		Graphs: map[bundle.Role][]byte{bundle.Mu: shared.Read(t, "models", "ucan_cifar10_npg_mean.onnx"), bundle.Sigma: shared.Read(t, "models", "ucan_cifar10_npg_sigma.onnx")},
 	}
 	folder := filepath.Join(dir, "published")

@@ -16,7 +16,6 @@ import (
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/smooth"
-	"ucan/smooth/certificate"
 	"ucan/smooth/stream"
 )
 
@@ -75,7 +74,7 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 	a.onClose(maker.Close)
 	loop := pipeline.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
 	g := fieldmap.Gallery{
-		Title: generatorName(spec), Shape: b.Info.Shape, Constant: maker.Guarantee() == certificate.Deployed,
+		Title: generatorName(spec), Shape: b.Info.Shape, Constant: maker.Guarantee() == smooth.Deployed,
 		Note: fmt.Sprintf("data %s; seed %d; guarantee %s", b.Info.Name, seed, guaranteeText(string(maker.Guarantee()))),
 	}
 	g.Specimens, err = specimens(ctx, a, loop, maker, b.Info, seed)

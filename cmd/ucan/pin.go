@@ -91,7 +91,7 @@ func (a *app) presentAnswers(o replay.Answers, path string) error {
 
 func printAnswers(w io.Writer, o replay.Answers) error {
 	t := table.New(">idx", ">label", ">certified", ">predict", "agrees", "inside", ">share of the way to the boundary")
-	guarantees := map[certificate.Guarantee]bool{}
+	guarantees := map[smooth.Guarantee]bool{}
 	for _, r := range o.Results {
 		share := "–"
 		if r.Share != nil {
@@ -108,7 +108,7 @@ func printAnswers(w io.Writer, o replay.Answers) error {
 		return err
 	}
 	fmt.Fprintf(w, "\n%d inputs: %d answered as certified, %d abstained, %d inside their regions, %d violations\n", o.Inputs, o.Agree, o.Abstained, o.Inside, o.Violated)
-	for _, g := range []certificate.Guarantee{certificate.Deployed, certificate.Pinned} {
+	for _, g := range []smooth.Guarantee{smooth.Deployed, smooth.Pinned} {
 		if guarantees[g] {
 			fmt.Fprintf(w, "guarantee  %s\n", guaranteeText(string(g)))
 		}

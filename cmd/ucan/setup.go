@@ -15,6 +15,7 @@ import (
 	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/runtime"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -247,7 +248,7 @@ func (w *bench) hashes(ctx context.Context, maker *pipeline.NoiseMaker) map[stri
 			hashes[name] = f.SHA256
 		}
 	}
-	if maker == nil || maker.Guarantee() != certificate.Deployed {
+	if maker == nil || maker.Guarantee() != smooth.Deployed {
 		return hashes
 	}
 	if sealed, err := maker.Seal(ctx, nil); err == nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/models"
-	"ucan/npg/bundle"
+	"ucan/npg"
 	"ucan/npg/diagnose"
 	"ucan/npg/net"
 	"ucan/smooth"
@@ -67,7 +67,7 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	path, declared, data := requireModel(r), a.declaration(r), a.dataOptions(r)
 	c := readGenerator(r)
 	a.readRun(r, session, &c.Run)
-	perInput := c.Net.Kind == net.Kind(bundle.PerInput)
+	perInput := c.Net.Kind == npg.KindPerInput
 	switch {
 	case perInput:
 		refuseUnusedPerInput(r)
@@ -114,8 +114,8 @@ func isotropic(f family.Isotropic, dim int, sigma, lambda float64) (family.Isotr
 
 // readGenerator reads what the generator is, how it is trained and what it is rewarded for.
 func readGenerator(r *values) fit.GeneratorConfig {
-	kind := net.Kind(r.text("npg.kind"))
-	if !slices.Contains([]net.Kind{net.Pattern, net.Dataset, net.Certification, net.Kind(bundle.PerInput)}, kind) {
+	kind := npg.Kind(r.text("npg.kind"))
+	if !slices.Contains([]npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification, npg.KindPerInput}, kind) {
 		r.fault("npg.kind", "unknown kind %q: give pattern, dataset, certification or per-input", kind)
 	}
 	c := fit.DefaultGenerator(kind)
@@ -164,7 +164,7 @@ func readNet(r *values, n *net.Config) {
 		}
 		n.Start = r.float("npg.start")
 	}
-	if n.MuScale = r.float("npg.mu_scale"); r.flag("npg.fixed_mean") || n.Kind == net.Pattern {
+	if n.MuScale = r.float("npg.mu_scale"); r.flag("npg.fixed_mean") || n.Kind == npg.KindPattern {
 		n.MuScale = 0
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/runtime/onnx"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -21,7 +22,7 @@ func altered(t *testing.T, from, to string, edit func(i int, c *certificate.Cert
 			t.Fatal(err)
 		}
 		edit(i, c)
-		if err = c.Seal(); err != nil {
+		if err = c.SetID(); err != nil {
 			t.Fatal(err)
 		}
 		text, err := c.Marshal()
@@ -71,7 +72,7 @@ func TestVerifyNoiseThatChanges(t *testing.T) {
 	want(t, exitDone, certifyArgs(model, "--npg", path("net.onnx"), "--sigma", "1", "--max", "3", "--json", path("a.jsonl"))...)
 	want(t, exitDone, "verify", path("a.jsonl"))
 	altered(t, path("a.jsonl"), path("b.jsonl"), func(_ int, c *certificate.Certificate) {
-		c.Guarantee, c.Noise.NPG = certificate.Deployed, nil
+		c.Guarantee, c.Noise.NPG = smooth.Deployed, nil
 	})
 	if got := want(t, exitCheck, "verify", path("b.jsonl")); !strings.Contains(got.stdout, "other noise than on line 1") || !strings.Contains(got.stdout, "1 true, 2 false") {
 		t.Errorf("verify says\n%s", got.stdout)

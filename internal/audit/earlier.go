@@ -19,7 +19,7 @@ type RunTerms struct {
 	Head   certificate.Head
 	Source string
 	// Guarantee and Norm are those of the run's noise.
-	Guarantee certificate.Guarantee
+	Guarantee smooth.Guarantee
 	Norm      family.Norm
 	// Nominal is the noise before any input is seen, NPG what certificates say of its generator.
 	Nominal *smooth.SealedNoise
@@ -35,7 +35,7 @@ type RunTerms struct {
 }
 
 // fixed reports whether all inputs have the same noise.
-func (t RunTerms) fixed() bool { return t.Guarantee == certificate.Deployed }
+func (t RunTerms) fixed() bool { return t.Guarantee == smooth.Deployed }
 
 // CheckRows holds the rows of the run's table to its terms.
 func (t RunTerms) CheckRows(rows []results.Row) error {
@@ -90,7 +90,7 @@ func (t RunTerms) otherInput(stored *certificate.Certificate) (certificate.Findi
 // text is what every certificate of the run must agree in.
 func (t RunTerms) text() (string, error) {
 	head := t.Head
-	head.Guarantee = certificate.Deployed // New knows how noise is described; only that is looked at
+	head.Guarantee = smooth.Deployed // New knows how noise is described; only that is looked at
 	head.Input = certificate.Input{Shape: []int{t.Nominal.Dim()}, Label: -1}
 	sample, err := certificate.New(head, t.Nominal, smooth.Certification{
 		Abstained: true, Method: t.Method, Alpha: t.Alpha, Bound: t.Bound,
@@ -120,7 +120,7 @@ func termsText(c *certificate.Certificate, fixed bool) string {
 	}
 	generator := ""
 	if g := c.Noise.NPG; g != nil {
-		generator = ", " + g.Kind + " generator " + g.Spec
+		generator = ", " + string(g.Kind) + " generator " + g.Spec
 		for _, f := range g.Files {
 			generator += fmt.Sprintf(" %.12s", f.SHA256)
 		}

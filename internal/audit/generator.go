@@ -27,7 +27,7 @@ func (x *Checker) generator(c *certificate.Certificate) (*certificate.Finding, e
 		return nil, nil // nothing is claimed, and the noise may never have been made
 	}
 	check := x.limited
-	if g.Kind == certificate.KindPattern {
+	if g.Kind == npg.KindPattern {
 		check = x.pattern
 	}
 	key := fmt.Sprint(g.Kind, g.Spec, g.Floored, g.Ceiled, c.Noise.Arithmetic, c.Noise.Lambda, c.Input.Shape, digest(c.Noise.MuField), digest(c.Noise.SigmaField))
@@ -41,7 +41,7 @@ func (x *Checker) generator(c *certificate.Certificate) (*certificate.Finding, e
 	if reason != "" {
 		return &certificate.Finding{Field: "noise.npg.spec", Stored: g.Spec, Recomputed: reason}, nil
 	}
-	if g.Kind != certificate.KindCertification && g.Kind != certificate.KindPerInput { // those have other fields each time
+	if g.Kind != npg.KindCertification && g.Kind != npg.KindPerInput { // those have other fields each time
 		x.proved[key] = true
 	}
 	return nil, nil
@@ -51,20 +51,20 @@ func (x *Checker) generator(c *certificate.Certificate) (*certificate.Finding, e
 // specification.
 func misnamed(g *certificate.NPG) string {
 	bundled := len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName
-	if strings.HasPrefix(g.Spec, patternPrefix) != (g.Kind == certificate.KindPattern) {
+	if strings.HasPrefix(g.Spec, patternPrefix) != (g.Kind == npg.KindPattern) {
 		return fmt.Sprintf("the kind pattern, and no other, has a formula that begins with %q", patternPrefix)
 	}
 	switch g.Kind {
-	case certificate.KindPattern:
+	case npg.KindPattern:
 		if len(g.Files) > 0 {
 			return "a formula has no files"
 		}
 		return ""
-	case certificate.KindField:
+	case npg.KindField:
 		if len(g.Files) != 1 || !strings.HasSuffix(g.Files[0].Name, ".npy") {
 			return "a field has one .npy file"
 		}
-	case certificate.KindCertification:
+	case npg.KindCertification:
 		if bundled {
 			break
 		}
@@ -102,7 +102,7 @@ func limitsOf(g *certificate.NPG) (limits npg.Limits, fixedMean, ok bool) {
 			return limits, false, false
 		}
 	}
-	if g.Kind == certificate.KindCertification {
+	if g.Kind == npg.KindCertification {
 		rest, fixedMean = strings.CutSuffix(rest, ",fixed-mean")
 	}
 	limits, err := npg.ParseLimits(rest)
@@ -116,7 +116,7 @@ func (x *Checker) limited(c *certificate.Certificate) (string, error) {
 		return "", nil // a bundle's limits lie in the bundle
 	}
 	limits, fixedMean, _ := limitsOf(g)
-	if (g.Kind == certificate.KindField || fixedMean) && c.Noise.MuField != nil {
+	if (g.Kind == npg.KindField || fixedMean) && c.Noise.MuField != nil {
 		return "the generator has no offset, and the noise has", nil
 	}
 	if c.Noise.Arithmetic == string(smooth.Lattice) {

@@ -5,6 +5,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/internal/audit"
+	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -18,7 +19,7 @@ func TestForgedGenerators(t *testing.T) {
 		return r
 	}
 	field := recipe{sigma: []float32{.5, .5, 1, 1.5, 2, 2.5}, at: 0.5, label: 1, npg: &certificate.NPG{
-		Kind: certificate.KindField, Spec: "s.npy,floor=0.5", Files: []certificate.File{file("s.npy")}, Floored: 2,
+		Kind: npg.KindField, Spec: "s.npy,floor=0.5", Files: []certificate.File{file("s.npy")}, Floored: 2,
 	}}
 	for name, c := range subtest.Rows(map[string]struct {
 		recipe recipe
@@ -29,9 +30,9 @@ func TestForgedGenerators(t *testing.T) {
 		"honest field":              {field, func(*certificate.NPG) {}, false},
 		"another on the lattice":    {lattice("pattern:l2,kappa=0.5,iota=0.25,floor=0.5"), func(g *certificate.NPG) { g.Spec, g.Floored = other, 0 }, true},
 		"another pattern":           {formula(t, "pattern:l2,kappa=0.5,iota=0.25,floor=0.5"), func(g *certificate.NPG) { g.Spec, g.Floored = other, 0 }, true},
-		"a pattern as a field":      {formula(t, "pattern:l1"), func(g *certificate.NPG) { g.Kind = certificate.KindField }, true},
-		"a pattern as a dataset":    {formula(t, "pattern:l1"), func(g *certificate.NPG) { g.Kind = certificate.KindDataset }, true},
-		"a field as a pattern":      {field, func(g *certificate.NPG) { *g = certificate.NPG{Kind: certificate.KindPattern, Spec: "l2"} }, true},
+		"a pattern as a field":      {formula(t, "pattern:l1"), func(g *certificate.NPG) { g.Kind = npg.KindField }, true},
+		"a pattern as a dataset":    {formula(t, "pattern:l1"), func(g *certificate.NPG) { g.Kind = npg.KindDataset }, true},
+		"a field as a pattern":      {field, func(g *certificate.NPG) { *g = certificate.NPG{Kind: npg.KindPattern, Spec: "l2"} }, true},
 		"a field with a formula":    {field, func(g *certificate.NPG) { g.Spec = other }, true},
 		"a floor that is not there": {field, func(g *certificate.NPG) { g.Spec = "s.npy,floor=0.25" }, true},
 		"a floor above scales":      {field, func(g *certificate.NPG) { g.Spec = "s.npy,floor=1" }, true},
@@ -44,7 +45,7 @@ func TestForgedGenerators(t *testing.T) {
 			copied := *forged.Noise.NPG
 			c.edit(&copied)
 			forged.Noise.NPG = &copied
-			if err := forged.Seal(); err != nil {
+			if err := forged.SetID(); err != nil {
 				t.Fatal(err)
 			}
 			findings, err := audit.NewChecker(nil, build).Check(forged)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -77,7 +78,7 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 		terms.Method += ", " + s.Bound + " bounds"
 	}
 	noise := any(nil)
-	if c.Guarantee == certificate.Deployed { // other noise has other fields for each input
+	if c.Guarantee == smooth.Deployed { // other noise has other fields for each input
 		text, err := noiseKey(c)
 		if err != nil {
 			return Run{}, "", err
@@ -85,7 +86,7 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 		noise = text
 	}
 	var grid any
-	if s.AdaptiveStatistics != nil && c.Guarantee == certificate.Deployed {
+	if s.AdaptiveStatistics != nil && c.Guarantee == smooth.Deployed {
 		grid = s.Grid
 	}
 	key, err := json.Marshal([]any{terms, noise, grid, s.TwoStage, c.Model})
@@ -117,7 +118,7 @@ func NoiseText(c *certificate.Certificate) string {
 	case g != nil && strings.HasPrefix(g.Spec, patternPrefix):
 		out.WriteString(", " + g.Spec)
 	case g != nil:
-		out.WriteString(", " + g.Kind + " " + g.Spec)
+		out.WriteString(", " + string(g.Kind) + " " + g.Spec)
 	case n.SigmaField != nil || n.MuField != nil:
 		out.WriteString(", fields")
 	}

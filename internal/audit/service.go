@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -41,7 +42,7 @@ type services map[service]map[string]*setting
 
 // add notes a certificate that is true in itself.
 func (s services) add(line int, c *certificate.Certificate) error {
-	if c.Guarantee != certificate.Deployed || c.Status == certificate.Failed {
+	if c.Guarantee != smooth.Deployed || c.Status == certificate.Failed {
 		return nil
 	}
 	key := service{c.Model.SHA256, c.Noise.Arithmetic, c.Input.Dim()}
@@ -88,7 +89,7 @@ func (s services) findings() []Finding {
 			}
 			for _, p := range n.lines {
 				out = append(out, Finding{p.line, p.index, certificate.Finding{
-					Field: "guarantee", Stored: string(certificate.Deployed),
+					Field: "guarantee", Stored: string(smooth.Deployed),
 					Recomputed: fmt.Sprintf("other noise than on line %d, for other inputs; deployed noise is the same for all inputs (of runs with several noises give all inputs under each, or check the files apart)", widest.first),
 				}})
 			}

@@ -62,7 +62,7 @@ type recipe struct {
 	sigma, mu  []float32
 	basis      *basis.Transform
 	arithmetic smooth.Arithmetic
-	guarantee  certificate.Guarantee // deployed unless given
+	guarantee  smooth.Guarantee // deployed unless given
 	npg        *certificate.NPG
 	at         float32 // distance to the boundary
 	label      int
@@ -107,7 +107,7 @@ func (r recipe) head(index int) certificate.Head {
 	}
 	h.Model.SHA256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	if h.Guarantee == "" {
-		h.Guarantee = certificate.Deployed
+		h.Guarantee = smooth.Deployed
 	}
 	if r.model != nil {
 		r.model(&h.Model)
@@ -165,7 +165,7 @@ func formula(tb testing.TB, spec string) recipe {
 	}
 	return recipe{
 		sigma: p.Sigma(), basis: p.Basis(), at: 0.4, label: 1,
-		npg: &certificate.NPG{Kind: certificate.KindPattern, Spec: f.String(), Floored: p.Floored(), Ceiled: p.Ceiled()},
+		npg: &certificate.NPG{Kind: npg.KindPattern, Spec: f.String(), Floored: p.Floored(), Ceiled: p.Ceiled()},
 	}
 }
 
@@ -193,9 +193,9 @@ func specimens(tb testing.TB) map[string][]byte {
 		"fields":            {sigma: field, mu: offset, at: 0.5, label: 1},
 		"field file":        {sigma: field, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "field", Spec: "s.npy,floor=0.5,ceiling=3", Files: []certificate.File{file("s.npy")}, Floored: 2}},
 		"dataset":           {sigma: field, mu: offset, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "dataset", Spec: "bundle", Files: []certificate.File{file("npg.yaml")}, Floored: 2, Ceiled: 1}},
-		"networks":          {sigma: field, mu: offset, at: 0.5, label: 1, guarantee: certificate.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx,floor=0.1", Files: []certificate.File{file("mu.onnx"), file("sigma.onnx")}}},
-		"network bundle":    {sigma: field, at: 0.5, label: 1, guarantee: certificate.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "bundle", Files: []certificate.File{file("npg.yaml")}}},
-		"fixed mean":        {sigma: field, at: 0.5, label: 1, guarantee: certificate.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "g.onnx,floor=0.5,fixed-mean", Files: []certificate.File{file("g.onnx")}, Floored: 2}},
+		"networks":          {sigma: field, mu: offset, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx,floor=0.1", Files: []certificate.File{file("mu.onnx"), file("sigma.onnx")}}},
+		"network bundle":    {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "bundle", Files: []certificate.File{file("npg.yaml")}}},
+		"fixed mean":        {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "g.onnx,floor=0.5,fixed-mean", Files: []certificate.File{file("g.onnx")}, Floored: 2}},
 		"pattern":           formula(tb, "pattern:l2,kappa=0.3,iota=0.5,ceiling=0.7"),
 		"frequencies":       formula(tb, "pattern:dct16"),
 		"lattice":           lattice,

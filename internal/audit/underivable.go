@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -68,7 +69,7 @@ func Underivable() []Open {
 		{Path: "statistics.gamma", Where: "custom profile", Applies: custom, Why: "when a run gives up, on which no claim depends"},
 		{Path: "noise.norm", Where: "converted", Applies: func(c *certificate.Certificate) bool { return c.ConvertedFrom != "" }, Why: "which norm was asked for: all three radii stand in the certificate and are recomputed"},
 		{Path: "noise.mu_field.**", Where: "sampled", Applies: sampled, Why: "the offset of the noise, which only the votes depend on; files, and all certificates of deployed noise together, are compared"},
-		{Path: "noise.npg", Where: "deployed", Applies: func(c *certificate.Certificate) bool { return c.Guarantee == certificate.Deployed }, Why: "that a generator made the noise"},
+		{Path: "noise.npg", Where: "deployed", Applies: func(c *certificate.Certificate) bool { return c.Guarantee == smooth.Deployed }, Why: "that a generator made the noise"},
 		{Path: "noise.npg.kind", Where: "of a bundle", Applies: bundled, Why: "certification or per-input: both are made from the input"},
 		{Path: "noise.npg.spec", Where: "of a bundle", Applies: bundled, Why: "the bundle's name"},
 		{Path: "noise.npg.floored", Where: "of a bundle", Applies: bundled, Why: "that no scale lies at the floor: the bundle has the floor"},

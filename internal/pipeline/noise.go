@@ -38,11 +38,11 @@ type Made struct {
 }
 
 // Guarantee is what certificates with this noise hold for.
-func (m *NoiseMaker) Guarantee() certificate.Guarantee {
+func (m *NoiseMaker) Guarantee() smooth.Guarantee {
 	if m.Generator == nil {
-		return certificate.Deployed
+		return smooth.Deployed
 	}
-	return certificate.Guarantee(m.Generator.Guarantee())
+	return m.Generator.Guarantee()
 }
 
 // Seal returns the noise for the clean input x. Noise that does not depend on the input is sealed once, and x may then
@@ -75,7 +75,7 @@ func (m *NoiseMaker) Make(ctx context.Context, x []float32) (Made, error) {
 	if made.Noise, err = noise.Seal(m.Dim); err != nil {
 		return Made{}, err
 	}
-	if m.Guarantee() == certificate.Deployed {
+	if m.Guarantee() == smooth.Deployed {
 		m.fixed = &made
 	}
 	return made, nil
@@ -84,7 +84,7 @@ func (m *NoiseMaker) Make(ctx context.Context, x []float32) (Made, error) {
 // Nominal returns noise to plan with before any input is seen: the noise itself where it is the same for all inputs,
 // otherwise that of s = 1 and μ = 0.
 func (m *NoiseMaker) Nominal(ctx context.Context) (*smooth.SealedNoise, error) {
-	if m.Guarantee() == certificate.Deployed {
+	if m.Guarantee() == smooth.Deployed {
 		return m.Seal(ctx, nil)
 	}
 	return m.noise().Seal(m.Dim)

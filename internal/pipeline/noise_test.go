@@ -26,7 +26,7 @@ func (doubling) Parameters(_ context.Context, x []float32) (npg.Parameters, erro
 	return npg.Limits{Floor: 1, Ceiling: 8}.Seal(nil, len(x), nil, s)
 }
 
-func (doubling) Guarantee() npg.Guarantee { return npg.Pinned }
+func (doubling) Guarantee() smooth.Guarantee { return smooth.Pinned }
 
 func (d doubling) Close() error { *d.closed = true; return nil }
 
@@ -85,14 +85,14 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cert.Guarantee != certificate.Pinned || row.Guarantee != "pinned" || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
+	if cert.Guarantee != smooth.Pinned || row.Guarantee != "pinned" || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
 		t.Errorf("certificate of %+v under %q", cert.Noise, cert.Guarantee)
 	}
 	if findings, checkErr := certificate.Check(cert, nil); checkErr != nil || len(findings) > 0 {
 		t.Errorf("findings %v, %v", findings, checkErr)
 	}
 	_, failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
-	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != certificate.Pinned {
+	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != smooth.Pinned {
 		t.Errorf("failed: %+v, %v", failed, err)
 	}
 }

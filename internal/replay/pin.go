@@ -87,8 +87,8 @@ type Answer struct {
 	Inside    Inside `json:"inside"`
 	// Share is how far towards the region's boundary the input lies: 0 is the certified input, 1 the boundary; null where
 	// the certified input is not at hand or has no region.
-	Share     *float64              `json:"share"`
-	Guarantee certificate.Guarantee `json:"guarantee"`
+	Share     *float64         `json:"share"`
+	Guarantee smooth.Guarantee `json:"guarantee"`
 }
 
 // violated reports whether the certificate promises another answer than the one given.

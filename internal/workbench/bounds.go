@@ -38,7 +38,7 @@ func (o Noise) Bounds() (Bounds, error) {
 	case strings.HasSuffix(o.NPG, ".npy"):
 		return boundsOf(o.limits()), nil
 	case strings.HasSuffix(o.NPG, ".onnx"):
-		made := &bundle.Bundle{Kind: bundle.Certification, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1, Graphs: map[bundle.Role][]byte{}}
+		made := &bundle.Bundle{Kind: npg.KindCertification, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1, Graphs: map[bundle.Role][]byte{}}
 		roles := []bundle.Role{bundle.Joint}
 		paths := strings.Split(o.NPG, ",")
 		if len(paths) == 2 {
@@ -98,7 +98,7 @@ func bundleBounds(b *bundle.Bundle) (Bounds, error) {
 		case bundle.Base:
 		}
 	}
-	if b.Kind == bundle.Certification {
+	if b.Kind == npg.KindCertification {
 		out.Ceiling = finiteOrNone(math.Min(scaleCap, b.Limits.Ceiling))
 		if !b.FixedMean {
 			out.MuCap = finiteOrNone(math.Abs(b.MuScale) * offsetCap)

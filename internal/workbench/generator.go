@@ -63,11 +63,11 @@ func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record
 
 // kindOf is the kind of a bundle as certificates record it. A trained pattern is stored as a field, so a certificate
 // calls it one: the kind pattern is for formulas that a reader can evaluate.
-func kindOf(k bundle.Kind) string {
-	if k == bundle.Pattern {
-		return certificate.KindDataset
+func kindOf(k npg.Kind) npg.Kind {
+	if k == npg.KindPattern {
+		return npg.KindDataset
 	}
-	return string(k)
+	return k
 }
 
 func (o Noise) limits() npg.Limits {
@@ -87,7 +87,7 @@ func formula(spec string, shape []int) (npg.Generator, *certificate.NPG, error) 
 	if err != nil {
 		return nil, nil, optionf("read --npg: %w", err)
 	}
-	return npg.NewField(parameters), &certificate.NPG{Kind: certificate.KindPattern, Spec: f.String()}, nil
+	return npg.NewField(parameters), &certificate.NPG{Kind: npg.KindPattern, Spec: f.String()}, nil
 }
 
 // field reads a scale field that was made elsewhere.
@@ -104,7 +104,7 @@ func field(ctx context.Context, path string, limits npg.Limits, shape []int) (np
 	if err != nil {
 		return nil, nil, fmt.Errorf("read --npg: %w", err)
 	}
-	return npg.NewField(parameters), &certificate.NPG{Kind: certificate.KindField, Spec: filepath.Base(path) + "," + limits.String(), Files: []certificate.File{fileOf(path, data)}}, nil
+	return npg.NewField(parameters), &certificate.NPG{Kind: npg.KindField, Spec: filepath.Base(path) + "," + limits.String(), Files: []certificate.File{fileOf(path, data)}}, nil
 }
 
 func fileOf(path string, data []byte) certificate.File {
@@ -119,10 +119,10 @@ func (b *Bench) networks(ctx context.Context, o Noise, paths []string) (npg.Gene
 		roles = []bundle.Role{bundle.Mu, bundle.Sigma}
 	}
 	made := &bundle.Bundle{
-		Kind: bundle.Certification, Shape: b.Info.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
+		Kind: npg.KindCertification, Shape: b.Info.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
 		Graphs: map[bundle.Role][]byte{},
 	}
-	record := &certificate.NPG{Kind: string(bundle.Certification)}
+	record := &certificate.NPG{Kind: npg.KindCertification}
 	var names []string
 	for i, path := range paths {
 		data, err := files.Read(path, files.MaxModel)

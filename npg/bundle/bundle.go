@@ -6,27 +6,9 @@ import (
 	"slices"
 
 	"ucan/npg"
+	"ucan/smooth"
 	"ucan/smooth/basis"
 )
-
-// Kind says how a generator makes its parameters.
-type Kind string
-
-// The kinds.
-const (
-	Pattern       Kind = "pattern"       // a formula of the position
-	Dataset       Kind = "dataset"       // one learned field for all inputs
-	Certification Kind = "certification" // networks that read the input
-	PerInput      Kind = "per-input"     // fields optimised for each input
-)
-
-// Guarantee says what certificates with noise of the kind hold for.
-func (k Kind) Guarantee() npg.Guarantee {
-	if k == Pattern || k == Dataset {
-		return npg.Deployed
-	}
-	return npg.Pinned
-}
 
 // Role says what a graph of a bundle is for.
 type Role string
@@ -66,7 +48,7 @@ type Input struct {
 
 // Bundle is a generator with all that belongs to it, in memory.
 type Bundle struct {
-	Kind Kind
+	Kind npg.Kind
 	// Basis is the name of the basis that scale fields live in (package basis); "" stands for the input's coordinates.
 	Basis string
 	// Shape is the shape of one input, as the data source gives it: [C, H, W] for images.
@@ -77,9 +59,9 @@ type Bundle struct {
 	FixedMean bool
 	// MuScale is c in μ = c·G₁(x), usually 1: finite, and not 0 where a graph gives μ.
 	MuScale float64
-	// Mu and Sigma are the constant fields of kinds Pattern and Dataset; nil stands for zeros and ones.
+	// Mu and Sigma are the constant fields of kinds pattern and dataset; nil stands for zeros and ones.
 	Mu, Sigma []float32
-	// Inputs are the fields of kind PerInput.
+	// Inputs are the fields of kind per-input.
 	Inputs []Input
 	// Graphs are ONNX models by role.
 	Graphs map[Role][]byte
@@ -120,7 +102,7 @@ func (b *Bundle) Transform() (*basis.Transform, error) {
 
 // Validate reports the first thing that keeps the bundle from making parameters.
 func (b *Bundle) Validate() error {
-	if !slices.Contains([]Kind{Pattern, Dataset, Certification, PerInput}, b.Kind) {
+	if !slices.Contains([]npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification, npg.KindPerInput}, b.Kind) {
 		return fmt.Errorf("kind %q is none of pattern, dataset, certification, per-input", b.Kind)
 	}
 	if err := checkShape(b.Shape); err != nil {
@@ -182,15 +164,15 @@ func (b *Bundle) validateContents() error {
 	}
 	constant := b.Mu != nil || b.Sigma != nil
 	switch {
-	case b.Kind.Guarantee() == npg.Deployed && b.Sigma == nil:
+	case b.Kind.Guarantee() == smooth.Deployed && b.Sigma == nil:
 		return fmt.Errorf("kind %q needs sigma_field, its constant scale field", b.Kind)
-	case b.Kind.Guarantee() == npg.Pinned && constant:
+	case b.Kind.Guarantee() == smooth.Pinned && constant:
 		return fmt.Errorf("kind %q depends on the input and has no constant field", b.Kind)
-	case (b.Kind == PerInput) != (len(b.Inputs) > 0):
+	case (b.Kind == npg.KindPerInput) != (len(b.Inputs) > 0):
 		return fmt.Errorf("kind %q with the fields of %d inputs", b.Kind, len(b.Inputs))
-	case b.Kind == Certification && b.Graphs[Joint] == nil && b.Graphs[Sigma] == nil:
+	case b.Kind == npg.KindCertification && b.Graphs[Joint] == nil && b.Graphs[Sigma] == nil:
 		return fmt.Errorf("kind %q needs a graph %s or %s", b.Kind, Sigma, Joint)
-	case b.Kind == Certification && !b.FixedMean && b.MuScale == 0 && (b.Graphs[Mu] != nil || b.Graphs[Joint] != nil):
+	case b.Kind == npg.KindCertification && !b.FixedMean && b.MuScale == 0 && (b.Graphs[Mu] != nil || b.Graphs[Joint] != nil):
 		return fmt.Errorf("mu_scale is 0, which drops the offset; set fixed_mean, or a scale such as 1")
 	case b.FixedMean && b.Mu != nil:
 		return fmt.Errorf("fixed_mean with an offset field; leave one out")

@@ -23,17 +23,17 @@ func examples() map[string]*Bundle {
 	graph := []byte("not checked here")
 	x := []float32{1, 2, 3, 4, 5, 6}
 	return map[string]*Bundle{
-		"pattern": {Kind: Pattern, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1, FixedMean: true, Sigma: []float32{1, 1, .5, .5, 2, 2}},
+		"pattern": {Kind: npg.KindPattern, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1, FixedMean: true, Sigma: []float32{1, 1, .5, .5, 2, 2}},
 		"dataset": {
-			Kind: Dataset, Basis: "dct2:1x2x3", Shape: []int{1, 2, 3}, Limits: npg.DefaultLimits(), MuScale: 0.25,
+			Kind: npg.KindDataset, Basis: "dct2:1x2x3", Shape: []int{1, 2, 3}, Limits: npg.DefaultLimits(), MuScale: 0.25,
 			Mu: []float32{0, 0, .1, .1, 0, 0}, Sigma: []float32{.25, .5, 1, 1, 2, 4},
 			Graphs:    map[Role][]byte{Joint: graph, Base: []byte("base")},
 			Training:  map[string]any{"epochs": 3, "loss": 0.5, "data": map[string]any{"source": "digits"}},
 			Diagnoses: []Diagnosis{{Name: "collapse", Value: 0.5, Threshold: 0.05, Text: "σ differs across pixels"}},
 		},
-		"certification": {Kind: Certification, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1, Graphs: map[Role][]byte{Mu: graph, Sigma: []byte("s")}},
+		"certification": {Kind: npg.KindCertification, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1, Graphs: map[Role][]byte{Mu: graph, Sigma: []byte("s")}},
 		"per-input": {
-			Kind: PerInput, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1,
+			Kind: npg.KindPerInput, Shape: []int{1, 2, 3}, Limits: limits, MuScale: 1,
 			Inputs: []Input{
 				{SHA256: smooth.InputID(x), Sigma: []float32{1, 1, 1, 1, 1, .5}},
 				{SHA256: smooth.InputID(x[:1]), Mu: x, Sigma: []float32{2, 2, 2, 2, 2, 2}},
@@ -240,7 +240,7 @@ func TestStoredGenerators(t *testing.T) {
 	g, err := all["dataset"].Stored()
 	must(t, err)
 	p, err := g.Parameters(t.Context(), nil)
-	if err != nil || g.Guarantee() != npg.Deployed || p.Basis().Name() != "dct2:1x2x3" || p.Mu()[2] != .1 || p.Sigma()[5] != 4 {
+	if err != nil || g.Guarantee() != smooth.Deployed || p.Basis().Name() != "dct2:1x2x3" || p.Mu()[2] != .1 || p.Sigma()[5] != 4 {
 		t.Errorf("dataset: %v, %v", p, err)
 	}
 	all["pattern"].Sigma[0], all["pattern"].Sigma[1] = 0, 9
@@ -251,7 +251,7 @@ func TestStoredGenerators(t *testing.T) {
 	}
 	g, err = all["per-input"].Stored()
 	must(t, err)
-	if p, err = g.Parameters(t.Context(), []float32{1, 2, 3, 4, 5, 6}); err != nil || g.Guarantee() != npg.Pinned || p.Sigma()[5] != .5 {
+	if p, err = g.Parameters(t.Context(), []float32{1, 2, 3, 4, 5, 6}); err != nil || g.Guarantee() != smooth.Pinned || p.Sigma()[5] != .5 {
 		t.Errorf("per-input: %v, %v", p, err)
 	}
 	if _, err = g.Parameters(t.Context(), []float32{1, 2, 3, 4, 5, 7}); err == nil || !strings.Contains(err.Error(), "per-input") {

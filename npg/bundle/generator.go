@@ -10,8 +10,8 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Stored returns the generator of a bundle whose fields are stored in it: kinds Pattern, Dataset and PerInput. Kind
-// Certification needs a runtime: see package infer.
+// Stored returns the generator of a bundle whose fields are stored in it: kinds pattern, dataset and per-input. Kind
+// certification needs a runtime: see package infer.
 func (b *Bundle) Stored() (npg.Generator, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err
@@ -21,20 +21,19 @@ func (b *Bundle) Stored() (npg.Generator, error) {
 		return nil, err
 	}
 	switch b.Kind {
-	case Pattern, Dataset:
+	case npg.KindPattern, npg.KindDataset:
 		parameters, err := b.Limits.Seal(t, b.Dim(), b.Mu, b.Sigma)
 		if err != nil {
 			return nil, err
 		}
 		return npg.NewField(parameters), nil
-	case PerInput:
+	case npg.KindPerInput:
 		return b.table(t)
-	case Certification:
 	}
 	return nil, fmt.Errorf("kind %q runs networks, and holds no fields", b.Kind)
 }
 
-// Table is the generator of fields that were stored for each input: [npg.Pinned].
+// Table is the generator of fields that were stored for each input: [smooth.Pinned].
 type Table struct{ fields map[[32]byte]npg.Parameters }
 
 var _ npg.Generator = Table{}
@@ -61,5 +60,5 @@ func (t Table) Parameters(_ context.Context, x []float32) (npg.Parameters, error
 	return p, nil
 }
 
-// Guarantee returns [npg.Pinned].
-func (Table) Guarantee() npg.Guarantee { return npg.Pinned }
+// Guarantee returns [smooth.Pinned].
+func (Table) Guarantee() smooth.Guarantee { return smooth.Pinned }

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"ucan/npg"
+	"ucan/smooth"
 )
 
 // ManifestName is the file that makes a folder a bundle.
@@ -31,18 +32,18 @@ const (
 
 // manifest is npg.yaml. Guarantee repeats what the kind implies, for readers.
 type manifest struct {
-	Schema    string         `yaml:"schema"`
-	Kind      Kind           `yaml:"kind"`
-	Guarantee npg.Guarantee  `yaml:"guarantee"`
-	Basis     string         `yaml:"basis,omitempty"`
-	Shape     []int          `yaml:"shape,flow"`
-	Floor     float64        `yaml:"floor"`
-	Ceiling   *float64       `yaml:"ceiling,omitempty"` // absent: none
-	FixedMean bool           `yaml:"fixed_mean"`
-	MuScale   float64        `yaml:"mu_scale"`
-	Files     []file         `yaml:"files"`
-	Training  map[string]any `yaml:"training,omitempty"`
-	Diagnoses []Diagnosis    `yaml:"diagnoses,omitempty"`
+	Schema    string           `yaml:"schema"`
+	Kind      npg.Kind         `yaml:"kind"`
+	Guarantee smooth.Guarantee `yaml:"guarantee"`
+	Basis     string           `yaml:"basis,omitempty"`
+	Shape     []int            `yaml:"shape,flow"`
+	Floor     float64          `yaml:"floor"`
+	Ceiling   *float64         `yaml:"ceiling,omitempty"` // absent: none
+	FixedMean bool             `yaml:"fixed_mean"`
+	MuScale   float64          `yaml:"mu_scale"`
+	Files     []file           `yaml:"files"`
+	Training  map[string]any   `yaml:"training,omitempty"`
+	Diagnoses []Diagnosis      `yaml:"diagnoses,omitempty"`
 }
 
 // file is one file beside npg.yaml.

@@ -75,7 +75,7 @@ func trusting(x []float32) int32 {
 // maker is a generator made of a function.
 type maker struct {
 	make      func(x []float32) (mu, sigma []float32)
-	guarantee npg.Guarantee
+	guarantee smooth.Guarantee
 }
 
 func (m maker) Parameters(_ context.Context, x []float32) (npg.Parameters, error) {
@@ -83,7 +83,7 @@ func (m maker) Parameters(_ context.Context, x []float32) (npg.Parameters, error
 	return npg.Seal(len(x), mu, sigma)
 }
 
-func (m maker) Guarantee() npg.Guarantee { return m.guarantee }
+func (m maker) Guarantee() smooth.Guarantee { return m.guarantee }
 
 // healthy makes noise that varies over the coordinates and, a little, over the inputs, and a small offset.
 func healthy(x []float32) (mu, sigma []float32) {
@@ -123,15 +123,15 @@ func TestPlantedFaults(t *testing.T) {
 		name  string
 		f     func([]float32) int32
 		make  func(x []float32) (mu, sigma []float32)
-		guard npg.Guarantee
+		guard smooth.Guarantee
 		want  []string
 	}{
-		{"healthy", brightest, healthy, npg.Pinned, nil},
-		{"healthy before a classifier that would believe a leak", trusting, healthy, npg.Pinned, nil},
-		{"healthy field", brightest, func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, npg.Deployed, nil},
-		{"ball for each input", brightest, func(x []float32) ([]float32, []float32) { return nil, constant(0.2 + 0.1*(x[0]+x[4])) }, npg.Pinned, []string{Collapse}},
-		{"isotropic field", brightest, func([]float32) ([]float32, []float32) { return nil, constant(0.4) }, npg.Deployed, []string{Collapse}},
-		{"one field for all", brightest, func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, npg.Pinned, []string{CollapseInputs}},
+		{"healthy", brightest, healthy, smooth.Pinned, nil},
+		{"healthy before a classifier that would believe a leak", trusting, healthy, smooth.Pinned, nil},
+		{"healthy field", brightest, func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, smooth.Deployed, nil},
+		{"ball for each input", brightest, func(x []float32) ([]float32, []float32) { return nil, constant(0.2 + 0.1*(x[0]+x[4])) }, smooth.Pinned, []string{Collapse}},
+		{"isotropic field", brightest, func([]float32) ([]float32, []float32) { return nil, constant(0.4) }, smooth.Deployed, []string{Collapse}},
+		{"one field for all", brightest, func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, smooth.Pinned, []string{CollapseInputs}},
 		{"at the ceiling", func(x []float32) int32 { return brightest(x) }, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			for i := range sigma { // noise at the ceiling where nothing is seen, and on half of what is
@@ -140,34 +140,34 @@ func TestPlantedFaults(t *testing.T) {
 				}
 			}
 			return mu, sigma
-		}, npg.Pinned, []string{SigmaCap}},
+		}, smooth.Pinned, []string{SigmaCap}},
 		{"at the floor", brightest, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			sigma[3], sigma[8] = 0.05, 0.05
 			return mu, sigma
-		}, npg.Pinned, []string{ZeroRadius}},
+		}, smooth.Pinned, []string{ZeroRadius}},
 		{"a vanishing coordinate", brightest, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			sigma[3] = 1e-5
 			return mu, sigma
-		}, npg.Pinned, []string{ZeroRadius}},
+		}, smooth.Pinned, []string{ZeroRadius}},
 		{"too much noise", brightest, func(x []float32) ([]float32, []float32) {
 			_, sigma := healthy(x)
 			for i := range sigma {
 				sigma[i] *= 40
 			}
 			return nil, sigma
-		}, npg.Deployed, []string{Abstains}},
+		}, smooth.Deployed, []string{Abstains}},
 		{"label in the offset", trusting, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			mu[classes*block+int(brightest(x))] = 3.5
 			return mu, sigma
-		}, npg.Pinned, []string{Leaks, MuLarge}},
+		}, smooth.Pinned, []string{Leaks, MuLarge}},
 		{"label in the offset, before a classifier that does not look", brightest, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			mu[classes*block+int(brightest(x))] = 3.5
 			return mu, sigma
-		}, npg.Pinned, []string{Leaks, MuLarge}},
+		}, smooth.Pinned, []string{Leaks, MuLarge}},
 		{"label in the scale", trusting, func(x []float32) ([]float32, []float32) {
 			mu, sigma := healthy(x)
 			for i := range classes {
@@ -175,11 +175,11 @@ func TestPlantedFaults(t *testing.T) {
 			}
 			sigma[classes*block+int(brightest(x))] = 50
 			return mu, sigma
-		}, npg.Pinned, []string{Leaks}},
+		}, smooth.Pinned, []string{Leaks}},
 		{"saturated offset", brightest, func(x []float32) ([]float32, []float32) {
 			_, sigma := healthy(x)
 			return constant(3.9), sigma
-		}, npg.Pinned, []string{MuCap}},
+		}, smooth.Pinned, []string{MuCap}},
 	} {
 		s := subject(t, c.f, maker{c.make, c.guard})
 		switch c.name {
@@ -216,7 +216,7 @@ func TestLeakIsMeasuredRight(t *testing.T) {
 			mu[classes*block+int(brightest(x))] = 3.5
 		}
 		return mu, sigma
-	}, npg.Pinned}
+	}, smooth.Pinned}
 	inputs, marked := images(44), 0
 	for _, in := range inputs {
 		if in.ID[0]%4 != 0 {
@@ -258,7 +258,7 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 		"neighbour": func(x []float32) int32 { return (brightest(x) + 1) % classes },
 	}) {
 		t.Run(name, func(t *testing.T) {
-			r, err := Run(context.Background(), subject(t, f, maker{healthy, npg.Pinned}), inputs, DefaultOptions())
+			r, err := Run(context.Background(), subject(t, f, maker{healthy, smooth.Pinned}), inputs, DefaultOptions())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,7 +275,7 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 func TestTwoClasses(t *testing.T) {
 	inputs := slices.DeleteFunc(images(80), func(in Input) bool { return in.Label > 1 })
 	contrary := func(x []float32) int32 { return 1 - min(brightest(x), 1) }
-	r, err := Run(context.Background(), subject(t, contrary, maker{healthy, npg.Pinned}), inputs, DefaultOptions())
+	r, err := Run(context.Background(), subject(t, contrary, maker{healthy, smooth.Pinned}), inputs, DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -287,13 +287,13 @@ func TestTwoClasses(t *testing.T) {
 func TestWhatCannotBeMeasuredIsSaid(t *testing.T) {
 	for name, c := range subtest.Rows(map[string]struct {
 		inputs    []Input
-		guarantee npg.Guarantee
+		guarantee smooth.Guarantee
 		sampler   bool
 	}{
-		"few inputs":    {images(8), npg.Pinned, true},
-		"one class":     {slices.DeleteFunc(images(100), func(in Input) bool { return in.Label != 2 }), npg.Pinned, true},
-		"fixed noise":   {images(40), npg.Deployed, true},
-		"no classifier": {images(40), npg.Pinned, false},
+		"few inputs":    {images(8), smooth.Pinned, true},
+		"one class":     {slices.DeleteFunc(images(100), func(in Input) bool { return in.Label != 2 }), smooth.Pinned, true},
+		"fixed noise":   {images(40), smooth.Deployed, true},
+		"no classifier": {images(40), smooth.Pinned, false},
 	}) {
 		t.Run(name, func(t *testing.T) {
 			s := subject(t, brightest, maker{healthy, c.guarantee})
@@ -317,7 +317,7 @@ func TestWhatCannotBeMeasuredIsSaid(t *testing.T) {
 func TestFiguresOfFields(t *testing.T) {
 	// Two inputs of two coordinates, by hand.
 	fields := map[float32][2][]float32{1: {{3, 0}, {1, 4}}, 2: {{0, 3}, {4, 4}}}
-	g := maker{func(x []float32) ([]float32, []float32) { f := fields[x[0]]; return f[0], f[1] }, npg.Pinned}
+	g := maker{func(x []float32) ([]float32, []float32) { f := fields[x[0]]; return f[0], f[1] }, smooth.Pinned}
 	inputs := []Input{{X: []float32{1, 0}, Label: -1}, {X: []float32{2, 0}, Label: -1}}
 	r, err := Run(context.Background(), Subject{Generator: g, Floor: 1, Ceiling: 4, MuCap: 3}, inputs, DefaultOptions())
 	if err != nil {
@@ -371,7 +371,7 @@ func TestChernoff(t *testing.T) {
 }
 
 func TestReportSerialises(t *testing.T) {
-	r, err := Run(context.Background(), subject(t, brightest, maker{healthy, npg.Pinned}), images(40), DefaultOptions())
+	r, err := Run(context.Background(), subject(t, brightest, maker{healthy, smooth.Pinned}), images(40), DefaultOptions())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -408,7 +408,7 @@ func (broken) Sample(context.Context, []float32, [32]byte, *smooth.SealedNoise, 
 }
 
 func TestFailuresAreErrors(t *testing.T) {
-	s := subject(t, brightest, maker{healthy, npg.Pinned})
+	s := subject(t, brightest, maker{healthy, smooth.Pinned})
 	if _, err := Run(context.Background(), s, nil, DefaultOptions()); err == nil {
 		t.Error("no inputs were accepted")
 	}
@@ -425,7 +425,7 @@ func TestFailuresAreErrors(t *testing.T) {
 	if _, err := Run(context.Background(), s, images(30), DefaultOptions()); !errors.Is(err, errBroken) {
 		t.Errorf("error %v, want the sampler's", err)
 	}
-	s.Generator = maker{func(x []float32) ([]float32, []float32) { return nil, make([]float32, dim) }, npg.Pinned}
+	s.Generator = maker{func(x []float32) ([]float32, []float32) { return nil, make([]float32, dim) }, smooth.Pinned}
 	if _, err := Run(context.Background(), s, images(30), DefaultOptions()); !errors.Is(err, npg.ErrSigma) {
 		t.Errorf("error %v, want ErrSigma", err)
 	}
@@ -443,7 +443,7 @@ func (p phases) Sample(ctx context.Context, x []float32, id [32]byte, noise *smo
 }
 
 func TestNoiseIsOfPhaseAudit(t *testing.T) {
-	s := subject(t, brightest, maker{healthy, npg.Pinned})
+	s := subject(t, brightest, maker{healthy, smooth.Pinned})
 	p := phases{s.Sampler, map[stream.Phase]bool{}}
 	s.Sampler = p
 	if _, err := Run(context.Background(), s, images(40), DefaultOptions()); err != nil {
@@ -491,7 +491,7 @@ func TestBasisIsUsed(t *testing.T) {
 // What the reader learns of one half of the inputs does not carry over by accident: over many choices of donors, noise
 // that is the same for all inputs is never taken for a leak.
 func TestReaderRaisesNoFalseAlarm(t *testing.T) {
-	g := maker{func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, npg.Pinned}
+	g := maker{func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, smooth.Pinned}
 	s := subject(t, brightest, g)
 	o := DefaultOptions()
 	o.Samples = 1

@@ -2,8 +2,7 @@ package diagnose
 
 import (
 	"fmt"
-
-	"ucan/npg"
+	"ucan/smooth"
 )
 
 // rule is one row of the table of diagnoses: a figure beside its threshold.
@@ -42,7 +41,7 @@ func rules(r Report, t Thresholds) []rule {
 	if r.Abstention != nil {
 		votes = *r.Abstention
 	}
-	pinned := r.Guarantee != string(npg.Deployed)
+	pinned := r.Guarantee != string(smooth.Deployed)
 	return []rule{
 		{
 			r.Abstention != nil, Abstains, votes.Share >= t.Abstention, votes.Share, t.Abstention,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/stats"
 	"ucan/smooth/stream"
@@ -20,7 +19,7 @@ func measureVotes(ctx context.Context, s Subject, cases []specimen, o Options, r
 	if r.Abstention, err = abstention(ctx, s, cases, o); err != nil {
 		return err
 	}
-	if s.Generator.Guarantee() == npg.Deployed {
+	if s.Generator.Guarantee() == smooth.Deployed {
 		r.Notes = append(r.Notes, "label leak: impossible, the noise is the same for every input")
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ucan/npg"
+	"ucan/smooth"
 	"ucan/smooth/basis"
 )
 
@@ -113,5 +114,5 @@ func (g *Generator) scaled(mu []float32) []float32 {
 	return mu
 }
 
-// Guarantee returns [npg.Pinned].
-func (*Generator) Guarantee() npg.Guarantee { return npg.Pinned }
+// Guarantee returns [smooth.Pinned].
+func (*Generator) Guarantee() smooth.Guarantee { return smooth.Pinned }

@@ -9,6 +9,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/npg"
+	"ucan/smooth"
 )
 
 // network is a Network in Go.
@@ -41,7 +42,7 @@ func TestSigmaReadsTheShiftedInput(t *testing.T) {
 	if err != nil || !slices.Equal(p.Mu(), []float32{1, -2, 4}) || !slices.Equal(p.Sigma(), []float32{6, 12, 24}) {
 		t.Errorf("μ = %v, s = %v (%v)", p.Mu(), p.Sigma(), err)
 	}
-	if g.Guarantee() != npg.Pinned {
+	if g.Guarantee() != smooth.Pinned {
 		t.Errorf("guarantee %q", g.Guarantee())
 	}
 	c.FixedMean = true

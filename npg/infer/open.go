@@ -37,7 +37,7 @@ type Options struct {
 
 // Open returns the generator of a bundle. rt may be nil for kinds that run no networks.
 func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options) (_ *Opened, err error) {
-	if b.Kind != bundle.Certification {
+	if b.Kind != npg.KindCertification {
 		generator, storedErr := b.Stored()
 		if storedErr != nil {
 			return nil, storedErr

@@ -44,7 +44,7 @@ func linear(t *testing.T, dims []onnx.Dim, outputs []string, factors ...float64)
 }
 
 func example(graphs map[bundle.Role][]byte) *bundle.Bundle {
-	return &bundle.Bundle{Kind: bundle.Certification, Shape: []int{1, 2, 3}, Limits: npg.DefaultLimits(), MuScale: 0.5, Graphs: graphs}
+	return &bundle.Bundle{Kind: npg.KindCertification, Shape: []int{1, 2, 3}, Limits: npg.DefaultLimits(), MuScale: 0.5, Graphs: graphs}
 }
 
 var batched = []onnx.Dim{onnx.Sym("N"), onnx.Fixed(1), onnx.Fixed(2), onnx.Fixed(3)}
@@ -129,7 +129,7 @@ func TestPublishedGenerators(t *testing.T) {
 		bundle.Sigma: shared.Read(t, "models", "ucan_cifar10_npg_sigma.onnx"),
 	}
 	g, err := Open(t.Context(), rt, &bundle.Bundle{
-		Kind: bundle.Certification, Shape: []int{3, 32, 32}, Limits: npg.DefaultLimits(), MuScale: 1, Graphs: graphs,
+		Kind: npg.KindCertification, Shape: []int{3, 32, 32}, Limits: npg.DefaultLimits(), MuScale: 1, Graphs: graphs,
 	}, Options{Known: "-"})
 	if err != nil {
 		t.Fatal(err)

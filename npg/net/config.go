@@ -4,16 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
-)
-
-// Kind is the structure of a generator.
-type Kind string
-
-// The kinds of generator that can be trained.
-const (
-	Pattern       Kind = "pattern"
-	Dataset       Kind = "dataset"
-	Certification Kind = "certification"
+	"ucan/npg"
 )
 
 // Basis is the orthonormal basis that the scale field lives in.
@@ -40,10 +31,10 @@ const (
 // Config describes a generator. Begin with [DefaultConfig].
 type Config struct {
 	// Kind is the structure.
-	Kind Kind
+	Kind npg.Kind
 	// Basis is that of the scale field; the certification-wise generator knows pixels only.
 	Basis Basis
-	// Shape is that of one input in the source's layout: [C, H, W] for [Certification] and [DCT], else any.
+	// Shape is that of one input in the source's layout: [C, H, W] for [npg.KindCertification] and [DCT], else any.
 	Shape []int
 	// Floor and Ceiling bound s: 0 < Floor < Ceiling, both finite.
 	Floor, Ceiling float64
@@ -59,7 +50,7 @@ type Config struct {
 
 // DefaultConfig is a certification-wise generator with s from 0.05 to 1, beginning at 0.25, and no offset.
 func DefaultConfig() Config {
-	return Config{Kind: Certification, Basis: Pixel, Floor: 0.05, Ceiling: 1, Start: 0.25, Hold: HoldNothing}
+	return Config{Kind: npg.KindCertification, Basis: Pixel, Floor: 0.05, Ceiling: 1, Start: 0.25, Hold: HoldNothing}
 }
 
 // Validate reports every fault in one line.
@@ -67,9 +58,9 @@ func (c Config) Validate() error {
 	var errs []error
 	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	switch c.Kind {
-	case Pattern, Dataset, Certification:
+	case npg.KindPattern, npg.KindDataset, npg.KindCertification:
 	default:
-		fault("kind %q is unknown; use %s, %s or %s", c.Kind, Pattern, Dataset, Certification)
+		fault("kind %q is unknown; use %s, %s or %s", c.Kind, npg.KindPattern, npg.KindDataset, npg.KindCertification)
 	}
 	if c.Basis != Pixel && c.Basis != DCT {
 		fault("basis %q is unknown; use %s or %s", c.Basis, Pixel, DCT)
@@ -84,10 +75,10 @@ func (c Config) Validate() error {
 	switch {
 	case len(c.Shape) == 0:
 		fault("no shape of the inputs is given")
-	case c.Kind == Certification && c.Basis == DCT:
-		fault("the certification-wise generator makes s in pixels; use the basis %s, or the kind %s", Pixel, Dataset)
-	case (c.Kind != Dataset || c.Basis == DCT) && !images:
-		fault("inputs of shape %v are no images [C, H, W]; use the kind %s in the basis %s", c.Shape, Dataset, Pixel)
+	case c.Kind == npg.KindCertification && c.Basis == DCT:
+		fault("the certification-wise generator makes s in pixels; use the basis %s, or the kind %s", Pixel, npg.KindDataset)
+	case (c.Kind != npg.KindDataset || c.Basis == DCT) && !images:
+		fault("inputs of shape %v are no images [C, H, W]; use the kind %s in the basis %s", c.Shape, npg.KindDataset, Pixel)
 	}
 	if !(c.Floor > 0) || !(c.Ceiling > c.Floor) || math.IsInf(c.Ceiling, 0) {
 		fault("floor %v and ceiling %v are no range; give 0 < floor < ceiling", c.Floor, c.Ceiling)
@@ -100,7 +91,7 @@ func (c Config) Validate() error {
 	if !(c.MuScale >= 0) || math.IsInf(c.MuScale, 0) {
 		fault("mu scale %v is no bound; give 0 (no offset) or more", c.MuScale)
 	}
-	if c.Kind == Pattern && c.MuScale > 0 {
+	if c.Kind == npg.KindPattern && c.MuScale > 0 {
 		fault("a pattern has no offset; leave the mean fixed")
 	}
 	if len(errs) == 0 {

@@ -2,12 +2,12 @@
 //
 // # Kinds
 //
-//   - [Dataset]: multilayer perceptrons 1→128→256→512→1024→d with LeakyReLU 0.2 on the constant input 1, one for the
+//   - [npg.KindDataset]: multilayer perceptrons 1→128→256→512→1024→d with LeakyReLU 0.2 on the constant input 1, one for the
 //     scale and, unless the mean is fixed, one for the offset. The result is one field for all inputs.
-//   - [Certification]: dense-block networks (a 3×3 convolution to 16 maps; four convolutions with LeakyReLU 0.2 of 16
+//   - [npg.KindCertification]: dense-block networks (a 3×3 convolution to 16 maps; four convolutions with LeakyReLU 0.2 of 16
 //     maps each, every one reading all maps before it; a convolution of all 80 maps to 16 and one to the input's
 //     channels), the structure of the authors' published generators: G₁ for μ = c·tanh G₁(x) and G₂ for s = H(G₂(x + μ)).
-//   - [Pattern]: the pattern-wise formulas with their two or three numbers as weights.
+//   - [npg.KindPattern]: the pattern-wise formulas with their two or three numbers as weights.
 //
 // # The head
 //

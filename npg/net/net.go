@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"ucan/npg"
 	"ucan/runtime/onnx"
 	"ucan/smooth/stream"
 )
@@ -56,7 +57,7 @@ func New(c Config) (*Net, error) {
 		return nil, fmt.Errorf("build the %s generator: %w", c.Kind, err)
 	}
 	n.training = n.model
-	if c.Kind == Certification {
+	if c.Kind == npg.KindCertification {
 		if n.training, err = (&Net{config: c}).build(true); err != nil {
 			return nil, fmt.Errorf("build the %s generator for training: %w", c.Kind, err)
 		}
@@ -118,11 +119,11 @@ func (n *Net) build(training bool) (*onnx.Model, error) {
 	x := b.Input(Input, onnx.Float, dims...)
 	var mu, sigma onnx.Value
 	switch c.Kind {
-	case Certification:
+	case npg.KindCertification:
 		mu, sigma = n.certification(b, x, training)
-	case Dataset:
+	case npg.KindDataset:
 		mu, sigma = n.dataset(b, x)
-	case Pattern:
+	case npg.KindPattern:
 		sigma = n.pattern(b, x)
 	}
 	if !mu.IsZero() {

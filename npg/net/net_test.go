@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/npg"
 	"ucan/npg/net"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -16,7 +17,7 @@ import (
 	"ucan/smooth/stream"
 )
 
-func config(kind net.Kind, basis net.Basis, hold net.Hold, muScale float64) net.Config {
+func config(kind npg.Kind, basis net.Basis, hold net.Hold, muScale float64) net.Config {
 	return net.Config{
 		Kind: kind, Basis: basis, Shape: []int{2, 7, 6}, Floor: 0.1, Ceiling: 0.9, Start: 0.2, Hold: hold, MuScale: muScale, Seed: 9,
 	}
@@ -24,9 +25,9 @@ func config(kind net.Kind, basis net.Basis, hold net.Hold, muScale float64) net.
 
 func configs() []net.Config {
 	return []net.Config{
-		config(net.Certification, net.Pixel, net.HoldNothing, 0.5), config(net.Certification, net.Pixel, net.HoldMean, 0),
-		config(net.Dataset, net.Pixel, net.HoldNothing, 0.5), config(net.Dataset, net.DCT, net.HoldLogMean, 0),
-		config(net.Pattern, net.Pixel, net.HoldNothing, 0), config(net.Pattern, net.DCT, net.HoldNothing, 0),
+		config(npg.KindCertification, net.Pixel, net.HoldNothing, 0.5), config(npg.KindCertification, net.Pixel, net.HoldMean, 0),
+		config(npg.KindDataset, net.Pixel, net.HoldNothing, 0.5), config(npg.KindDataset, net.DCT, net.HoldLogMean, 0),
+		config(npg.KindPattern, net.Pixel, net.HoldNothing, 0), config(npg.KindPattern, net.DCT, net.HoldNothing, 0),
 	}
 }
 
@@ -41,7 +42,7 @@ func TestFirstWeightsGiveTheStart(t *testing.T) {
 				break
 			}
 		}
-		if c.Kind != net.Pattern && constant(out[net.Sigma]) {
+		if c.Kind != npg.KindPattern && constant(out[net.Sigma]) {
 			t.Errorf("%s in %s starts with a constant field: nothing tells coordinates apart", c.Kind, c.Basis)
 		}
 		if (c.MuScale > 0) != (out[net.Mu] != nil) {
@@ -77,7 +78,7 @@ func TestBounds(t *testing.T) {
 
 // TestHold spreads the last layers over several units of z: the held mean of every single input stays at the target.
 func TestHold(t *testing.T) {
-	for _, kind := range []net.Kind{net.Certification, net.Dataset} {
+	for _, kind := range []npg.Kind{npg.KindCertification, npg.KindDataset} {
 		for _, hold := range []net.Hold{net.HoldMean, net.HoldLogMean} {
 			c := config(kind, net.Pixel, hold, 0)
 			n := newNet(t, c)
@@ -141,7 +142,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 			t.Errorf("%s in %s: exporting the first weights changes bytes", c.Kind, c.Basis)
 		}
 		c.Seed++
-		if c.Kind != net.Pattern && bytes.Equal(a, marshal(t, newNet(t, c).Model())) {
+		if c.Kind != npg.KindPattern && bytes.Equal(a, marshal(t, newNet(t, c).Model())) {
 			t.Errorf("%s in %s: another seed gives the same bytes", c.Kind, c.Basis)
 		}
 	}
@@ -151,7 +152,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 func TestTrainingIsTheSameFunction(t *testing.T) {
 	for _, shape := range [][]int{{1, 7, 5}, {1, 28, 28}, {3, 6, 8}} {
 		for _, muScale := range []float64{0, 0.5} {
-			c := config(net.Certification, net.Pixel, net.HoldNothing, muScale)
+			c := config(npg.KindCertification, net.Pixel, net.HoldNothing, muScale)
 			c.Shape = shape
 			n := newNet(t, c)
 			source := stream.New(2, [32]byte{}, stream.NPG).Source(0)
@@ -192,7 +193,7 @@ func TestTrainingIsTheSameFunction(t *testing.T) {
 
 // TestDatasetIgnoresTheInput is why its noise may be deployed.
 func TestDatasetIgnoresTheInput(t *testing.T) {
-	c := config(net.Dataset, net.Pixel, net.HoldNothing, 0.5)
+	c := config(npg.KindDataset, net.Pixel, net.HoldNothing, 0.5)
 	out := run(t, newNet(t, c).Model(), c, images(3, c.Dim()))
 	for _, name := range []string{net.Mu, net.Sigma} {
 		for i := range out[name] {
@@ -204,7 +205,7 @@ func TestDatasetIgnoresTheInput(t *testing.T) {
 }
 
 func TestValidateNamesTheFault(t *testing.T) {
-	good := config(net.Certification, net.Pixel, net.HoldNothing, 0)
+	good := config(npg.KindCertification, net.Pixel, net.HoldNothing, 0)
 	for _, c := range []struct {
 		want string
 		edit func(*net.Config)
@@ -218,7 +219,7 @@ func TestValidateNamesTheFault(t *testing.T) {
 		{"start", func(c *net.Config) { c.Start = 0.1 }},
 		{"mu scale", func(c *net.Config) { c.MuScale = math.NaN() }},
 		{"mean", func(c *net.Config) { c.Hold = "median" }},
-		{"offset", func(c *net.Config) { c.Kind, c.MuScale = net.Pattern, 1 }},
+		{"offset", func(c *net.Config) { c.Kind, c.MuScale = npg.KindPattern, 1 }},
 	} {
 		bad := good
 		c.edit(&bad)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/subtest"
+	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
 
@@ -52,8 +53,8 @@ func TestDeployedNeedsAFixedGenerator(t *testing.T) {
 	}) {
 		t.Run(kind, func(t *testing.T) {
 			c := samples(t)["fields"]
-			c.Noise.NPG = &certificate.NPG{Kind: kind, Spec: "x"}
-			if err := c.Seal(); err != nil {
+			c.Noise.NPG = &certificate.NPG{Kind: certificate.Kind(kind), Spec: "x"}
+			if err := c.SetID(); err != nil {
 				t.Fatal(err)
 			}
 			line, err := c.Marshal()
@@ -64,8 +65,8 @@ func TestDeployedNeedsAFixedGenerator(t *testing.T) {
 			if (err == nil) != fixed || err != nil && !strings.Contains(err.Error(), "kind") {
 				t.Errorf("kind %q under guarantee deployed: %v", kind, err)
 			}
-			c.Guarantee = certificate.Pinned
-			if err = c.Seal(); err != nil {
+			c.Guarantee = smooth.Pinned
+			if err = c.SetID(); err != nil {
 				t.Fatal(err)
 			}
 			if line, err = c.Marshal(); err != nil {

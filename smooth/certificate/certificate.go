@@ -1,46 +1,12 @@
 package certificate
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"ucan/smooth"
+)
 
 // Schema names the format of this package.
 const Schema = "ucan.certificate/1"
-
-// Guarantee says what a certificate holds for. Certificates of different guarantees must not be
-// averaged into one figure without saying so.
-type Guarantee string
-
-// The guarantees.
-const (
-	// Deployed holds for the running smoothed classifier: its noise was fixed
-	// before the input was seen.
-	Deployed Guarantee = "deployed"
-	// Pinned holds for a verifier who replays x + δ with exactly the stored noise,
-	// made once from the clean x; not for a service that recomputes the noise.
-	Pinned Guarantee = "pinned"
-	// Selector holds for the running service whose isotropic certified selector
-	// picks one of K fixed noises; the region is an intersection.
-	Selector Guarantee = "selector"
-	// Adaptive holds for the running service whose noise is remade for every
-	// sample from a noised first query.
-	Adaptive Guarantee = "adaptive"
-	// Lipschitz holds for the running service whose σ(x) varies slowly by
-	// construction.
-	Lipschitz Guarantee = "lipschitz"
-	// Registry holds for the running service, for inputs stored in a frozen store
-	// of disjoint regions.
-	Registry Guarantee = "registry"
-	// None promises nothing: the answer to a query outside a registry.
-	None Guarantee = "none"
-)
-
-// Known reports whether g is one of the guarantees above.
-func (g Guarantee) Known() bool {
-	switch g {
-	case Deployed, Pinned, Selector, Adaptive, Lipschitz, Registry, None:
-		return true
-	}
-	return false
-}
 
 // Status is the outcome for one input.
 type Status string
@@ -59,9 +25,9 @@ type Certificate struct {
 	Schema string `json:"schema"`
 	// ID is the hex SHA-256 of the RFC 8785 form of the object without "id" and
 	// "run".
-	ID        string    `json:"id"`
-	Guarantee Guarantee `json:"guarantee"`
-	Status    Status    `json:"status"`
+	ID        string           `json:"id"`
+	Guarantee smooth.Guarantee `json:"guarantee"`
+	Status    Status           `json:"status"`
 	// Error is the reason of status "failed".
 	Error      string     `json:"error,omitempty"`
 	Input      Input      `json:"input"`
@@ -166,9 +132,8 @@ type Noise struct {
 
 // NPG names the generator of noise parameters.
 type NPG struct {
-	// Kind is KindPattern, KindDataset or KindField for parameters that were fixed before
-	// any input was seen, KindCertification or KindPerInput for those made from the input.
-	Kind string `json:"kind"`
+	// Kind is how the parameters were made, and with it the guarantee.
+	Kind Kind `json:"kind"`
 	// Spec names the generator: of a pattern the formula, "pattern:…", which no other kind
 	// has; of others the name of the bundle, or of the files with the limits of the scale.
 	Spec string `json:"spec"`

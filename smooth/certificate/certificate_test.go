@@ -156,14 +156,14 @@ func TestIDLeavesOutRunOnly(t *testing.T) {
 	c := samples(t)["scalar"]
 	id := c.ID
 	c.Run.Seed, c.Run.Seconds, c.Run.Provider = 1<<60, 3.5, "cuda"
-	if err := c.Seal(); err != nil {
+	if err := c.SetID(); err != nil {
 		t.Fatal(err)
 	}
 	if c.ID != id {
 		t.Error("the id changed with run")
 	}
 	c.Input.Index++
-	if err := c.Seal(); err != nil {
+	if err := c.SetID(); err != nil {
 		t.Fatal(err)
 	}
 	if c.ID == id {
@@ -236,7 +236,7 @@ func TestNewRejects(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range subtest.Rows(map[string]func(h *certificate.Head){
-		"guarantee of another construction": func(h *certificate.Head) { h.Guarantee = certificate.Lipschitz },
+		"guarantee of another construction": func(h *certificate.Head) { h.Guarantee = smooth.ByLipschitz },
 		"no guarantee":                      func(h *certificate.Head) { h.Guarantee = "" },
 		"shape":                             func(h *certificate.Head) { h.Input.Shape = []int{2, 2} },
 		"classes":                           func(h *certificate.Head) { h.Model.Classes = 1 },

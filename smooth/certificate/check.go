@@ -122,7 +122,7 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 		return nil, err
 	}
 	head := Head{Guarantee: c.Guarantee, Input: c.Input, Model: c.Model, NPG: c.Noise.NPG, Run: c.Run}
-	if c.Guarantee != Deployed && c.Guarantee != Pinned {
+	if c.Guarantee != smooth.Deployed && c.Guarantee != smooth.Pinned {
 		return nil, fmt.Errorf("certificate: this version has no theorem for guarantee %q: %w", c.Guarantee, ErrUncheckable)
 	}
 	if _, err := smooth.ParseArithmetic(c.Noise.Arithmetic); err != nil {

@@ -96,10 +96,10 @@ func TestCheckFindsEveryAlteration(t *testing.T) {
 		{"dataset", "statistics", func(c *certificate.Certificate) { c.Noise.NPG.Floored = 2 }},
 		{"dataset", "statistics", func(c *certificate.Certificate) { c.Noise.NPG.Ceiled = 999 }},
 		{"dataset", "statistics", func(c *certificate.Certificate) { c.Noise.NPG.Ceiled = -1 }},
-		{"dataset", "statistics", func(c *certificate.Certificate) { c.Guarantee = certificate.Pinned }},
-		{"scalar", "statistics", func(c *certificate.Certificate) { c.Guarantee = certificate.Pinned }},
+		{"dataset", "statistics", func(c *certificate.Certificate) { c.Guarantee = smooth.Pinned }},
+		{"scalar", "statistics", func(c *certificate.Certificate) { c.Guarantee = smooth.Pinned }},
 		{"scalar", "statistics", func(c *certificate.Certificate) { c.Noise.NPG = &certificate.NPG{Kind: "field", Floored: 1} }},
-		{"pinned", "statistics", func(c *certificate.Certificate) { c.Guarantee = certificate.Deployed }},
+		{"pinned", "statistics", func(c *certificate.Certificate) { c.Guarantee = smooth.Deployed }},
 		{"pinned", "statistics", func(c *certificate.Certificate) { c.Noise.NPG = nil }},
 		{"scalar", "statistics", func(c *certificate.Certificate) { c.Model.SHA256 = "" }},
 		{"failed", "statistics.alpha", func(c *certificate.Certificate) { c.Statistics.Alpha = .001 }},
@@ -150,7 +150,7 @@ func TestCheckFindsEveryAlteration(t *testing.T) {
 			if !names(unsealed, "id") {
 				t.Errorf("altered without a new id: findings %v", unsealed)
 			}
-			if err = c.Seal(); err != nil {
+			if err = c.SetID(); err != nil {
 				t.Fatal(err)
 			}
 			findings, err := certificate.Check(c, nil)
@@ -192,7 +192,7 @@ func names(findings []certificate.Finding, field string) bool {
 
 func TestCheckRefusesWhatItHasNoTheoremFor(t *testing.T) {
 	c := samples(t)["scalar"]
-	c.Guarantee = certificate.Lipschitz
+	c.Guarantee = smooth.ByLipschitz
 	if _, err := certificate.Check(c, nil); err == nil {
 		t.Error("a lipschitz certificate was checked by the theorem of a deployed one")
 	}
@@ -207,7 +207,7 @@ func TestDecisions(t *testing.T) {
 	for _, decision := range []string{"argmin", "label", "threshold", "threshold:-0.25", "threshold:1e-3"} {
 		c := samples(t)["scalar"]
 		c.Model.Decision = decision
-		if err := c.Seal(); err != nil {
+		if err := c.SetID(); err != nil {
 			t.Fatal(err)
 		}
 		if f, err := certificate.Check(c, nil); err != nil || len(f) > 0 {

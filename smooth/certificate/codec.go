@@ -11,7 +11,7 @@ import (
 )
 
 // Marshal returns c as one line of JSON without the line's end. It does not
-// compute the id: Seal does.
+// compute the id: SetID does.
 func (c *Certificate) Marshal() ([]byte, error) {
 	// HTML escaping would make <, > and & differ from what canonical readers see;
 	// both forms are valid JSON, this one is shorter.
@@ -27,9 +27,9 @@ func (c *Certificate) Marshal() ([]byte, error) {
 	return bytes.TrimRight(buf.Bytes(), "\n"), nil
 }
 
-// Seal sets the schema and the id from everything else: the last step before
+// SetID sets the schema and the id from everything else: the last step before
 // Marshal.
-func (c *Certificate) Seal() error {
+func (c *Certificate) SetID() error {
 	c.Schema = Schema
 	id, err := c.computeID()
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 // Head is what a certificate says that no computation gives.
 type Head struct {
-	Guarantee Guarantee
+	Guarantee smooth.Guarantee
 	Input     Input
 	Model     Model
 	// NPG describes the generator of the noise fields, nil when there was none.
@@ -23,14 +23,14 @@ type Head struct {
 // New returns the sealed certificate of a result for the given noise. The
 // result must have been made with that noise.
 //
-// It returns an error for a guarantee that is not Deployed or Pinned, for an
+// It returns an error for a guarantee that is not smooth.Deployed or smooth.Pinned, for an
 // unknown decision, for an input whose shape is not the noise's dimension, and for a
 // result whose class is outside the model's.
 //
 // Adaptive results of a profile with other parameters than those of package sequential
 // must call it CustomProfile.
 func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Certificate, error) {
-	if head.Guarantee != Deployed && head.Guarantee != Pinned {
+	if head.Guarantee != smooth.Deployed && head.Guarantee != smooth.Pinned {
 		return nil, fmt.Errorf("certificate: guarantee %q is not made by a single smoothed classifier", head.Guarantee)
 	}
 	if !knownDecision(head.Model.Decision) {
@@ -42,7 +42,7 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	if result.HasClass && result.Class >= head.Model.Classes {
 		return nil, fmt.Errorf("certificate: class %d of a model with %d", result.Class, head.Model.Classes)
 	}
-	if err := head.Guarantee.suits(head.NPG); err != nil {
+	if err := head.NPG.suits(head.Guarantee); err != nil {
 		return nil, err
 	}
 	if a := result.Adaptive; a != nil {
@@ -54,7 +54,7 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	c.Noise = describeNoise(noise, head.NPG)
 	c.Statistics = describeStatistics(noise, result)
 	c.conclude(noise, result)
-	return c, c.Seal()
+	return c, c.SetID()
 }
 
 // NewFailed returns the sealed certificate of an input that could not be
@@ -64,7 +64,7 @@ func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificat
 	if noise != nil {
 		c.Noise = describeNoise(noise, head.NPG)
 	}
-	return c, c.Seal()
+	return c, c.SetID()
 }
 
 // newFailed is a failed certificate without noise, not sealed.

@@ -61,5 +61,5 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 	if err != nil {
 		return nil, err
 	}
-	return w, w.Seal()
+	return w, w.SetID()
 }

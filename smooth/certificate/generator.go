@@ -7,24 +7,31 @@ import (
 	"ucan/smooth"
 )
 
+// Kind is how a generator makes noise parameters.
+type Kind string
+
 // The kinds of generators.
 const (
 	// KindPattern is a formula of the position, which Spec gives.
-	KindPattern = "pattern"
+	KindPattern Kind = "pattern"
 	// KindDataset is one field of a bundle for all inputs.
-	KindDataset = "dataset"
+	KindDataset Kind = "dataset"
 	// KindField is one field of an array file for all inputs.
-	KindField = "field"
+	KindField Kind = "field"
 	// KindCertification are networks that read the input.
-	KindCertification = "certification"
+	KindCertification Kind = "certification"
 	// KindPerInput are fields that were optimised for each input.
-	KindPerInput = "per-input"
+	KindPerInput Kind = "per-input"
 )
 
-// fixed reports whether the noise was fixed before any input was seen. Noise without a
-// generator is.
-func (n *NPG) fixed() bool {
-	return n == nil || n.Kind == KindPattern || n.Kind == KindDataset || n.Kind == KindField
+// Guarantee returns what certificates with noise of the kind hold for: Deployed for noise that was
+// fixed before any input was seen, Pinned for all other noise.
+func (k Kind) Guarantee() smooth.Guarantee {
+	switch k {
+	case KindPattern, KindDataset, KindField:
+		return smooth.Deployed
+	}
+	return smooth.Pinned
 }
 
 // validate reports a record that no generator has.
@@ -32,8 +39,8 @@ func (n *NPG) validate() error {
 	if n == nil {
 		return nil
 	}
-	if !slices.Contains([]string{KindPattern, KindDataset, KindField, KindCertification, KindPerInput}, n.Kind) {
-		return fmt.Errorf("certificate: unknown kind %.60q of noise", n.Kind)
+	if !slices.Contains([]Kind{KindPattern, KindDataset, KindField, KindCertification, KindPerInput}, n.Kind) {
+		return fmt.Errorf("certificate: unknown kind %.60q of noise", string(n.Kind))
 	}
 	for _, f := range n.Files {
 		if !isHash(f.SHA256) {
@@ -43,19 +50,17 @@ func (n *NPG) validate() error {
 	return nil
 }
 
-// suits reports a guarantee that noise of this generator cannot have: Deployed is for
-// noise that was fixed before any input was seen, Pinned for noise that was not.
-func (g Guarantee) suits(n *NPG) error {
+// suits reports a guarantee that noise of this generator, or without one, does not have.
+func (n *NPG) suits(g smooth.Guarantee) error {
 	if err := n.validate(); err != nil {
 		return err
 	}
-	switch {
-	case g == Deployed && !n.fixed():
-		return fmt.Errorf("certificate: noise of kind %.60q may depend on the input, and its guarantee cannot be %q", n.Kind, g)
-	case g == Pinned && n == nil:
-		return fmt.Errorf("certificate: noise without a generator is the same for all inputs, so its guarantee is %q and not %q", Deployed, g)
-	case g == Pinned && n.fixed():
-		return fmt.Errorf("certificate: noise of kind %.60q is the same for all inputs, so its guarantee is %q and not %q", n.Kind, Deployed, g)
+	has, noise := smooth.Deployed, "without a generator"
+	if n != nil {
+		has, noise = n.Kind.Guarantee(), fmt.Sprintf("of kind %q", n.Kind)
+	}
+	if (g == smooth.Deployed || g == smooth.Pinned) && g != has {
+		return fmt.Errorf("certificate: noise %s has the guarantee %q and not %q", noise, has, g)
 	}
 	return nil
 }

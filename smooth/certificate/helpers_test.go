@@ -51,7 +51,7 @@ func smoother(tb testing.TB, d int, f func([]float32) int32) *smooth.Smoother {
 func head(x []float32, label int) certificate.Head {
 	id := smooth.InputID(x)
 	return certificate.Head{
-		Guarantee: certificate.Deployed,
+		Guarantee: smooth.Deployed,
 		Input:     certificate.Input{Source: "test", Index: 3, SHA256: hex.EncodeToString(id[:]), Shape: []int{1, len(x)}, Label: label},
 		Model:     certificate.Model{Name: "half-space", SHA256: hex.EncodeToString(id[:]), Decision: "argmax", Classes: classes},
 		Run:       certificate.Run{Seed: 7, Provider: "go", Batch: 16},
@@ -79,7 +79,7 @@ func fixed(tb testing.TB, x []float32, noise *smooth.SealedNoise, at float32, la
 }
 
 // made certifies x with noise of a generator.
-func made(tb testing.TB, x []float32, noise *smooth.SealedNoise, g certificate.Guarantee, npg *certificate.NPG) *certificate.Certificate {
+func made(tb testing.TB, x []float32, noise *smooth.SealedNoise, g smooth.Guarantee, npg *certificate.NPG) *certificate.Certificate {
 	tb.Helper()
 	s := smoother(tb, len(x), halfSpace(x[0]-0.5))
 	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 50, N: 2000, Alpha: 0.001})
@@ -216,8 +216,8 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"failed":     failed,
 
 		"failed later":     later,
-		"dataset":          made(tb, x, fields, certificate.Deployed, &certificate.NPG{Kind: certificate.KindDataset, Spec: "bundle", Floored: 1, Ceiled: 1}),
-		"pinned":           made(tb, x, fields, certificate.Pinned, &certificate.NPG{Kind: certificate.KindPerInput, Spec: "bundle"}),
+		"dataset":          made(tb, x, fields, smooth.Deployed, &certificate.NPG{Kind: certificate.KindDataset, Spec: "bundle", Floored: 1, Ceiled: 1}),
+		"pinned":           made(tb, x, fields, smooth.Pinned, &certificate.NPG{Kind: certificate.KindPerInput, Spec: "bundle"}),
 		"hopeless leading": adaptive(tb, x, scalar, 0, 0, 1, false),
 
 		"selected":  adaptive(tb, x, fields, 0.6, 50, 1, false),

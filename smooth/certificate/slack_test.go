@@ -33,7 +33,7 @@ func TestRadiiOfOtherVersions(t *testing.T) {
 		c.Radii.L2 *= tt.factor
 		c.Radii.LInf *= tt.factor
 		c.ALM *= tt.factor
-		if err := c.Seal(); err != nil {
+		if err := c.SetID(); err != nil {
 			t.Fatal(err)
 		}
 		f, err := certificate.Check(c, nil)

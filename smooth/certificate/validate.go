@@ -40,7 +40,7 @@ func (c *Certificate) validate() error {
 		return errors.New("certificate: model.preprocessing is no object")
 	case c.Input.Label < -1:
 		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
-	case c.Selector != nil && c.Guarantee != Selector:
+	case c.Selector != nil && c.Guarantee != smooth.BySelector:
 		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
 	case c.Status != Failed && !isHash(c.Model.SHA256):
 		return errors.New("certificate: model.sha256 is no SHA-256 in hexadecimal")
@@ -53,7 +53,7 @@ func (c *Certificate) validate() error {
 	case c.Status != Failed && c.Error != "":
 		return errors.New("certificate: an error, though it did not fail")
 	}
-	if err := c.Guarantee.suits(c.Noise.NPG); err != nil {
+	if err := c.Noise.NPG.suits(c.Guarantee); err != nil {
 		return err
 	}
 	if c.Status == Failed {

@@ -303,7 +303,7 @@ func (perImage) Parameters(_ context.Context, x []float32) (npg.Parameters, erro
 	return npg.Seal(len(x), nil, sigma)
 }
 
-func (perImage) Guarantee() npg.Guarantee { return npg.Pinned }
+func (perImage) Guarantee() smooth.Guarantee { return smooth.Pinned }
 
 func TestGenerators(t *testing.T) {
 	set := load(t, none(), 8)

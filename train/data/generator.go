@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ucan/npg"
+	"ucan/smooth"
 )
 
 // FromGenerator shapes noise by a generator. What it makes before it sees any input is made once.
@@ -18,7 +19,7 @@ func FromGenerator(g npg.Generator) Shaper {
 			return Shape{}, err
 		}
 		s := Shape{Mu: p.Mu(), Sigma: p.Sigma(), Basis: p.Basis()}
-		if g.Guarantee() == npg.Deployed {
+		if g.Guarantee() == smooth.Deployed {
 			fixed = &s
 		}
 		return s, nil

@@ -13,6 +13,7 @@ import (
 
 	"ucan/internal/fault"
 	"ucan/models"
+	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/npg/net"
@@ -46,7 +47,7 @@ type GeneratorConfig struct {
 }
 
 // DefaultGenerator returns settings for a kind of generator that learn something useful on MNIST within minutes.
-func DefaultGenerator(kind net.Kind) GeneratorConfig {
+func DefaultGenerator(kind npg.Kind) GeneratorConfig {
 	c := GeneratorConfig{
 		Run: Run{Session: runtime.SessionOptions{IntraOp: 1}}, Loop: DefaultLoop(), Net: net.DefaultConfig(), JointRate: 1,
 		Loss: generator.DefaultLoss(), DiagnosisInputs: 100,
@@ -55,9 +56,9 @@ func DefaultGenerator(kind net.Kind) GeneratorConfig {
 	c.KeepBest, c.ValidationDraws = false, 64
 	c.LearningRate = 1e-3
 	switch kind {
-	case net.Dataset:
+	case npg.KindDataset:
 		c.LearningRate = 1e-4
-	case net.Pattern:
+	case npg.KindPattern:
 		c.LearningRate = 3e-2
 	}
 	return c

@@ -16,6 +16,7 @@ import (
 	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/models/demo"
+	"ucan/npg"
 	"ucan/npg/diagnose"
 	"ucan/npg/net"
 	"ucan/runtime"
@@ -62,7 +63,7 @@ func newBed(t *testing.T, inputs int) bed {
 }
 
 // config is a short run.
-func (b bed) config(t *testing.T, kind net.Kind, epochs int) fit.GeneratorConfig {
+func (b bed) config(t *testing.T, kind npg.Kind, epochs int) fit.GeneratorConfig {
 	c := fit.DefaultGenerator(kind)
 	c.Dir, c.Model = filepath.Join(t.TempDir(), "bundle"), b.model
 	c.Data = fit.Data{Source: b.source, Selection: dataset.DefaultSelection(), Validation: b.source, ValidationSkip: b.inputs, ValidationMax: 20}
@@ -89,7 +90,7 @@ func (b bed) run(t *testing.T, c fit.GeneratorConfig) fit.GeneratorResult {
 // the loss of held-out inputs under fresh noise.
 func TestFieldBeatsItsStart(t *testing.T) {
 	b := newBed(t, 200)
-	c := b.config(t, net.Dataset, 6)
+	c := b.config(t, npg.KindDataset, 6)
 	r := b.run(t, c)
 	before, after := b.loss(t, c, nil), b.loss(t, c, r.Bundle.Sigma)
 	if !(after < before-0.1) {
@@ -155,9 +156,9 @@ func TestFloorHolds(t *testing.T) {
 		t.Skip("takes some hundred training steps")
 	}
 	b := newBed(t, 30)
-	for _, kind := range []net.Kind{net.Pattern, net.Dataset, net.Certification} {
+	for _, kind := range []npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification} {
 		c := b.config(t, kind, 12)
-		c.LearningRate = map[net.Kind]float64{net.Pattern: 0.3, net.Dataset: 5e-3, net.Certification: 1e-2}[kind]
+		c.LearningRate = map[npg.Kind]float64{npg.KindPattern: 0.3, npg.KindDataset: 5e-3, npg.KindCertification: 1e-2}[kind]
 		c.ValidateEvery, c.Batch = 0, 10
 		c.Loss.Volume = generator.Volume{LogMean: -5}
 		r := b.run(t, c)
@@ -185,7 +186,7 @@ func TestResumedRunsAreTheSame(t *testing.T) {
 		t.Skip("takes a dozen sessions")
 	}
 	b := newBed(t, 60)
-	whole := b.config(t, net.Certification, 3)
+	whole := b.config(t, npg.KindCertification, 3)
 	whole.Net.MuScale, whole.Joint, whole.JointRate = 0.2, true, 0.1
 	b.run(t, whole)
 	want := files(t, whole.Dir)
@@ -253,7 +254,7 @@ func TestFamilies(t *testing.T) {
 		if noise, err = family.ForDim(noise, 784); err != nil {
 			t.Fatal(err)
 		}
-		c := b.config(t, net.Pattern, 1)
+		c := b.config(t, npg.KindPattern, 1)
 		c.Family, c.Norm = noise, noise.Norms()[0]
 		if c.Lambda, err = noise.Lambda1(784); err != nil {
 			c.Lambda = 0.01 // no variance: any scale
@@ -267,7 +268,7 @@ func TestFamilies(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	b := newBed(t, 40)
-	good := b.config(t, net.Pattern, 1)
+	good := b.config(t, npg.KindPattern, 1)
 	for _, c := range []struct {
 		want string
 		edit func(*fit.GeneratorConfig)

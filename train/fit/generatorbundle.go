@@ -43,7 +43,7 @@ func (t *generatorTraining) write(ctx context.Context, trained train.Result) (Ge
 // bundle makes the bundle of the present weights.
 func (t *generatorTraining) bundle(ctx context.Context) (_ *bundle.Bundle, err error) {
 	b := &bundle.Bundle{
-		Kind: bundle.Kind(t.Net.Kind), Shape: t.Net.Shape, Limits: npg.Limits{Floor: t.Net.Floor, Ceiling: t.Net.Ceiling},
+		Kind: t.Net.Kind, Shape: t.Net.Shape, Limits: npg.Limits{Floor: t.Net.Floor, Ceiling: t.Net.Ceiling},
 		FixedMean: t.Net.MuScale == 0, MuScale: t.Net.MuScale, Graphs: map[bundle.Role][]byte{}, Training: t.record(),
 	}
 	graph, err := t.net.Export(t.objective.Generator())
@@ -59,7 +59,7 @@ func (t *generatorTraining) bundle(ctx context.Context) (_ *bundle.Bundle, err e
 		role = bundle.Sigma
 	}
 	b.Graphs[role] = bytes
-	if b.Kind.Guarantee() == npg.Deployed {
+	if b.Kind.Guarantee() == smooth.Deployed {
 		if err = t.constant(ctx, b); err != nil {
 			return nil, err
 		}

@@ -16,6 +16,7 @@ import (
 	"ucan/internal/atomicfile"
 	"ucan/internal/fault"
 	"ucan/models"
+	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/npg/perinput"
@@ -237,7 +238,7 @@ func (t *fieldTraining) write(ctx context.Context, fields []bundle.Input, result
 		out.Gain = math.Exp(logs / float64(counted))
 	}
 	b := &bundle.Bundle{
-		Kind: bundle.PerInput, Shape: t.Model.InputShape(), Limits: t.Field.Limits, FixedMean: true, MuScale: 0,
+		Kind: npg.KindPerInput, Shape: t.Model.InputShape(), Limits: t.Field.Limits, FixedMean: true, MuScale: 0,
 		Inputs: fields, Training: t.record(),
 	}
 	if t.Field.Basis != nil {

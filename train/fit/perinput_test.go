@@ -12,6 +12,7 @@ import (
 	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/models/demo"
+	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/perinput"
 	"ucan/runtime"
@@ -101,7 +102,7 @@ func TestBundleHoldsTheFields(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if b.Kind != bundle.PerInput || len(b.Inputs) != 2 || len(b.Diagnoses) == 0 {
+	if b.Kind != npg.KindPerInput || len(b.Inputs) != 2 || len(b.Diagnoses) == 0 {
 		t.Fatalf("kind %s, %d inputs, %d diagnoses", b.Kind, len(b.Inputs), len(b.Diagnoses))
 	}
 	g, err := b.Stored()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ucan/fixtures/subtest"
+	"ucan/npg"
 	"ucan/npg/net"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
@@ -33,13 +34,13 @@ type torchCase struct {
 }
 
 func torchCases() map[string]torchCase {
-	small := func(kind net.Kind, basis net.Basis, hold net.Hold, muScale float64) net.Config {
+	small := func(kind npg.Kind, basis net.Basis, hold net.Hold, muScale float64) net.Config {
 		return net.Config{
 			Kind: kind, Basis: basis, Shape: []int{2, 6, 8}, Floor: 0.05, Ceiling: 1.5, Start: 0.3, Hold: hold, MuScale: muScale, Seed: 5,
 		}
 	}
 	picture := func(hold net.Hold, muScale float64) net.Config { // of one channel, where the form for training is another
-		c := small(net.Certification, net.Pixel, hold, muScale)
+		c := small(npg.KindCertification, net.Pixel, hold, muScale)
 		c.Shape = []int{1, 7, 9}
 		return c
 	}
@@ -48,19 +49,19 @@ func torchCases() map[string]torchCase {
 			Volume: generator.Volume{LogMean: 0.3}, Reg: 0.2}, 3, 2, false},
 		"certification of one channel with mu": {picture(net.HoldNothing, 0.3), generator.Loss{
 			Volume: generator.Volume{Area: 0.4}}, 3, 1, false},
-		"certification": {small(net.Certification, net.Pixel, net.HoldNothing, 0.4), generator.Loss{
+		"certification": {small(npg.KindCertification, net.Pixel, net.HoldNothing, 0.4), generator.Loss{
 			Volume: generator.Volume{LogMean: 0.3}, Reg: 0.2, Smoothing: 0.1, Consistency: 0.5}, 3, 3, false},
-		"certification held": {small(net.Certification, net.Pixel, net.HoldLogMean, 0), generator.Loss{
+		"certification held": {small(npg.KindCertification, net.Pixel, net.HoldLogMean, 0), generator.Loss{
 			Volume: generator.Volume{Min: 0.7}}, 4, 1, false},
-		"certification held mean": {small(net.Certification, net.Pixel, net.HoldMean, 0.2), generator.Loss{
+		"certification held mean": {small(npg.KindCertification, net.Pixel, net.HoldMean, 0.2), generator.Loss{
 			Volume: generator.Volume{Area: 0.4}}, 2, 2, false},
-		"dataset joint": {small(net.Dataset, net.Pixel, net.HoldNothing, 0.4), generator.Loss{
+		"dataset joint": {small(npg.KindDataset, net.Pixel, net.HoldNothing, 0.4), generator.Loss{
 			Volume: generator.Volume{Area: 0.5, Min: 0.2}}, 4, 2, true},
-		"dataset dct": {small(net.Dataset, net.DCT, net.HoldLogMean, 0), generator.Loss{
+		"dataset dct": {small(npg.KindDataset, net.DCT, net.HoldLogMean, 0), generator.Loss{
 			Volume: generator.Volume{Mean: 0.4}, Reg: 0.1}, 3, 2, false},
-		"pattern": {small(net.Pattern, net.Pixel, net.HoldNothing, 0), generator.Loss{
+		"pattern": {small(npg.KindPattern, net.Pixel, net.HoldNothing, 0), generator.Loss{
 			Volume: generator.Volume{LogMean: 0.4}}, 3, 2, false},
-		"pattern dct": {small(net.Pattern, net.DCT, net.HoldNothing, 0), generator.Loss{
+		"pattern dct": {small(npg.KindPattern, net.DCT, net.HoldNothing, 0), generator.Loss{
 			Volume: generator.Volume{Mean: 0.4}}, 3, 2, false},
 	}
 }
@@ -313,7 +314,7 @@ func newServedStep(t *testing.T, path, kind string, threads int) func() {
 	in, out := m.Inputs()[0], m.Outputs()[0]
 	c := net.DefaultConfig()
 	name, fixed := strings.CutSuffix(kind, "-fixed")
-	c.Kind, c.MuScale = net.Kind(name), 0.25
+	c.Kind, c.MuScale = npg.Kind(name), 0.25
 	if fixed {
 		c.MuScale = 0
 	}
