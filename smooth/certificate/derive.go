@@ -20,7 +20,7 @@ type Head struct {
 	Run Run
 }
 
-// New returns the sealed certificate of a result for the given noise. The
+// New returns the certificate of a result for the given noise. The
 // result must have been made with that noise.
 //
 // It returns an error for a guarantee that is not smooth.Deployed or smooth.Pinned, for an
@@ -57,7 +57,7 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	return c, c.SetID()
 }
 
-// NewFailed returns the sealed certificate of an input that could not be
+// NewFailed returns the certificate of an input that could not be
 // certified, with the reason. noise may be nil when there is none.
 func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificate, error) {
 	c := newFailed(head, reason)
