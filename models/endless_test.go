@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
@@ -12,6 +13,7 @@ import (
 
 // TestOpenEnds: a model whose run never ends is not opened, and opening it ends.
 func TestOpenEnds(t *testing.T) {
+	subtest.Long(t)
 	for _, skip := range []bool{false, true} {
 		_, err := openEndless(t, runtimetest.Nonzero, skip)
 		var refusal *models.Refusal

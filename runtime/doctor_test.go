@@ -37,6 +37,7 @@ func TestDoctor(t *testing.T) {
 }
 
 func TestDoctorOnAMissingProvider(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	needCPUBuild(t, rt)
 	r, err := rt.Doctor(t.Context(), []runtime.Provider{{Name: "cuda"}})

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/sequential"
 )
@@ -13,6 +14,7 @@ import (
 // real Gaussian noise and a half-space: claiming that level is the false claim
 // that the boundaries allow with probability α, over all looks and levels.
 func TestCoverageOfSequentialModes(t *testing.T) {
+	subtest.Long(t)
 	skipUnderRace(t)
 	lines := []string{fmt.Sprintf("| gaussian l2, p_A = Φ(1) on a grid level, α = %v, cap 2000, %d certificates | false | rate | mean n |", coverageAlpha, *coverageN), "|-|-|-|-|"}
 	for i, tt := range []struct {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/smooth/sequential"
@@ -254,6 +255,7 @@ func (a tally) line(title string) string {
 // TestCoverageOfEveryFamily certifies half-spaces with real noise, for every
 // family, norm and procedure, in dimensions from 2 to 3072.
 func TestCoverageOfEveryFamily(t *testing.T) {
+	subtest.Long(t)
 	skipUnderRace(t)
 	var titles []string
 	var tallies [][]tally // a slot for each title, since families are counted at once

@@ -377,6 +377,7 @@ func TestFromCountsTakesNothingAltered(t *testing.T) {
 
 func TestJointAlphaIsOneForTheWholeRun(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	tsv, jsonl := filepath.Join(dir, "a.tsv"), filepath.Join(dir, "a.jsonl")
 	args := func(count string, more ...string) []string {

@@ -13,6 +13,7 @@ import (
 // A resumed run holds what it finds to its own terms, even where the record beside it was edited to agree with them.
 func TestResumeFindsAnEditedRecord(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	_, model := workshop(t)
 	for name, c := range subtest.Rows(map[string]struct {
 		output       string
@@ -69,6 +70,7 @@ func TestResumeFindsAnEditedRecord(t *testing.T) {
 // A resumed run keeps no row that its own votes contradict, nor a certificate that was altered and sealed again.
 func TestResumeFindsAnEditedRow(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	_, model := workshop(t)
 	column := map[string]int{"label": 1, "radius": 3, "l1": 7, "alm": 10, "p_lower": 11, "k": 12, "n": 13, "guarantee": 14}
 	for name, c := range subtest.Rows(map[string]struct {

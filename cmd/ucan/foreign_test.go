@@ -56,6 +56,7 @@ func linear(t *testing.T, path, input, output, weights, op string) {
 
 func TestForeignNamesAreText(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	text := func(name, content string) string {

@@ -30,6 +30,7 @@ func joined(t *testing.T, to string, from ...string) string {
 // clothes.
 func TestPinnedNoiseCalledDeployed(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	network(t, path("mu.onnx"), 0.1, "mu")
@@ -98,6 +99,7 @@ func fieldOf(name string) *certificate.NPG {
 // TestSeveralHonestNoises verifies files that hold several noises for good reasons.
 func TestSeveralHonestNoises(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	for name, more := range map[string][]string{
@@ -189,6 +191,7 @@ func TestVerifyForeignFiles(t *testing.T) {
 // TestResampleFindsOtherData alters what only the model and the data show.
 func TestResampleFindsOtherData(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	check := func(file string) []string {
@@ -230,6 +233,7 @@ func TestResampleFindsOtherData(t *testing.T) {
 // TestFloatCalledLattice calls votes of float32 noise votes of the lattice.
 func TestFloatCalledLattice(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	args := func(file string, more ...string) []string {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"ucan/fixtures/subtest"
 
 	"golang.org/x/sys/unix"
 )
@@ -38,14 +39,12 @@ type attack struct {
 //
 //	UCAN_PROBE_TEST_HOSTILE=500 go test ./cmd/ucan -run HostileFiles -timeout 2h
 func TestHostileFiles(t *testing.T) {
+	subtest.Long(t)
 	dir, model := workshop(t)
 	all := attacks(t, dir, model)
 	n, err := strconv.Atoi(os.Getenv(hostileVariable))
 	if err != nil {
 		n = 40
-		if testing.Short() {
-			n = 10
-		}
 	}
 	if n > len(all) {
 		t.Fatalf("there are %d attacks, and %s asks for %d", len(all), hostileVariable, n)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/results"
 	"ucan/runtime/processor"
 )
@@ -42,6 +43,7 @@ func cpusOf(t *testing.T, path string) []string {
 // command says; and what verify and the ids say does not depend on it.
 func TestResumeOnAnotherProcessor(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	tsv, jsonl := filepath.Join(dir, "run.tsv"), filepath.Join(dir, "run.jsonl")
 	args := certifyArgs(model, "--out", tsv, "--json", jsonl, "--batch", "32")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/runtimetest"
 )
@@ -31,6 +32,7 @@ func offered(t *testing.T) []string {
 // but for an input on the edge of abstaining.
 func TestEveryOfferedProvider(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	runtimetest.Open(t)
 	names := offered(t)
 	t.Log(names)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/library"
 	"ucan/runtime/runtimetest"
@@ -27,6 +28,7 @@ func ucanRuntime(t *testing.T, args ...string) (stdout, stderr string, code int)
 
 func TestRuntimeDoctor(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	out, errs, code := ucanRuntime(t, "doctor")
 	if code != exitDone || !strings.Contains(out, rt.Library().Path) || !strings.Contains(out, "ok, ") {
@@ -41,6 +43,7 @@ func TestRuntimeDoctor(t *testing.T) {
 
 func TestRuntimeDoctorOnAProviderThatDoesNotLoad(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	if rt := runtimetest.Open(t); rt.Library().CUDA {
 		t.Skip("the library at hand has a CUDA provider")
 	}

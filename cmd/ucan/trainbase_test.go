@@ -80,6 +80,7 @@ func killWhen(t *testing.T, ready func() bool, args ...string) {
 // interrupted, and compares model and log with those of an uninterrupted one.
 func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	whole := filepath.Join(t.TempDir(), "whole")
 	want(t, exitDone, trainArgs(whole)...)
 	model, log := read(t, filepath.Join(whole, "model.onnx")), trainLog(t, whole)
@@ -139,6 +140,7 @@ func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 // plain file of as many nodes; a network without convolutions is refused.
 func TestTrainBaseBatchNorm(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir := t.TempDir()
 	demo, whole, parts := filepath.Join(dir, "demo.onnx"), filepath.Join(dir, "whole"), filepath.Join(dir, "parts")
 	if err := os.WriteFile(demo, demomodel.Model(), 0o644); err != nil {
@@ -177,6 +179,7 @@ func TestTrainBaseBatchNorm(t *testing.T) {
 // TestTrainBaseBundle certifies, predicts and inspects by the bundle, and fine-tunes it.
 func TestTrainBaseBundle(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir := t.TempDir()
 	bundle, tuned := filepath.Join(dir, "bundle"), filepath.Join(dir, "tuned")
 	want(t, exitDone, "train", "base", "--arch", "mlp", "--data", "digits?n=1200", "--sigma", "0.25", "--epochs", "10", "--batch", "64", "--seed", "1", "--threads", "2", "--out", bundle)

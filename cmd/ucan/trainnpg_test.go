@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ucan/fixtures/subtest"
 )
 
 // npgArgs learns a pattern's numbers on few digits: 2 epochs of 3 steps.
@@ -18,6 +20,7 @@ func npgArgs(model, out string, more ...string) []string {
 // TestTrainNPG learns a pattern, certifies with its bundle, and goes on with a finished run.
 func TestTrainNPG(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	out := filepath.Join(dir, "field")
 	first := want(t, exitDone, npgArgs(model, out, "--format", "json")...)

@@ -39,6 +39,7 @@ func altered(t *testing.T, from, to string, edit func(i int, c *certificate.Cert
 // TestVerifyOtherNoiseThanNamed has true certificates that name a generator which did not make their noise.
 func TestVerifyOtherNoiseThanNamed(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	for name, npg := range subtest.Rows(map[string][2]string{
 		"pixels":      {"pattern:l2,kappa=0.3,iota=0.8379", "pattern:l2,kappa=0.4,iota=0.9"},
@@ -110,6 +111,7 @@ func network(t *testing.T, path string, base float64, outputs ...string) {
 // TestResumeUnderAnotherGenerator exchanges one of two networks of the same name.
 func TestResumeUnderAnotherGenerator(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	path := func(name string) string { return filepath.Join(dir, name) }
 	network(t, path("a/net.onnx"), 0.1, "mu")
@@ -128,6 +130,7 @@ func TestResumeUnderAnotherGenerator(t *testing.T) {
 // TestResumeUnderAnotherSize crops pictures of two sizes to one shape.
 func TestResumeUnderAnotherSize(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	dir, model := workshop(t)
 	folder := digitFolder(t, 6)
 	args := func(resize, count string) []string {

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zootest"
 	"ucan/models/demo"
 	"ucan/runtime/runtimetest"
@@ -85,6 +86,7 @@ func certified(t *testing.T, dir string, n, inputs int) (ids []string) {
 
 // TestZooRun kills a run's supervisor and its workers, goes on, and compares with certify.
 func TestZooRun(t *testing.T) {
+	subtest.Long(t)
 	const n, inputs = 600, 24
 	dir := zooFolder(t, n, inputs)
 	first := command(t, "zoo", "run", "zoo.yaml", "--workers", "2", "--out", "results")
@@ -144,6 +146,7 @@ func waitForShards(t *testing.T, n int64) int64 {
 
 // TestZooInterrupted stops a run with SIGINT, watches, cancels, retries and lets a worker finish it.
 func TestZooInterrupted(t *testing.T) {
+	subtest.Long(t)
 	zooFolder(t, 300, 12)
 	first := command(t, "zoo", "run", "zoo.yaml", "--workers", "1", "--out", "results")
 	var log bytes.Buffer
@@ -174,6 +177,7 @@ func TestZooInterrupted(t *testing.T) {
 // TestZooShared lets two workers with caches of their own, as on two machines, share a run on Postgres, their files
 // coming from a depot alone; one is cut off from the database in the middle.
 func TestZooShared(t *testing.T) {
+	subtest.Long(t)
 	const n, inputs = 300, 12
 	p := zootest.Start(t)
 	proxy := zootest.StartProxy(t, p.URL)

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zootest"
 	"ucan/models/demo"
 )
@@ -62,6 +63,7 @@ func waitForText(t *testing.T, log *syncBuffer, text string) {
 // TestZooMismatch replaces the model's file while a worker has it open: nothing is computed from then on, the reason is
 // kept, and the run goes on when the file is back.
 func TestZooMismatch(t *testing.T) {
+	subtest.Long(t)
 	const n, inputs = 1000, 12
 	dir := zooFolder(t, n, inputs)
 	want(t, exitDone, "zoo", "submit", "zoo.yaml", "--attempts", "1")
@@ -121,6 +123,7 @@ func fill(t *testing.T, folder string) (free func()) {
 // TestZooFullDisk fills the disk of the store: before a run, which says so in one line, and in the middle of one, which
 // waits with its shard in hand until there is space again.
 func TestZooFullDisk(t *testing.T) {
+	subtest.Long(t)
 	const n, inputs = 300, 12
 	disk := t.TempDir()
 	zootest.SmallDisk(t, disk, "16m")

@@ -53,6 +53,7 @@ func TestTableRowsAreBounded(t *testing.T) {
 }
 
 func TestCompressionIsBounded(t *testing.T) {
+	subtest.Long(t)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
 	zeros := make([]byte, 1<<20)

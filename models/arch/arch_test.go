@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/runtime/autodiff"
@@ -42,6 +43,7 @@ func TestParameterCounts(t *testing.T) {
 // TestExportEqualsTraining runs both graphs where they must agree: the
 // statistics of the batch itself as running averages.
 func TestExportEqualsTraining(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for _, c := range []arch.Config{
 		config("mnist-cnn", 1, 28, 28), config("mnist-cnn", 3, 13, 18), config("resnet20", 3, 32, 32), config("resnet20", 1, 9, 14),
@@ -72,6 +74,7 @@ func TestExportEqualsTraining(t *testing.T) {
 // package and in the layout of the CPU provider, with those by the rules of
 // every operator in the plain layout.
 func TestRules(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for _, c := range []arch.Config{config("resnet20", 3, 16, 16), config("mnist-cnn", 1, 12, 12)} {
 		n := network(t, c)
@@ -96,6 +99,7 @@ func TestRules(t *testing.T) {
 }
 
 func TestGradients(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for _, c := range []arch.Config{
 		config("mnist-cnn", 1, 8, 8), config("resnet20", 3, 8, 8), config("vit-tiny", 1, 8, 8), config("mlp", 1, 6, 6),
@@ -151,6 +155,7 @@ func TestDeterministicBytes(t *testing.T) {
 
 // TestExportIsPlain looks for what other runtimes might not load.
 func TestExportIsPlain(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for _, name := range arch.Names() {
 		c := config(name, 1, 28, 28)

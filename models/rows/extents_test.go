@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -75,6 +76,7 @@ func extentGraphs(each func(name string, g *graph)) {
 // TestExtentsAreThoseOfOnnxruntime holds every extent that a rule tells against the one
 // that onnxruntime makes: a wrong one would mislead Reshape, Shape and If behind it.
 func TestExtentsAreThoseOfOnnxruntime(t *testing.T) {
+	subtest.Long(t)
 	rt := openRuntime(t)
 	checked := 0
 	extentGraphs(func(name string, g *graph) {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/shared"
+	"ucan/fixtures/subtest"
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/models/rows"
@@ -95,6 +96,7 @@ func TestPublicModelsAreProved(t *testing.T) {
 // TestMixingModelsCertifyAlike: models that mix rows run one row a call, so that runs with
 // different seeds never certify different classes, and no flag makes them share a batch.
 func TestMixingModelsCertifyAlike(t *testing.T) {
+	subtest.Long(t)
 	ctx := context.Background()
 	rt := runtimetest.Open(t)
 	certified, i := 0, 0

@@ -222,6 +222,7 @@ func TestCPUDenseBlock(t *testing.T) {
 // ways, behind convolutions that are read once, so that the activation becomes part of them, or
 // twice, and are padded alike or not.
 func TestLeakyReluInBlocks(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for i, alpha := range []float32{-0.5, 0, 0.2, 1, 1.5} {
 		for _, twice := range []bool{false, true} {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 
@@ -16,6 +17,7 @@ import (
 // programs, modules, settings. None of it runs, whatever PATH and PYTHONPATH
 // say.
 func TestClientsRunNothingOfTheCurrentFolder(t *testing.T) {
+	subtest.Long(t)
 	python, err := exec.LookPath("python3")
 	if err != nil || runtime.GOOS == "windows" {
 		t.Skip("no python3 on this machine")

@@ -107,6 +107,7 @@ func magnitude(values []float32) float64 {
 // TestSharedModelsRun runs every example as it is, rewritten, converted to newer opsets and with
 // other names.
 func TestSharedModelsRun(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	for _, f := range sharedModels(t) {
 		name := filepath.Base(f)

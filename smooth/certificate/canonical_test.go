@@ -3,11 +3,14 @@ package certificate
 import (
 	"strconv"
 	"testing"
+
+	"ucan/fixtures/subtest"
 )
 
 // Comparing a certificate of many classes with its normal form must not take the square
 // of their number: with a search in a list for each member this test takes an hour.
 func TestDifferenceOfManyMembers(t *testing.T) {
+	subtest.Long(t)
 	const n = 1 << 20
 	a, b := make(object, n), make(object, n)
 	for i := range n {

@@ -5,11 +5,14 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"ucan/fixtures/subtest"
 )
 
 // A radius by the level-set method takes a bounded number of evaluations of the
 // integrand, or is an ErrDomain, at random parameters in dimension 2 to 50 and 784.
 func TestLevelSetIsBounded(t *testing.T) {
+	subtest.Long(t)
 	const limit = 1_000_000
 	rng := rand.New(rand.NewPCG(11, 13))
 	answered, most := 0, 0

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 
@@ -16,6 +17,7 @@ import (
 // silent 0. Dimension 1 to 50 and 784.
 func TestIntegralsAreBounded(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	const limit = 450_000 // 8192 panels of 48 evaluations, and the first rule of each
 	rng := rand.New(rand.NewPCG(5, 7))
 	cases := []struct {

@@ -6,12 +6,15 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+
+	"ucan/fixtures/subtest"
 )
 
 // The interpolated radius is that of the direct search within what the margin is for,
 // at random bounds on p_A from one ulp above ½ to one ulp below 1, and it is there.
 func TestLevelCurveAgreesWithTheSearch(t *testing.T) {
 	t.Parallel()
+	subtest.Long(t)
 	rng := rand.New(rand.NewPCG(5, 17))
 	answered, asked := 0, 0
 	check := func(name string, dim int, r radial) {

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/smooth/internal/special"
 	"ucan/smooth/stream"
 )
@@ -154,6 +155,7 @@ func kolmogorov(x []float64, cdf func(float64) float64) float64 {
 }
 
 func TestSampleLaws(t *testing.T) {
+	subtest.Long(t)
 	key := stream.New(17, [32]byte{}, stream.Audit)
 	for _, l := range laws() {
 		f, err := New(l.name, l.params)

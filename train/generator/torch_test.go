@@ -218,6 +218,7 @@ func TestWriteSteps(t *testing.T) {
 
 // TestStepAgreesWithPyTorch compares loss and gradients with PyTorch's in float64 on the same weights and noise.
 func TestStepAgreesWithPyTorch(t *testing.T) {
+	subtest.Long(t)
 	text, err := os.ReadFile("testdata/torch_steps.json")
 	if err != nil {
 		t.Fatal(err)

@@ -101,6 +101,7 @@ func TestResolve(t *testing.T) {
 
 // The identity follows contents, not places: another folder gives the same run, another seed, sample or byte does not.
 func TestIdentity(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	small := strings.Replace(zooFile, "models/*.onnx", "models/one.onnx", 1)
 	small = strings.Replace(small, "skip: [{model: two, noise: \"*-s0.5\"}]\n", "", 1)
@@ -123,6 +124,7 @@ func TestIdentity(t *testing.T) {
 
 // A plan is exact at fixed n and expected, with a pilot, under a profile; what is done is taken off.
 func TestPlan(t *testing.T) {
+	subtest.Long(t)
 	rt := runtimetest.Open(t)
 	dir := t.TempDir()
 	text := strings.Replace(zooFile, "models/*.onnx", "models/one.onnx", 1)
