@@ -92,6 +92,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newPredictCommand(a),
 		newVerifyCommand(a),
 		newMergeCommand(a),
+		newCompareCommand(a),
 		newRadiusCommand(a),
 		newInspectCommand(a),
 		newGradCommand(a),

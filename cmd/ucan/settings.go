@@ -117,6 +117,13 @@ func settings() []setting {
 		{"compare.threads", "against-threads", "", kindInt, 1, "threads of the second setting's session"},
 		{"compare.rows", "inputs", "", kindInt, 256, "inputs to compare"},
 
+		{"compare.isotropic", "isotropic", "", kindStrings, nil, "files under isotropic noise, whose best at each radius is what the others are compared with"},
+		{"compare.common", "common", "", kindBool, false, "compare on the inputs that all files hold, instead of refusing files with other inputs"},
+		{"compare.least", "least", "", kindFloat, 0.1, "give ratios only where the file that is compared with certifies this fraction of the inputs"},
+		{"compare.training", "training", "", kindString, "", "training data: a third table leaves out the inputs that never vary there"},
+		{"compare.training_max", "training-max", "", kindInt, 0, "look at the first N of the training data (0: all)"},
+		{"compare.plots", "plots", "", kindOutput, "", "draw the curves into PREFIX-l2.png and PREFIX-alm.png, of this PREFIX"},
+
 		{"bench.rounds", "rounds", "", kindInt, 9, "rounds to measure"},
 		{"demo.out", "out", "o", kindOutput, "", "folder for the demonstration's files (default: a fresh temporary one)"},
 

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ucan/internal/compare"
+	"ucan/internal/dataset"
+	"ucan/internal/report"
+	"ucan/internal/table"
+)
+
+func newCompareCommand(a *app) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "compare [NAME=]FILE.jsonl...",
+		Short: "Set files of certificates beside each other, on the same inputs",
+		Long: `Compare gives the certified accuracy of each file at each radius, and by how much each file differs from the first:
+the difference and the ratio, with intervals that use that the inputs are the same. Radii are those of the largest ℓ2 ball
+inside a region, and ALM radii, (∏σ)^(1/d)·R, which measure volume.
+
+With --isotropic, files under isotropic noise form an envelope, at each radius the best of them, and the others are compared
+with that. With --training, a third table measures regions over the inputs that vary in those data alone.
+
+Every interval holds for its radius alone. Certificates are believed: run "ucan verify" on the files first.
+
+` + exitCodesHelp,
+		Example: `  ucan compare before=a.jsonl after=b.jsonl --radii 0,0.25,0.5
+  ucan compare --isotropic s025.jsonl,s050.jsonl field=field.jsonl --plots field`,
+		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), a, args) },
+	}
+	addSettings(cmd.Flags(), "output.radii", "compare.isotropic", "compare.common", "compare.least", "compare.training", "compare.training_max", "compare.plots")
+	return cmd
+}
+
+func runCompare(ctx context.Context, a *app, args []string) error {
+	r := a.values()
+	isotropic, training, plots := r.list("compare.isotropic"), r.text("compare.training"), r.text("compare.plots")
+	o := compare.Options{Radii: r.floats("output.radii"), Common: r.flag("compare.common"), Least: r.float("compare.least"), Confidence: 0.95}
+	most := int(r.int("compare.training_max", 0, math.MaxInt32))
+	if !(o.Least >= 0 && o.Least <= 1) {
+		r.fault("compare.least", "%v is out of range: give a fraction between 0 and 1", o.Least)
+	}
+	for _, radius := range o.Radii {
+		if radius < 0 {
+			r.fault("output.radii", "%v is out of range: give 0 or more", radius)
+		}
+	}
+	if err := r.err(); err != nil {
+		return err
+	}
+	if len(args)+len(isotropic) == 0 {
+		return usagef("compare: no files given; name two files of certificates or more")
+	}
+	if training != "" {
+		source, err := a.openSource(ctx, training, dataset.Options{})
+		if errors.Is(err, dataset.ErrSpec) {
+			return usage(err)
+		}
+		if err != nil {
+			return err
+		}
+		if o.Varies, err = compare.Varying(ctx, source, most); err != nil {
+			return err
+		}
+	}
+	arms, err := readArms(ctx, isotropic, args, o.Varies)
+	if err != nil {
+		return err
+	}
+	c, err := compare.Compare(arms, o)
+	if err != nil {
+		return err
+	}
+	if plots != "" {
+		paths, plotErr := compare.Plot(plots, arms)
+		if plotErr != nil {
+			return plotErr
+		}
+		a.note("plots: %s", strings.Join(paths, ", "))
+	}
+	if a.json() {
+		return writeJSON(a.stdout, c)
+	}
+	return printComparison(a.stdout, c)
+}
+
+// readArms reads the files under isotropic noise, and those that the arguments name.
+func readArms(ctx context.Context, isotropic, args []string, varies []bool) ([]*compare.Arm, error) {
+	var arms []*compare.Arm
+	for _, path := range isotropic {
+		arm, err := compare.Read(ctx, "", path, varies)
+		if err != nil {
+			return nil, err
+		}
+		arm.Name, arm.Isotropic = fmt.Sprintf("isotropic %.3g", arm.MeanSigma), true
+		arms = append(arms, arm)
+	}
+	for _, text := range args {
+		name, path := strings.TrimSuffix(filepath.Base(text), ".jsonl"), text
+		if at := strings.LastIndex(text, "="); at >= 0 { // a name may say "μ = 0"
+			name, path = text[:at], text[at+1:]
+		}
+		arm, err := compare.Read(ctx, name, path, varies)
+		if err != nil {
+			return nil, err
+		}
+		arms = append(arms, arm)
+	}
+	return arms, nil
+}
+
+func printComparison(w io.Writer, c compare.Comparison) error {
+	fmt.Fprintf(w, "%d inputs; intervals of %g %%, each for its radius alone\n\n", c.Inputs, 100*c.Confidence)
+	t := table.New("file", "guarantee", ">mean σ", ">largest σ", ">accuracy", ">ACR (ℓ2)", ">mean ALM", ">samples", ">seconds")
+	for _, a := range c.Arms {
+		t.Row(a.Name, a.Guarantee, fmt.Sprintf("%.3f", a.MeanSigma), fmt.Sprintf("%.3f", a.LargestSigma), fmt.Sprintf("%.1f %%", 100*a.Accuracy),
+			fmt.Sprintf("%.3f", a.ACR), fmt.Sprintf("%.3f", a.MeanALM), a.Samples, fmt.Sprintf("%.0f", a.Seconds))
+	}
+	if _, err := t.WriteTo(w); err != nil {
+		return err
+	}
+	for _, m := range c.Measures {
+		if err := printMeasure(w, c, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func printMeasure(w io.Writer, c compare.Comparison, m compare.Measure) error {
+	fmt.Fprintf(w, "\ncertified accuracy in %% at the %s\n\n", m.Text)
+	columns := []string{">radius"}
+	for _, curve := range m.Curves {
+		columns = append(columns, ">"+curve.Name)
+	}
+	if m.Envelope != nil {
+		columns = append(columns, ">envelope")
+	}
+	t := table.New(columns...)
+	for j, p := range m.Curves[0].Points {
+		row := []any{fmt.Sprintf("%g", p.Radius)}
+		for _, curve := range m.Curves {
+			row = append(row, accuracyText(curve.Points[j]))
+		}
+		if m.Envelope != nil {
+			row = append(row, accuracyText(m.Envelope[j]))
+		}
+		t.Row(row...)
+	}
+	if _, err := t.WriteTo(w); err != nil {
+		return err
+	}
+	if len(m.Pairs) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t = table.New("file", "against", ">radius", ">difference in points", ">ratio")
+	for _, p := range m.Pairs {
+		ratio := "–"
+		if p.Ratio != nil {
+			ratio = fmt.Sprintf("%.2f (%.2f to %.2f)", float64(p.Ratio.Value), float64(p.Ratio.Low), float64(p.Ratio.High))
+		}
+		i := p.DifferenceInterval
+		t.Row(p.Name, p.Against, fmt.Sprintf("%g", p.Radius), fmt.Sprintf("%+.1f (%+.1f to %+.1f)", 100*p.Difference, 100*i.Low, 100*i.High), ratio)
+	}
+	if _, err := t.WriteTo(w); err != nil {
+		return err
+	}
+	for _, a := range c.Arms {
+		highest, lowest := m.Extremes(a.Name)
+		if highest != nil {
+			fmt.Fprintf(w, "%s: at most %.2f times %s (at %g), at worst %.1f points below %s (at %g)\n",
+				a.Name, float64(highest.Ratio.Value), highest.Against, highest.Radius, -100*lowest.Difference, lowest.Against, lowest.Radius)
+		}
+	}
+	return nil
+}
+
+func accuracyText(p report.Point) string {
+	return fmt.Sprintf("%.1f (%.1f to %.1f)", 100*p.CertifiedAccuracy, 100*p.Interval.Low, 100*p.Interval.High)
+}
