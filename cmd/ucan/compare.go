@@ -176,8 +176,8 @@ func printMeasure(w io.Writer, c compare.Comparison, m compare.Measure) error {
 	for _, a := range c.Arms {
 		highest, lowest := m.Extremes(a.Name)
 		if highest != nil {
-			fmt.Fprintf(w, "%s: at most %.2f times %s (at %g), at worst %.1f points below %s (at %g)\n",
-				a.Name, float64(highest.Ratio.Value), highest.Against, highest.Radius, -100*lowest.Difference, lowest.Against, lowest.Radius)
+			fmt.Fprintf(w, "%s: at best %.2f times %s (at %g), at worst %+.1f points from %s (at %g)\n",
+				a.Name, float64(highest.Ratio.Value), highest.Against, highest.Radius, 100*lowest.Difference, lowest.Against, lowest.Radius)
 		}
 	}
 	return nil

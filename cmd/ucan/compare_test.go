@@ -67,7 +67,7 @@ func TestCompare(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, args := range subtest.Rows(map[string][]string{
-		"no file": nil, "an empty file": {low, empty}, "negative radii": {low, high, "--radii", "-1"},
+		"no file": nil, "one name": {low, low}, "an empty file": {low, empty}, "negative radii": {low, high, "--radii", "-1"},
 		"a share": {low, high, "--least", "2"}, "data": {low, high, "--training", "nothing:here"},
 		"other inputs": {low, file("few", "--sigma", "0.1", "--max", "3")},
 	}) {

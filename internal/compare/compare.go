@@ -101,6 +101,13 @@ func measures(varies []bool) []measure {
 
 // Compare compares arms, which it brings to the inputs that all hold.
 func Compare(arms []*Arm, o Options) (Comparison, error) {
+	names := map[string]bool{}
+	for _, a := range arms {
+		if names[a.Name] {
+			return Comparison{}, fault.Wrongf("compare: two files are called %q; give one another name, NAME=FILE", a.Name)
+		}
+		names[a.Name] = true
+	}
 	if o.Common {
 		keepCommon(arms)
 	}
