@@ -144,7 +144,7 @@ func TestImportFaults(t *testing.T) {
 		{"smooth", "m/cmd/ucan", true, false},
 		{"internal/npy", "m/smooth", false, false},
 		{"internal/npy", "golang.org/x/sys/cpu", false, false},
-		{"docs/experiments/compare", "m/cmd/ucan", false, false},
+		{"docs/examples", "m/cmd/ucan", false, false},
 	} {
 		floor, known := level(c.from)
 		if fault := importFault("m", c.from, c.to, floor, c.test); !known || (fault == "") != c.ok {
