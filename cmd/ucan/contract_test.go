@@ -113,6 +113,8 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan certify":         append([]string{"--sigma", "0.25", "--n", "100", "--json", at("a.jsonl")}, data...),
 		"ucan predict":         append([]string{"--sigma", "0.25", "--n", "100"}, data...),
 		"ucan verify":          {at("a.jsonl")},
+		"ucan merge":           {at("merged"), at("a.jsonl")},
+		"ucan compare":         {"first=" + at("a.jsonl"), "again=" + at("a.jsonl")},
 		"ucan inspect":         {demoModel},
 		"ucan radius":          {"--noise", "gaussian", "--norm", "l2", "--sigma", "0.25", "--dim", "3", "--p-lower", "0.9"},
 		"ucan bench":           {"--model", demoModel, "--n", "200", "--batch", "8", "--workers", "1"},
