@@ -81,3 +81,22 @@ func figures(fs []Figure) []field {
 	}
 	return out
 }
+
+// CorrectShare returns the fraction of rows of logits whose only largest value is that of the label. Rows hold classes
+// values each, and draws rows share a label. A row with a NaN is wrong.
+func CorrectShare(logits []float32, labels []int64, draws, classes int) float64 {
+	right := 0
+	rows := len(labels) * draws
+	for r := range rows {
+		row := logits[r*classes : (r+1)*classes]
+		label := labels[r/draws]
+		ok := true
+		for k, v := range row {
+			ok = ok && (int64(k) == label || v < row[label])
+		}
+		if ok {
+			right++
+		}
+	}
+	return float64(right) / float64(rows)
+}

@@ -6,23 +6,23 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Checker checks certificates one by one: their numbers, and the generator that they name. It is not safe for concurrent
+// checker checks certificates one by one: their numbers, and the generator that they name. It is not safe for concurrent
 // use.
-type Checker struct {
+type checker struct {
 	numbers *certificate.Checker
 	load    certificate.Loader
 	proved  map[string]bool // fields that are those of their pattern
 }
 
-// NewChecker returns a Checker. load finds fields outside the certificates, nil when there are none; build is the running
+// newChecker returns a checker. load finds fields outside the certificates, nil when there are none; build is the running
 // program as certificates name it in run.ucan ([certificate.NewChecker]).
-func NewChecker(load certificate.Loader, build string) *Checker {
-	return &Checker{numbers: certificate.NewChecker(load, build), load: load, proved: map[string]bool{}}
+func newChecker(load certificate.Loader, build string) *checker {
+	return &checker{numbers: certificate.NewChecker(load, build), load: load, proved: map[string]bool{}}
 }
 
-// Check lists what is false or altered in a certificate. The error is that of one that cannot be checked, and wraps
+// check lists what is false or altered in a certificate. The error is that of one that cannot be checked, and wraps
 // [certificate.ErrUncheckable].
-func (x *Checker) Check(c *certificate.Certificate) ([]certificate.Finding, error) {
+func (x *checker) check(c *certificate.Certificate) ([]certificate.Finding, error) {
 	findings, err := x.numbers.Check(c)
 	if err != nil || len(findings) > 0 {
 		return findings, uncheckable(err)
@@ -34,13 +34,13 @@ func (x *Checker) Check(c *certificate.Certificate) ([]certificate.Finding, erro
 	return []certificate.Finding{*finding}, nil
 }
 
-// CheckLine parses and checks one line. The certificate is nil where the line is none, which is a finding.
-func (x *Checker) CheckLine(text []byte) (*certificate.Certificate, []certificate.Finding, error) {
+// checkLine parses and checks one line. The certificate is nil where the line is none, which is a finding.
+func (x *checker) checkLine(text []byte) (*certificate.Certificate, []certificate.Finding, error) {
 	c, err := certificate.Parse(text)
 	if err != nil {
 		return nil, []certificate.Finding{{Field: "certificate", Stored: "a line", Recomputed: err.Error()}}, nil //nolint:nilerr // a line that is no certificate is a finding
 	}
-	findings, err := x.Check(c)
+	findings, err := x.check(c)
 	return c, findings, err
 }
 

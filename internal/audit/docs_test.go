@@ -1,11 +1,9 @@
-package audit_test
+package audit
 
 import (
 	"os"
 	"strings"
 	"testing"
-
-	"ucan/internal/audit"
 )
 
 // The page for users and the list that TestEveryAlteration reads are one.
@@ -14,11 +12,11 @@ func TestDocumentedList(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if table := audit.UnderivableTable(); !strings.Contains(string(page), table) {
+	if table := underivableTable(); !strings.Contains(string(page), table) {
 		t.Errorf("docs/verify.md lacks the table of underivable members as it is now:\n%s", table)
 	}
-	for _, o := range audit.Underivable() {
-		if help := audit.UnderivableHelp(); !strings.Contains(help, o.Path) {
+	for _, o := range underivable() {
+		if help := UnderivableHelp(); !strings.Contains(help, o.Path) {
 			t.Errorf("the help does not name %s:\n%s", o.Path, help)
 		}
 	}

@@ -45,7 +45,7 @@ type entry struct {
 
 // file checks the certificates of one file, line by line. It is not safe for concurrent use.
 type file struct {
-	checker  *Checker
+	checker  *checker
 	keep     bool
 	services services
 	runs     runs
@@ -75,17 +75,17 @@ type Report struct {
 // True is the number of certificates that were checked and found true.
 func (r Report) True() int { return r.Certificates - r.False - len(r.Unchecked) }
 
-// newFile returns a file; load and build are those of [NewChecker]. keep keeps the true certificates in memory.
+// newFile returns a file; load and build are those of [newChecker]. keep keeps the true certificates in memory.
 func newFile(load certificate.Loader, build string, keep bool) *file {
 	return &file{
-		checker: NewChecker(load, build), keep: keep,
+		checker: newChecker(load, build), keep: keep,
 		services: services{}, runs: newRuns(), ids: map[string]int{},
 	}
 }
 
 // add checks a line. The error is that of a machine that cannot go on, never of the line.
 func (f *file) add(line int, text []byte) error {
-	c, findings, err := f.checker.CheckLine(text)
+	c, findings, err := f.checker.checkLine(text)
 	if c == nil {
 		f.known = f.known || certificate.Recognise(text)
 		f.note(line, -1, findings)

@@ -1,4 +1,4 @@
-package audit_test
+package audit
 
 import (
 	"bytes"
@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"ucan/fixtures/subtest"
-	"ucan/internal/audit"
 	"ucan/smooth/certificate"
 )
 
@@ -31,13 +30,13 @@ func TestEveryAlteration(t *testing.T) {
 	schema := schemaOf(t)
 	for name, line := range subtest.Rows(specimens(t)) {
 		t.Run(name, func(t *testing.T) {
-			c, findings, err := audit.NewChecker(nil, build).CheckLine(line)
+			c, findings, err := newChecker(nil, build).checkLine(line)
 			if err != nil || len(findings) > 0 {
 				t.Fatalf("the honest certificate: %v %v", findings, err)
 			}
-			checker := audit.NewChecker(nil, build)
+			checker := newChecker(nil, build)
 			for _, f := range forgeries(t, line) {
-				_, findings, err := checker.CheckLine(f.line)
+				_, findings, err := checker.checkLine(f.line)
 				if err != nil || len(findings) > 0 {
 					if f.how == "added" && !strings.HasPrefix(f.path, "noise.parameters") && validate(t, schema, f.line) == nil {
 						t.Errorf("%s: the schema lets an unknown member pass", f.path)
@@ -48,8 +47,8 @@ func TestEveryAlteration(t *testing.T) {
 					t.Errorf("%s %s: accepted, and the schema refuses it: %v", f.path, f.how, err)
 				}
 				open := false
-				for _, o := range audit.Underivable() {
-					if o.Matches(c, f.path) {
+				for _, o := range underivable() {
+					if o.matches(c, f.path) {
 						open = true
 						needed[o.Path+" "+o.Where] = true
 					}
@@ -60,7 +59,7 @@ func TestEveryAlteration(t *testing.T) {
 			}
 		})
 	}
-	for _, o := range audit.Underivable() {
+	for _, o := range underivable() {
 		if !needed[o.Path+" "+o.Where] {
 			t.Errorf("%s of %q is called underivable, and every alteration of it was found", o.Path, o.Where)
 		}

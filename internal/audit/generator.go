@@ -15,7 +15,7 @@ import (
 const patternPrefix = "pattern:"
 
 // generator compares the noise of a certificate with what its generator's record says of it; nil when they agree.
-func (x *Checker) generator(c *certificate.Certificate) (*certificate.Finding, error) {
+func (x *checker) generator(c *certificate.Certificate) (*certificate.Finding, error) {
 	g := c.Noise.NPG
 	if g == nil {
 		return nil, nil
@@ -110,7 +110,7 @@ func limitsOf(g *certificate.NPG) (limits npg.Limits, fixedMean, ok bool) {
 }
 
 // limited compares the scales with the limits that a specification names, and the offset with what the kind has.
-func (x *Checker) limited(c *certificate.Certificate) (string, error) {
+func (x *checker) limited(c *certificate.Certificate) (string, error) {
 	g := c.Noise.NPG
 	if len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName {
 		return "", nil // a bundle's limits lie in the bundle
@@ -147,7 +147,7 @@ func counted(g *certificate.NPG, made npg.Parameters) string {
 }
 
 // scales returns the scale field of a certificate, nil for none.
-func (x *Checker) scales(c *certificate.Certificate) ([]float32, error) {
+func (x *checker) scales(c *certificate.Certificate) ([]float32, error) {
 	f := c.Noise.SigmaField
 	switch {
 	case f == nil:
@@ -159,7 +159,7 @@ func (x *Checker) scales(c *certificate.Certificate) ([]float32, error) {
 }
 
 // pattern reports in what the noise of a certificate is not that of its formula.
-func (x *Checker) pattern(c *certificate.Certificate) (string, error) {
+func (x *checker) pattern(c *certificate.Certificate) (string, error) {
 	g := c.Noise.NPG
 	formula, err := npg.ParseFormula(g.Spec)
 	if err != nil {

@@ -1,10 +1,9 @@
-package audit_test
+package audit
 
 import (
 	"testing"
 
 	"ucan/fixtures/subtest"
-	"ucan/internal/audit"
 	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
@@ -19,7 +18,7 @@ func TestForgedGenerators(t *testing.T) {
 		return r
 	}
 	field := recipe{sigma: []float32{.5, .5, 1, 1.5, 2, 2.5}, at: 0.5, label: 1, npg: &certificate.NPG{
-		Kind: npg.KindField, Spec: "s.npy,floor=0.5", Files: []certificate.File{file("s.npy")}, Floored: 2,
+		Kind: npg.KindField, Spec: "s.npy,floor=0.5", Files: []certificate.File{specimenFile("s.npy")}, Floored: 2,
 	}}
 	for name, c := range subtest.Rows(map[string]struct {
 		recipe recipe
@@ -48,7 +47,7 @@ func TestForgedGenerators(t *testing.T) {
 			if err := forged.SetID(); err != nil {
 				t.Fatal(err)
 			}
-			findings, err := audit.NewChecker(nil, build).Check(forged)
+			findings, err := newChecker(nil, build).check(forged)
 			if err != nil || (len(findings) > 0) != c.found {
 				t.Errorf("findings %v, %v", findings, err)
 			}

@@ -53,11 +53,11 @@ func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) 
 }
 
 // TrueLines calls f for every certificate of a file, in order of lines. It stops with an error at the first line that is
-// no certificate, that cannot be checked, or that is false or altered. build is the running program ([NewChecker]).
+// no certificate, that cannot be checked, or that is false or altered. build is the running program as certificates name it in run.ucan.
 func TrueLines(ctx context.Context, path string, load certificate.Loader, build string, f func(line int, text []byte, c *certificate.Certificate) error) error {
-	checker := NewChecker(load, build)
+	checker := newChecker(load, build)
 	return Lines(ctx, path, func(line int, text []byte) error {
-		c, findings, err := checker.CheckLine(text)
+		c, findings, err := checker.checkLine(text)
 		switch {
 		case c == nil:
 			return fault.Falsef("line %d: %s; run \"ucan verify\" on it", line, findings[0].Recomputed)

@@ -1,11 +1,10 @@
-package audit_test
+package audit
 
 import (
 	"encoding/json"
 	"testing"
 
 	"ucan/fixtures/subtest"
-	"ucan/internal/audit"
 	"ucan/smooth/certificate"
 )
 
@@ -13,7 +12,7 @@ func TestOtherModel(t *testing.T) {
 	stored := certificate.Model{SHA256: "ab", Preprocessing: json.RawMessage(`{"mean":[0],"std":[1]}`), Decision: "argmax", Classes: 10}
 	same := stored
 	same.Preprocessing = json.RawMessage(`{ "std": [1], "mean": [0] }`)
-	if f, other := audit.OtherModel(stored, same); other {
+	if f, other := OtherModel(stored, same); other {
 		t.Errorf("the order of members makes another model: %+v", f)
 	}
 	for field, change := range subtest.Rows(map[string]func(*certificate.Model){
@@ -26,7 +25,7 @@ func TestOtherModel(t *testing.T) {
 		t.Run(field, func(t *testing.T) {
 			opened := stored
 			change(&opened)
-			if f, other := audit.OtherModel(stored, opened); !other || f.Field != field {
+			if f, other := OtherModel(stored, opened); !other || f.Field != field {
 				t.Errorf("%s: found %t, %+v", field, other, f)
 			}
 		})

@@ -63,7 +63,7 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 	s := c.Statistics
 	terms := Run{
 		Model: c.Model.Name, SHA256: c.Model.SHA256, Source: c.Input.Source, Guarantee: string(c.Guarantee),
-		Noise: NoiseText(c), Norm: c.Noise.Norm, Arithmetic: c.Noise.Arithmetic,
+		Noise: noiseText(c), Norm: c.Noise.Norm, Arithmetic: c.Noise.Arithmetic,
 		Method: s.Method, Alpha: s.Alpha, N: s.N, N0: s.N0,
 	}
 	switch {
@@ -96,8 +96,8 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 	return terms, string(key), nil
 }
 
-// NoiseText says in a few words what noise was drawn.
-func NoiseText(c *certificate.Certificate) string {
+// noiseText says in a few words what noise was drawn.
+func noiseText(c *certificate.Certificate) string {
 	n := c.Noise
 	if n.Family == "" {
 		return "none"

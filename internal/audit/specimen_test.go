@@ -1,4 +1,4 @@
-package audit_test
+package audit
 
 import (
 	"encoding/hex"
@@ -169,8 +169,8 @@ func formula(tb testing.TB, spec string) recipe {
 	}
 }
 
-// file is one of a generator's files.
-func file(name string) certificate.File {
+// specimenFile is one of a generator's files.
+func specimenFile(name string) certificate.File {
 	return certificate.File{Name: name, SHA256: "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"}
 }
 
@@ -191,16 +191,16 @@ func specimens(tb testing.TB) map[string][]byte {
 		"laplace":           {family: "laplace", norm: family.L1, at: 0.7, label: 1},
 		"converted":         {norm: family.LInf, sigma: field, at: 0.5, label: 1},
 		"fields":            {sigma: field, mu: offset, at: 0.5, label: 1},
-		"field file":        {sigma: field, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "field", Spec: "s.npy,floor=0.5,ceiling=3", Files: []certificate.File{file("s.npy")}, Floored: 2}},
-		"dataset":           {sigma: field, mu: offset, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "dataset", Spec: "bundle", Files: []certificate.File{file("npg.yaml")}, Floored: 2, Ceiled: 1}},
-		"networks":          {sigma: field, mu: offset, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx,floor=0.1", Files: []certificate.File{file("mu.onnx"), file("sigma.onnx")}}},
-		"network bundle":    {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "bundle", Files: []certificate.File{file("npg.yaml")}}},
-		"fixed mean":        {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "g.onnx,floor=0.5,fixed-mean", Files: []certificate.File{file("g.onnx")}, Floored: 2}},
+		"field file":        {sigma: field, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "field", Spec: "s.npy,floor=0.5,ceiling=3", Files: []certificate.File{specimenFile("s.npy")}, Floored: 2}},
+		"dataset":           {sigma: field, mu: offset, at: 0.5, label: 1, npg: &certificate.NPG{Kind: "dataset", Spec: "bundle", Files: []certificate.File{specimenFile("npg.yaml")}, Floored: 2, Ceiled: 1}},
+		"networks":          {sigma: field, mu: offset, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx,floor=0.1", Files: []certificate.File{specimenFile("mu.onnx"), specimenFile("sigma.onnx")}}},
+		"network bundle":    {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "bundle", Files: []certificate.File{specimenFile("npg.yaml")}}},
+		"fixed mean":        {sigma: field, at: 0.5, label: 1, guarantee: smooth.Pinned, npg: &certificate.NPG{Kind: "certification", Spec: "g.onnx,floor=0.5,fixed-mean", Files: []certificate.File{specimenFile("g.onnx")}, Floored: 2}},
 		"pattern":           formula(tb, "pattern:l2,kappa=0.3,iota=0.5,ceiling=0.7"),
 		"frequencies":       formula(tb, "pattern:dct16"),
 		"lattice":           lattice,
 		"lattice isotropic": {arithmetic: smooth.Lattice, at: 0.5, label: 1},
-		"denoiser":          {at: 0.5, label: 1, model: func(m *certificate.Model) { f := file("d.onnx"); m.Denoiser = &f }},
+		"denoiser":          {at: 0.5, label: 1, model: func(m *certificate.Model) { f := specimenFile("d.onnx"); m.Denoiser = &f }},
 		"threshold":         {at: 0.5, label: 1, model: func(m *certificate.Model) { m.Decision = "threshold:0.25" }},
 		"selected":          {n0: 60, profile: &fast, at: 0.6, label: 1},
 		"hopeless":          {n0: 60, profile: &fast, at: 0, label: 1},

@@ -9,8 +9,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Open is a member of certificates of which no reader of the file alone can tell whether it is true.
-type Open struct {
+// open is a member of certificates of which no reader of the file alone can tell whether it is true.
+type open struct {
 	// Path names the member; "*" stands for one name or number, a last "**" for everything below.
 	Path string
 	// Where says for which certificates, "" for all; Applies decides it.
@@ -22,9 +22,9 @@ type Open struct {
 	Resample bool
 }
 
-// Underivable lists all that verify does not find without the model and the data. A test alters every member of every
+// underivable lists all that verify does not find without the model and the data. A test alters every member of every
 // kind of certificate, and accepts none that this list lacks.
-func Underivable() []Open {
+func underivable() []open {
 	failed := func(c *certificate.Certificate) bool { return c.Status == certificate.Failed }
 	abstained := func(c *certificate.Certificate) bool { return c.Status == certificate.Abstained }
 	adaptive := func(c *certificate.Certificate) bool { return c.Statistics.AdaptiveStatistics != nil }
@@ -37,7 +37,7 @@ func Underivable() []Open {
 	custom := func(c *certificate.Certificate) bool {
 		return adaptive(c) && c.Statistics.Profile == certificate.CustomProfile
 	}
-	return []Open{
+	return []open{
 		{Path: "run.**", Why: "how the run was made: no claim depends on it, and the id leaves it out"},
 		{Path: "error", Where: "failed", Applies: failed, Why: "the reason why an input was not certified"},
 		{Path: "input.source", Why: "the name of the data", Resample: true},
@@ -79,8 +79,8 @@ func Underivable() []Open {
 	}
 }
 
-// Matches reports whether the member at a path ("a.b.0") of a certificate is one that this entry speaks of.
-func (o Open) Matches(c *certificate.Certificate, path string) bool {
+// matches reports whether the member at a path ("a.b.0") of a certificate is one that this entry speaks of.
+func (o open) matches(c *certificate.Certificate, path string) bool {
 	if o.Applies != nil && !o.Applies(c) {
 		return false
 	}
@@ -96,11 +96,11 @@ func (o Open) Matches(c *certificate.Certificate, path string) bool {
 	return len(want) == len(got)
 }
 
-// UnderivableTable is the list as a Markdown table, which docs/verify.md holds.
-func UnderivableTable() string {
+// underivableTable is the list as a Markdown table, which docs/verify.md holds.
+func underivableTable() string {
 	var out strings.Builder
 	out.WriteString("| member | of certificates | what stays open | `--resample` |\n| --- | --- | --- | --- |\n")
-	for _, o := range Underivable() {
+	for _, o := range underivable() {
 		where, resample := o.Where, ""
 		if where == "" {
 			where = "all"
@@ -116,7 +116,7 @@ func UnderivableTable() string {
 // UnderivableHelp is the list for a command's help: the members alone, those first that --resample compares.
 func UnderivableHelp() string {
 	var compared, open []string
-	for _, o := range Underivable() {
+	for _, o := range underivable() {
 		list := &open
 		if o.Resample {
 			list = &compared

@@ -120,9 +120,6 @@ func (o *Objective) bind() {
 	o.classes = len(o.logits) / (o.config.Rows * o.config.Draws)
 }
 
-// Classes is the number of logits.
-func (o *Objective) Classes() int { return o.classes }
-
 // Mode is how weights reach the runtime.
 func (o *Objective) Mode() autodiff.WeightMode { return o.executor.Mode() }
 
@@ -148,38 +145,7 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 			return train.Metrics{}, err
 		}
 	}
-	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: o.accuracy(b), Clean: -1}, nil
-}
-
-// accuracy is the share of noisy copies whose largest logit is the label's, alone.
-func (o *Objective) accuracy(b *train.Batch) float64 {
-	right := 0
-	for row := range b.Rows * b.Draws {
-		if top(o.logits[row*o.classes:(row+1)*o.classes]) == int(b.Labels[row/b.Draws]) {
-			right++
-		}
-	}
-	return float64(right) / float64(b.Rows*b.Draws)
-}
-
-// top is the index of the only largest value, −1 where there is none: a NaN, or two that are equal.
-func top(v []float32) int {
-	best, unique := 0, true
-	for i, x := range v {
-		switch {
-		case x != x:
-			return -1
-		case i == 0:
-		case x > v[best]:
-			best, unique = i, true
-		case x == v[best]:
-			unique = false
-		}
-	}
-	if !unique {
-		return -1
-	}
-	return best
+	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.logits, b.Labels, b.Draws, o.classes), Clean: -1}, nil
 }
 
 // Export returns the classifier with its present weights, as plain ONNX with a symbolic batch. The same weights give the

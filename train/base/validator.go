@@ -32,13 +32,13 @@ func (v *Validator) Validate(ctx context.Context) (_ train.Validation, err error
 	if err != nil {
 		return train.Validation{}, err
 	}
-	c, err := newClassifier(ctx, v.Runtime, m, v.Shape, v.Batch, v.Objective.Classes(), v.Objective.config.Session)
+	c, err := newClassifier(ctx, v.Runtime, m, v.Shape, v.Batch, v.Objective.classes, v.Objective.config.Session)
 	if err != nil {
 		return train.Validation{}, err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
 	o := v.Options
-	o.Classes = v.Objective.Classes()
+	o.Classes = v.Objective.classes
 	return validate.Run(ctx, []smooth.Classifier{c}, v.Images, len(c.input)/v.Batch, v.Noise, o)
 }
 
@@ -100,6 +100,26 @@ func (c *classifier) Classify(ctx context.Context, rows int) ([]int32, error) {
 		c.labels[r] = int32(top(c.logits[r*c.classes : (r+1)*c.classes]))
 	}
 	return c.labels[:rows], nil
+}
+
+// top is the index of the only largest value, −1 where there is none: a NaN, or two that are equal.
+func top(v []float32) int {
+	best, unique := 0, true
+	for i, x := range v {
+		switch {
+		case x != x:
+			return -1
+		case i == 0:
+		case x > v[best]:
+			best, unique = i, true
+		case x == v[best]:
+			unique = false
+		}
+	}
+	if !unique {
+		return -1
+	}
+	return best
 }
 
 func (c *classifier) close() error {

@@ -31,8 +31,8 @@ const magic = "ucan checkpoint 1\n"
 // maxHeader bounds what is read of a header before its checksum is known.
 const maxHeader = 64 << 20
 
-// ErrDamaged marks a file that is no checkpoint, or not a whole one.
-var ErrDamaged = errors.New("the checkpoint is damaged")
+// errDamaged marks a file that is no checkpoint, or not a whole one.
+var errDamaged = errors.New("the checkpoint is damaged")
 
 // header is the JSON part.
 type header struct {
@@ -56,21 +56,18 @@ type Checkpoint struct {
 // Run decodes the caller's part of the header into v.
 func (c *Checkpoint) Run(v any) error {
 	if err := json.Unmarshal(c.run, v); err != nil {
-		return fmt.Errorf("%w: its header does not fit: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: its header does not fit: %w", errDamaged, err)
 	}
 	return nil
 }
 
-// Has reports whether a tensor of the name is stored.
-func (c *Checkpoint) Has(name string) bool { return c.tensors[name] != nil }
-
 // Restore copies stored values into the tensors, all or none. A tensor that is not stored, or with another length, is an
-// error that matches [ErrDamaged].
+// error that says so.
 func (c *Checkpoint) Restore(tensors []optim.Tensor) error {
 	for _, t := range tensors {
 		stored, ok := c.tensors[t.Name]
 		if !ok || len(stored) != len(t.Values) {
-			return fmt.Errorf("%w: it holds %d values of %q and the run has %d", ErrDamaged, len(stored), t.Name, len(t.Values))
+			return fmt.Errorf("%w: it holds %d values of %q and the run has %d", errDamaged, len(stored), t.Name, len(t.Values))
 		}
 	}
 	for _, t := range tensors {
@@ -79,8 +76,8 @@ func (c *Checkpoint) Restore(tensors []optim.Tensor) error {
 	return nil
 }
 
-// Write stores run (anything that encoding/json writes) and the tensors under path in one step.
-func Write(path string, run any, tensors []optim.Tensor) error {
+// writeFile stores run (anything that encoding/json writes) and the tensors under path in one step.
+func writeFile(path string, run any, tensors []optim.Tensor) error {
 	raw, err := json.Marshal(run)
 	if err != nil {
 		return fmt.Errorf("write checkpoint: %w", err)
@@ -136,8 +133,8 @@ func writeParts(w io.Writer, text []byte, tensors []optim.Tensor) error {
 	return nil
 }
 
-// Read reads a checkpoint. The error matches fs.ErrNotExist when there is none, [ErrDamaged] when it is not whole.
-func Read(path string) (_ *Checkpoint, err error) {
+// readFile reads a checkpoint. The error matches fs.ErrNotExist when there is none, errDamaged when it is not whole.
+func readFile(path string) (_ *Checkpoint, err error) {
 	f, err := files.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
@@ -161,11 +158,11 @@ func read(f io.Reader, size int64) (*Checkpoint, error) {
 		return nil, err
 	}
 	if !bytes.HasPrefix(begin, []byte(magic)) {
-		return nil, fmt.Errorf("%w: it does not begin as one", ErrDamaged)
+		return nil, fmt.Errorf("%w: it does not begin as one", errDamaged)
 	}
 	length := binary.LittleEndian.Uint64(begin[len(magic):])
 	if length > maxHeader {
-		return nil, fmt.Errorf("%w: its header would be %d bytes long", ErrDamaged, length)
+		return nil, fmt.Errorf("%w: its header would be %d bytes long", errDamaged, length)
 	}
 	text, err := r.take(int64(length))
 	if err != nil {
@@ -173,12 +170,12 @@ func read(f io.Reader, size int64) (*Checkpoint, error) {
 	}
 	var h header
 	if err := json.Unmarshal(text, &h); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	c := &Checkpoint{run: h.Run, tensors: make(map[string][]float32, len(h.Tensors))}
 	for _, e := range h.Tensors {
 		if e.Length < 0 || int64(e.Length) > r.left/4 || c.tensors[e.Name] != nil {
-			return nil, fmt.Errorf("%w: tensor %q has an impossible size", ErrDamaged, e.Name)
+			return nil, fmt.Errorf("%w: tensor %q has an impossible size", errDamaged, e.Name)
 		}
 		raw, err := r.take(4 * int64(e.Length))
 		if err != nil {
@@ -202,11 +199,11 @@ type summed struct {
 
 func (s *summed) take(n int64) ([]byte, error) {
 	if n > s.left {
-		return nil, fmt.Errorf("%w: it ends too early", ErrDamaged)
+		return nil, fmt.Errorf("%w: it ends too early", errDamaged)
 	}
 	b := make([]byte, n)
 	if _, err := io.ReadFull(s.r, b); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	s.left -= n
 	s.sum.Write(b)
@@ -216,10 +213,10 @@ func (s *summed) take(n int64) ([]byte, error) {
 func (s *summed) check() error {
 	stored := make([]byte, sha256.Size)
 	if _, err := io.ReadFull(s.r, stored); err != nil {
-		return fmt.Errorf("%w: %w", ErrDamaged, err)
+		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if s.left != 0 || !bytes.Equal(stored, s.sum.Sum(nil)) {
-		return fmt.Errorf("%w: its checksum does not fit", ErrDamaged)
+		return fmt.Errorf("%w: its checksum does not fit", errDamaged)
 	}
 	return nil
 }
@@ -236,7 +233,7 @@ func Save(dir string, run any, tensors []optim.Tensor) error {
 		return fmt.Errorf("write checkpoint: %w", err)
 	}
 	fresh := filepath.Join(dir, "fresh.ckpt")
-	if err := Write(fresh, run, tensors); err != nil {
+	if err := writeFile(fresh, run, tensors); err != nil {
 		return err
 	}
 	// Killed between the two, the folder has a previous and a fresh checkpoint: Load looks for all three.
@@ -256,7 +253,7 @@ func Save(dir string, run any, tensors []optim.Tensor) error {
 func Load(dir string) (c *Checkpoint, damaged error) {
 	// A fresh one is newer than the latest, whole once it has its name.
 	for _, name := range []string{"fresh.ckpt", latest, previous} {
-		c, err := Read(filepath.Join(dir, name))
+		c, err := readFile(filepath.Join(dir, name))
 		if err == nil {
 			return c, damaged
 		}

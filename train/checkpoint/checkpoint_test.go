@@ -1,4 +1,4 @@
-package checkpoint_test
+package checkpoint
 
 import (
 	"errors"
@@ -11,11 +11,10 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/internal/atomicfile"
-	"ucan/train/checkpoint"
 	"ucan/train/optim"
 )
 
-type header struct {
+type progress struct {
 	Step int64   `json:"step"`
 	Loss float64 `json:"loss"`
 }
@@ -34,11 +33,11 @@ func tensors(shift float32) []optim.Tensor {
 // load restores the newest checkpoint of dir and returns its step.
 func load(t *testing.T, dir string) (step int64, damaged error) {
 	t.Helper()
-	c, damaged := checkpoint.Load(dir)
+	c, damaged := Load(dir)
 	if c == nil {
 		return -1, damaged
 	}
-	var h header
+	var h progress
 	if err := c.Run(&h); err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +60,7 @@ func load(t *testing.T, dir string) (step int64, damaged error) {
 
 func save(t *testing.T, dir string, step int64) {
 	t.Helper()
-	if err := checkpoint.Save(dir, header{step, 0.1 + float64(step)}, tensors(float32(step))); err != nil {
+	if err := Save(dir, progress{step, 0.1 + float64(step)}, tensors(float32(step))); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -77,12 +76,12 @@ func TestRoundTrip(t *testing.T) {
 			t.Errorf("step %d, want %d: %v", got, step, err)
 		}
 	}
-	c, err := checkpoint.Read(filepath.Join(dir, "previous.ckpt"))
-	if err != nil || !c.Has("w") || c.Has("v") {
+	c, err := readFile(filepath.Join(dir, "previous.ckpt"))
+	if err != nil || c.tensors["w"] == nil || c.tensors["v"] != nil {
 		t.Errorf("previous: %v", err)
 	}
 	for _, wrong := range [][]optim.Tensor{{{Name: "v", Values: make([]float32, 5)}}, {{Name: "w", Values: make([]float32, 4)}}} {
-		if err := c.Restore(wrong); !errors.Is(err, checkpoint.ErrDamaged) {
+		if err := c.Restore(wrong); !errors.Is(err, errDamaged) {
 			t.Errorf("restoring %v: %v", wrong, err)
 		}
 	}
@@ -91,7 +90,7 @@ func TestRoundTrip(t *testing.T) {
 // TestEveryCutIsNoticed cuts a file at many lengths and flips bits all over it.
 func TestEveryCutIsNoticed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c")
-	if err := checkpoint.Write(path, header{1, 1.1}, tensors(1)); err != nil {
+	if err := writeFile(path, progress{1, 1.1}, tensors(1)); err != nil {
 		t.Fatal(err)
 	}
 	whole, err := os.ReadFile(path)
@@ -102,7 +101,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 		if err := os.WriteFile(path, b, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := checkpoint.Read(path); !errors.Is(err, checkpoint.ErrDamaged) {
+		if _, err := readFile(path); !errors.Is(err, errDamaged) {
 			t.Errorf("%s at %d: %v", what, at, err)
 		}
 	}
@@ -113,7 +112,7 @@ func TestEveryCutIsNoticed(t *testing.T) {
 		check(flipped, "flip", n)
 	}
 	check(append(slices.Clone(whole), 0), "a byte more", len(whole))
-	if _, err := checkpoint.Read(path + "x"); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := readFile(path + "x"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
 }
@@ -127,10 +126,10 @@ func TestKilledWhileSaving(t *testing.T) {
 	}{
 		"half of a new file": {func(dir string) error { return os.WriteFile(at(dir, ".fresh.ckpt.tmp"), []byte("ucan"), 0o644) }, 2},
 		"before the first rename": {func(dir string) error {
-			return checkpoint.Write(at(dir, "fresh.ckpt"), header{3, 3.1}, tensors(3))
+			return writeFile(at(dir, "fresh.ckpt"), progress{3, 3.1}, tensors(3))
 		}, 3},
 		"between the renames": {func(dir string) error {
-			return errors.Join(checkpoint.Write(at(dir, "fresh.ckpt"), header{3, 3.1}, tensors(3)), os.Rename(at(dir, "latest.ckpt"), at(dir, "previous.ckpt")))
+			return errors.Join(writeFile(at(dir, "fresh.ckpt"), progress{3, 3.1}, tensors(3)), os.Rename(at(dir, "latest.ckpt"), at(dir, "previous.ckpt")))
 		}, 3},
 		"the latest damaged later": {func(dir string) error { return os.Truncate(at(dir, "latest.ckpt"), 999) }, 1},
 	}) {
@@ -155,17 +154,17 @@ func TestKilledWhileSaving(t *testing.T) {
 
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
-	release, err := checkpoint.Lock(dir)
+	release, err := Lock(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = checkpoint.Lock(dir); !errors.Is(err, checkpoint.ErrLocked) {
+	if _, err = Lock(dir); !errors.Is(err, errLocked) {
 		t.Errorf("a second lock: %v", err)
 	}
 	if err = release(); err != nil {
 		t.Fatal(err)
 	}
-	if release, err = checkpoint.Lock(dir); err != nil {
+	if release, err = Lock(dir); err != nil {
 		t.Fatal(err)
 	}
 	if err := release(); err != nil {
@@ -179,8 +178,8 @@ func TestAFailedWriteLeavesTheOld(t *testing.T) {
 	if err := atomicfile.WriteLockedBytes(path, []byte("old")); err != nil {
 		t.Fatal(err)
 	}
-	if err := checkpoint.Write(path, func() {}, nil); err == nil {
-		t.Error("a header that JSON cannot hold was written")
+	if err := writeFile(path, func() {}, nil); err == nil {
+		t.Error("a progress that JSON cannot hold was written")
 	}
 	if err := atomicfile.WriteLockedBytes(filepath.Join(path, "below"), nil); err == nil {
 		t.Error("a file below a file was written")

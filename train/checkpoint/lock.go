@@ -9,8 +9,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrLocked says that another process trains in a folder.
-var ErrLocked = errors.New("another process is training there")
+// errLocked says that another process trains in a folder.
+var errLocked = errors.New("another process is training there")
 
 // Lock takes a folder, which it makes, for one run. The system drops the lock of a process that dies. Call release at
 // the end.
@@ -24,7 +24,7 @@ func Lock(dir string) (release func() error, err error) {
 		return nil, fmt.Errorf("lock the run's folder: %w; check that it can be written", err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("lock the run's folder %q: %w; wait for it, or train into another folder", filepath.Base(filepath.Dir(dir)), ErrLocked)
+		return nil, fmt.Errorf("lock the run's folder %q: %w; wait for it, or train into another folder", filepath.Base(filepath.Dir(dir)), errLocked)
 	}
 	return l.Unlock, nil
 }

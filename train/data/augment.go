@@ -47,12 +47,12 @@ func ParseAugment(names []string) (Augment, error) {
 	return a, nil
 }
 
-// None reports whether images stay as they are.
-func (a Augment) None() bool { return a.Pad == 0 && !a.Flip }
+// none reports whether images stay as they are.
+func (a Augment) none() bool { return a.Pad == 0 && !a.Flip }
 
 // Validate checks a against the shape of the images.
 func (a Augment) Validate(shape []int) error {
-	if a.None() {
+	if a.none() {
 		return nil
 	}
 	if len(shape) != 3 {
@@ -67,7 +67,7 @@ func (a Augment) Validate(shape []int) error {
 // apply writes a varied copy of src, of shape (C, H, W), to dst. It draws three words whatever it does with them.
 func (a Augment) apply(dst, src []float32, shape []int, source *stream.Source) {
 	down, right, flip := source.Uint64(), source.Uint64(), source.Uint64()
-	if a.None() {
+	if a.none() {
 		copy(dst, src)
 		return
 	}

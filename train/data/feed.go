@@ -3,7 +3,6 @@ package data
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
@@ -267,6 +266,3 @@ func scale(x []float32, by float32) {
 		x[i] *= by
 	}
 }
-
-// Used lists the indices in the source of the images that a batch holds, sorted; for records and tests.
-func Used(b *train.Batch) []int { return slices.Sorted(slices.Values(b.Indices)) }

@@ -229,18 +229,6 @@ func (s *Set) Split(n int, seed uint64) (rest, taken *Set, err error) {
 	return s.choose(in), s.choose(out), nil
 }
 
-// Tail is [Set.Split] by position: the last n images are taken.
-func (s *Set) Tail(n int) (rest, tail *Set, err error) {
-	if n < 1 || n >= s.Len() {
-		return nil, nil, fmt.Errorf("%w: %d of %d images were to be held out; hold out at least one and fewer than all, or give more images", ErrData, n, s.Len())
-	}
-	rows := make([]int, s.Len())
-	for i := range rows {
-		rows[i] = i
-	}
-	return s.choose(rows[:s.Len()-n]), s.choose(rows[s.Len()-n:]), nil
-}
-
 // Spread returns n images of the set at even distances, or s when it has no more.
 func (s *Set) Spread(n int) *Set {
 	if n >= s.Len() || n < 1 {

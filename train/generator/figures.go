@@ -23,7 +23,7 @@ func (o *Objective) metrics(labels []int64) train.Metrics {
 	f := fieldFigures(o.executor.Result(sigmaOutput), o.config.Rows)
 	return train.Metrics{
 		Loss:  o.executor.Loss(lossOutput),
-		Noisy: correctShare(o.executor.Result(logitOutput), labels, o.config.Draws, o.classes),
+		Noisy: train.CorrectShare(o.executor.Result(logitOutput), labels, o.config.Draws, o.classes),
 		Clean: -1,
 		Extra: []train.Figure{
 			{Name: figureError, Value: float64(o.executor.Result(errorOutput)[0])},
@@ -36,24 +36,6 @@ func (o *Objective) metrics(labels []int64) train.Metrics {
 			{Name: figureMu, Value: meanNorm(o.executor.Result(muOutput), o.config.Rows)},
 		},
 	}
-}
-
-// correctShare is the share of rows whose unique largest logit is that of the label; draws rows share a label.
-func correctShare(logits []float32, labels []int64, draws, classes int) float64 {
-	right := 0
-	rows := len(labels) * draws
-	for r := range rows {
-		row := logits[r*classes : (r+1)*classes]
-		label := labels[r/draws]
-		ok := true
-		for k, v := range row {
-			ok = ok && (int64(k) == label || v < row[label])
-		}
-		if ok {
-			right++
-		}
-	}
-	return float64(right) / float64(rows)
 }
 
 // figures summarise the scale fields of several inputs.

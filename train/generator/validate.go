@@ -13,20 +13,13 @@ import (
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 	"ucan/train"
+	"ucan/train/validate"
 )
-
-// Images are labelled inputs in memory.
-type Images interface {
-	// Len is their number, Read writes number i to dst, and Label is its class.
-	Len() int
-	Read(i int, dst []float32)
-	Label(i int) int
-}
 
 // Judge says how held-out inputs are judged.
 type Judge struct {
 	// Images are the held-out inputs, at least one.
-	Images Images
+	Images validate.Images
 	// Family, Lambda and Norm are the noise and the theorem.
 	Family family.Isotropic
 	Lambda float64
@@ -124,8 +117,8 @@ func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 			return out, fmt.Errorf("validate a generator: %w", err)
 		}
 		label := []int64{int64(j.Images.Label(i))}
-		out.Clean += correctShare(v.clean.output(logitOutput), label, 1, v.objective.classes)
-		share := correctShare(v.noisy.output(logitOutput), label, j.Draws, v.objective.classes)
+		out.Clean += train.CorrectShare(v.clean.output(logitOutput), label, 1, v.objective.classes)
+		share := train.CorrectShare(v.noisy.output(logitOutput), label, j.Draws, v.objective.classes)
 		out.Noisy += share
 		scale := fieldFigures(v.noisy.output(sigmaOutput), 1).geometric
 		scales += math.Log(scale)

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"ucan/fixtures/subtest"
@@ -258,7 +259,7 @@ func TestFaults(t *testing.T) {
 		"rate":    {{Name: "w", Values: v, Grad: v}},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			if err := optim.CheckParameters(ps); !errors.Is(err, optim.ErrParameter) {
+			if _, err := optim.New(optim.DefaultConfig("sgd"), ps); err == nil || !strings.Contains(err.Error(), "invalid parameter") {
 				t.Errorf("%s: %v", name, err)
 			}
 		})

@@ -109,7 +109,7 @@ func join(faults []string) error {
 
 // New makes an optimiser of the parameters, which it moves from then on.
 func New(c Config, ps []Parameter) (Optimizer, error) {
-	if err := errors.Join(c.Validate(), CheckParameters(ps)); err != nil {
+	if err := errors.Join(c.Validate(), checkParameters(ps)); err != nil {
 		return nil, errors.New(strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	ps = slices.Clone(ps)

@@ -28,12 +28,12 @@ type Parameter struct {
 	Rate float64
 }
 
-// ErrParameter marks a parameter that cannot be trained.
-var ErrParameter = errors.New("optim: invalid parameter")
+// errParameter marks a parameter that cannot be trained.
+var errParameter = errors.New("optim: invalid parameter")
 
-// CheckParameters reports every fault of a set of parameters, in one line: no parameter at all, a missing or doubled
-// name, values and gradients of different lengths, a rate that is not positive and finite. Errors match [ErrParameter].
-func CheckParameters(ps []Parameter) error {
+// checkParameters reports every fault of a set of parameters, in one line: no parameter at all, a missing or doubled
+// name, values and gradients of different lengths, a rate that is not positive and finite. Errors match errParameter.
+func checkParameters(ps []Parameter) error {
 	var errs []error
 	if len(ps) == 0 {
 		errs = append(errs, errors.New("there is none"))
@@ -64,5 +64,5 @@ func CheckParameters(ps []Parameter) error {
 		}
 		text += e.Error()
 	}
-	return fmt.Errorf("%w: %s", ErrParameter, text)
+	return fmt.Errorf("%w: %s", errParameter, text)
 }
