@@ -25,6 +25,8 @@ type app struct {
 	processor      string // the kind of this machine's, as records name it
 	started        bool   // the command line was understood and our code runs
 	closers        []func() error
+	bindings       map[*cobra.Command]binding
+	order          []*cobra.Command // of the bindings
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -36,6 +38,7 @@ func newApp(stdout, stderr io.Writer) *app {
 		log:    slog.New(slog.DiscardHandler),
 
 		processor: thisProcessor(),
+		bindings:  map[*cobra.Command]binding{},
 	}
 }
 
@@ -137,7 +140,7 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usagef("read the log level: %q is unknown; use debug, info, warn or error", a.viper.GetString("log_level"))
 	}
 	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: hideSecrets}))
-	return nil
+	return a.resolve(cmd).err()
 }
 
 // hideSecrets takes passwords out of whatever a log line says; libraries log errors of their own.

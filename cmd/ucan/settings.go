@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ type setting struct {
 	kind             kind
 	value            any // default; nil means unset
 	usage            string
+	section          section               // of the help
+	values           func() []string       // what the shell completes, nil for anything
+	set              func(value any) error // stores the value in force
 }
 
 func (s setting) variable() string {
@@ -44,7 +48,51 @@ func (s setting) variable() string {
 
 // settings returns every setting of the command, in the order in which "ucan config" prints them.
 func settings() []setting {
-	return []setting{
+	a := newApp(io.Discard, io.Discard)
+	newRootCommand(a)
+	all := a.declared()
+	for _, s := range undeclared() {
+		if !slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key }) {
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// declared are the settings of all commands, each once, in the order of the commands.
+func (a *app) declared() []setting {
+	var all []setting
+	seen := map[string]bool{}
+	for _, cmd := range a.order {
+		for _, s := range a.bindings[cmd].options.list {
+			if !seen[s.key] {
+				seen[s.key] = true
+				all = append(all, *s)
+			}
+		}
+	}
+	return all
+}
+
+// row is a setting in the old table.
+type row struct {
+	key, flag, short string
+	kind             kind
+	value            any
+	usage            string
+}
+
+// undeclared are the settings that no typed options declare yet.
+func undeclared() []setting {
+	var all []setting
+	for _, r := range oldTable() {
+		all = append(all, setting{key: r.key, flag: r.flag, short: r.short, kind: r.kind, value: r.value, usage: r.usage})
+	}
+	return all
+}
+
+func oldTable() []row {
+	return []row{
 		{"config", "config", "", kindString, "", "configuration file (default ./ucan.yaml, which may not load code or name services, then ucan/ucan.yaml in the user's configuration folder)"},
 		{"format", "format", "", kindString, "table", "output on stdout: table or json"},
 		{"quiet", "quiet", "q", kindBool, false, "print results and warnings only"},
@@ -235,32 +283,44 @@ func findSetting(key string) setting {
 	panic("ucan: no setting has the key " + key)
 }
 
-const keyAnnotation = "ucan_key"
+const (
+	keyAnnotation     = "ucan_key"
+	sectionAnnotation = "ucan_section"
+)
 
 // addSettings defines the flags of the settings with the keys.
 func addSettings(flags *pflag.FlagSet, keys ...string) {
 	for _, key := range keys {
-		s := findSetting(key)
-		switch s.kind {
-		case kindString, kindCode, kindAddress, kindOutput:
-			flags.StringP(s.flag, s.short, text(s.value), s.usage)
-		case kindStrings, kindTree:
-			list, _ := s.value.([]string)
-			flags.StringSliceP(s.flag, s.short, list, s.usage)
-		case kindInt:
-			n, _ := s.value.(int)
-			flags.Int64P(s.flag, s.short, int64(n), s.usage)
-		case kindFloat:
-			flags.VarP(newFloatFlag(s.value), s.flag, s.short, s.usage)
-		case kindFloats:
-			flags.StringSliceP(s.flag, s.short, nil, s.usage)
-		case kindBool:
-			on, _ := s.value.(bool)
-			flags.BoolP(s.flag, s.short, on, s.usage)
+		for _, s := range undeclared() {
+			if s.key == key {
+				addFlag(flags, s)
+			}
 		}
-		// SetAnnotation fails only for a flag that does not exist.
-		_ = flags.SetAnnotation(s.flag, keyAnnotation, []string{s.key})
 	}
+}
+
+// addFlag defines the flag of a setting.
+func addFlag(flags *pflag.FlagSet, s setting) {
+	switch s.kind {
+	case kindString, kindCode, kindAddress, kindOutput:
+		flags.StringP(s.flag, s.short, text(s.value), s.usage)
+	case kindStrings, kindTree:
+		list, _ := s.value.([]string)
+		flags.StringSliceP(s.flag, s.short, list, s.usage)
+	case kindInt:
+		n, _ := cast.ToInt64E(s.value) // defaults are numbers or nothing
+		flags.Int64P(s.flag, s.short, n, s.usage)
+	case kindFloat:
+		flags.VarP(newFloatFlag(s.value), s.flag, s.short, s.usage)
+	case kindFloats:
+		flags.StringSliceP(s.flag, s.short, nil, s.usage)
+	case kindBool:
+		on, _ := s.value.(bool)
+		flags.BoolP(s.flag, s.short, on, s.usage)
+	}
+	// SetAnnotation fails only for a flag that does not exist.
+	_ = flags.SetAnnotation(s.flag, keyAnnotation, []string{s.key})
+	_ = flags.SetAnnotation(s.flag, sectionAnnotation, []string{string(s.section)})
 }
 
 // floatFlag is a float64 flag that can be unset, so that "not given" and 0 stay apart.
