@@ -117,3 +117,40 @@ func TestCitationFaults(t *testing.T) {
 		}
 	}
 }
+
+var packageArgument = regexp.MustCompile(`(?:^|[\s(])\./((?:cmd|docs|fixtures|internal|models|npg|runtime|smooth|train)(?:/[\w-]+)*)`)
+
+// TestScriptsNameWhatExists: packages that scripts and lint rules name are there.
+func TestScriptsNameWhatExists(t *testing.T) {
+	tree := os.DirFS(projectRoot)
+	scripts, err := fs.Glob(tree, ".ci/*")
+	if err != nil || len(scripts) < 3 {
+		t.Fatalf("found %v: %v", scripts, err)
+	}
+	named := 0
+	for _, script := range scripts {
+		text, err := fs.ReadFile(tree, script)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range packageArgument.FindAllStringSubmatch(string(text), -1) {
+			named++
+			if _, err := fs.Stat(tree, m[1]); err != nil {
+				t.Errorf("%s names ./%s, which does not exist", script, m[1])
+			}
+		}
+	}
+	rules, err := fs.ReadFile(tree, ".golangci.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`\*\*/((?:internal|runtime|smooth|npg|models|train)[\w/-]*)/\*`).FindAllStringSubmatch(string(rules), -1) {
+		named++
+		if _, err := fs.Stat(tree, m[1]); err != nil {
+			t.Errorf(".golangci.yml names %s, which does not exist", m[1])
+		}
+	}
+	if named < 10 {
+		t.Errorf("scripts and rules name %d packages; the pattern misses them", named)
+	}
+}

@@ -19,7 +19,7 @@ type Form struct {
 	Keys []string
 	// Example is a specification as a user may write it.
 	Example string
-	// Inputs and Labels say in a few words where both come from.
+	// Inputs and Labels say in a few words where both come from; Labels is "none" where all are unknown.
 	Inputs, Labels string
 
 	minPaths, maxPaths int
