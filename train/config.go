@@ -8,12 +8,12 @@ import (
 	"ucan/train/optim"
 )
 
-// Config says how a run goes. [DefaultConfig] holds usual numbers.
+// Config configures a run. [DefaultConfig] holds usual numbers.
 type Config struct {
 	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there. The caller holds the lock of its folder
 	// of checkpoints (checkpoint.Lock).
 	Dir string
-	// Resume goes on from the newest whole checkpoint in Dir, from the beginning where there is none. Without it the run
+	// Resume continues from the newest whole checkpoint in Dir, from the beginning where there is none. Without it the run
 	// begins anew over whatever lies there.
 	Resume bool
 	// Fingerprint names everything that decides the run's bytes: a digest of settings and data. A checkpoint with
@@ -23,12 +23,12 @@ type Config struct {
 	// checkpoint, before the first step, stores them, and [Stored] gives them to a resumed run.
 	Choices map[string]string
 	// Processor is the kind of processor that takes the steps (processor.Processor), "" for unknown. Checkpoints store all
-	// kinds; a run that is resumed on another one goes on, and Warn is told that its bytes are no longer promised.
+	// kinds; a run that is resumed on another one continues, and Warn is told that its bytes are no longer promised.
 	Processor string
 
 	// Epochs is the number of passes over the data, ≥ 1.
 	Epochs int
-	// Optimizer and Schedule say how weights move; Schedule.Steps must be Epochs times the feed's batches.
+	// Optimizer and Schedule configure how weights move; Schedule.Steps must be Epochs times the feed's batches.
 	Optimizer optim.Config
 	Schedule  optim.Schedule
 	// Clip is the largest norm of all gradients together, 0 for any.

@@ -37,7 +37,7 @@ func (l *loop) endEpoch(ctx context.Context, like []Figure, rate float64) error 
 	return nil
 }
 
-// validate judges the weights, the averaged ones where there are such, when this epoch is due, and keeps the best.
+// validate measures the weights, or their averages, when this epoch is due, and stores the best.
 func (l *loop) validate(ctx context.Context, epoch int) (_ *Validation, best bool, err error) {
 	every := l.config.ValidateEvery
 	due := epoch == l.config.Epochs || every > 0 && epoch%every == 0

@@ -1,6 +1,6 @@
 // Package train is the trainer: a loop that draws batches from a feed, lets an objective compute a loss and its
 // gradients, and moves the weights by an optimiser, with a log, validation, early stopping and checkpoints from which a
-// killed run goes on to the very same bytes.
+// killed run continues to the same bytes.
 //
 // What is trained is the objective's business: a base classifier (package train/base), a noise parameter generator, or
 // both. Where the batches come from is the feed's (package train/data).
@@ -37,9 +37,9 @@ type Batch struct {
 type Metrics struct {
 	// Loss is the value that the gradients belong to.
 	Loss float64
-	// Noisy is the share of noisy copies that were classified right, in [0, 1].
+	// Noisy is the fraction of noisy copies that were classified right, in [0, 1].
 	Noisy float64
-	// Clean is the share of images classified right without noise, in [0, 1]; negative where the step did not measure it.
+	// Clean is the fraction of images classified right without noise, in [0, 1]; negative where the step did not measure it.
 	Clean float64
 	// Extra are further figures of the objective, always the same names in the same order.
 	Extra []Figure
@@ -86,7 +86,7 @@ type Objective interface {
 	Step(ctx context.Context, b *Batch) (Metrics, error)
 }
 
-// Validator is an objective (or something beside it) that can judge its present weights on held-out data.
+// Validator is an objective (or something beside it) that can measure its present weights on held-out data.
 type Validator interface {
 	// Validate measures the present values; it changes nothing that training depends on.
 	Validate(ctx context.Context) (Validation, error)

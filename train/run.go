@@ -144,7 +144,7 @@ func (l *loop) restore() error {
 		var damaged error
 		found, damaged = checkpoint.Load(filepath.Join(l.config.Dir, CheckpointDir))
 		if damaged != nil {
-			l.warn("%v; going on from what is whole", damaged)
+			l.warn("%v; continuing from what is whole", damaged)
 		}
 	}
 	if found != nil {
@@ -195,7 +195,7 @@ func (l *loop) noteProcessor() {
 	}
 	for _, kind := range l.at.Processors {
 		if processor.Changed(kind, here) {
-			l.warn("the run was begun on %s and goes on on %s, whose kernels sum in another order: it will not end with the bytes that either of them alone would give", kind, here)
+			l.warn("the run was begun on %s and continues on %s, whose kernels sum in another order: its result will differ in bytes from a run on either alone", kind, here)
 			break
 		}
 	}

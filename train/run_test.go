@@ -426,7 +426,7 @@ func TestResumeOnAnotherProcessor(t *testing.T) {
 			if !slices.Equal(result.Processors, tt.want) {
 				t.Errorf("it was trained on %q, want %q", result.Processors, tt.want)
 			}
-			if warned := len(warnings) == 1 && strings.Contains(warnings[0], "begun on a and goes on on b"); warned != tt.warned || len(warnings) > 1 {
+			if warned := len(warnings) == 1 && strings.Contains(warnings[0], "begun on a and continues on b"); warned != tt.warned || len(warnings) > 1 {
 				t.Errorf("warnings %q", warnings)
 			}
 			warnings = nil

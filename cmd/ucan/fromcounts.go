@@ -78,12 +78,12 @@ func countTerms(r *values) certificate.Terms {
 	return terms
 }
 
-// refuseForeign refuses flags that stored votes cannot follow: left unheard, they would make a certificate seem to hold for
+// refuseForeign refuses flags that stored votes cannot follow: ignoring them silently would make a certificate seem to hold for
 // other noise, another number of samples or all inputs together.
 func refuseForeign(r *values) {
-	heard := []string{"noise.norm", "statistics.alpha", "statistics.bound", "statistics.from_counts", "seed"}
+	obeyed := []string{"noise.norm", "statistics.alpha", "statistics.bound", "statistics.from_counts", "seed"}
 	for _, key := range slices.Concat(noiseKeys, statisticsKeys, certifyKeys) {
-		if f := r.flags.Lookup(findSetting(key).flag); f != nil && f.Changed && !slices.Contains(heard, key) {
+		if f := r.flags.Lookup(findSetting(key).flag); f != nil && f.Changed && !slices.Contains(obeyed, key) {
 			r.fault(key, "stored votes are those of their own noise and samples; with --from-counts only --alpha, --norm and --bound change, leave it out")
 		}
 	}

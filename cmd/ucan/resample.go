@@ -14,7 +14,7 @@ import (
 
 // resample compares the certificates that were true so far with the model and the data, and draws fresh noise for every
 // certified input.
-func (a *app) resample(ctx context.Context, path string, n int64, all []audit.Kept, v *verification) error {
+func (a *app) resample(ctx context.Context, path string, n int64, all []audit.Numbered, v *verification) error {
 	r := a.values()
 	model, declared, data := requireModel(r), a.declaration(r), a.dataOptions(r)
 	session, err := a.sessionOptions(r)

@@ -24,7 +24,7 @@ func newTrainBaseCommand(a *app) *cobra.Command {
 weights (--arch), or any ONNX classifier (--init). The bundle it writes, a folder, is what --model takes: model.onnx,
 model.yaml, train.yaml (what made it), train.jsonl (a line an epoch) and checkpoint/.
 
-A run that was stopped, however rudely, goes on with --resume and ends with the same bytes. --resume on a bundle that is
+A run killed at any point continues with --resume and ends with the same bytes. --resume on a bundle that is
 not there begins it; on a finished one it does nothing.
 
 ` + exitCodesHelp,
@@ -109,7 +109,7 @@ func readBase(r *values) fit.BaseConfig {
 		r.fault("train.arch", "%q is unknown; use %s", c.Arch, strings.Join(arch.Names(), ", "))
 	}
 	if c.BatchNorm && init == "" {
-		r.fault("train.batch_norm", "only --init has use for it; the networks of --arch say themselves what they normalise")
+		r.fault("train.batch_norm", "it is for --init only: each network of --arch has its own normalisation")
 	}
 	if (len(c.Mean) == 0) != (len(c.Std) == 0) {
 		r.fault("model.mean", "give --mean and --std together")

@@ -29,7 +29,7 @@ cross-entropy of the noisy copies, through the gradients of any ONNX classifier.
 Kinds: pattern (a formula of the position whose numbers are learned) and dataset (one learned field) are fixed before an
 input is seen: their certificates hold for the running service ("deployed"). certification (networks that read the clean
 input) and per-input (optimised for each input of the data) depend on the input: their certificates are "pinned", and
-hold only for who replays exactly the stored noise, not for a service that recomputes it from each request. Per-input
+hold only for a verifier who replays the stored noise, not for a service that recomputes it from each request. Per-input
 takes --epochs as steps (100 unless given), --draws as noisy copies of a step (100), --lr, --floor, --ceiling and --basis.
 
 Scales are on the data's scale: s multiplies noise of standard deviation --sigma (1 unless given), and lies between

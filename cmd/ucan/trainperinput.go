@@ -65,7 +65,7 @@ func (a *app) runPerInput(ctx context.Context, rt *runtime.Runtime, r *values, g
 		return err
 	}
 	if len(result.OtherProcessors) > 0 {
-		a.warn("resume %q: some fields were optimised on %s, the rest on %s: the bundle has not the bytes that either alone would give",
+		a.warn("resume %q: some fields were optimised on %s, the rest on %s: the bundle differs in bytes from a run on either alone",
 			c.Dir, strings.Join(result.OtherProcessors, " and "), a.processor)
 	}
 	return a.presentPerInput(result, c.Dir)

@@ -28,8 +28,8 @@ type Repeat struct {
 	First int `json:"first"`
 }
 
-// Kept is a certificate that was found true, with its line.
-type Kept struct {
+// Numbered is a certificate that was found true, with the number of its line.
+type Numbered struct {
 	Line int
 	*certificate.Certificate
 }
@@ -140,11 +140,11 @@ func (f *file) finish() Report {
 }
 
 // kept returns the certificates that are true, in order of lines, after finish; none unless they were to be kept.
-func (f *file) kept() []Kept {
-	var out []Kept
+func (f *file) kept() []Numbered {
+	var out []Numbered
 	for _, e := range f.entries {
 		if e.certificate != nil {
-			out = append(out, Kept{e.line, e.certificate})
+			out = append(out, Numbered{e.line, e.certificate})
 		}
 	}
 	return out

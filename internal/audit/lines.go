@@ -71,7 +71,7 @@ func TrueLines(ctx context.Context, path string, load certificate.Loader, build 
 }
 
 // Verify checks all certificates of a file together. keep returns those that are true as well.
-func Verify(ctx context.Context, path string, load certificate.Loader, build string, keep bool) (Report, []Kept, error) {
+func Verify(ctx context.Context, path string, load certificate.Loader, build string, keep bool) (Report, []Numbered, error) {
 	if err := refuseForeign(path); err != nil {
 		return Report{}, nil, err
 	}

@@ -51,7 +51,7 @@ type resampling struct {
 
 // Run checks certificates that are true in themselves and adds to the report what it finds. each is called after every
 // certificate.
-func (r Resampler) Run(ctx context.Context, all []audit.Kept, report *audit.Report, each func()) (Resampling, error) {
+func (r Resampler) Run(ctx context.Context, all []audit.Numbered, report *audit.Report, each func()) (Resampling, error) {
 	s := resampling{Resampler: r, of: len(all), result: Resampling{Samples: r.Samples, Source: r.Name}}
 	var err error
 	if s.fresh, err = r.Smoother(r.Seed); err != nil {
@@ -142,7 +142,7 @@ func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, it
 
 // Stored returns the noise that certificates store for inputs below count that are the certified ones, and the indices
 // of these inputs. For other inputs the noise is nil.
-func Stored(all []audit.Kept, count int, load certificate.Loader) (seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error), indices []int) {
+func Stored(all []audit.Numbered, count int, load certificate.Loader) (seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error), indices []int) {
 	stored := map[int]*certificate.Certificate{}
 	for _, c := range all {
 		if i := int(c.Input.Index); i < count && c.Status == certificate.Certified && stored[i] == nil {

@@ -14,11 +14,11 @@ import (
 	"ucan/train/optim"
 )
 
-// Config says what is minimised and how the gradients are computed.
+// Config configures what is minimised and how the gradients are computed.
 type Config struct {
 	// Rows is the number of images of a batch, Draws that of noisy copies of each, ≥ 1.
 	Rows, Draws int
-	// Smoothing is the share of the label's probability that is spread over all classes, in [0, 1).
+	// Smoothing is the fraction of the label's probability that is spread over all classes, in [0, 1).
 	Smoothing float64
 	// Consistency is the weight of the consistency term, ≥ 0; it needs two draws. Entropy is that of the mean
 	// prediction's entropy within it, ≥ 0; Jeong and Shin take 0.5 over the consistency weight.

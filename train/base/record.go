@@ -116,7 +116,7 @@ func ReadRecord(dir string) (Record, error) {
 	if err != nil {
 		return r, fmt.Errorf("read the bundle's record: %w", err)
 	}
-	damaged := fmt.Errorf("%w: %s of %q is no whole %s", ErrRecord, RecordFile, filepath.Base(dir), Schema)
+	damaged := fmt.Errorf("%w: %s of %q is not a whole %s", ErrRecord, RecordFile, filepath.Base(dir), Schema)
 	if err = yaml.Unmarshal(b, &r); err != nil || r.Schema != Schema {
 		return Record{}, damaged
 	}

@@ -1,4 +1,4 @@
-// Package checkpoint stores the whole state of a training run so that a killed run goes on to the same bytes.
+// Package checkpoint stores the whole state of a training run so that a killed run continues to the same bytes.
 //
 // A checkpoint is one file: a header in JSON, tensors as little-endian float32, and a SHA-256 over both. It appears
 // complete or not at all (temporary name, fsync, rename), and the one before it is kept, so that a file damaged later
@@ -31,7 +31,7 @@ const magic = "ucan checkpoint 1\n"
 // maxHeader bounds what is read of a header before its checksum is known.
 const maxHeader = 64 << 20
 
-// errDamaged marks a file that is no checkpoint, or not a whole one.
+// errDamaged marks a file that is not a whole checkpoint.
 var errDamaged = errors.New("the checkpoint is damaged")
 
 // header is the JSON part.

@@ -25,7 +25,7 @@ func Fixed(s Shape) Shaper {
 	return func(context.Context, []float32) (Shape, error) { return s, nil }
 }
 
-// Config says how a Feed makes batches of a Set.
+// Config configures how a Feed makes batches of a Set.
 type Config struct {
 	// Batch is the number of images of a batch, ≥ 1 and at most the set's length. What is left of an epoch's images after
 	// the last whole batch, another few in every epoch, is not used in it.
@@ -66,7 +66,7 @@ type Feed struct {
 	epoch  int // that order belongs to, −1 for none
 	ahead  *pending
 	spare  *train.Batch
-	room   room
+	work   workspace
 }
 
 // pending is a batch under way.
@@ -78,8 +78,8 @@ type pending struct {
 	cancel       context.CancelFunc
 }
 
-// room is what the preparing goroutine works in.
-type room struct {
+// workspace is the memory that the preparing goroutine works in.
+type workspace struct {
 	plain, base []float32
 	scratch     *basis.Scratch
 	of          *basis.Transform // that scratch belongs to
@@ -93,7 +93,7 @@ func NewFeed(s *Set, c Config) (*Feed, error) {
 		return nil, err
 	}
 	f := &Feed{set: s, config: c, order: make([]int, s.Len()), epoch: -1}
-	f.room.plain, f.room.base = make([]float32, s.dim), make([]float32, s.dim)
+	f.work.plain, f.work.base = make([]float32, s.dim), make([]float32, s.dim)
 	f.spare = f.newBatch()
 	return f, nil
 }
@@ -191,10 +191,10 @@ func (f *Feed) fill(ctx context.Context, b *train.Batch, epoch, index int) error
 			return err
 		}
 		b.Labels[r], b.Indices[r] = f.set.labels[i], f.set.indices[i]
-		f.set.Read(i, f.room.plain)
+		f.set.Read(i, f.work.plain)
 		clean := b.Clean[r*dim : (r+1)*dim]
 		source := augment.Source(uint64(epoch)<<32 | uint64(i))
-		f.config.Augment.apply(clean, f.room.plain, f.set.info.Shape, &source)
+		f.config.Augment.apply(clean, f.work.plain, f.set.info.Shape, &source)
 		if err := f.noise(ctx, b, r, i, clean); err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ func (f *Feed) noise(ctx context.Context, b *train.Batch, r, i int, clean []floa
 		if shape, err = c.Shaper(ctx, clean); err != nil {
 			return fmt.Errorf("noise parameters of input %d: %w", f.set.indices[i], err)
 		}
-		f.room.begin(clean, shape)
+		f.work.begin(clean, shape)
 	}
 	for j := range c.Draws {
 		source := key.Source(uint64(b.Epoch)*uint64(c.Draws) + uint64(j))
@@ -226,38 +226,38 @@ func (f *Feed) noise(ctx context.Context, b *train.Batch, r, i int, clean []floa
 		out := b.Noisy[at : at+dim]
 		switch {
 		case shape.Basis != nil:
-			f.room.synthesise(out, shape, c, &source)
+			f.work.synthesise(out, shape, c, &source)
 		case shape.Sigma != nil:
 			c.Family.Sample(out, &source)
 			scale(out, float32(c.Lambda))
-			stream.AffineField(out, f.room.base, shape.Sigma)
+			stream.AffineField(out, f.work.base, shape.Sigma)
 		default:
 			c.Family.Sample(out, &source)
-			stream.Affine(out, f.room.base, float32(c.Lambda))
+			stream.Affine(out, f.work.base, float32(c.Lambda))
 		}
 	}
 	return nil
 }
 
 // begin sets base to clean + μ.
-func (r *room) begin(clean []float32, s Shape) {
-	copy(r.base, clean)
+func (w *workspace) begin(clean []float32, s Shape) {
+	copy(w.base, clean)
 	for i, m := range s.Mu {
-		r.base[i] += m
+		w.base[i] += m
 	}
-	if s.Basis != nil && r.of != s.Basis {
-		r.of, r.scratch = s.Basis, s.Basis.NewScratch()
+	if s.Basis != nil && w.of != s.Basis {
+		w.of, w.scratch = s.Basis, s.Basis.NewScratch()
 	}
 }
 
-// synthesise writes base + U diag(s) λε to out. The room for the plain image, no longer needed, holds the coefficients.
-func (r *room) synthesise(out []float32, s Shape, c Config, source *stream.Source) {
-	c.Family.Sample(r.plain, source)
-	scale(r.plain, float32(c.Lambda))
+// synthesise writes base + U diag(s) λε to out. The plain image is no longer needed: its memory holds the coefficients.
+func (w *workspace) synthesise(out []float32, s Shape, c Config, source *stream.Source) {
+	c.Family.Sample(w.plain, source)
+	scale(w.plain, float32(c.Lambda))
 	for i, v := range s.Sigma {
-		r.plain[i] *= v
+		w.plain[i] *= v
 	}
-	s.Basis.Synthesise(out, r.base, r.plain, r.scratch)
+	s.Basis.Synthesise(out, w.base, w.plain, w.scratch)
 }
 
 // scale multiplies x by a factor.

@@ -39,7 +39,7 @@ type Set struct {
 	skipped int
 }
 
-// maxSkipped is the largest share of unusable inputs.
+// maxSkipped is the largest fraction of unusable inputs.
 const maxSkipped = 0.1
 
 // ErrData marks inputs that cannot be trained on.

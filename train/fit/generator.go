@@ -214,7 +214,7 @@ func (t *generatorTraining) train(ctx context.Context) (_ train.Result, err erro
 	defer func() { err = errors.Join(err, feed.Close()) }()
 	var validator train.Validator
 	if t.held != nil {
-		v, verr := generator.NewValidator(ctx, t.rt, t.objective, generator.Judge{
+		v, verr := generator.NewValidator(ctx, t.rt, t.objective, generator.ValidatorConfig{
 			Images: t.held, Family: t.Family, Lambda: t.Lambda, Norm: t.Norm, Draws: t.ValidationDraws,
 			Radii: t.radii(), Seed: t.seed,
 		})

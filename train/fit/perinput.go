@@ -55,8 +55,8 @@ type PerInputResult struct {
 	Report diagnose.Report
 }
 
-// kept is the stored result of one input.
-type kept struct {
+// storedField is the stored result of one input.
+type storedField struct {
 	// Settings is the digest of everything that the field depends on besides the input.
 	Settings string          `json:"settings"`
 	Result   perinput.Result `json:"result"`
@@ -193,15 +193,15 @@ func (t *fieldTraining) fields(ctx context.Context) ([]bundle.Input, []perinput.
 	return fields, results, nil
 }
 
-// maxKept is the most bytes of one stored field.
-const maxKept = 1 << 30
+// maxStored is the most bytes of one stored field.
+const maxStored = 1 << 30
 
 // field returns the stored field of an input, or makes and stores it.
 func (t *fieldTraining) field(ctx context.Context, x []float32, id [32]byte) (perinput.Result, error) {
 	path := filepath.Join(t.folder, hex.EncodeToString(id[:])+".json")
-	text, err := files.Read(path, maxKept)
+	text, err := files.Read(path, maxStored)
 	if err == nil {
-		var k kept
+		var k storedField
 		if json.Unmarshal(text, &k) == nil && k.Settings == t.settings && len(k.Result.Sigma) == len(x) {
 			if processor.Changed(k.Processor, t.Processor) && !slices.Contains(t.others, k.Processor) {
 				t.others = append(t.others, k.Processor)
@@ -215,7 +215,7 @@ func (t *fieldTraining) field(ctx context.Context, x []float32, id [32]byte) (pe
 	if err != nil {
 		return perinput.Result{}, err
 	}
-	if text, err = json.Marshal(kept{t.settings, result, t.Processor}); err != nil {
+	if text, err = json.Marshal(storedField{t.settings, result, t.Processor}); err != nil {
 		return perinput.Result{}, err
 	}
 	return result, atomicfile.WriteLockedBytes(path, text)

@@ -122,7 +122,7 @@ func (r Run) stored() (o origin, err error) {
 		o.record = &record
 		o.seed, _ = record.Configuration["seed"].(string)
 	case errors.Is(err, base.ErrRecord):
-		r.Observer.warn("%v; going on by its checkpoints", err)
+		r.Observer.warn("%v; continuing from its checkpoints", err)
 	case !errors.Is(err, fs.ErrNotExist):
 		return o, err
 	}

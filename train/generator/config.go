@@ -15,13 +15,13 @@ type Volume struct {
 	Min, Mean, LogMean, Area float64
 }
 
-// Loss says what a step minimises. Begin with [DefaultLoss].
+// Loss configures what a step minimises. Begin with [DefaultLoss].
 type Loss struct {
 	// Volume rewards noise.
 	Volume Volume
 	// Reg ≥ 0 weighs ‖Σ‖.
 	Reg float64
-	// Smoothing in [0, 1) is the share of the label's mass that is spread evenly over all classes.
+	// Smoothing in [0, 1) is the fraction of the label's mass that is spread evenly over all classes.
 	Smoothing float64
 	// Consistency ≥ 0 weighs KL(p̄_n ‖ p_nj), the divergence of each draw's prediction from the mean prediction of its
 	// image (Jeong and Shin, NeurIPS 2020). It needs two draws or more.
@@ -120,7 +120,7 @@ func (c Config) Validate() error {
 		fault("regularisation %v and consistency %v must not be negative", l.Reg, l.Consistency)
 	}
 	if l.Smoothing < 0 || l.Smoothing >= 1 {
-		fault("label smoothing %v is no share; give 0 up to, but not including, 1", l.Smoothing)
+		fault("label smoothing %v is out of range: give a fraction from 0 to below 1", l.Smoothing)
 	}
 	if l.Consistency > 0 && c.Draws < 2 {
 		fault("the consistency term compares draws; give 2 draws or more")

@@ -16,8 +16,8 @@ import (
 	"ucan/train/validate"
 )
 
-// Judge says how held-out inputs are judged.
-type Judge struct {
+// ValidatorConfig configures the validation on held-out inputs.
+type ValidatorConfig struct {
 	// Images are the held-out inputs, at least one.
 	Images validate.Images
 	// Family, Lambda and Norm are the noise and the theorem.
@@ -36,20 +36,20 @@ type Judge struct {
 // bound: it serves to compare weights, and proves nothing.
 type Validator struct {
 	objective *Objective
-	judge     Judge
+	config    ValidatorConfig
 	noisy     *session // generator, noise and classifier
 	clean     *session // classifier alone
 }
 
 var _ train.Validator = (*Validator)(nil)
 
-// NewValidator opens what is needed to judge the present weights of an objective, in memory for one input at a time.
+// NewValidator opens what is needed to validate the present weights of an objective, in memory for one input at a time.
 // Close it before the objective.
-func NewValidator(ctx context.Context, rt *runtime.Runtime, o *Objective, j Judge) (_ *Validator, err error) {
+func NewValidator(ctx context.Context, rt *runtime.Runtime, o *Objective, j ValidatorConfig) (_ *Validator, err error) {
 	if j.Images == nil || j.Images.Len() < 1 || j.Draws < 1 {
 		return nil, errors.New("validate a generator: there are no inputs, or no draws")
 	}
-	v := &Validator{objective: o, judge: j}
+	v := &Validator{objective: o, config: j}
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("validate a generator: %w", errors.Join(err, v.Close()))
@@ -90,10 +90,10 @@ func cleanGraph(c Config) (*onnx.Model, error) {
 	return b.Build()
 }
 
-// Validate judges the present weights. Score is the mean over the inputs of the estimated ALM radius, 0 for those whose
+// Validate measures the present weights. Score is the mean over the inputs of the estimated ALM radius, 0 for those whose
 // leading class is not the label.
 func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
-	j := v.judge
+	j := v.config
 	d := v.objective.config.dim()
 	x := make([]float32, d)
 	certified := make([]float64, len(j.Radii))
@@ -144,7 +144,7 @@ func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 }
 
 // radius is the family's radius at the estimated probability.
-func (j Judge) radius(share float64, dim int) (float64, error) {
+func (j ValidatorConfig) radius(share float64, dim int) (float64, error) {
 	n := float64(j.Draws)
 	r, err := j.Family.Radius(j.Norm, dim, (share*n+0.5)/(n+1))
 	return r * j.Lambda, err

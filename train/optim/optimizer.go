@@ -25,7 +25,7 @@ type Optimizer interface {
 	State() []Tensor
 }
 
-// Update says how one step is taken.
+// Update configures one step.
 type Update struct {
 	// Step is the number of this step, from 1.
 	Step int64
@@ -35,7 +35,7 @@ type Update struct {
 	Scale float64
 }
 
-// Config says which optimiser to make. [DefaultConfig] holds the usual numbers.
+// Config configures an optimiser. [DefaultConfig] holds the usual numbers.
 type Config struct {
 	// Name is "sgd" or "adamw".
 	Name string

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Schedule says how the learning rate moves over a run. Every kind starts after Warmup steps in which the rate rises
+// Schedule configures how the learning rate moves over a run. Every kind starts after Warmup steps in which the rate rises
 // linearly to what the kind begins with.
 type Schedule struct {
 	// Kind is one of [Schedules].
@@ -25,7 +25,7 @@ type Schedule struct {
 	Gamma float64
 	// Final is where "cosine" ends, as a share of Peak in [0, 1].
 	Final float64
-	// Rise is the share of steps in which "onecycle" rises, in (0, 1); from Peak/Start, and down to Peak/(Start·End).
+	// Rise is the fraction of steps in which "onecycle" rises, in (0, 1); from Peak/Start, and down to Peak/(Start·End).
 	Rise, Start, End float64
 }
 

@@ -1,4 +1,4 @@
-// Package validate judges weights in the middle of training: accuracy without noise, accuracy under it, and a fast
+// Package validate measures weights in the middle of training: accuracy without noise, accuracy under it, and a fast
 // estimate of the certified-accuracy curve from a few samples an image.
 package validate
 
@@ -21,7 +21,7 @@ type Images interface {
 	Label(i int) int
 }
 
-// Options say how much is measured.
+// Options configures how much is measured.
 type Options struct {
 	// Samples is the number of noise draws for each image, ≥ 1.
 	Samples int
