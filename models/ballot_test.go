@@ -7,6 +7,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime/onnx"
 )
 
@@ -61,7 +62,7 @@ func TestLabelsOfTheGraphsOwn(t *testing.T) {
 			if got := classify(t, m, rows); !slices.Equal(got, tt.want) {
 				t.Errorf("labels %v, want %v", got, tt.want)
 			}
-			if m.Classes() != 4 || m.Decision().Kind != models.Label || m.ScoreWidth() != 0 {
+			if m.Classes() != 4 || m.Decision().Kind != declare.Label || m.ScoreWidth() != 0 {
 				t.Errorf("%d classes, decision %s, %d scores", m.Classes(), m.Decision(), m.ScoreWidth())
 			}
 			if r := m.Report(); !finding(r, "found", `finds in "`) || finding(r, "warning", "do vote") {

@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
+	"ucan/models/internal/rewrite"
 	"ucan/models/rows"
 	"ucan/runtime"
+	"ucan/runtime/onnx/soundness"
 )
 
 // Classifier is a session of a prepared model at one physical batch. It implements
@@ -47,8 +48,8 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 		return nil, fmt.Errorf("open classifier: batch %d of %d values each takes over 1 GiB; give a smaller batch", batch, m.Dim())
 	}
 	opts := m.opts.Session
-	opts.IntraOp, opts.Concurrent, opts.Outputs = intraOp, concurrent, []string{labelName}
-	opts.RunLimit = m.pace.limit(opts.RunLimit, runningLimit, batch)
+	opts.IntraOp, opts.Concurrent, opts.Outputs = intraOp, concurrent, []string{rewrite.LabelName}
+	opts.RunLimit = m.rowTime.limit(opts.RunLimit, runningLimit, batch)
 	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
 	if err != nil {
 		return nil, fmt.Errorf("open classifier: %w", err)
@@ -76,7 +77,7 @@ func (m *Model) classifier(ctx context.Context, batch, intraOp, concurrent int) 
 // proved independent, nothing that the user could choose makes it sound.
 func (m *Model) wrongBatch(batch int) error {
 	if r := m.report.Rows; r != nil && !r.Proved {
-		return fmt.Errorf("batch %d: %w", batch, refuse(
+		return fmt.Errorf("batch %d: %w", batch, soundness.Refuse(
 			fmt.Sprintf("the rows of a batch are not proved independent (%s), so they run one a call", r.place()), "leave the batch out, or give 1"))
 	}
 	return fmt.Errorf("batch %d; model %s runs at batch %d only", batch, m.Name(), m.fixedBatch)
@@ -103,7 +104,7 @@ func (m *Model) Classifiers(ctx context.Context, workers, batch, intraOp int) (_
 }
 
 // RowTime is the longest time that a row took while the model was opened, on one thread.
-func (m *Model) RowTime() time.Duration { return m.pace.row }
+func (m *Model) RowTime() time.Duration { return m.rowTime.longest }
 
 // Input returns the batch × d buffer, row-major in the source's layout, that the
 // session reads in place.
@@ -140,103 +141,5 @@ func (c *Classifier) Close() error {
 		err = errors.Join(err, t.Close())
 	}
 	c.in, c.out = nil, nil
-	return err
-}
-
-// scorer is the session behind Model.Scores.
-type scorer struct {
-	mu     sync.Mutex
-	sess   *runtime.Session
-	in     *runtime.Tensor
-	out    *runtime.Tensor
-	input  []float32
-	scores []float32
-	closed bool
-}
-
-// ErrNoScores is the error, possibly wrapped, for scores of a model that gives
-// labels only.
-var ErrNoScores = errors.New("the model gives labels, no scores")
-
-// ScoreWidth returns the number of scores a row: the classes, 1 under a threshold, 0
-// for a model that gives labels only.
-func (m *Model) ScoreWidth() int { return m.scoreWidth }
-
-// Scores returns the model's scores (logits or probabilities, as it gives them) of
-// rows of the source, row by row: len(x)/d × ScoreWidth values. x holds any number of
-// rows. It is safe for concurrent use, one call at a time running.
-func (m *Model) Scores(ctx context.Context, x []float32) ([]float32, error) {
-	d := m.Dim()
-	if m.scoreWidth == 0 {
-		return nil, fmt.Errorf("scores of %s: %w", m.Name(), ErrNoScores)
-	}
-	if len(x) == 0 || len(x)%d != 0 {
-		return nil, fmt.Errorf("scores of %s: %d values are no rows of %d", m.Name(), len(x), d)
-	}
-	s := &m.scorer
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err := m.openScorer(ctx); err != nil {
-		return nil, fmt.Errorf("scores of %s: %w", m.Name(), err)
-	}
-	out := make([]float32, 0, len(x)/d*m.scoreWidth)
-	for len(x) > 0 {
-		n := copy(s.input, x)
-		if err := s.sess.Run(ctx, []*runtime.Tensor{s.in}, []*runtime.Tensor{s.out}); err != nil {
-			return nil, fmt.Errorf("scores of %s: %w", m.Name(), err)
-		}
-		out = append(out, s.scores[:n/d*m.scoreWidth]...)
-		x = x[n:]
-	}
-	return out, nil
-}
-
-func (m *Model) openScorer(ctx context.Context) error {
-	s := &m.scorer
-	if s.closed {
-		return runtime.ErrClosed
-	}
-	if s.sess != nil {
-		return nil
-	}
-	batch := m.fixedBatch
-	if batch == 0 {
-		batch = max(1, min(32, (1<<20)/m.Dim()))
-	}
-	opts := m.opts.Session
-	opts.IntraOp, opts.Concurrent, opts.Outputs = max(opts.IntraOp, 1), 0, []string{scoresName}
-	opts.RunLimit = m.pace.limit(opts.RunLimit, runningLimit, batch)
-	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
-	if err != nil {
-		return err
-	}
-	input, scores := make([]float32, batch*m.Dim()), make([]float32, batch*m.scoreWidth)
-	in, err := runtime.NewTensor(m.rt, batchShape(input, m.source), input)
-	if err != nil {
-		return errors.Join(err, sess.Close())
-	}
-	out, err := runtime.NewTensor(m.rt, []int64{int64(batch), int64(m.scoreWidth)}, scores)
-	if err != nil {
-		return errors.Join(err, in.Close(), sess.Close())
-	}
-	s.sess, s.in, s.out, s.input, s.scores = sess, in, out, input, scores
-	return nil
-}
-
-// Close releases what Scores holds; classifiers are closed by their owners. Further
-// calls do nothing.
-func (m *Model) Close() error {
-	if m == nil {
-		return nil
-	}
-	s := &m.scorer
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closed = true
-	if s.sess == nil {
-		return nil
-	}
-	err := errors.Join(s.sess.Close(), s.in.Close(), s.out.Close())
-	s.sess = nil
 	return err
 }

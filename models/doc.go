@@ -36,4 +36,32 @@
 // What no check can know stays with the user: a model with several heads side by
 // side in one output (two commands of a controller, say) looks like one classifier;
 // the arg-max over all its values means nothing.
+//
+// # Where each step is
+//
+// Read the files in this order; each step uses those above it.
+//
+//	Declare        package declare: what flags and model.yaml say of a model
+//	               options.go: how a file is opened
+//	Read           read.go: an ONNX file, its hash and its external tensors
+//	Interface      network.go: the graph reduced to one data input and one output
+//	               output.go, input.go: which ones, and the decision
+//	               layout.go: how a row of the source becomes a row of the input
+//	               classes.go: the number of classes
+//	Soundness      package soundness (runtime/onnx): graphs that are no function of their input
+//	               soundness.go: operators that a version of onnxruntime gets wrong
+//	Preprocessing  preprocessing.go, normalisation.go: scale, mean and std, declared or inside
+//	               denoiser.go: a model in front
+//	Batch          package rows: the proof that rows are independent
+//	               batch.go: at which batches the model may run, the best first
+//	Plan           plan.go: all decisions above, made before anything runs
+//	               build.go: the graph that follows; package rewrite has the edits
+//	Decision       measure.go: the output's shape in a real run
+//	Trial          package trial: the same row at other places and beside other rows
+//	               runner.go, try.go, open.go: one batch mode after the other, until one passes
+//	               checkrows.go: the trial before a run, on its own rows
+//	               examine.go, examination.go: outputs that cannot be what was meant
+//	Calibration    package calibrate, calibration.go: batch, sessions and threads for speed
+//	Result         model.go, classifier.go, scores.go: what a run uses
+//	               inspect.go, describe.go, report.go, reporttext.go: what a user is told
 package models

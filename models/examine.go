@@ -4,79 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 
+	"ucan/models/declare"
+	"ucan/models/trial"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 )
-
-// Examination is what a model's answers to some rows without noise say of its outputs. It finds
-// faults of an export or of a runtime that leave the model a function of the row, but not the
-// function that was meant.
-type Examination struct {
-	Rows int `json:"rows"`
-	// NaN counts rows with a NaN among the scores, NoVote all rows that give no vote: these, ties,
-	// values equal to the threshold and labels outside the classes.
-	NaN    int `json:"nan"`
-	NoVote int `json:"no_vote"`
-	// Probabilities says why the scores are taken for probabilities; "" where they are not.
-	// Negative counts rows with a value below 0, WrongSum rows whose values do not add up to 1 (a
-	// single one: that lie outside 0 … 1); WorstSum is the sum farthest from 1.
-	Probabilities string  `json:"probabilities,omitempty"`
-	Negative      int     `json:"negative"`
-	WrongSum      int     `json:"wrong_sum"`
-	WorstSum      float64 `json:"worst_sum,omitempty"`
-	// Other is another output of the file that names a class, Disagree the number of rows for which
-	// it names another one than the decision.
-	Other    string `json:"other,omitempty"`
-	Disagree int    `json:"disagree"`
-
-	decision string // the decision and its output, for messages
-	kind     string // of rows: "clean inputs", "synthetic rows"
-}
-
-// What passes for rounding of probabilities: half and quantised arithmetic included.
-const (
-	sumTolerance      = 1e-2
-	negativeTolerance = 1e-4
-)
-
-// tieShare is the share of rows without a vote that is worth a warning.
-const tieShare = 0.01
-
-// Fault says in one clause why the answers must be wrong; "" where they need not be.
-func (x Examination) Fault() string {
-	switch {
-	case x.Negative > 0:
-		return fmt.Sprintf("%d of %d %s get negative probabilities (%s)", x.Negative, x.Rows, x.kind, x.Probabilities)
-	case x.WrongSum > 0:
-		return fmt.Sprintf("the probabilities of %d of %d %s do not add up to 1 but for instance to %.4g (%s)", x.WrongSum, x.Rows, x.kind, x.WorstSum, x.Probabilities)
-	case 2*x.Disagree > x.Rows:
-		return x.disagreement()
-	}
-	return ""
-}
-
-// Warnings lists what looks wrong and need not be, a line each.
-func (x Examination) Warnings() []string {
-	var out []string
-	if x.Disagree > 0 && 2*x.Disagree <= x.Rows {
-		out = append(out, x.disagreement())
-	}
-	if float64(x.NoVote) > tieShare*float64(x.Rows) {
-		why := "ties, or labels outside the classes"
-		if x.NaN > 0 {
-			why = fmt.Sprintf("%d with NaN among the scores, the others with ties", x.NaN)
-		}
-		out = append(out, fmt.Sprintf("%d of %d %s give no vote without any noise (%s); such votes count against every class", x.NoVote, x.Rows, x.kind, why))
-	}
-	return out
-}
-
-func (x Examination) disagreement() string {
-	return fmt.Sprintf("on %d of %d %s %s and the file's own %s name different classes", x.Disagree, x.Rows, x.kind, x.decision, x.Other)
-}
 
 // Examine runs the model on rows of the source, any number of them, without noise. labels are what
 // a classifier of the model said of them; nil asks one.
@@ -105,50 +39,34 @@ func (m *Model) ExamineSamples(ctx context.Context) (Report, error) {
 const examinedSamples = 64
 
 func (m *Model) examineSamples(ctx context.Context) (Examination, error) {
-	rows := sampleRows(examinedSamples, m.Dim())
+	rows := trial.SampleRows(examinedSamples, m.Dim())
 	if m.samples == nil {
 		return m.examine(ctx, rows, nil, "synthetic rows")
 	}
 	x := Examination{Rows: examinedSamples, kind: "synthetic rows", decision: m.decisionText()}
-	x.look(m, m.samples.labels, m.samples.scores)
-	return x, m.compareOther(ctx, rows, m.samples.labels, &x)
+	x.look(m, m.samples.Labels, m.samples.Scores)
+	return x, m.compareOther(ctx, rows, m.samples.Labels, &x)
 }
 
 // askSamples asks a session of the prepared graph about the made-up rows.
-func (m *Model) askSamples(ctx context.Context, e *engine, sess *runtime.Session) (*answer, error) {
-	batch := m.fixedBatch
-	if batch == 0 {
-		batch = max(1, min(32, (1<<20)/m.Dim()))
-	}
+func (m *Model) askSamples(ctx context.Context, e *runner, sess *runtime.Session) (*trial.Answer, error) {
+	batch := m.smallBatch()
 	whole := (examinedSamples + batch - 1) / batch * batch // what is over is padding
-	rows := sampleRows(examinedSamples, m.Dim())
+	rows := trial.SampleRows(examinedSamples, m.Dim())
 	rows = append(rows, make([]float32, whole*m.Dim()-len(rows))...)
-	a, err := e.askBy(ctx, sess, rows, m.source, m.trialWidth, batch)
+	a, err := e.runBatches(ctx, sess, rows, m.trialWidth, batch)
 	if err != nil {
 		return nil, fmt.Errorf("run it on %d made-up rows: %w", examinedSamples, err)
 	}
-	a.labels = a.labels[:examinedSamples]
-	if a.scores != nil {
-		a.scores = a.scores[:examinedSamples*a.width]
+	a.Labels = a.Labels[:examinedSamples]
+	if a.Scores != nil {
+		a.Scores = a.Scores[:examinedSamples*a.Width]
 	}
 	return &a, nil
 }
 
 func (m *Model) decisionText() string {
 	return fmt.Sprintf("%s over %q", m.decision, m.report.Prep.Output)
-}
-
-// look counts what labels and scores show; scores are those of a decision over scores.
-func (x *Examination) look(m *Model, labels []int32, scores []float32) {
-	for _, l := range labels {
-		if l < 0 {
-			x.NoVote++
-		}
-	}
-	if m.scoreWidth > 0 {
-		x.Probabilities = m.probabilities
-		x.scores(scores, m.scoreWidth)
-	}
 }
 
 func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kind string) (Examination, error) {
@@ -177,50 +95,10 @@ func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kin
 	return x, m.compareOther(ctx, rows, labels, &x)
 }
 
-// scores looks at the scores of all rows.
-func (x *Examination) scores(scores []float32, width int) {
-	x.WorstSum = 1
-	for at := 0; at < len(scores); at += width {
-		row, sum, least, nan := scores[at:at+width], 0.0, math.Inf(1), false
-		for _, v := range row {
-			sum += float64(v)
-			least = min(least, float64(v))
-			nan = nan || v != v
-		}
-		if nan {
-			x.NaN++
-			continue
-		}
-		if x.Probabilities == "" {
-			continue
-		}
-		off := math.Abs(sum - 1)
-		if width == 1 {
-			off = max(sum-1, 0)
-		}
-		if least < -negativeTolerance {
-			x.Negative++
-		}
-		if off > sumTolerance {
-			x.WrongSum++
-			if off > math.Abs(x.WorstSum-1) {
-				x.WorstSum = sum
-			}
-		}
-	}
-	if x.WrongSum == 0 {
-		x.WorstSum = 0
-	}
-}
-
 // labelsOf classifies rows.
 func (m *Model) labelsOf(ctx context.Context, rows []float32) (labels []int32, err error) {
 	d := m.Dim()
-	batch := m.fixedBatch
-	if batch == 0 {
-		batch = max(1, min(32, (1<<20)/d))
-	}
-	c, err := m.Classifier(ctx, batch, max(m.opts.Session.IntraOp, 1))
+	c, err := m.Classifier(ctx, m.smallBatch(), max(m.opts.Session.IntraOp, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +127,7 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	opts := m.opts
 	opts.samples = m.samples != nil
 	opts.SourceShape, opts.SkipLoadTrial, opts.accepted = m.source, true, true // the file was loaded before
-	other, err := open(ctx, m.rt, p, p.decide(d, "", opts), m.Name(), opts)
+	other, err := open(ctx, m.rt, p, p.resolve(d, "", opts), m.Name(), opts)
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
@@ -262,17 +140,17 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	}
 	var others []int32
 	if other.samples != nil {
-		others = other.samples.labels
+		others = other.samples.Labels
 	} else if others, err = other.labelsOf(ctx, rows); err != nil {
 		return err
 	}
 	x.Other = fmt.Sprintf("%s over output %q", m.other.Decision, m.other.Name)
-	if m.other.Decision == Label {
+	if m.other.Decision == declare.Label {
 		x.Other = fmt.Sprintf("label output %q", m.other.Name)
 	}
 	for i, l := range labels {
 		// A row without a vote is counted as such. A label outside the classes is another class.
-		if l >= 0 && l != others[i] && (others[i] >= 0 || m.other.Decision == Label) {
+		if l >= 0 && l != others[i] && (others[i] >= 0 || m.other.Decision == declare.Label) {
 			x.Disagree++
 		}
 	}
@@ -282,13 +160,13 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 // otherOutput is an output of the file that names a class too.
 type otherOutput struct {
 	Name     string
-	Decision DecisionKind
+	Decision declare.DecisionKind
 }
 
 // findOther looks for the one output that names a class beside the chosen one: a label beside
 // scores, scores beside a label.
 func (p *plan) findOther() *otherOutput {
-	label := p.decision.Kind == Label
+	label := p.decision.Kind == declare.Label
 	var found []otherOutput
 	for _, v := range p.file.m.Outputs() {
 		if v.Name == p.output || "base."+v.Name == p.output || v.Kind != "tensor" || v.HasShape && len(v.Shape) > 2 {
@@ -296,9 +174,9 @@ func (p *plan) findOther() *otherOutput {
 		}
 		switch {
 		case !label && integerLabel(v.Type):
-			found = append(found, otherOutput{v.Name, Label})
+			found = append(found, otherOutput{v.Name, declare.Label})
 		case label && (v.Type == onnx.Float || v.Type == onnx.Double):
-			found = append(found, otherOutput{v.Name, Argmax})
+			found = append(found, otherOutput{v.Name, declare.Argmax})
 		}
 	}
 	if len(found) != 1 {
@@ -309,7 +187,7 @@ func (p *plan) findOther() *otherOutput {
 
 // findProbabilities says why the scores are probabilities, "" where nothing says so.
 func (p *plan) findProbabilities(d Declaration) string {
-	if p.decision.Kind == Label {
+	if p.decision.Kind == declare.Label {
 		return ""
 	}
 	switch {

@@ -19,17 +19,8 @@ func Inspect(ctx context.Context, path string, opts Options) (Report, error) {
 	if err := ctx.Err(); err != nil {
 		return Report{}, err
 	}
-	p, err := makePlan(path, opts)
+	p, err := planFile(path, opts)
 	return p.inspected(path, err)
-}
-
-// InspectBytes is [Inspect] for the bytes of an ONNX file called name.
-func InspectBytes(ctx context.Context, name string, b []byte, opts Options) (Report, error) {
-	if err := ctx.Err(); err != nil {
-		return Report{}, err
-	}
-	p, err := makePlanOf(name, b, opts)
-	return p.inspected(name, err)
 }
 
 // InspectRun is [Inspect] and, where the shape of a row is known, what a trial shows: it opens the
@@ -41,9 +32,9 @@ func InspectRun(ctx context.Context, path string, opts Options, openRuntime func
 	if err = ctx.Err(); err != nil {
 		return Report{}, err
 	}
-	p, err := makePlan(path, opts)
+	p, err := planFile(path, opts)
 	if err == nil && p.source != nil {
-		_, err = p.ways() // what refuses the file without a run comes first
+		_, err = p.batchModes() // what refuses the file without a run comes first
 	}
 	if err != nil || p.source == nil {
 		return p.report, p.refused(path, err)
@@ -70,20 +61,20 @@ func InspectRun(ctx context.Context, path string, opts Options, openRuntime func
 func (p *plan) inspected(path string, err error) (Report, error) {
 	if err == nil && p.source != nil {
 		// The edits are part of the answer, and must be possible.
-		err = p.foresee()
+		err = p.listEdits()
 	}
 	return p.report, p.refused(path, err)
 }
 
-// foresee builds the graph without running it, for the list of edits.
-func (p *plan) foresee() error {
-	all, err := p.ways()
+// listEdits builds the graph without running it, for the list of edits.
+func (p *plan) listEdits() error {
+	all, err := p.batchModes()
 	if err != nil {
 		return err
 	}
 	w := all[0]
-	p.announce(w)
-	_, edits, err := p.build(w.rewrite, w.declared())
+	p.reportMode(w)
+	_, edits, err := p.build(w.rewrite, w.declaredBatch())
 	p.report.Batching.Edits = edits
 	return err
 }

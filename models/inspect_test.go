@@ -15,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime/onnx"
 )
 
@@ -157,13 +158,13 @@ func TestDeclarationFile(t *testing.T) {
 	if r.YAML != "model.yaml" || r.Decision != "argmin" || r.Prep.Scale != 2 || !slices.Equal(r.Prep.Std, []float64{1, 2, 3}) || r.Prep.Inferred {
 		t.Errorf("report %+v", r)
 	}
-	over, err := models.ParseLayout("NCHW")
+	over, err := declare.ParseLayout("NCHW")
 	if err != nil {
 		t.Fatal(err)
 	}
-	d, file, err := models.ResolveDeclaration(path, models.Options{Declared: models.Declaration{
+	d, file, err := declare.Resolve(path, models.Declaration{
 		Input: models.InputDeclaration{Mean: []float64{0.5}, Layout: over}, Output: models.OutputDeclaration{Decision: "argmax"},
-	}})
+	})
 	if err != nil || file == "" || d.Output.Name != "y" || d.Output.Decision != "argmax" || !slices.Equal(d.Input.Mean, []float64{0.5}) ||
 		d.Input.Resize != 8 || d.Input.Crop != 2 {
 		t.Errorf("declaration %+v of %q, error %v", d, file, err)
@@ -184,7 +185,7 @@ func TestDeclarationFile(t *testing.T) {
 	} {
 		write("m.model.yaml", tt.yaml)
 		_, err = models.Inspect(ctx, path, models.Options{})
-		if !errors.Is(err, models.ErrDeclaration) || !strings.Contains(err.Error(), tt.words) || !strings.Contains(err.Error(), "m.model.yaml") ||
+		if !errors.Is(err, declare.Err) || !strings.Contains(err.Error(), tt.words) || !strings.Contains(err.Error(), "m.model.yaml") ||
 			strings.Contains(err.Error(), "\n") {
 			t.Errorf("%q: error %v, want %q", tt.yaml, err, tt.words)
 		}
@@ -197,12 +198,12 @@ func TestDeclarationFile(t *testing.T) {
 
 // TestParseFix reads the --fix flags.
 func TestParseFix(t *testing.T) {
-	got, err := models.ParseFix([]string{"a=1", "b=true", "c=1,2,3"})
+	got, err := declare.ParseFix([]string{"a=1", "b=true", "c=1,2,3"})
 	if err != nil || len(got) != 3 || got["c"] != "1,2,3" {
 		t.Errorf("%v, %v", got, err)
 	}
 	for _, bad := range [][]string{{"a"}, {"=1"}, {"a="}, {"a=x"}, {"a=nan"}, {"a=1", "a=2"}} {
-		if got, err := models.ParseFix(bad); err == nil {
+		if got, err := declare.ParseFix(bad); err == nil {
 			t.Errorf("%v gave %v", bad, got)
 		}
 	}
@@ -222,7 +223,7 @@ func FuzzInspect(f *testing.F) {
 	}
 	f.Add(whole)
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := models.InspectBytes(context.Background(), "fuzzed", b, models.Options{})
+		r, err := models.InspectBytes("fuzzed", b, models.Options{})
 		if err == nil && r.Prep.Input == "" {
 			t.Errorf("accepted without an input: %+v", r)
 		}
@@ -242,7 +243,7 @@ func FuzzDeclaration(f *testing.F) {
 		if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
 			t.Skip(err)
 		}
-		d, err := models.ReadDeclaration(path)
+		d, err := declare.Read(path)
 		if err == nil && d.Validate() != nil {
 			t.Errorf("read %+v, which is invalid", d)
 		}

@@ -3,21 +3,19 @@ package models
 import (
 	"fmt"
 	"slices"
-	"strings"
 
+	"ucan/models/declare"
+	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/soundness"
 )
-
-// unknown is a dimension that a file leaves open.
-const unknown = -1
 
 // fit says how a row of the source becomes a row of a model's input: transposed
 // from CHW to HWC where transpose is set, then read in the shape target.
 type fit struct {
-	layout    Layout
-	transpose bool
-	target    []int
-	guessed   bool
+	rewrite.RowShape
+	layout  declare.Layout
+	guessed bool
 }
 
 // rowDims returns the declared dimensions of one row of an input, unknown where they
@@ -28,7 +26,7 @@ func rowDims(v onnx.ValueInfo) []int {
 	}
 	out := make([]int, len(v.Shape)-1)
 	for i, d := range v.Shape[1:] {
-		out[i] = unknown
+		out[i] = rewrite.Open
 		// Exporters write 0 for an unknown size.
 		if d.IsFixed() && d.Size > 0 && d.Size < 1<<31 {
 			out[i] = int(d.Size)
@@ -47,14 +45,14 @@ func batchDim(v onnx.ValueInfo) int {
 
 // inferSource returns the source's shape that suits a row of a model's input, nil
 // when too little is declared.
-func inferSource(row []int, declared Layout) []int {
+func inferSource(row []int, declared declare.Layout) []int {
 	switch {
-	case row == nil || slices.Contains(row, unknown):
+	case row == nil || slices.Contains(row, rewrite.Open):
 		return nil
 	case len(row) == 0:
 		return []int{1} // one number a row
 	}
-	if len(row) == 3 && declared != Flat && (declared == NHWC || declared == Undeclared && channels(row[2]) && !channels(row[0])) {
+	if len(row) == 3 && declared != declare.Flat && (declared == declare.NHWC || declared == declare.Undeclared && channels(row[2]) && !channels(row[0])) {
 		return []int{row[2], row[0], row[1]}
 	}
 	if len(row) == 3 {
@@ -71,7 +69,7 @@ func channels(n int) bool { return n == 1 || n == 3 || n == 4 }
 
 // matches compares dimensions, an open one with any.
 func matches(row, want []int) bool {
-	return slices.EqualFunc(row, want, func(a, b int) bool { return a == b || a == unknown })
+	return slices.EqualFunc(row, want, func(a, b int) bool { return a == b || a == rewrite.Open })
 }
 
 func squeezed(dims []int) []int {
@@ -81,55 +79,55 @@ func squeezed(dims []int) []int {
 // fitLayout finds how rows of the source's shape enter a model whose input has the
 // given dimensions a row (nil: not declared). What cannot be made to fit is a
 // Refusal that names both shapes.
-func fitLayout(source, row []int, declared Layout) (fit, error) {
+func fitLayout(source, row []int, declared declare.Layout) (fit, error) {
 	image := len(source) == 3
 	var hwc []int
 	if image {
 		hwc = []int{source[1], source[2], source[0]}
 	}
-	open := slices.Contains(row, unknown)
+	open := slices.Contains(row, rewrite.Open)
 	same := !open && product(row) == product(source)
 	mismatch := func() (fit, error) {
-		what := fmt.Sprintf("the model takes rows of shape %s and the data has shape %s", shapeText(row), shapeText(source))
-		if declared != Undeclared {
+		what := fmt.Sprintf("the model takes rows of shape %s and the data has shape %s", rewrite.ShapeText(row), rewrite.ShapeText(source))
+		if declared != declare.Undeclared {
 			what += fmt.Sprintf(" in layout %s", declared)
 		}
-		return fit{}, refuse(what, "use data of the model's size, resize images with --resize and --crop, or change --layout")
+		return fit{}, soundness.Refuse(what, "use data of the model's size, resize images with --resize and --crop, or change --layout")
 	}
 	if row == nil {
 		switch {
-		case declared == NHWC && image:
-			return fit{layout: NHWC, transpose: true, target: hwc}, nil
-		case declared == Flat:
-			return fit{layout: Flat, target: []int{product(source)}}, nil
+		case declared == declare.NHWC && image:
+			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
+		case declared == declare.Flat:
+			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}}, nil
 		}
-		return fit{layout: layoutOf(source), target: slices.Clone(source), guessed: declared == Undeclared}, nil
+		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: declared == declare.Undeclared}, nil
 	}
 	switch declared {
-	case NHWC:
+	case declare.NHWC:
 		switch {
 		case image && matches(row, hwc):
-			return fit{layout: NHWC, transpose: true, target: hwc}, nil
+			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
 		case image && same && (len(squeezed(row)) <= 1 || slices.Equal(squeezed(row), squeezed(hwc))):
-			return fit{layout: NHWC, transpose: true, target: slices.Clone(row)}, nil
+			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: slices.Clone(row)}}, nil
 		case !image && same:
-			return fit{layout: NHWC, target: slices.Clone(row)}, nil
+			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
 		}
 		return mismatch()
-	case Flat:
-		if len(row) == 1 && row[0] == unknown {
-			return fit{layout: Flat, target: []int{product(source)}}, nil
+	case declare.Flat:
+		if len(row) == 1 && row[0] == rewrite.Open {
+			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}}, nil
 		}
 		if same {
-			return fit{layout: Flat, target: slices.Clone(row)}, nil
+			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
 		}
 		return mismatch()
-	case NCHW:
+	case declare.NCHW:
 		switch {
 		case matches(row, source):
-			return fit{layout: NCHW, target: slices.Clone(source)}, nil
+			return fit{layout: declare.NCHW, RowShape: rewrite.RowShape{Dims: slices.Clone(source)}}, nil
 		case same && (slices.Equal(squeezed(row), squeezed(source)) || !image):
-			return fit{layout: NCHW, target: slices.Clone(row)}, nil
+			return fit{layout: declare.NCHW, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
 		}
 		return mismatch()
 	}
@@ -142,49 +140,46 @@ func guessLayout(source, row, hwc []int, same bool, mismatch func() (fit, error)
 	switch {
 	case slices.Equal(row, source):
 		// Certain, unless rows and columns could be meant by the same numbers.
-		return fit{layout: layoutOf(source), target: slices.Clone(source), guessed: image && slices.Equal(row, hwc)}, nil
+		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: image && slices.Equal(row, hwc)}, nil
 	case image && slices.Equal(row, hwc):
-		return fit{layout: NHWC, transpose: true, target: hwc}, nil
+		return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
 	case matches(row, source):
-		return fit{layout: layoutOf(source), target: slices.Clone(source), guessed: true}, nil
+		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: true}, nil
 	case image && matches(row, hwc):
-		return fit{layout: NHWC, transpose: true, target: hwc, guessed: true}, nil
+		return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}, guessed: true}, nil
 	case same && slices.Equal(squeezed(row), squeezed(source)):
 		l := layoutOf(source)
 		if len(squeezed(row)) <= 1 {
-			l = Flat
+			l = declare.Flat
 		}
-		return fit{layout: l, target: slices.Clone(row)}, nil
+		return fit{layout: l, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
 	case same && len(squeezed(row)) <= 1:
 		// An image flattened: in the source's order, channel by channel.
-		return fit{layout: Flat, target: slices.Clone(row), guessed: image && source[0] > 1}, nil
+		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}, guessed: image && source[0] > 1}, nil
 	case same && !image && len(row) == 3 && !channels(row[0]) && channels(row[2]) && row[2] > 1:
-		return fit{}, refuse(
-			fmt.Sprintf("the data has flat rows of %d values and the model takes %s; the order of the values is unknown", product(source), shapeText(row)),
+		return fit{}, soundness.Refuse(
+			fmt.Sprintf("the data has flat rows of %d values and the model takes %s; the order of the values is unknown", product(source), rewrite.ShapeText(row)),
 			"say --layout flat if the values are stored in the model's own order")
 	case same && !image:
-		return fit{layout: Flat, target: slices.Clone(row), guessed: true}, nil
-	case len(row) == 1 && row[0] == unknown:
-		return fit{layout: Flat, target: []int{product(source)}, guessed: true}, nil
+		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}, guessed: true}, nil
+	case len(row) == 1 && row[0] == rewrite.Open:
+		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}, guessed: true}, nil
 	}
 	return mismatch()
 }
 
-func layoutOf(source []int) Layout {
+func layoutOf(source []int) declare.Layout {
 	if len(source) == 3 {
-		return NCHW
+		return declare.NCHW
 	}
-	return Flat
+	return declare.Flat
 }
 
-// shapeText prints a shape like [3,32,32], open dimensions as "?".
-func shapeText(dims []int) string {
-	parts := make([]string, len(dims))
-	for i, d := range dims {
-		parts[i] = "?"
-		if d != unknown {
-			parts[i] = fmt.Sprint(d)
-		}
+// product multiplies dimensions.
+func product(dims []int) int {
+	n := 1
+	for _, d := range dims {
+		n *= d
 	}
-	return "[" + strings.Join(parts, ",") + "]"
+	return n
 }

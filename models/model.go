@@ -3,6 +3,8 @@ package models
 import (
 	"slices"
 
+	"ucan/models/declare"
+	"ucan/models/trial"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 )
@@ -14,7 +16,7 @@ type Model struct {
 	rt       *runtime.Runtime
 	opts     Options
 	report   Report
-	decision Decision
+	decision declare.Decision
 	sha256   string
 	source   []int
 
@@ -26,9 +28,9 @@ type Model struct {
 	trialWidth int        // of the prepared graph's scores, those behind a label included
 	inputType  onnx.DType // of the model's own input
 	provider   string
-	pace       pace
+	rowTime    rowTime
 	scorer     scorer
-	samples    *answer // to the made-up rows of ExamineSamples; nil: not asked
+	samples    *trial.Answer // to the made-up rows of ExamineSamples; nil: not asked
 
 	file          *file // as it was read, for a second look at its outputs
 	declared      Declaration
@@ -59,7 +61,7 @@ func (m *Model) Dim() int { return product(m.source) }
 func (m *Model) Preprocessing() Preprocessing { return m.report.Prep }
 
 // Decision returns how a class is made of the output.
-func (m *Model) Decision() Decision { return m.decision }
+func (m *Model) Decision() declare.Decision { return m.decision }
 
 // Provider returns the provider that really runs the graph.
 func (m *Model) Provider() string { return m.provider }
@@ -75,12 +77,3 @@ func (m *Model) Report() Report { return m.report }
 // [N, source…], outputs "ucan.label" (int32 [N]) and "ucan.scores" ([N, K]); under Label
 // the latter holds what the label is the index in, and is missing where that is not known.
 func (m *Model) Graph() *onnx.Model { return m.graph }
-
-// product multiplies dimensions.
-func product(dims []int) int {
-	n := 1
-	for _, d := range dims {
-		n *= d
-	}
-	return n
-}

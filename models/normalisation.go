@@ -3,6 +3,7 @@ package models
 import (
 	"math"
 
+	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -14,7 +15,7 @@ const mostChannels = 16
 // findNormalisation looks for operators at the front of a graph that normalise the
 // input named in: Sub, Add, Div, Mul with a constant, or a BatchNormalization.
 // Without any it returns nil.
-func (v *view) findNormalisation(in string) *Normalisation {
+func findNormalisation(ix *rewrite.Index, in string) *Normalisation {
 	var (
 		found Normalisation
 		scale = []float64{1} // y = scale·x + shift
@@ -23,17 +24,17 @@ func (v *view) findNormalisation(in string) *Normalisation {
 	)
 	at := in
 	for range 32 {
-		readers := v.readers[at]
+		readers := ix.Readers[at]
 		if len(readers) != 1 || len(readers[0].GetOutput()) == 0 {
 			break
 		}
 		n := readers[0]
 		op := n.GetOpType()
-		if passThrough(op) || op == "Transpose" {
+		if rewrite.PassThrough(op) || op == "Transpose" {
 			at = n.GetOutput()[0]
 			continue
 		}
-		a, b, ok := v.affineStep(n, at)
+		a, b, ok := affineStep(ix, n, at)
 		if !ok {
 			break
 		}
@@ -59,6 +60,8 @@ func (v *view) findNormalisation(in string) *Normalisation {
 	}
 	return &found
 }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // round6 rounds for display; adding 0 turns −0 into 0.
 func round6(v float64) float64 { return math.Round(v*1e6)/1e6 + 0 }
@@ -90,26 +93,26 @@ func compose(scale, shift, a, b []float64) (s, t []float64, ok bool) {
 // affineStep reads node n as y = a·x + b with x the value named at. ok is false when
 // n is no such step; a is nil when it is one whose constants are not a value a
 // channel.
-func (v *view) affineStep(n *onnxpb.NodeProto, at string) (a, b []float64, ok bool) {
+func affineStep(ix *rewrite.Index, n *onnxpb.NodeProto, at string) (a, b []float64, ok bool) {
 	switch n.GetOpType() {
 	case "Sub", "Add", "Mul", "Div":
 	case "BatchNormalization":
-		return v.batchNorm(n)
+		return batchNorm(ix, n)
 	default:
 		return nil, nil, false
 	}
-	other, swapped := input(n, 1), false
+	other, swapped := onnx.InputOf(n, 1), false
 	if other == at {
-		other, swapped = input(n, 0), true
+		other, swapped = onnx.InputOf(n, 0), true
 	}
-	t := v.constant(other)
+	t := ix.Constant(other)
 	if t == nil {
 		return nil, nil, false
 	}
 	if count, err := onnx.Elements(t.Dims); err != nil || count > mostChannels || count == 0 {
 		return nil, nil, true
 	}
-	c, err := realValues(t)
+	c, err := onnx.Float64s(t)
 	if err != nil {
 		return nil, nil, true
 	}
@@ -132,14 +135,14 @@ func (v *view) affineStep(n *onnxpb.NodeProto, at string) (a, b []float64, ok bo
 }
 
 // batchNorm reads an inference-mode BatchNormalization.
-func (v *view) batchNorm(n *onnxpb.NodeProto) (a, b []float64, ok bool) {
+func batchNorm(ix *rewrite.Index, n *onnxpb.NodeProto) (a, b []float64, ok bool) {
 	var p [4][]float64 // scale, bias, mean, variance
 	for i := range p {
-		t := v.constant(input(n, i+1))
+		t := ix.Constant(onnx.InputOf(n, i+1))
 		if t == nil {
 			return nil, nil, true
 		}
-		c, err := realValues(t)
+		c, err := onnx.Float64s(t)
 		if err != nil || len(c) > mostChannels || len(c) == 0 || i > 0 && len(c) != len(p[0]) {
 			return nil, nil, true
 		}
@@ -152,19 +155,6 @@ func (v *view) batchNorm(n *onnxpb.NodeProto) (a, b []float64, ok bool) {
 		b = append(b, p[1][i]-k*p[2][i])
 	}
 	return a, b, true
-}
-
-// realValues returns the elements of a tensor of floats or integers.
-func realValues(t *onnxpb.TensorProto) ([]float64, error) {
-	if onnx.TensorType(t) == onnx.Double {
-		return onnx.TensorData[float64](t)
-	}
-	if onnx.TensorType(t).IsFloat() {
-		f, err := onnx.Float32s(t)
-		return mapped(f, func(x float32) float64 { return float64(x) }), err
-	}
-	i, err := onnx.Int64s(t)
-	return mapped(i, func(x int64) float64 { return float64(x) }), err
 }
 
 func mapped[A, B any](in []A, f func(A) B) []B {

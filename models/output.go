@@ -4,120 +4,177 @@ import (
 	"fmt"
 	"slices"
 
+	"ucan/models/declare"
+	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/soundness"
 )
 
-// planOutput settles the number of classes as far as the file tells.
-func (p *plan) planOutput(d Declaration) error {
-	r := &p.report
-	r.Decision, r.Labels = p.decision.String(), slices.Clone(d.Labels)
-	if p.ending != nil {
-		r.Ending = p.ending.GetOpType()
+func (s *network) selectOutput(d Declaration, r *Report) error {
+	outs := s.m.Outputs()
+	if name := d.Output.Name; name != "" {
+		if !slices.Contains(s.m.Values(), name) {
+			return declare.Errorf("the graph has no value %q to take as --output; its outputs are %s", name, list(outs))
+		}
+		s.setOutput(name)
+		return s.resolveDecision(d, r)
 	}
-	switch p.decision.Kind {
-	case Label:
-		k, err := p.labelClasses(d)
-		if err != nil {
-			return err
+	want := d.Output.Decision
+	label := want == string(declare.Label) || d.Output.Kind == "label"
+	var tensors, fitting, others []onnx.ValueInfo
+	for _, v := range outs {
+		switch {
+		case v.Kind != "tensor" && v.Kind != "":
+			others = append(others, v)
+		default:
+			tensors = append(tensors, v)
+			if label == integerLabel(v.Type) {
+				fitting = append(fitting, v)
+			}
 		}
-		r.Classes = k
-	case Threshold:
-		r.Classes = 2
-		if w := p.width(); w > 1 {
-			return declared("a threshold needs one score per row and output %q has %d; use --decision argmax", p.output, w)
+	}
+	switch {
+	case len(fitting) == 1:
+		s.setOutput(fitting[0].Name)
+		if len(outs) > 1 {
+			r.add(kindGuessed, fmt.Sprintf("of the outputs %s, %q holds the %s", list(outs), s.output, map[bool]string{true: "label", false: "scores"}[label]), "--output NAME")
 		}
+	case len(fitting) == 0 && len(tensors) == 1 && len(others) == 0 && want == "":
+		s.setOutput(tensors[0].Name) // a lone label
+	case len(fitting) == 0 && len(tensors) > 0 && !label:
+		// A classifier of scikit-learn: a label and a sequence of maps.
+		remedy := "certify the label itself with --decision label"
+		if z := s.zipMapScores(); z != "" {
+			remedy += fmt.Sprintf(", or the scores inside the graph with --output %s", z)
+		}
+		return soundness.Refuse("its outputs are no tensor of scores ("+list(outs)+")", remedy)
+	case len(fitting) > 1:
+		return soundness.Refuse("it has several outputs ("+list(outs)+")", "choose the one that holds the scores with --output NAME")
+	case label:
+		return soundness.Refuse("none of its outputs is an integer label ("+list(outs)+")", "choose the output that holds the scores with --output NAME --decision argmax")
 	default:
-		if p.outRank > 2 && p.spatial() {
-			return refuse(fmt.Sprintf("output %q of shape %v is not one vector of scores per row", p.output, p.outShape),
-				"choose the output that holds one score per class with --output NAME")
-		}
-		if w := p.width(); w != unknown {
-			r.Classes = w
-		}
-		if err := p.checkWidth(); err != nil {
-			return err
-		}
+		return soundness.Refuse("it has no tensor output ("+list(outs)+")", "export the classifier so that it returns its scores as one tensor")
 	}
-	r.add(kindFound, fmt.Sprintf("output %q, made by %s", p.output, orUnknown(r.Ending)), "--output NAME")
-	kind := kindGuessed
-	if d.Output.Decision != "" {
-		kind = kindWillDo
-	}
-	text := "decision " + r.Decision
-	if r.Classes > 0 {
-		text += fmt.Sprintf(" over %d classes", r.Classes)
-	}
-	r.add(kind, text, "--decision argmax|argmin|threshold[:T]|label")
-	return p.checkLabels()
+	return s.resolveDecision(d, r)
 }
 
-func orUnknown(s string) string {
-	if s == "" {
-		return "the input"
+func (s *network) setOutput(name string) {
+	s.output = name
+	for _, v := range append(s.m.Outputs(), s.m.ValueInfos()...) {
+		if v.Name != name || v.Kind != "tensor" {
+			continue
+		}
+		s.outType = v.Type
+		if v.HasShape {
+			s.outShape, s.outRank = v.Shape, len(v.Shape)
+		}
+		return
 	}
-	return s
 }
 
-// spatial says that more than one axis behind the batch has several values.
-func (p *plan) spatial() bool {
-	wide := 0
-	for _, d := range p.outShape[1:] {
-		if !d.IsFixed() || d.Size != 1 {
-			wide++
+func integerLabel(dt onnx.DType) bool { return dt == onnx.Int64 || dt == onnx.Int32 }
+
+// zipMapScores returns the tensor of probabilities in front of a ZipMap, or "".
+func (s *network) zipMapScores() string {
+	for _, n := range s.m.Nodes() {
+		if n.GetOpType() == "ZipMap" {
+			return onnx.InputOf(n, 0)
 		}
 	}
-	return wide > 1
+	return ""
 }
 
-// checkWidth refuses a single value a row under arg-max.
-func (p *plan) checkWidth() error {
-	if p.report.Classes != 1 {
-		return nil
+// resolveDecision finds the decision as far as the file tells.
+func (s *network) resolveDecision(d Declaration, r *Report) error {
+	v := rewrite.NewIndex(s.m)
+	s.ending = v.Ending(s.output)
+	s.inferType(v)
+	switch {
+	case d.Output.Decision != "":
+		dec, err := declare.ParseDecision(d.Output.Decision)
+		if err != nil {
+			return declare.Errorf("%w", err)
+		}
+		if dec.Default && (s.endsIn("Sigmoid") || d.Output.Kind == "probabilities") {
+			dec.T = 0.5
+		}
+		s.decision = dec
+	case d.Output.Kind == "label":
+		s.decision = declare.Decision{Kind: declare.Label}
+	case integerLabel(s.outType) && s.width() <= 1 && s.outRank <= 2 && s.outRank != rewrite.Open:
+		s.decision = declare.Decision{Kind: declare.Label}
+		r.add(kindGuessed, fmt.Sprintf("output %q holds an integer label", s.output), "--decision argmax")
+	case s.width() == 1 && s.endsIn("Sigmoid"):
+		s.decision = declare.Decision{Kind: declare.Threshold, T: 0.5, Default: true}
+		r.add(kindGuessed, "one probability a row (it ends in Sigmoid): class 1 above 0.5, class 0 below", "--decision threshold:T")
+	default:
+		s.decision = declare.Decision{Kind: declare.Argmax}
 	}
-	return refuse(fmt.Sprintf("output %q is one number per row and does not end in Sigmoid: a regression, or a single logit", p.output),
-		"say --decision threshold:T if it is a score of two classes (0 for a logit), or choose another head with --output NAME")
-}
-
-func (p *plan) checkLabels() error {
-	n, k := len(p.report.Labels), p.report.Classes
-	if n > 0 && k > 0 && n != k {
-		return declared("%d labels are declared and the model has %d classes; give one label a class", n, k)
+	if s.decision.Kind == declare.Label && s.outType != onnx.Undefined && !integerLabel(s.outType) {
+		return soundness.Refuse(fmt.Sprintf("output %q is of type %v, not an integer label", s.output, s.outType),
+			"use --decision argmax, or choose the label's output with --output NAME")
+	}
+	if s.outType == onnx.String {
+		return soundness.Refuse(fmt.Sprintf("output %q holds strings", s.output),
+			"export the classifier with integer labels, or choose its scores with --output NAME")
+	}
+	if s.decision.Kind == declare.Label {
+		s.labelSource = v.FindLabelSource(s.output)
 	}
 	return nil
 }
 
-// labelClasses returns the number of classes of a label output: declared, the
-// number of labels, or what the classifier's own list of classes tells. 0 means that
-// only a run can tell.
-func (p *plan) labelClasses(d Declaration) (int, error) {
-	if d.Output.Classes > 0 {
-		return d.Output.Classes, nil
+// inferType tells the element type of an output inside the graph that nothing
+// declares.
+func (s *network) inferType(v *rewrite.Index) {
+	n := v.Maker[s.output]
+	if s.outType != onnx.Undefined || n == nil {
+		return
 	}
-	if len(d.Labels) > 1 {
-		return len(d.Labels), nil
-	}
-	if p.ending == nil {
-		return 0, refuse("the label is not made by any operator", "choose the output that depends on the data with --output NAME")
-	}
-	switch p.ending.GetOpType() {
+	switch n.GetOpType() {
+	case "Cast":
+		s.outType = onnx.DType(onnx.AttrInt(n, "to", 0))
+	case "ArgMax", "ArgMin":
+		s.outType = onnx.Int64
 	case "TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier":
-		for _, name := range []string{"classlabels_int64s", "classlabels_ints"} {
-			if list := onnx.AttrInts(p.ending, name); len(list) > 1 {
-				if slices.Min(list) < 0 || slices.Max(list) >= maxClasses {
-					return 0, refuse(fmt.Sprintf("its labels run from %d to %d; a label must be a class number from 0 on", slices.Min(list), slices.Max(list)),
-						"train it with labels 0, 1, 2, …, or choose its scores with --output NAME")
-				}
-				return int(slices.Max(list)) + 1, nil
+		s.outType = onnx.Float
+		if len(n.GetOutput()) > 0 && n.GetOutput()[0] == s.output {
+			s.outType = onnx.Int64
+			if a := onnx.FindAttr(n, "classlabels_strings"); a != nil && len(a.GetStrings()) > 0 {
+				s.outType = onnx.String
 			}
 		}
 	}
-	if p.ballot != nil && p.plainIndex() {
-		return 0, nil
-	}
-	return 0, refuse("the number of classes behind the label is unknown", "list the labels in model.yaml, or say output.classes there")
 }
 
-// plainIndex says that the label is the ballot's index itself, through no table of labels.
-func (s *subject) plainIndex() bool {
+func (s *network) endsIn(op string) bool { return s.ending != nil && s.ending.GetOpType() == op }
+
+// width returns the declared number of values a row of the output, unknown where it
+// is open.
+func (s *network) width() int {
+	if s.outRank == rewrite.Open {
+		return rewrite.Open
+	}
+	n := 1
+	for i, d := range s.outShape {
+		if i == 0 && s.outRank > 1 {
+			continue // the batch
+		}
+		if i == 0 {
+			// [K] without a batch axis only where the batch is fixed; [N] otherwise.
+			if !d.IsFixed() {
+				return 1
+			}
+		}
+		if !d.IsFixed() || d.Size <= 0 || d.Size > declare.MaxClasses {
+			return rewrite.Open
+		}
+		n *= int(d.Size)
+	}
+	return n
+}
+
+// plainIndex says that the label is that index itself, through no table of labels.
+func (s *network) plainIndex() bool {
 	return s.endsIn("ArgMax") || s.endsIn("ArgMin") || s.endsIn("TopK")
 }

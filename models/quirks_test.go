@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -108,7 +109,7 @@ func quirks() []quirk {
 			return newGraph(t, 9).in("x", onnx.Float, 1, refDim, 1).node("Flatten", "x", "f", aInt("axis", 1)).
 				dense("f", "y").out("y", onnx.Float, 1, refClasses)
 		}},
-		{name: "flat in rows, columns, channels", decl: models.Declaration{Input: models.InputDeclaration{Layout: models.NHWC}}, build: func(t testing.TB) *graph {
+		{name: "flat in rows, columns, channels", decl: models.Declaration{Input: models.InputDeclaration{Layout: declare.NHWC}}, build: func(t testing.TB) *graph {
 			return newGraph(t, 13).in("x", onnx.Float, "N", refDim).i64("s", -1, 2, 2, 3).node("Reshape", "x s", "h").
 				node("Transpose", "h", "c", aInts("perm", 0, 3, 1, 2)).node("Flatten", "c", "f", aInt("axis", 1)).
 				dense("f", "y").out("y", onnx.Float, "N", refClasses)

@@ -14,6 +14,7 @@ import (
 	"ucan/fixtures/shared"
 	"ucan/fixtures/subtest"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 	"ucan/runtime/runtimetest"
@@ -147,7 +148,7 @@ func TestRefusals(t *testing.T) {
 			return plain(t, 13, "N").node("Constant", "", "bad", value).node("Add", "l bad", "y").scores("N")
 		}, models.Declaration{}, []string{"NaN", "bad"}},
 		{"wrong size, declared layout", func(t testing.TB) *graph { return plain(t, 13, "N").node("Neg", "l", "y").scores("N") },
-			models.Declaration{Input: models.InputDeclaration{Layout: models.NHWC}}, []string{"[3,2,2]", "nhwc"}},
+			models.Declaration{Input: models.InputDeclaration{Layout: declare.NHWC}}, []string{"[3,2,2]", "nhwc"}},
 		{"dynamic quantisation over a fixed batch", func(t testing.TB) *graph {
 			return plain(t, 13, 4).node("DynamicQuantizeLinear", "l", "q s z").node("DequantizeLinear", "q s z", "y").scores(4)
 		}, models.Declaration{}, []string{"DynamicQuantizeLinear", "batch"}},
@@ -235,7 +236,7 @@ func TestDeclarationFaults(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := plain(t, 13, "N").node("Neg", "l", "y").scores("N").open(models.Options{Declared: tt.decl, SourceShape: refShape})
 			var refusal *models.Refusal
-			if !errors.Is(err, models.ErrDeclaration) || errors.As(err, &refusal) || !strings.Contains(err.Error(), tt.word) {
+			if !errors.Is(err, declare.Err) || errors.As(err, &refusal) || !strings.Contains(err.Error(), tt.word) {
 				t.Errorf("error %v; want ErrDeclaration that says %q", err, tt.word)
 			}
 		})
@@ -258,7 +259,7 @@ func TestUnreadable(t *testing.T) {
 			}
 			_, err := models.Open(context.Background(), rt, path, models.Options{SkipLoadTrial: true})
 			var refusal *models.Refusal
-			if err == nil || errors.As(err, &refusal) || errors.Is(err, models.ErrDeclaration) || !strings.Contains(err.Error(), path) {
+			if err == nil || errors.As(err, &refusal) || errors.Is(err, declare.Err) || !strings.Contains(err.Error(), path) {
 				t.Errorf("%s: error %v", name, err)
 			}
 		})
@@ -266,7 +267,7 @@ func TestUnreadable(t *testing.T) {
 	if _, err := models.Open(context.Background(), rt, filepath.Join(dir, "absent.onnx"), models.Options{}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("absent file: %v", err)
 	}
-	if _, err := models.Open(context.Background(), rt, dir, models.Options{}); !errors.Is(err, models.ErrDeclaration) {
+	if _, err := models.Open(context.Background(), rt, dir, models.Options{}); !errors.Is(err, declare.Err) {
 		t.Errorf("folder: %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

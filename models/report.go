@@ -1,5 +1,9 @@
 package models
 
+import (
+	"ucan/models/declare"
+)
+
 // TensorInfo describes an input or output of a graph.
 type TensorInfo struct {
 	Name string `json:"name"`
@@ -50,13 +54,13 @@ type Normalisation struct {
 // Preprocessing is what stands between the noise and the classifier, as recorded in
 // certificates. The classifier sees (x·Scale − Mean)/Std in its own layout.
 type Preprocessing struct {
-	Input  string    `json:"input"`
-	Layout Layout    `json:"layout"`
-	Type   string    `json:"type"`
-	Shape  []int     `json:"shape"` // of one row of the model's input
-	Scale  float64   `json:"scale"`
-	Mean   []float64 `json:"mean"`
-	Std    []float64 `json:"std"`
+	Input  string         `json:"input"`
+	Layout declare.Layout `json:"layout"`
+	Type   string         `json:"type"`
+	Shape  []int          `json:"shape"` // of one row of the model's input
+	Scale  float64        `json:"scale"`
+	Mean   []float64      `json:"mean"`
+	Std    []float64      `json:"std"`
 	// Round says that values are rounded and clipped to the input's integer type.
 	Round bool `json:"round,omitempty"`
 	// Inferred says that neither flags nor model.yaml declared anything.
@@ -65,27 +69,6 @@ type Preprocessing struct {
 	Output   string            `json:"output"`
 	// Denoiser is the SHA-256 of the composed denoiser's file, in hexadecimal.
 	Denoiser string `json:"denoiser,omitempty"`
-}
-
-// ProbeResult is what running the prepared graph showed.
-type ProbeResult struct {
-	// Rows is the number of rows that were compared, Batch the largest batch.
-	Rows  int `json:"rows"`
-	Batch int `json:"batch"`
-	// SameDecisions: the same rows at other positions, with other neighbours and in
-	// other batch sizes got the same decisions. Without it a model is refused.
-	SameDecisions bool `json:"same_decisions"`
-	// BatchIndependent: the scores were bit for bit the same in every batch size and
-	// position, so runs with different batch sizes give the same counts.
-	BatchIndependent bool `json:"batch_independent"`
-	// MaxDifference is the largest difference of a score between two batches,
-	// relative to the largest score.
-	MaxDifference float64 `json:"max_difference"`
-	// RewriteDifference is the same between the original graph at its own batch and
-	// the rewritten one; 0 where nothing was rewritten.
-	RewriteDifference float64 `json:"rewrite_difference,omitempty"`
-	// Provider is the provider that ran.
-	Provider string `json:"provider"`
 }
 
 // Finding is one line of a report.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
 )
@@ -48,7 +49,7 @@ func trialModel(t *testing.T, tamper func(b *onnx.Builder, x, s onnx.Value) onnx
 		t.Fatal(err)
 	}
 	m.fixedBatch = 0
-	m.graph = build(inputName, labelName, scoresName, tamper)
+	m.graph = build(rewrite.InputName, rewrite.LabelName, rewrite.ScoresName, tamper)
 	if m.bytes, err = m.graph.Marshal(); err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/train/base"
 )
@@ -121,7 +122,7 @@ func tryModel(ctx context.Context, config runtime.Config, path string, options m
 
 // modelError marks faults of flags and model.yaml as faults of usage.
 func modelError(err error) error {
-	if errors.Is(err, models.ErrDeclaration) || errors.Is(err, runtime.ErrUnknownProvider) || errors.Is(err, runtime.ErrOptions) {
+	if errors.Is(err, declare.Err) || errors.Is(err, runtime.ErrUnknownProvider) || errors.Is(err, runtime.ErrOptions) {
 		return usage(err)
 	}
 	return err

@@ -14,6 +14,7 @@ import (
 	"ucan/internal/dataset"
 	"ucan/internal/workbench"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/files"
@@ -146,12 +147,12 @@ func (a *app) declaration(r *values) models.Declaration {
 		scale := r.float("model.scale")
 		d.Input.Scale = &scale
 	}
-	layout, err := models.ParseLayout(r.text("model.layout"))
+	layout, err := declare.ParseLayout(r.text("model.layout"))
 	if err != nil {
 		r.fault("model.layout", "%s", err)
 	}
 	d.Input.Layout = layout
-	if d.Input.Fix, err = models.ParseFix(r.list("model.fix")); err != nil {
+	if d.Input.Fix, err = declare.ParseFix(r.list("model.fix")); err != nil {
 		r.fault("model.fix", "%s", err)
 	}
 	if err := d.Validate(); err != nil {

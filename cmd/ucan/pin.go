@@ -10,7 +10,7 @@ import (
 	"ucan/internal/progress"
 	"ucan/internal/replay"
 	"ucan/internal/table"
-	"ucan/models"
+	"ucan/models/declare"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -65,7 +65,7 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 
 // openCertified opens the data that were certified.
 func (a *app) openCertified(ctx context.Context, o certifyOptions, spec string) (*dataset.Source, error) {
-	effective, _, err := models.ResolveDeclaration(o.model, models.Options{Declared: o.declared})
+	effective, _, err := declare.Resolve(o.model, o.declared)
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))
 	}

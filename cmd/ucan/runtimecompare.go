@@ -11,6 +11,7 @@ import (
 
 	"ucan/internal/dataset"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/models/demo"
 	"ucan/runtime"
 )
@@ -94,7 +95,7 @@ func runRuntimeCompare(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if model.Decision().Kind == models.Label {
+	if model.Decision().Kind == declare.Label {
 		return refusef("compare %s: its output is a label, and scores are what is compared; name another output by --output", model.Name())
 	}
 	c.Comparison, err = rt.Compare(ctx, graph, runtime.CompareOptions{

@@ -14,6 +14,7 @@ import (
 	"ucan/internal/pipeline"
 	"ucan/internal/workbench"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
@@ -71,7 +72,7 @@ func (a *app) openWorkbench(ctx context.Context, path string, declared models.De
 		return nil, err
 	}
 	a.onClose(rt.Close)
-	effective, _, err := models.ResolveDeclaration(path, models.Options{Declared: declared})
+	effective, _, err := declare.Resolve(path, declared)
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))
 	}

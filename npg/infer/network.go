@@ -9,7 +9,7 @@ import (
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/hazard"
+	"ucan/runtime/onnx/soundness"
 )
 
 // Graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
@@ -39,7 +39,7 @@ type GraphOptions struct {
 
 // OpenGraph opens a graph with one float input and outputs of one value a coordinate each, for a batch of one, so that no
 // other row can have a part in the answer. A graph whose answer is no function of its input is refused with a
-// *hazard.Refusal. The first load of a graph is tried in a process of its own where that is possible, since onnxruntime can abort on damaged ones.
+// *soundness.Refusal. The first load of a graph is tried in a process of its own where that is possible, since onnxruntime can abort on damaged ones.
 func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOptions) (_ *Graph, err error) {
 	m, err := onnx.Parse(model)
 	if err != nil {
@@ -87,7 +87,7 @@ func checkGraph(m *onnx.Model, outputs []string) error {
 	if used, err = used.WithoutDead(); err != nil {
 		return err
 	}
-	return hazard.Check(used)
+	return soundness.Check(used)
 }
 
 // allocate makes the tensors.

@@ -138,6 +138,14 @@ func ConstantValue(n *onnxpb.NodeProto) (*onnxpb.TensorProto, error) {
 	return nil, fmt.Errorf("onnx: Constant %s holds no tensor of numbers", Describe(n))
 }
 
+// InputOf returns the i-th input of a node, "" where it is left out.
+func InputOf(n *onnxpb.NodeProto, i int) string {
+	if i < len(n.GetInput()) {
+		return n.GetInput()[i]
+	}
+	return ""
+}
+
 // Describe names a node for messages: its operator and its name, or its first output when it has no
 // name.
 func Describe(n *onnxpb.NodeProto) string {

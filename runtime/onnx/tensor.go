@@ -347,3 +347,16 @@ func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 	}
 	return nil, fmt.Errorf("onnx: tensor %q of type %v does not hold integers", t.GetName(), TensorType(t))
 }
+
+// Float64s returns the elements of a tensor of floats or integers as float64.
+func Float64s(t *onnxpb.TensorProto) ([]float64, error) {
+	if TensorType(t) == Double {
+		return TensorData[float64](t)
+	}
+	if TensorType(t).IsFloat() {
+		f, err := Float32s(t)
+		return convert(f, func(x float32) float64 { return float64(x) }), err
+	}
+	i, err := Int64s(t)
+	return convert(i, func(x int64) float64 { return float64(x) }), err
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 )
@@ -57,9 +58,9 @@ func scoring(m *models.Model) (*onnx.Model, error) {
 // headOf says what the scores of a classifier are.
 func headOf(m *models.Model) Head {
 	switch d := m.Decision(); {
-	case d.Kind == models.Threshold:
+	case d.Kind == declare.Threshold:
 		return Binary
-	case d.Kind == models.Argmin:
+	case d.Kind == declare.Argmin:
 		return Negative
 	case m.Report().Ending == "Softmax":
 		return Probabilities

@@ -11,6 +11,7 @@ import (
 
 	"ucan/internal/dataset"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/runtime/files"
 	"ucan/smooth/sequential"
@@ -173,7 +174,7 @@ func (p *parser) declaration(o object) models.Declaration {
 	in, out := get(o, "preprocessing", object{}), get(o, "output", object{})
 	d := models.Declaration{
 		Input: models.InputDeclaration{
-			Name: get(in, "name", ""), Layout: models.Layout(get(in, "layout", "")),
+			Name: get(in, "name", ""), Layout: declare.Layout(get(in, "layout", "")),
 			Mean: get[[]float64](in, "mean", nil), Std: get[[]float64](in, "std", nil), Fix: get[map[string]string](in, "fix", nil),
 			Resize: int(get(in, "resize", int64(0))), Crop: int(get(in, "crop", int64(0))),
 		},

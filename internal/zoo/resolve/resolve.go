@@ -18,6 +18,7 @@ import (
 	"ucan/internal/zoo/cell"
 	"ucan/internal/zoo/matrix"
 	"ucan/models"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/smooth"
@@ -137,7 +138,7 @@ func (r *resolver) model(ctx context.Context, entry matrix.ModelEntry) error {
 	}
 	r.opts.Note("looking at %s", entry.Name)
 	m := matrix.Model{Name: entry.Name, Statistics: entry.Statistics, Runtime: entry.Runtime, Limits: entry.Limits}
-	declared, _, err := models.ResolveDeclaration(entry.File, models.Options{Declared: entry.Declared})
+	declared, _, err := declare.Resolve(entry.File, entry.Declared)
 	if err == nil {
 		err = describeModel(ctx, &m, entry.File, declared)
 	}

@@ -1,0 +1,103 @@
+package models
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"ucan/models/declare"
+	"ucan/runtime/files"
+	"ucan/runtime/onnx"
+)
+
+// file is an ONNX file that was read.
+type file struct {
+	bytes  int64
+	sha256 string // of the file, or of all its files where weights lie in others
+	m      *onnx.Model
+}
+
+// readFile reads and hashes an ONNX file, tensors in other files of its folder
+// included.
+func readFile(path string) (*file, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read model: %w", withoutPath(err))
+	case info.IsDir():
+		return nil, declare.Errorf("it is a folder; give the ONNX file in it")
+	case !info.Mode().IsRegular():
+		return nil, errors.New("read model: not a regular file; give an ONNX file")
+	}
+	limits := onnx.DefaultLimits()
+	if info.Size() > limits.ModelBytes {
+		return nil, fmt.Errorf("read model: %w; keep the weights in external data", onnx.ErrLimit)
+	}
+	b, err := files.Read(path, limits.ModelBytes)
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w", withoutPath(err))
+	}
+	f, err := parseFile(b, limits)
+	if err != nil || len(f.m.ExternalTensors()) == 0 {
+		return f, err
+	}
+	if f.m, err = f.m.LoadExternal(filepath.Dir(path), limits); err != nil {
+		return nil, fmt.Errorf("read model: %w; keep its data files beside it", err)
+	}
+	// The file and the model with everything read in: any change to any file shows.
+	all, err := f.m.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w", err)
+	}
+	h := sha256.New()
+	fmt.Fprintf(h, "ucan.model/1\n%s\n%x\n", f.sha256, sha256.Sum256(all))
+	f.bytes, f.sha256 = int64(len(all)), hex.EncodeToString(h.Sum(nil))
+	return f, nil
+}
+
+// withoutPath drops the path of a file system's error, which callers add.
+func withoutPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
+// parseFile reads and hashes the bytes of an ONNX file.
+func parseFile(b []byte, limits onnx.Limits) (*file, error) {
+	m, err := onnx.ParseLimited(b, limits)
+	if err != nil {
+		return nil, fmt.Errorf("read model: %w; give a complete ONNX file", err)
+	}
+	sum := sha256.Sum256(b)
+	return &file{bytes: int64(len(b)), sha256: hex.EncodeToString(sum[:]), m: m}, nil
+}
+
+// parseAlone is parseFile for bytes that come without a folder.
+func parseAlone(b []byte) (*file, error) {
+	f, err := parseFile(b, onnx.DefaultLimits())
+	if err == nil && len(f.m.ExternalTensors()) > 0 {
+		err = errors.New("read model: its weights lie in other files; open it by its path")
+	}
+	return f, err
+}
+
+// stem returns a file's name without folder and extension.
+func stem(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// base returns a path's last element, "" for no path.
+func base(path string) string {
+	if path == "" {
+		return ""
+	}
+	return filepath.Base(path)
+}

@@ -1,0 +1,170 @@
+// Package trial runs a prepared graph on made-up rows, and before a run on rows of its own data,
+// and refuses it when the answer for a row depends on its place in a batch or on the other rows.
+// It is the second line of defence, behind what package rows proves of the graph's operators.
+package trial
+
+import (
+	"context"
+	"fmt"
+
+	"ucan/runtime/onnx/soundness"
+)
+
+// Graph is a prepared graph under trial.
+type Graph struct {
+	// Ask runs the graph on rows of the source, all in one batch.
+	Ask func(ctx context.Context, rows []float32) (Answer, error)
+	// Dim is the number of values of a row.
+	Dim int
+	// Provider is the provider that runs it.
+	Provider string
+	// Limit is the largest relative difference of scores between two batches that passes for
+	// rounding.
+	Limit float64
+	// Exact says that the same row at the same place must get the same scores bit for bit, as on the
+	// CPU. Other providers may pick another algorithm from one run to the next, and get Limit.
+	Exact bool
+}
+
+// samePlaceLimit is the largest difference of scores at the same place, 0 for none.
+func (g Graph) samePlaceLimit() float64 {
+	if g.Exact {
+		return 0
+	}
+	return g.Limit
+}
+
+// Result is what running the prepared graph showed.
+type Result struct {
+	// Rows is the number of rows that were compared, Batch the largest batch.
+	Rows  int `json:"rows"`
+	Batch int `json:"batch"`
+	// SameDecisions: the same rows at other positions, with other neighbours and in
+	// other batch sizes got the same decisions. Without it a model is refused.
+	SameDecisions bool `json:"same_decisions"`
+	// BatchIndependent: the scores were bit for bit the same in every batch size and
+	// position, so runs with different batch sizes give the same counts.
+	BatchIndependent bool `json:"batch_independent"`
+	// MaxDifference is the largest difference of a score between two batches,
+	// relative to the largest score.
+	MaxDifference float64 `json:"max_difference"`
+	// RewriteDifference is the same between the original graph at its own batch and
+	// the rewritten one; 0 where nothing was rewritten.
+	RewriteDifference float64 `json:"rewrite_difference,omitempty"`
+	// Provider is the provider that ran.
+	Provider string `json:"provider"`
+}
+
+// probeRows is the number of different rows that are compared.
+const probeRows = 8
+
+// probeBatches are the batch sizes that scores are compared at, as far as the input's
+// size allows.
+func probeBatches(d int) []int {
+	var sizes []int
+	for _, n := range []int{3, 32, 257} {
+		if n <= probeRows || n*d <= 1<<20 {
+			sizes = append(sizes, n)
+		}
+	}
+	return sizes
+}
+
+// mostReplaced bounds the batches in which rows are replaced: their runs are many.
+const mostReplaced = 32
+
+// AnyBatch runs a graph that takes any batch on the same rows at different
+// positions, with different neighbours and in different batch sizes.
+func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
+	d := g.Dim
+	rows := SampleRows(probeRows, d)
+	first, err := g.Ask(ctx, rows)
+	if err != nil {
+		return res, err
+	}
+	scale := largestScore(first)
+	res = Result{Rows: probeRows, Batch: probeRows, Provider: g.Provider}
+	c := comparison{bits: true}
+	check := func(order []int) error {
+		batch := make([]float32, len(order)*d)
+		for at, r := range order {
+			copy(batch[at*d:(at+1)*d], rows[r*d:(r+1)*d])
+		}
+		a, err := g.Ask(ctx, batch)
+		if err != nil {
+			return err
+		}
+		for at, r := range order {
+			c.rows(first, r, a, at, scale)
+		}
+		res.Batch = max(res.Batch, len(order))
+		return nil
+	}
+	reversed := make([]int, probeRows)
+	for i := range reversed {
+		reversed[i] = probeRows - 1 - i
+	}
+	orders := [][]int{reversed, {0}, {5}}
+	for _, n := range probeBatches(d) {
+		order := make([]int, n)
+		for i := range order {
+			order[i] = (i*5 + n) % probeRows // every position sees other neighbours
+		}
+		orders = append(orders, order)
+	}
+	for _, order := range orders {
+		if err := check(order); err != nil {
+			return res, err
+		}
+	}
+	res.MaxDifference, res.BatchIndependent = c.largest, c.bits
+	res.SameDecisions = !c.flipped && !(c.largest > g.Limit)
+	if !res.SameDecisions {
+		return res, soundness.Refuse(
+			fmt.Sprintf("its answer for a row depends on the other rows of the batch (scores differ by up to %.1g of the largest): votes would not be independent", c.largest),
+			"export it for inference, without operators that mix the batch")
+	}
+	for _, n := range append([]int{probeRows}, probeBatches(d)...) {
+		if n > mostReplaced {
+			continue
+		}
+		if err := g.otherRows(ctx, n); err != nil {
+			res.SameDecisions = false
+			return res, err
+		}
+	}
+	return res, nil
+}
+
+// FixedBatch compares rows at different positions of a fixed batch and among
+// different neighbours. A batch of one row has neither: asking twice shows that the
+// answer is a function of the row.
+func (g Graph) FixedBatch(ctx context.Context, size int) (res Result, err error) {
+	d := g.Dim
+	rows := SampleRows(max(size, 2), d)[:size*d]
+	first, err := g.Ask(ctx, rows)
+	if err != nil {
+		return res, err
+	}
+	turned := make([]float32, len(rows))
+	for i := range size {
+		j := (i + size/2) % size
+		copy(turned[j*d:(j+1)*d], rows[i*d:(i+1)*d])
+	}
+	second, err := g.Ask(ctx, turned)
+	if err != nil {
+		return res, err
+	}
+	c := comparison{bits: true}
+	scale := largestScore(first)
+	for i := range size {
+		c.rows(first, i, second, (i+size/2)%size, scale)
+	}
+	res = Result{Rows: size, Batch: size, Provider: g.Provider, MaxDifference: c.largest, BatchIndependent: c.bits}
+	res.SameDecisions = !c.flipped && !(c.largest > g.Limit)
+	if !res.SameDecisions {
+		return res, soundness.Refuse("the same row gets different answers from one run to the next, or at different positions of the batch",
+			"export it for inference, without random operators or operators that mix the batch")
+	}
+	return res, g.otherRows(ctx, size)
+}
