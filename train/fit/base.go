@@ -8,6 +8,7 @@ import (
 	"ucan/internal/fault"
 	"ucan/models"
 	"ucan/models/arch"
+	"ucan/models/declare"
 	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
@@ -248,12 +249,12 @@ func (t *baseTraining) objectiveConfig() base.Config {
 func (t *baseTraining) declaration() models.Declaration {
 	input, logits := t.net.Names()
 	d := models.Declaration{
-		Input:  models.InputDeclaration{Name: input, Layout: models.NCHW},
+		Input:  models.InputDeclaration{Name: input, Layout: declare.NCHW},
 		Output: models.OutputDeclaration{Name: logits, Kind: "logits", Decision: "argmax"},
 		Labels: t.set.Info().Labels,
 	}
 	if len(t.set.Info().Shape) != 3 {
-		d.Input.Layout = models.Flat
+		d.Input.Layout = declare.Flat
 	}
 	if t.Init != nil && len(t.Init.Labels()) > 0 {
 		d.Labels = t.Init.Labels()
