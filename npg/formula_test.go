@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"ucan/fixtures/subtest"
+	"ucan/smooth"
 	"ucan/smooth/basis"
 )
 
@@ -95,26 +96,26 @@ func TestParseFormula(t *testing.T) {
 func TestLimits(t *testing.T) {
 	l := Limits{Floor: 0.1, Ceiling: 0.7} // neither is a float32
 	source := []float32{0, -1, 0.3, 5, float32(math.Inf(1))}
-	p, err := l.Seal(nil, 5, nil, source)
+	p, err := l.Apply(nil, 5, nil, source)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := p.Sigma()
-	if p.Floored() != 2 || p.Ceiled() != 2 || s[2] != 0.3 || source[0] != 0 {
-		t.Errorf("%v from %v: %d at the floor, %d at the ceiling", s, source, p.Floored(), p.Ceiled())
+	if p.Floored != 2 || p.Ceiled != 2 || s[2] != 0.3 || source[0] != 0 {
+		t.Errorf("%v from %v: %d at the floor, %d at the ceiling", s, source, p.Floored, p.Ceiled)
 	}
 	if float64(slices.Min(s)) < 0.1 || float64(slices.Max(s)) > 0.7 {
 		t.Errorf("%v leaves [0.1, 0.7]", s)
 	}
-	if _, err := l.Seal(nil, 1, nil, []float32{float32(math.NaN())}); !errors.Is(err, ErrSigma) {
+	if _, err := l.Apply(nil, 1, nil, []float32{float32(math.NaN())}); !errors.Is(err, smooth.ErrSigma) {
 		t.Errorf("NaN: %v", err)
 	}
 	for _, bad := range []Limits{{}, {Floor: 1}, {Floor: 0, Ceiling: 1}, {Floor: math.NaN(), Ceiling: 1}, {Floor: 1, Ceiling: math.NaN()}, {Floor: math.Inf(1), Ceiling: math.Inf(1)}} {
-		if _, err := bad.Seal(nil, 1, nil, []float32{1}); err == nil {
+		if _, err := bad.Apply(nil, 1, nil, []float32{1}); err == nil {
 			t.Errorf("%+v accepted", bad)
 		}
 	}
-	if _, err := SealIn(basisOf(t), 5, nil, nil); err == nil {
+	if _, err := smooth.NewFields(5, nil, nil, basisOf(t)); err == nil {
 		t.Error("a basis of another dimension was accepted")
 	}
 }

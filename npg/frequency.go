@@ -70,7 +70,7 @@ func (f Frequency) Field(shape []int) (Parameters, error) {
 		}
 	}
 	sigma := slices.Repeat(plane, channels)
-	return f.Seal(u, len(sigma), nil, sigma)
+	return f.Apply(u, len(sigma), nil, sigma)
 }
 
 // String returns the specification that [ParseFormula] reads back.

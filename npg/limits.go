@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"ucan/smooth"
 	"ucan/smooth/basis"
 )
 
@@ -35,32 +36,34 @@ func (l Limits) Validate() error {
 	return nil
 }
 
-// Seal is [SealIn] after bringing the scale field within the limits, in float32: the floor rounded up, the ceiling down.
-// NaN is not mended: it fails with [ErrSigma]. sigma is not changed; a nil one, standing for ones, is not limited.
-func (l Limits) Seal(t *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
+// Apply makes fields whose scale lies within the limits, in float32: the floor rounded up, the
+// ceiling down. sigma is not changed; a nil one, standing for ones, is not limited. Errors are those
+// of [Limits.Validate] and [smooth.NewFields]; NaN is not corrected but fails with [smooth.ErrSigma].
+func (l Limits) Apply(u *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
 	if err := l.Validate(); err != nil {
 		return Parameters{}, err
 	}
-	floor, ceiling := l.single()
+	floor, ceiling := l.Float32()
+	var p Parameters
 	limited := slices.Clone(sigma)
-	floored, ceiled := 0, 0
 	for i, s := range limited {
 		switch {
 		case s <= floor:
 			limited[i] = floor
-			floored++
+			p.Floored++
 		case s >= ceiling:
 			limited[i] = ceiling
-			ceiled++
+			p.Ceiled++
 		}
 	}
-	p, err := SealIn(t, dim, mu, limited)
-	p.floored, p.ceiled = floored, ceiled
+	var err error
+	p.Fields, err = smooth.NewFields(dim, mu, limited, u)
 	return p, err
 }
 
-// single returns the limits in float32: the floor rounded up, the ceiling down, but not below the floor.
-func (l Limits) single() (floor, ceiling float32) {
+// Float32 returns the limits in float32: the floor rounded up, the ceiling down but not below the
+// floor.
+func (l Limits) Float32() (floor, ceiling float32) {
 	floor, ceiling = float32(l.Floor), float32(l.Ceiling)
 	if float64(floor) < l.Floor {
 		floor = math.Nextafter32(floor, float32(math.Inf(1)))

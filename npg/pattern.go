@@ -72,7 +72,7 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 		}
 	}
 	sigma := slices.Repeat(plane, channels)
-	return p.Seal(nil, len(sigma), nil, sigma)
+	return p.Apply(nil, len(sigma), nil, sigma)
 }
 
 // coordinate places pixel i of n on [−span, span]; a single pixel is the centre.

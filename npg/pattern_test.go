@@ -53,7 +53,7 @@ func TestPatternFloorIsReported(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := params.Floored(); got != 8 {
+	if got := params.Floored; got != 8 {
 		t.Errorf("%d coordinates at the floor, want the 8 around the centre", got)
 	}
 	for i, s := range params.Sigma() {
@@ -66,21 +66,21 @@ func TestPatternFloorIsReported(t *testing.T) {
 func TestSealRefusesWhatIsNotInvertible(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	for _, s := range []float32{0, -1, nan, inf} {
-		if _, err := Seal(2, nil, []float32{1, s}); !errors.Is(err, ErrSigma) {
+		if _, err := smooth.NewFields(2, nil, []float32{1, s}, nil); !errors.Is(err, smooth.ErrSigma) {
 			t.Errorf("σ = %v: error %v, want ErrSigma", s, err)
 		}
 	}
-	if _, err := Seal(2, []float32{nan, 0}, nil); err == nil {
+	if _, err := smooth.NewFields(2, []float32{nan, 0}, nil, nil); err == nil {
 		t.Error("a NaN offset was sealed")
 	}
-	if _, err := Seal(2, nil, []float32{1}); err == nil {
+	if _, err := smooth.NewFields(2, nil, []float32{1}, nil); err == nil {
 		t.Error("a field of the wrong length was sealed")
 	}
 }
 
 func TestParametersAreSealed(t *testing.T) {
 	source := []float32{1, 2}
-	p, err := Seal(2, nil, source)
+	p, err := smooth.NewFields(2, nil, source, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestParametersAreSealed(t *testing.T) {
 	if got := p.Sigma(); got[0] != 1 || got[1] != 2 {
 		t.Errorf("σ = %v after changing what went in and what came out", got)
 	}
-	f := NewField(p)
+	f := NewField(Parameters{Fields: p})
 	again, err := f.Parameters(context.Background(), nil)
 	if err != nil || again.Sigma()[0] != 1 || f.Guarantee() != smooth.Deployed {
 		t.Errorf("field gives %v, %v, %q", again, err, f.Guarantee())

@@ -20,7 +20,11 @@ func TestAffineSamplerIsUsedOnlyWhereItAgrees(t *testing.T) {
 			family family.Family
 			affine bool
 		}{{family.Gaussian{}, true}, {other{}, false}} {
-			s, err := Noise{Family: c.family, Norm: family.L2, Lambda: 0.3, Sigma: sigma}.Seal(100)
+			fields, err := NewFields(100, nil, sigma, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Noise{Family: c.family, Norm: family.L2, Lambda: 0.3, Fields: fields}.Seal(100)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,11 +40,11 @@ func (s *SealedNoise) Arithmetic() Arithmetic {
 // sampled, recorded and certified; nothing is lost to tails.
 func (s *SealedNoise) sealLattice() error {
 	n := s.noise
-	sampled, err := lattice.New(lattice.Config{Family: n.Family, Dim: s.dim, Lambda: n.Lambda, Mu: n.Mu, Sigma: n.Sigma})
+	sampled, err := lattice.New(lattice.Config{Family: n.Family, Dim: s.dim, Lambda: n.Lambda, Mu: n.mu, Sigma: n.sigma})
 	if err != nil {
 		return fmt.Errorf("smooth: %w", err)
 	}
 	s.lattice, s.lost = sampled, sampled.LostMass()
-	s.noise.Mu, s.noise.Sigma = sampled.Mu(), sampled.Sigma()
+	s.noise.mu, s.noise.sigma = sampled.Mu(), sampled.Sigma()
 	return nil
 }

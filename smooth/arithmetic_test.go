@@ -3,6 +3,7 @@ package smooth_test
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -49,7 +50,7 @@ func TestLatticeShowsOnlyPixels(t *testing.T) {
 	sigma := []float32{1, 2, .5, 1, 3, 1, .25, 1}
 	mu := []float32{0, .1, -.2, 0, .3, 0, 0, .013}
 	n := gaussianNoise(.25)
-	n.Mu, n.Sigma = mu, sigma
+	n.Fields = fieldsOf(t, dim, mu, sigma, nil)
 	if _, err := smoother.Sample(context.Background(), x, smooth.InputID(x), latticeNoise(t, n, dim), stream.Estimate, 0, 500); err != nil {
 		t.Fatal(err)
 	}
@@ -112,18 +113,19 @@ func TestLatticeRefusesWhatItCannotHold(t *testing.T) {
 func TestLatticeQuantisesOnce(t *testing.T) {
 	const dim = 300
 	n := gaussianNoise(.25)
-	n.Mu, n.Sigma = make([]float32, dim), make([]float32, dim)
+	mu, sigma := make([]float32, dim), make([]float32, dim)
 	for i := range dim {
-		n.Mu[i], n.Sigma[i] = float32(i)*.0007, 0.2+float32(i)*.011
+		mu[i], sigma[i] = float32(i)*.0007, 0.2+float32(i)*.011
 	}
+	n.Fields = fieldsOf(t, dim, mu, sigma, nil)
 	first := latticeNoise(t, n, dim).Noise()
 	second := latticeNoise(t, first, dim).Noise()
+	if !slices.Equal(first.Mu(), second.Mu()) || !slices.Equal(first.Sigma(), second.Sigma()) {
+		t.Fatal("quantising again changed the fields")
+	}
 	distinct := map[float32]bool{}
-	for i := range dim {
-		if first.Mu[i] != second.Mu[i] || first.Sigma[i] != second.Sigma[i] {
-			t.Fatalf("coordinate %d: (%v, %v) became (%v, %v)", i, first.Mu[i], first.Sigma[i], second.Mu[i], second.Sigma[i])
-		}
-		distinct[first.Sigma[i]] = true
+	for _, s := range first.Sigma() {
+		distinct[s] = true
 	}
 	if len(distinct) > 64 {
 		t.Errorf("%d levels of σ", len(distinct))

@@ -69,7 +69,7 @@ func anisotropic(t *testing.T, rng *rand.Rand, f family.Family, norm family.Norm
 		mu[i] = float32(rng.NormFloat64())
 		sigma[i] = float32(math.Exp2(4*rng.Float64() - 2))
 	}
-	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: 0.1 + rng.Float64(), Mu: mu, Sigma: sigma}.Seal(d)
+	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: 0.1 + rng.Float64(), Fields: fieldsOf(t, d, mu, sigma, nil)}.Seal(d)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,11 +91,11 @@ type target struct {
 // centre) = −margin, and the distance from x is margin over the dual norm of w⊙s.
 func newTarget(t *testing.T, rng *rand.Rand, noise *smooth.SealedNoise, p float64) target {
 	t.Helper()
-	d, n := noise.Dim(), noise.Noise()
+	d, mu, sigma := noise.Dim(), noise.Noise().Mu(), noise.Noise().Sigma()
 	x, centre := make([]float32, d), make([]float32, d)
 	for i := range x {
 		x[i] = rng.Float32()
-		centre[i] = x[i] + n.Mu[i]
+		centre[i] = x[i] + mu[i]
 	}
 	w := make([]float64, d)
 	axis := -1
@@ -105,7 +105,7 @@ func newTarget(t *testing.T, rng *rand.Rand, noise *smooth.SealedNoise, p float6
 		w[axis] = float64(1 - 2*rng.IntN(2))
 	case noise.Via() == family.LInf && kind == 1: // the direction of a corner, the worst of ℓ∞
 		for i := range w {
-			w[i] = float64(1-2*rng.IntN(2)) / float64(n.Sigma[i])
+			w[i] = float64(1-2*rng.IntN(2)) / float64(sigma[i])
 		}
 	default:
 		for i := range w {
@@ -114,7 +114,7 @@ func newTarget(t *testing.T, rng *rand.Rand, noise *smooth.SealedNoise, p float6
 	}
 	ws := make([]float64, d)
 	for i := range ws {
-		ws[i] = w[i] * float64(n.Sigma[i])
+		ws[i] = w[i] * float64(sigma[i])
 	}
 	scaled, err := noise.TheoremRadius(p)
 	if err != nil {

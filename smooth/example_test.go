@@ -18,7 +18,8 @@ func Example() {
 		return 0
 	})
 	gaussian, _ := family.New("gaussian", nil)
-	noise, _ := smooth.Noise{Family: gaussian, Norm: family.L2, Lambda: 0.25, Sigma: []float32{1, 2}}.Seal(2)
+	fields, _ := smooth.NewFields(2, nil, []float32{1, 2}, nil)
+	noise, _ := smooth.Noise{Family: gaussian, Norm: family.L2, Lambda: 0.25, Fields: fields}.Seal(2)
 	s, _ := smooth.New([]smooth.Classifier{disc}, smooth.Config{Dim: 2, Classes: 2, Seed: 1})
 
 	x := []float32{0.5, 0}

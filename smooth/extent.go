@@ -8,8 +8,7 @@ import (
 	"ucan/smooth/region"
 )
 
-// Noise returns what was sealed, quantised. Its fields are the sealed ones: they
-// must not be changed.
+// Noise returns what was sealed, quantised.
 func (s *SealedNoise) Noise() Noise { return s.noise }
 
 // Dim returns the input dimension the noise was sealed for.
@@ -100,7 +99,7 @@ func (s *SealedNoise) Radius(pLower float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if s.noise.Basis != nil { // there a radius costs transforms, and adaptive grids ask for many
+	if s.noise.basis != nil { // there a radius costs transforms, and adaptive grids ask for many
 		return mulDown(r.R, s.unit), nil
 	}
 	out, err := r.Radius(s.noise.Norm)

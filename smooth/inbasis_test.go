@@ -33,7 +33,7 @@ func inBasis(tb testing.TB, rng *rand.Rand, b *basis.Transform, norm family.Norm
 		mu[i] = float32(rng.NormFloat64())
 		sigma[i] = float32(math.Exp2(4*rng.Float64() - 2))
 	}
-	n, err := smooth.Noise{Family: family.Gaussian{}, Norm: norm, Lambda: 0.1 + rng.Float64(), Mu: mu, Sigma: sigma, Basis: b}.Seal(b.Dim())
+	n, err := smooth.Noise{Family: family.Gaussian{}, Norm: norm, Lambda: 0.1 + rng.Float64(), Fields: fieldsOf(tb, b.Dim(), mu, sigma, b)}.Seal(b.Dim())
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -46,12 +46,13 @@ func TestSamplesInBasis(t *testing.T) {
 	b := dct(t, 2, 3, 4)
 	d, n := b.Dim(), 20000
 	noise := inBasis(t, rng, b, family.L2)
+	mu, sigma := noise.Noise().Mu(), noise.Noise().Sigma()
 	x := make([]float32, d)
 	moments := make([]float64, d*d)
 	e, c := make([]float64, d), make([]float64, d)
 	s := newSmoother(t, d, 1, 1, smooth.ClassifierFunc(d, 64, func(z []float32) int32 {
 		for i, v := range z {
-			e[i] = float64(v) - float64(noise.Noise().Mu[i])
+			e[i] = float64(v) - float64(mu[i])
 		}
 		b.Coefficients(c, e)
 		for i := range c {
@@ -62,7 +63,7 @@ func TestSamplesInBasis(t *testing.T) {
 		return 0
 	}))
 	sample(t, s, x, smooth.InputID(x), noise, stream.Audit, 0, uint64(n))
-	scale := func(i int) float64 { return noise.Noise().Lambda * float64(noise.Noise().Sigma[i]) }
+	scale := func(i int) float64 { return noise.Noise().Lambda * float64(sigma[i]) }
 	for i := range d {
 		for j := range d {
 			got, want, deviation := moments[i*d+j]/float64(n)/scale(i)/scale(j), 0.0, 1.0
@@ -86,7 +87,7 @@ func TestHalfSpacesInBasis(t *testing.T) {
 		d := b.Dim()
 		for trial := range 12 {
 			noise := inBasis(t, rng, b, family.L2)
-			n := noise.Noise()
+			mu, sigma := noise.Noise().Mu(), noise.Noise().Sigma()
 			w := make([]float64, d)
 			switch trial % 3 {
 			case 0:
@@ -109,14 +110,14 @@ func TestHalfSpacesInBasis(t *testing.T) {
 			b.Coefficients(c, w)
 			var squares float64
 			for i := range c {
-				c[i] *= float64(n.Sigma[i])
+				c[i] *= float64(sigma[i])
 				squares += c[i] * c[i]
 			}
 			margin := r.R * math.Sqrt(squares)
 			// The point of the region that goes furthest towards the boundary: −R U S² Uᵀw / ‖S Uᵀw‖.
 			worst := make([]float64, d)
 			for i := range c {
-				c[i] *= -float64(n.Sigma[i]) * r.R / math.Sqrt(squares)
+				c[i] *= -float64(sigma[i]) * r.R / math.Sqrt(squares)
 			}
 			b.Values(worst, c)
 			scale, err := r.MaxScale(worst)
@@ -132,7 +133,7 @@ func TestHalfSpacesInBasis(t *testing.T) {
 			s := newSmoother(t, d, 2, 7, smooth.ClassifierFunc(d, 32, func(z []float32) int32 {
 				var sum float64
 				for i, v := range z {
-					sum += w[i] * (float64(v) - float64(n.Mu[i]))
+					sum += w[i] * (float64(v) - float64(mu[i]))
 				}
 				if sum > -margin {
 					return 1
@@ -141,7 +142,7 @@ func TestHalfSpacesInBasis(t *testing.T) {
 			}))
 			const count = 4000
 			votes := sample(t, s, x, smooth.InputID(x), noise, stream.Audit, uint64(trial)*count, uint64(trial+1)*count)
-			got, want := float64(votes.PerClass[1])/count, stats.NormalCDF(r.R/n.Lambda)
+			got, want := float64(votes.PerClass[1])/count, stats.NormalCDF(r.R/noise.Noise().Lambda)
 			if math.Abs(got-want) > 5*math.Sqrt(want*(1-want)/count) {
 				t.Errorf("%v, trial %d: the half-space has probability %v, want %v", shape, trial, got, want)
 			}
@@ -203,23 +204,23 @@ func TestSealRefusesBases(t *testing.T) {
 	steep[3] = 1e5
 	for name, c := range subtest.Rows(map[string]struct {
 		noise smooth.Noise
+		sigma []float32
 		want  string
 	}{
-		"family":     {smooth.Noise{Family: laplace, Norm: family.L1, Sigma: ones(12)}, "only gaussian"},
-		"lattice":    {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Sigma: ones(12), Arithmetic: smooth.Lattice}, "lattice"},
-		"no field":   {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2}, "without a scale field"},
-		"far apart":  {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Sigma: steep}, "raise the generator's floor"},
-		"own family": {smooth.Noise{Family: &family.Gaussian{}, Norm: family.L2, Sigma: ones(12)}, "only gaussian"},
+		"family":     {smooth.Noise{Family: laplace, Norm: family.L1}, ones(12), "only gaussian"},
+		"lattice":    {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Arithmetic: smooth.Lattice}, ones(12), "lattice"},
+		"no field":   {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2}, nil, "without a scale field"},
+		"far apart":  {smooth.Noise{Family: family.Gaussian{}, Norm: family.L2}, steep, "raise the generator's floor"},
+		"own family": {smooth.Noise{Family: &family.Gaussian{}, Norm: family.L2}, ones(12), "only gaussian"},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			c.noise.Lambda, c.noise.Basis = 1, dct(t, 1, 3, 4)
+			c.noise.Lambda, c.noise.Fields = 1, fieldsOf(t, 12, nil, c.sigma, dct(t, 1, 3, 4))
 			if _, err := c.noise.Seal(12); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: error %v, want one about %q", name, err, c.want)
 			}
 		})
 	}
-	other := smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 1, Sigma: ones(9), Basis: dct(t, 1, 3, 4)}
-	if _, err := other.Seal(9); err == nil {
+	if _, err := smooth.NewFields(9, nil, ones(9), dct(t, 1, 3, 4)); err == nil {
 		t.Error("a basis of another dimension was accepted")
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 
-	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/lattice"
 )
@@ -23,14 +22,9 @@ type Noise struct {
 	Norm family.Norm
 	// Lambda is the raw scale λ of the family, positive and finite.
 	Lambda float64
-	// Mu is the offset μ, one value a coordinate, finite; nil means zeros.
-	Mu []float32
-	// Sigma is the scale field s, one value a coordinate, positive and finite;
-	// nil means ones. In a basis, s_k scales the noise along the k-th basis vector.
-	Sigma []float32
-	// Basis is the orthonormal basis U; nil means the input's own coordinates. It
-	// needs the gaussian family and float32 arithmetic.
-	Basis *basis.Transform
+	// Fields are μ, σ and the basis U; the zero value means isotropic noise without offset. A basis
+	// needs a scale field, the gaussian family and float32 arithmetic.
+	Fields
 	// Arithmetic is Float32 (the zero value's meaning) or Lattice.
 	Arithmetic Arithmetic
 }
@@ -59,13 +53,11 @@ type SealedNoise struct {
 const referenceP = 0.99
 
 // Seal checks n for inputs of dimension dim and quantises what is sampled: λ to
-// float32 (the nearest), μ and s being float32 already. It copies the fields.
+// float32 (the nearest), μ and σ being float32 already.
 //
-// It returns an error for a missing family or one without a
-// sampler or a theorem, a λ that is not a positive finite float32, a field whose
-// length is not dim, a μ_i that is NaN or infinite, an s_i that is ≤ 0, NaN or
-// infinite, a product λ·s_i outside the normal range of float32, or a basis that is of
-// another dimension, under another family or arithmetic, or with scales too far apart.
+// It returns an error for a missing family or one without a sampler or a theorem, a λ that is not a
+// positive finite float32, fields of another dimension, a product λ·σ_i outside the normal range of
+// float32, or a basis under another family or arithmetic, or with scales too far apart.
 func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	if dim < 1 {
 		return nil, fmt.Errorf("smooth: dimension %d; it must be at least 1", dim)
@@ -93,23 +85,20 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 		n.Arithmetic = Float32
 	}
 	lambda := float32(n.Lambda)
-	_, unknown := ParseArithmetic(string(n.Arithmetic))
-	err := firstError(
-		unknown,
-		checkLambda(n.Lambda, lambda),
-		checkField("mu", n.Mu, dim, false),
-		checkField("sigma", n.Sigma, dim, true),
-		n.checkBasis(dim),
-	)
-	if err != nil {
+	if _, err := ParseArithmetic(string(n.Arithmetic)); err != nil {
 		return nil, err
 	}
+	err := firstError(
+		checkLambda(n.Lambda, lambda),
+		n.Fields.fit(dim),
+		n.checkBasis(),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("smooth: %w", err)
+	}
+	n.Lambda = float64(lambda)
 	s := &SealedNoise{
-		noise: Noise{
-			Family: n.Family, Norm: n.Norm, Lambda: float64(lambda),
-			Mu: slices.Clone(n.Mu), Sigma: slices.Clone(n.Sigma), Basis: n.Basis, Arithmetic: n.Arithmetic,
-		},
-		dim: dim, sampler: sampler, theorem: theorem,
+		noise: n, dim: dim, sampler: sampler, theorem: theorem,
 		lost: lostMass(n.Family, dim),
 	}
 	if n.Arithmetic == Lattice {
@@ -139,7 +128,7 @@ func firstError(errs ...error) error {
 
 func checkLambda(lambda float64, quantised float32) error {
 	if !(lambda > 0) || math.IsInf(lambda, 0) || math.IsInf(float64(quantised), 0) || quantised < minScale {
-		return fmt.Errorf("smooth: noise scale lambda is %v; it must be positive, finite and within float32", lambda)
+		return fmt.Errorf("noise scale lambda is %v; it must be positive, finite and within float32", lambda)
 	}
 	return nil
 }
@@ -147,25 +136,6 @@ func checkLambda(lambda float64, quantised float32) error {
 // minScale is the smallest normal float32: below it, sampling loses bits of the
 // noise.
 const minScale = 0x1p-126
-
-func checkField(name string, field []float32, dim int, positive bool) error {
-	if field == nil {
-		return nil
-	}
-	if len(field) != dim {
-		return fmt.Errorf("smooth: field %s has %d values and the input %d; give one value a coordinate", name, len(field), dim)
-	}
-	for i, v := range field {
-		f := float64(v)
-		switch {
-		case math.IsNaN(f) || math.IsInf(f, 0):
-			return fmt.Errorf("smooth: field %s is %v at coordinate %d; every value must be finite", name, v, i)
-		case positive && v <= 0:
-			return fmt.Errorf("smooth: field %s is %v at coordinate %d; every value must be positive (give the generator a floor)", name, v, i)
-		}
-	}
-	return nil
-}
 
 // chooseTheorem fixes the norm whose theorem is used, before any sample.
 func (s *SealedNoise) chooseTheorem() error {

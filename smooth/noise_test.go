@@ -2,6 +2,7 @@ package smooth_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,8 +15,6 @@ func TestSealRejects(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inf := float32(math.Inf(1))
-	nan := float32(math.NaN())
 	ok := smooth.Noise{Family: g, Norm: family.L2, Lambda: 1}
 	for _, tt := range []struct {
 		name string
@@ -33,17 +32,10 @@ func TestSealRejects(t *testing.T) {
 		{"lambda infinite", "lambda is +Inf", 2, func(n *smooth.Noise) { n.Lambda = math.Inf(1) }},
 		{"lambda beyond float32", "lambda is 1e+39", 2, func(n *smooth.Noise) { n.Lambda = 1e39 }},
 		{"lambda below float32", "lambda is 1e-46", 2, func(n *smooth.Noise) { n.Lambda = 1e-46 }},
-		{"mu too short", "mu has 1 values", 2, func(n *smooth.Noise) { n.Mu = []float32{0} }},
-		{"mu empty", "mu has 0 values", 2, func(n *smooth.Noise) { n.Mu = []float32{} }},
-		{"mu NaN", "coordinate 1", 2, func(n *smooth.Noise) { n.Mu = []float32{0, nan} }},
-		{"mu infinite", "coordinate 0", 2, func(n *smooth.Noise) { n.Mu = []float32{inf, 0} }},
-		{"sigma too long", "sigma has 3 values", 2, func(n *smooth.Noise) { n.Sigma = []float32{1, 1, 1} }},
-		{"sigma 0", "must be positive", 2, func(n *smooth.Noise) { n.Sigma = []float32{1, 0} }},
-		{"sigma negative", "must be positive", 2, func(n *smooth.Noise) { n.Sigma = []float32{-1, 1} }},
-		{"sigma NaN", "must be finite", 2, func(n *smooth.Noise) { n.Sigma = []float32{nan, 1} }},
-		{"sigma infinite", "must be finite", 2, func(n *smooth.Noise) { n.Sigma = []float32{1, inf} }},
-		{"product overflows", "range of float32", 2, func(n *smooth.Noise) { n.Lambda, n.Sigma = 1e30, []float32{1, 1e30} }},
-		{"product underflows", "range of float32", 2, func(n *smooth.Noise) { n.Lambda, n.Sigma = 1e-30, []float32{1, 1e-30} }},
+		{"mu of another dimension", "2 values and the input 3", 3, func(n *smooth.Noise) { n.Fields = fieldsOf(t, 2, []float32{0, 0}, nil, nil) }},
+		{"sigma of another dimension", "2 values and the input 1", 1, func(n *smooth.Noise) { n.Fields = fieldsOf(t, 2, nil, []float32{1, 1}, nil) }},
+		{"product overflows", "range of float32", 2, func(n *smooth.Noise) { n.Lambda, n.Fields = 1e30, fieldsOf(t, 2, nil, []float32{1, 1e30}, nil) }},
+		{"product underflows", "range of float32", 2, func(n *smooth.Noise) { n.Lambda, n.Fields = 1e-30, fieldsOf(t, 2, nil, []float32{1, 1e-30}, nil) }},
 	} {
 		n := ok
 		tt.edit(&n)
@@ -67,13 +59,14 @@ func TestSealCopiesAndQuantises(t *testing.T) {
 		t.Fatal(err)
 	}
 	sigma, mu := []float32{.5, 2}, []float32{1, 1}
-	s, err := smooth.Noise{Family: g, Norm: family.L2, Lambda: 0.12, Mu: mu, Sigma: sigma}.Seal(2)
+	s, err := smooth.Noise{Family: g, Norm: family.L2, Lambda: 0.12, Fields: fieldsOf(t, 2, mu, sigma, nil)}.Seal(2)
 	if err != nil {
 		t.Fatal(err)
 	}
 	sigma[0], mu[0] = 100, 100
 	n := s.Noise()
-	if n.Sigma[0] != .5 || n.Mu[0] != 1 {
+	n.Sigma()[1], n.Mu()[1] = 100, 100
+	if !slices.Equal(n.Sigma(), []float32{.5, 2}) || !slices.Equal(n.Mu(), []float32{1, 1}) {
 		t.Error("a sealed noise changed with the caller's fields")
 	}
 	if n.Lambda != float64(float32(0.12)) {

@@ -34,7 +34,8 @@ func (cube) Radius(_ family.Norm, _ int, pLower float64) (float64, error) {
 // The universal transform makes an anisotropic certificate of any isotropic one:
 // a sampler and a radius function are all that it asks for.
 func ExampleNoise_ownFamily() {
-	noise, _ := smooth.Noise{Family: cube{}, Norm: family.L2, Lambda: 0.5, Sigma: []float32{1, 2}}.Seal(2)
+	fields, _ := smooth.NewFields(2, nil, []float32{1, 2}, nil)
+	noise, _ := smooth.Noise{Family: cube{}, Norm: family.L2, Lambda: 0.5, Fields: fields}.Seal(2)
 	left := smooth.ClassifierFunc(2, 100, func(x []float32) int32 {
 		if x[0] < 0.4 {
 			return 1

@@ -12,27 +12,25 @@ import (
 
 // region returns {δ : ‖δ⊘s‖_norm ≤ radius}, in the noise's basis.
 func (s *SealedNoise) region(norm family.Norm, radius float64) region.Region {
-	return region.Region{Norm: norm, R: radius, Sigma: s.noise.Sigma, Dim: s.dim, Basis: s.noise.Basis}
+	return region.Region{Norm: norm, R: radius, Sigma: s.noise.sigma, Dim: s.dim, Basis: s.noise.basis}
 }
 
 // checkBasis refuses a basis for which there is no proof. The region of other families
 // would follow from the universal transform just as well, but what it holds of ℓ1, ℓ2
 // and ℓ∞ balls is known here for p = 2 only; and the widening of the sampled scales
 // ([SealedNoise.widening]) needs noise whose law depends on its covariance alone.
-func (n Noise) checkBasis(dim int) error {
-	if n.Basis == nil {
+func (n Noise) checkBasis() error {
+	if n.basis == nil {
 		return nil
 	}
-	name := n.Basis.Name()
+	name := n.basis.Name()
 	switch _, gaussian := n.Family.(family.Gaussian); {
 	case !gaussian:
-		return fmt.Errorf("smooth: noise of family %q in the basis %s; only gaussian noise is certified in a basis", n.Family.Name(), name)
+		return fmt.Errorf("noise of family %q in the basis %s; only gaussian noise is certified in a basis", n.Family.Name(), name)
 	case n.Arithmetic == Lattice:
-		return fmt.Errorf("smooth: lattice arithmetic in the basis %s; noise in a basis is not on the lattice of 8-bit images, use %s", name, Float32)
-	case n.Basis.Dim() != dim:
-		return fmt.Errorf("smooth: the basis %s has %d coordinates and the input %d; make the generator for this shape", name, n.Basis.Dim(), dim)
-	case n.Sigma == nil:
-		return errors.New("smooth: a basis without a scale field; isotropic gaussian noise is the same in every basis, leave the basis out")
+		return fmt.Errorf("lattice arithmetic in the basis %s; noise in a basis is not on the lattice of 8-bit images, use %s", name, Float32)
+	case n.sigma == nil:
+		return errors.New("a basis without a scale field; isotropic gaussian noise is the same in every basis, leave the basis out")
 	}
 	return nil
 }
@@ -41,18 +39,18 @@ func (n Noise) checkBasis(dim int) error {
 // is wider than recorded certifies a superset of the recorded region.
 func (s *SealedNoise) sealScale() error {
 	s.uniform = float32(s.noise.Lambda)
-	if s.noise.Sigma == nil {
+	if s.noise.sigma == nil {
 		return nil
 	}
 	wider, err := s.widening()
 	if err != nil {
 		return err
 	}
-	if s.noise.Basis != nil {
+	if s.noise.basis != nil {
 		s.zeros = make([]float32, s.dim)
 	}
 	s.scale = make([]float32, s.dim)
-	for i, v := range s.noise.Sigma {
+	for i, v := range s.noise.sigma {
 		// The product of two float32 is exact in float64.
 		product := s.noise.Lambda * float64(v)
 		if wider > 1 {
@@ -83,14 +81,14 @@ const maxWidening = 1.01
 // ‖(ωA)⁻¹v‖ ≤ ‖S⁻¹v‖ for all v, which is ‖A⁻¹S‖ ≤ ω. Now A⁻¹S = (I + S⁻¹ES)⁻¹, and
 // ‖S⁻¹ES‖ ≤ ρ = η·max s/min s; for ρ < 1 the Neumann series gives ‖A⁻¹S‖ ≤ 1/(1−ρ).
 func (s *SealedNoise) widening() (float64, error) {
-	if s.noise.Basis == nil {
+	if s.noise.basis == nil {
 		return 1, nil
 	}
-	ratio := float64(slices.Max(s.noise.Sigma)) / float64(slices.Min(s.noise.Sigma))
-	rho := ratio * s.noise.Basis.Defect() * (1 + 0x1p-40)
+	ratio := float64(slices.Max(s.noise.sigma)) / float64(slices.Min(s.noise.sigma))
+	rho := ratio * s.noise.basis.Defect() * (1 + 0x1p-40)
 	if !(rho < 1-1/maxWidening) {
 		return 0, fmt.Errorf("smooth: the scales in the basis %s lie a factor %.3g apart, more than float32 matrices can tell (about %.3g); raise the generator's floor",
-			s.noise.Basis.Name(), ratio, (1-1/maxWidening)/s.noise.Basis.Defect())
+			s.noise.basis.Name(), ratio, (1-1/maxWidening)/s.noise.basis.Defect())
 	}
 	return math.Nextafter(1/(1-rho), 2), nil
 }

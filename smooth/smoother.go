@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"ucan/smooth/lattice"
@@ -175,12 +176,10 @@ func (s *Smoother) base(x []float32, noise *SealedNoise) ([]float32, error) {
 			return nil, fmt.Errorf("smooth: input is %v at coordinate %d; every value must be finite", v, i)
 		}
 	}
-	if noise.noise.Mu == nil {
+	if noise.noise.mu == nil {
 		return x, nil
 	}
-	base := make([]float32, len(x))
-	for i, m := range noise.noise.Mu {
-		base[i] = x[i] + m
-	}
+	base := slices.Clone(x)
+	noise.noise.AddMu(base)
 	return base, nil
 }

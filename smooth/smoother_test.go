@@ -13,6 +13,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/smooth"
+	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 )
@@ -24,7 +25,7 @@ func gaussian(tb testing.TB, d int, lambda float64, mu, sigma []float32) *smooth
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n, err := smooth.Noise{Family: f, Norm: family.L2, Lambda: lambda, Mu: mu, Sigma: sigma}.Seal(d)
+	n, err := smooth.Noise{Family: f, Norm: family.L2, Lambda: lambda, Fields: fieldsOf(tb, d, mu, sigma, nil)}.Seal(d)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -339,4 +340,14 @@ func TestNewRejects(t *testing.T) {
 			}
 		})
 	}
+}
+
+// fieldsOf returns the fields of inputs with dim coordinates.
+func fieldsOf(tb testing.TB, dim int, mu, sigma []float32, u *basis.Transform) smooth.Fields {
+	tb.Helper()
+	f, err := smooth.NewFields(dim, mu, sigma, u)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
 }

@@ -27,7 +27,11 @@ func TestSampledCovarianceIsNotBelowTheRecorded(t *testing.T) {
 			for i := range sigma {
 				sigma[i] = float32(math.Pow(spread, rng.Float64()))
 			}
-			s, err := Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.3, Sigma: sigma, Basis: b}.Seal(b.Dim())
+			fields, err := NewFields(b.Dim(), nil, sigma, b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.3, Fields: fields}.Seal(b.Dim())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -51,7 +55,7 @@ func TestSampledCovarianceIsNotBelowTheRecorded(t *testing.T) {
 // leastEigenvalues returns the least eigenvalue with the sampled scales, and with the
 // recorded ones.
 func leastEigenvalues(s *SealedNoise) (sampled, recorded float64) {
-	b, d := s.noise.Basis, s.dim
+	b, d := s.noise.basis, s.dim
 	h32, w32 := b.Matrices()
 	shape := b.Shape()
 	n := shape[1] * shape[2]
@@ -73,7 +77,7 @@ func leastEigenvalues(s *SealedNoise) (sampled, recorded float64) {
 		a := mat.NewDense(d, d, nil)
 		for i := range d {
 			for k := range d {
-				a.Set(i, k, m.At(i, k)*scale(k)/float64(s.noise.Sigma[i])/s.noise.Lambda)
+				a.Set(i, k, m.At(i, k)*scale(k)/float64(s.noise.sigma[i])/s.noise.Lambda)
 			}
 		}
 		var product mat.Dense
@@ -91,5 +95,5 @@ func leastEigenvalues(s *SealedNoise) (sampled, recorded float64) {
 		return eigen.Values(nil)[0]
 	}
 	return least(func(k int) float64 { return float64(s.scale[k]) }),
-		least(func(k int) float64 { return s.noise.Lambda * float64(s.noise.Sigma[k]) })
+		least(func(k int) float64 { return s.noise.Lambda * float64(s.noise.sigma[k]) })
 }

@@ -76,7 +76,7 @@ func (w *worker) work(ctx context.Context, j *job) {
 	for i := range counts {
 		counts[i] = newCounts(len(j.parts[i].counts.PerClass))
 	}
-	w.roomFor(j.noise.noise.Basis)
+	w.roomFor(j.noise.noise.basis)
 	for ctx.Err() == nil {
 		first := j.next.Add(uint64(w.batch)) - uint64(w.batch)
 		if first >= j.rows {
@@ -149,7 +149,7 @@ func (j *job) locate(row uint64) (p int, index uint64) {
 
 // fill writes base + scale⊙ε to dst, or base + U(scale⊙ε) in a basis.
 func (s *SealedNoise) fill(dst, base []float32, source *stream.Source, room *room) {
-	switch b := s.noise.Basis; {
+	switch b := s.noise.basis; {
 	case b != nil:
 		if s.affine != nil {
 			s.affine.SampleField(room.coefficients, s.zeros, s.scale, source)

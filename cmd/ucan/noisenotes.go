@@ -43,10 +43,10 @@ func (a *app) noteNoise(ctx context.Context, maker *pipeline.NoiseMaker) {
 	if basis := p.Basis(); basis != nil {
 		a.note("the noise is shaped in the basis %s", basis.Name())
 	}
-	if n := p.Floored(); n > 0 {
+	if n := p.Floored; n > 0 {
 		a.note("the floor of the generator holds %d of %d scales", n, maker.Dim)
 	}
-	if n := p.Ceiled(); n > 0 {
+	if n := p.Ceiled; n > 0 {
 		a.note("the ceiling of the generator holds %d of %d scales", n, maker.Dim)
 	}
 }

@@ -254,7 +254,7 @@ func (w *bench) hashes(ctx context.Context, maker *pipeline.NoiseMaker) map[stri
 	}
 	if sealed, err := maker.Seal(ctx, nil); err == nil {
 		n := sealed.Noise()
-		for name, field := range map[string][]float32{"mu_field": n.Mu, "sigma_field": n.Sigma} {
+		for name, field := range map[string][]float32{"mu_field": n.Mu(), "sigma_field": n.Sigma()} {
 			if field != nil {
 				hashes[name] = certificate.NewField(field).SHA256
 			}

@@ -126,7 +126,7 @@ func (x *checker) limited(c *certificate.Certificate) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	again, err := limits.Seal(nil, c.Input.Dim(), nil, sigma)
+	again, err := limits.Apply(nil, c.Input.Dim(), nil, sigma)
 	if err != nil {
 		return err.Error(), nil //nolint:nilerr // a finding
 	}
@@ -140,10 +140,10 @@ func (x *checker) limited(c *certificate.Certificate) (string, error) {
 
 // counted compares the numbers of scales at the floor and the ceiling.
 func counted(g *certificate.NPG, made npg.Parameters) string {
-	if g.Floored == made.Floored() && g.Ceiled == made.Ceiled() {
+	if g.Floored == made.Floored && g.Ceiled == made.Ceiled {
 		return ""
 	}
-	return fmt.Sprintf("%d scales at the floor and %d at the ceiling, stored %d and %d", made.Floored(), made.Ceiled(), g.Floored, g.Ceiled)
+	return fmt.Sprintf("%d scales at the floor and %d at the ceiling, stored %d and %d", made.Floored, made.Ceiled, g.Floored, g.Ceiled)
 }
 
 // scales returns the scale field of a certificate, nil for none.
@@ -217,7 +217,7 @@ func onLattice(c *certificate.Certificate, sigma []float32) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sealed.Noise().Sigma, nil
+	return sealed.Noise().Sigma(), nil
 }
 
 // patternDigits is what the scales of a pattern may be off by, relative: powers differ in the last bits from platform to

@@ -88,7 +88,11 @@ func (r recipe) seal(tb testing.TB) *smooth.SealedNoise {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	noise, err := smooth.Noise{Family: f, Norm: r.norm, Lambda: 0.25, Mu: r.mu, Sigma: r.sigma, Basis: r.basis, Arithmetic: r.arithmetic}.Seal(6)
+	fields, err := smooth.NewFields(6, r.mu, r.sigma, r.basis)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	noise, err := smooth.Noise{Family: f, Norm: r.norm, Lambda: 0.25, Fields: fields, Arithmetic: r.arithmetic}.Seal(6)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -165,7 +169,7 @@ func formula(tb testing.TB, spec string) recipe {
 	}
 	return recipe{
 		sigma: p.Sigma(), basis: p.Basis(), at: 0.4, label: 1,
-		npg: &certificate.NPG{Kind: npg.KindPattern, Spec: f.String(), Floored: p.Floored(), Ceiled: p.Ceiled()},
+		npg: &certificate.NPG{Kind: npg.KindPattern, Spec: f.String(), Floored: p.Floored, Ceiled: p.Ceiled},
 	}
 }
 

@@ -119,7 +119,7 @@ func (a *Arm) addNoise(c *certificate.Certificate, load certificate.Loader) erro
 	}
 	a.noises++
 	lambda := float64(c.Noise.Lambda)
-	field := noise.Noise().Sigma
+	field := noise.Noise().Sigma()
 	if field == nil {
 		a.MeanSigma, a.LargestSigma = a.MeanSigma+lambda, max(a.LargestSigma, lambda)
 		return nil

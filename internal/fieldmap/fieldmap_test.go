@@ -16,6 +16,7 @@ import (
 	"ucan/fixtures/digits"
 	"ucan/internal/npy"
 	"ucan/npg"
+	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/smooth/stream"
 )
@@ -155,7 +156,7 @@ func gallery(t *testing.T, n int, inBasis bool) Gallery {
 				sigma[k] = 0.05 * float32(1+k%28+k/28)
 			}
 		}
-		p, err := npg.SealIn(dct, len(x), mu, sigma)
+		p, err := parameters(len(x), mu, sigma, dct)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -252,4 +253,10 @@ func ExampleScale_Ticks() {
 	}
 	fmt.Println(s.Ticks())
 	// Output: [{0 0.02} {0.5 0.2} {1 2}]
+}
+
+// parameters are a generator's for fields without limits.
+func parameters(dim int, mu, sigma []float32, u *basis.Transform) (npg.Parameters, error) {
+	fields, err := smooth.NewFields(dim, mu, sigma, u)
+	return npg.Parameters{Fields: fields}, err
 }

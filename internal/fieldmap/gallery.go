@@ -121,7 +121,7 @@ func (g Gallery) Write(dir string) (Files, error) {
 
 // saveFields stores the fields of one input, or of all when they are constant.
 func (g Gallery) saveFields(dir string, s Specimen) (Figures, error) {
-	f := Figures{Index: s.Index, Label: s.Label, Floored: s.Parameters.Floored(), Ceiled: s.Parameters.Ceiled()}
+	f := Figures{Index: s.Index, Label: s.Label, Floored: s.Parameters.Floored, Ceiled: s.Parameters.Ceiled}
 	prefix := ""
 	if !g.Constant {
 		prefix = fmt.Sprintf("%06d-", s.Index)

@@ -97,8 +97,8 @@ func TestNoiseTime(t *testing.T) {
 	times := map[string]float64{}
 	for name, noise := range subtest.Rows(map[string]smooth.Noise{
 		"isotropic": {},
-		"field":     {Sigma: field},
-		"dct":       {Sigma: field, Basis: dct},
+		"field":     {Fields: fieldsOf(t, field, nil)},
+		"dct":       {Fields: fieldsOf(t, field, dct)},
 		"lattice":   {Arithmetic: smooth.Lattice},
 	}) {
 		t.Run(name, func(t *testing.T) {
@@ -129,4 +129,14 @@ func TestMedian(t *testing.T) {
 	if m := median([]float64{4, 1, 2, 3}); m != 2.5 {
 		t.Errorf("median of four is %v", m)
 	}
+}
+
+// fieldsOf returns fields without an offset.
+func fieldsOf(tb testing.TB, sigma []float32, u *basis.Transform) smooth.Fields {
+	tb.Helper()
+	f, err := smooth.NewFields(len(sigma), nil, sigma, u)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
 }

@@ -64,10 +64,10 @@ func (m *NoiseMaker) Make(ctx context.Context, x []float32) (Made, error) {
 		if err != nil {
 			return Made{}, fmt.Errorf("make the noise parameters: %w", err)
 		}
-		noise.Mu, noise.Sigma, noise.Basis = parameters.Mu(), parameters.Sigma(), parameters.Basis()
+		noise.Fields = parameters.Fields
 		if m.NPG != nil {
 			record := *m.NPG
-			record.Floored, record.Ceiled = parameters.Floored(), parameters.Ceiled()
+			record.Floored, record.Ceiled = parameters.Floored, parameters.Ceiled
 			made.NPG = &record
 		}
 	}

@@ -23,7 +23,7 @@ func (doubling) Parameters(_ context.Context, x []float32) (npg.Parameters, erro
 	for i, v := range x {
 		s[i] = 2 * v
 	}
-	return npg.Limits{Floor: 1, Ceiling: 8}.Seal(nil, len(x), nil, s)
+	return npg.Limits{Floor: 1, Ceiling: 8}.Apply(nil, len(x), nil, s)
 }
 
 func (doubling) Guarantee() smooth.Guarantee { return smooth.Pinned }
@@ -38,7 +38,7 @@ func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 		Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
 	}
 	nominal, err := m.Nominal(t.Context())
-	if err != nil || nominal.Noise().Sigma != nil || nominal.UnitRadius() != 1 {
+	if err != nil || nominal.Noise().Sigma() != nil || nominal.UnitRadius() != 1 {
 		t.Errorf("nominal noise %+v, %v", nominal, err)
 	}
 	a, err := m.Make(t.Context(), []float32{0.25, 2})
@@ -49,8 +49,8 @@ func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Noise.Noise().Sigma[1] != 4 || b.Noise.Noise().Sigma[0] != 6 {
-		t.Errorf("scales %v and %v", a.Noise.Noise().Sigma, b.Noise.Noise().Sigma)
+	if a.Noise.Noise().Sigma()[1] != 4 || b.Noise.Noise().Sigma()[0] != 6 {
+		t.Errorf("scales %v and %v", a.Noise.Noise().Sigma(), b.Noise.Noise().Sigma())
 	}
 	if a.NPG.Floored != 1 || a.NPG.Ceiled != 0 || b.NPG.Floored != 0 || b.NPG.Ceiled != 1 || m.NPG.Floored != 0 {
 		t.Errorf("records %+v and %+v; that of the run %+v", a.NPG, b.NPG, m.NPG)

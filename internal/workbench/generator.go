@@ -96,7 +96,7 @@ func field(ctx context.Context, path string, limits npg.Limits, shape []int) (np
 	if err != nil {
 		return nil, nil, err
 	}
-	parameters, err := limits.Seal(nil, len(sigma), nil, sigma)
+	parameters, err := limits.Apply(nil, len(sigma), nil, sigma)
 	if err != nil {
 		return nil, nil, optionf("read --npg %q: %w", path, err)
 	}

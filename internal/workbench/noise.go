@@ -59,11 +59,11 @@ func (b *Bench) NoiseMaker(ctx context.Context, o Noise) (*pipeline.NoiseMaker, 
 		if err != nil {
 			return nil, err
 		}
-		parameters, err := npg.Seal(dim, mu, sigma)
+		fields, err := smooth.NewFields(dim, mu, sigma, nil)
 		if err != nil {
 			return nil, optionf("read the noise fields: %w", err)
 		}
-		maker.Generator = npg.NewField(parameters)
+		maker.Generator = npg.NewField(npg.Parameters{Fields: fields})
 	}
 	return maker, nil
 }

@@ -246,8 +246,8 @@ func TestStoredGenerators(t *testing.T) {
 	all["pattern"].Sigma[0], all["pattern"].Sigma[1] = 0, 9
 	g, err = all["pattern"].Stored()
 	must(t, err)
-	if p, err = g.Parameters(t.Context(), nil); err != nil || p.Sigma()[0] < 0.1 || p.Sigma()[1] != 2 || p.Floored() != 1 || p.Ceiled() != 3 {
-		t.Errorf("limits: %v, %d at the floor, %d at the ceiling (%v)", p.Sigma(), p.Floored(), p.Ceiled(), err)
+	if p, err = g.Parameters(t.Context(), nil); err != nil || p.Sigma()[0] < 0.1 || p.Sigma()[1] != 2 || p.Floored != 1 || p.Ceiled != 3 {
+		t.Errorf("limits: %v, %d at the floor, %d at the ceiling (%v)", p.Sigma(), p.Floored, p.Ceiled, err)
 	}
 	g, err = all["per-input"].Stored()
 	must(t, err)

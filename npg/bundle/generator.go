@@ -22,7 +22,7 @@ func (b *Bundle) Stored() (npg.Generator, error) {
 	}
 	switch b.Kind {
 	case npg.KindPattern, npg.KindDataset:
-		parameters, err := b.Limits.Seal(t, b.Dim(), b.Mu, b.Sigma)
+		parameters, err := b.Limits.Apply(t, b.Dim(), b.Mu, b.Sigma)
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +41,7 @@ var _ npg.Generator = Table{}
 func (b *Bundle) table(t *basis.Transform) (Table, error) {
 	out := Table{fields: make(map[[32]byte]npg.Parameters, len(b.Inputs))}
 	for _, in := range b.Inputs {
-		parameters, err := b.Limits.Seal(t, b.Dim(), in.Mu, in.Sigma)
+		parameters, err := b.Limits.Apply(t, b.Dim(), in.Mu, in.Sigma)
 		if err != nil {
 			return Table{}, fmt.Errorf("input %s: %w", hex.EncodeToString(in.SHA256[:8]), err)
 		}

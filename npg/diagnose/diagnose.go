@@ -7,7 +7,6 @@ import (
 
 	"ucan/npg"
 	"ucan/smooth"
-	"ucan/smooth/basis"
 	"ucan/smooth/stream"
 )
 
@@ -66,19 +65,19 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 	return r, nil
 }
 
-// specimen is an input with its noise parameters; sigma and mu are nil for ones and zeros.
+// specimen is an input with its fields; mu and sigma are copies to compute with, nil for zeros and ones.
 type specimen struct {
 	Input
-	transform *basis.Transform // of sigma
+	fields    smooth.Fields
 	mu, sigma []float32
 }
 
 // basis names the basis of the scale field, "" for none.
 func (s specimen) basis() string {
-	if s.transform == nil {
-		return ""
+	if u := s.fields.Basis(); u != nil {
+		return u.Name()
 	}
-	return s.transform.Name()
+	return ""
 }
 
 func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen, error) {
@@ -91,7 +90,7 @@ func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen,
 		if err != nil {
 			return nil, fmt.Errorf("diagnose: noise parameters of input %d: %w", i, err)
 		}
-		cases[i] = specimen{Input: in, transform: p.Basis(), mu: p.Mu(), sigma: p.Sigma()}
+		cases[i] = specimen{Input: in, fields: p.Fields, mu: p.Mu(), sigma: p.Sigma()}
 		if cases[i].basis() != cases[0].basis() {
 			return nil, errors.New("diagnose: the generator answers in several bases; give one that keeps to one")
 		}

@@ -80,7 +80,7 @@ type maker struct {
 
 func (m maker) Parameters(_ context.Context, x []float32) (npg.Parameters, error) {
 	mu, sigma := m.make(x)
-	return npg.Seal(len(x), mu, sigma)
+	return parameters(len(x), mu, sigma, nil)
 }
 
 func (m maker) Guarantee() smooth.Guarantee { return m.guarantee }
@@ -426,7 +426,7 @@ func TestFailuresAreErrors(t *testing.T) {
 		t.Errorf("error %v, want the sampler's", err)
 	}
 	s.Generator = maker{func(x []float32) ([]float32, []float32) { return nil, make([]float32, dim) }, smooth.Pinned}
-	if _, err := Run(context.Background(), s, images(30), DefaultOptions()); !errors.Is(err, npg.ErrSigma) {
+	if _, err := Run(context.Background(), s, images(30), DefaultOptions()); !errors.Is(err, smooth.ErrSigma) {
 		t.Errorf("error %v, want ErrSigma", err)
 	}
 }
@@ -470,7 +470,7 @@ func TestBasisIsUsed(t *testing.T) {
 	}
 	var share [2]float64
 	for i, b := range []*basis.Transform{dct, nil} {
-		p, err := npg.SealIn(b, dim, nil, sigma)
+		p, err := parameters(dim, nil, sigma, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -511,4 +511,10 @@ func TestReaderRaisesNoFalseAlarm(t *testing.T) {
 	if total > 1.0/(classes-1)+0.03 {
 		t.Errorf("the reader reaches %.3f on average, above chance %.3f", total, 1.0/(classes-1))
 	}
+}
+
+// parameters are a generator's for fields without limits.
+func parameters(dim int, mu, sigma []float32, u *basis.Transform) (npg.Parameters, error) {
+	fields, err := smooth.NewFields(dim, mu, sigma, u)
+	return npg.Parameters{Fields: fields}, err
 }

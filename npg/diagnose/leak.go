@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"ucan/smooth"
 	"ucan/smooth/stream"
 )
 
@@ -76,7 +77,11 @@ func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]
 			if !keep.sigma {
 				sigma = d.sigma
 			}
-			noise, err := s.seal(c, mu, sigma)
+			fields, err := smooth.NewFields(len(c.X), mu, sigma, c.fields.Basis())
+			if err != nil {
+				return 0, fmt.Errorf("diagnose: %w", err)
+			}
+			noise, err := s.seal(len(c.X), fields)
 			if err != nil {
 				return 0, err
 			}

@@ -94,7 +94,7 @@ func copies(ctx context.Context, s Subject, cases []specimen, donors map[int][]i
 		return rows{}, fmt.Errorf("diagnose: %w", err)
 	}
 	for i, c := range cases {
-		noise, err := s.seal(c, c.mu, c.sigma)
+		noise, err := s.seal(len(c.X), c.fields)
 		if err != nil {
 			return rows{}, err
 		}

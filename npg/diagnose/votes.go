@@ -33,10 +33,10 @@ func measureVotes(ctx context.Context, s Subject, cases []specimen, o Options, r
 	return nil
 }
 
-// seal makes the noise of c's basis with the given fields.
-func (s Subject) seal(c specimen, mu, sigma []float32) (*smooth.SealedNoise, error) {
-	n, dim := s.Noise, len(c.X)
-	n.Mu, n.Sigma, n.Basis = mu, sigma, c.transform
+// seal makes the noise with the given fields.
+func (s Subject) seal(dim int, f smooth.Fields) (*smooth.SealedNoise, error) {
+	n := s.Noise
+	n.Fields = f
 	sealed, err := n.Seal(dim)
 	if err != nil {
 		return nil, fmt.Errorf("diagnose: %w", err)
@@ -49,7 +49,7 @@ func abstention(ctx context.Context, s Subject, cases []specimen, o Options) (*A
 	out := &Abstention{Inputs: len(cases), N: int64(o.Samples), Alpha: o.Alpha, Accuracy: -1}
 	labelled, right := 0, 0
 	for i, c := range cases {
-		noise, err := s.seal(c, c.mu, c.sigma)
+		noise, err := s.seal(len(c.X), c.fields)
 		if err != nil {
 			return nil, err
 		}

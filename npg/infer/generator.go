@@ -71,7 +71,7 @@ func (g *Generator) Parameters(ctx context.Context, x []float32) (npg.Parameters
 			sigma[i] = -s
 		}
 	}
-	return g.cfg.Limits.Seal(g.cfg.Basis, g.cfg.Dim, mu, sigma)
+	return g.cfg.Limits.Apply(g.cfg.Basis, g.cfg.Dim, mu, sigma)
 }
 
 // fields returns μ and the signed s.

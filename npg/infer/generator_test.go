@@ -83,14 +83,14 @@ func TestDegenerateNetworks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p, zeroErr := g.Parameters(t.Context(), []float32{1, 2, 3}); zeroErr != nil || p.Floored() != 3 || p.Sigma()[0] < npg.DefaultFloor {
-		t.Errorf("zero: %v, %d at the floor (%v)", p.Sigma(), p.Floored(), zeroErr)
+	if p, zeroErr := g.Parameters(t.Context(), []float32{1, 2, 3}); zeroErr != nil || p.Floored != 3 || p.Sigma()[0] < npg.DefaultFloor {
+		t.Errorf("zero: %v, %d at the floor (%v)", p.Sigma(), p.Floored, zeroErr)
 	}
 	c.Sigma = each(func(float32) float32 { return float32(math.NaN()) })
 	if g, err = NewGenerator(c); err != nil {
 		t.Fatal(err)
 	}
-	if _, err = g.Parameters(t.Context(), []float32{1, 2, 3}); !errors.Is(err, npg.ErrSigma) {
+	if _, err = g.Parameters(t.Context(), []float32{1, 2, 3}); !errors.Is(err, smooth.ErrSigma) {
 		t.Errorf("NaN: %v", err)
 	}
 	if _, err = g.Parameters(t.Context(), []float32{1}); err == nil {

@@ -40,7 +40,7 @@ func TestCertificateInBasis(t *testing.T) {
 		t.Errorf("in ℓ1: %+v, %v", other, err)
 	}
 	noise, err := c.SealedNoise(nil)
-	if err != nil || noise.Noise().Basis == nil {
+	if err != nil || noise.Noise().Basis() == nil {
 		t.Errorf("the noise to replay has no basis (%v)", err)
 	}
 }

@@ -129,7 +129,7 @@ func (c *Certificate) conclude(noise *smooth.SealedNoise, result smooth.Certific
 
 // sameField returns f when it holds the given values, and hashes them otherwise.
 func sameField(f *Field, values []float32) *Field {
-	if f != nil && len(values) > 0 && len(f.Values) == len(values) && &f.Values[0] == &values[0] {
+	if f != nil && slices.Equal(f.Values, values) {
 		return f
 	}
 	return NewField(values)
@@ -160,8 +160,8 @@ func describeNoise(s *smooth.SealedNoise, npg *NPG) Noise {
 	n := s.Noise()
 	d := Noise{
 		Family: n.Family.Name(), Norm: n.Norm.String(), Parameters: map[string]Float{},
-		Lambda: Float(n.Lambda), SigmaField: NewField(n.Sigma), MuField: NewField(n.Mu),
-		Basis: basisName(n.Basis), NPG: npg, Arithmetic: string(s.Arithmetic()),
+		Lambda: Float(n.Lambda), SigmaField: NewField(n.Sigma()), MuField: NewField(n.Mu()),
+		Basis: basisName(n.Basis()), NPG: npg, Arithmetic: string(s.Arithmetic()),
 	}
 	for name, v := range n.Family.Params() {
 		d.Parameters[name] = Float(v)
@@ -271,7 +271,11 @@ func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Mu: mu, Sigma: sigma, Basis: u, Arithmetic: arithmetic}.Seal(dim)
+	fields, err := smooth.NewFields(dim, mu, sigma, u)
+	if err != nil {
+		return nil, err
+	}
+	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Fields: fields, Arithmetic: arithmetic}.Seal(dim)
 }
 
 func loadField(f *Field, dim int, load Loader) ([]float32, error) {

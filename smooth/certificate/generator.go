@@ -73,7 +73,7 @@ func (n *NPG) limited(noise *smooth.SealedNoise) error {
 	if n == nil {
 		return nil
 	}
-	sigma := noise.Noise().Sigma
+	sigma := noise.Noise().Sigma()
 	if len(sigma) == 0 {
 		if n.Floored != 0 || n.Ceiled != 0 {
 			return fmt.Errorf("certificate: %d scales at the floor and %d at the ceiling, and the noise has no scale field", n.Floored, n.Ceiled)

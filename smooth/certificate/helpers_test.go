@@ -32,7 +32,7 @@ func seal(tb testing.TB, name string, norm family.Norm, lambda float64, d int, m
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: lambda, Mu: mu, Sigma: sigma}.Seal(d)
+	n, err := smooth.Noise{Family: f, Norm: norm, Lambda: lambda, Fields: fieldsOf(tb, d, mu, sigma, nil)}.Seal(d)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -176,7 +176,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		tb.Fatal(err)
 	}
 	lattice, err := smooth.Noise{
-		Family: f, Norm: family.L2, Lambda: 0.25, Mu: []float32{.1, -.2, 0}, Sigma: sigma, Arithmetic: smooth.Lattice,
+		Family: f, Norm: family.L2, Lambda: 0.25, Fields: fieldsOf(tb, 3, mu, sigma, nil), Arithmetic: smooth.Lattice,
 	}.Seal(3)
 	if err != nil {
 		tb.Fatal(err)
@@ -242,8 +242,8 @@ func inBasis(tb testing.TB, norm family.Norm) *smooth.SealedNoise {
 		tb.Fatal(err)
 	}
 	n, err := smooth.Noise{
-		Family: family.Gaussian{}, Norm: norm, Lambda: 0.25, Basis: u,
-		Mu: []float32{0, 0, .1, 0, 0, 0}, Sigma: []float32{.5, .75, 1, 1, 1.5, 2},
+		Family: family.Gaussian{}, Norm: norm, Lambda: 0.25,
+		Fields: fieldsOf(tb, 6, []float32{0, 0, .1, 0, 0, 0}, []float32{.5, .75, 1, 1, 1.5, 2}, u),
 	}.Seal(6)
 	if err != nil {
 		tb.Fatal(err)
@@ -253,4 +253,14 @@ func inBasis(tb testing.TB, norm family.Norm) *smooth.SealedNoise {
 
 func near(a, b, rel float64) bool {
 	return a == b || math.Abs(a-b) <= rel*math.Max(math.Abs(a), math.Abs(b))
+}
+
+// fieldsOf returns the fields of inputs with dim coordinates.
+func fieldsOf(tb testing.TB, dim int, mu, sigma []float32, u *basis.Transform) smooth.Fields {
+	tb.Helper()
+	f, err := smooth.NewFields(dim, mu, sigma, u)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
 }

@@ -17,6 +17,7 @@ import (
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/runtimetest"
+	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/train/base"
 	"ucan/train/data"
@@ -113,7 +114,7 @@ func newTrainer(b testing.TB, rt *runtime.Runtime, name string, mode autodiff.We
 		augment = data.Augment{Pad: 4, Flip: true}
 	}
 	feed, err := data.NewFeed(set, data.Config{
-		Batch: batch, Draws: 1, Seed: 1, Augment: augment, Family: family.Gaussian{}, Lambda: 0.25, Shaper: data.Fixed(data.Shape{}),
+		Batch: batch, Draws: 1, Seed: 1, Augment: augment, Family: family.Gaussian{}, Lambda: 0.25, Shaper: data.Fixed(smooth.Fields{}),
 	})
 	if err != nil {
 		b.Fatal(err)

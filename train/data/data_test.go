@@ -137,7 +137,7 @@ func TestMoments(t *testing.T) {
 }
 
 func feedConfig() data.Config {
-	return data.Config{Batch: 4, Draws: 2, Seed: 9, Augment: data.Augment{Pad: 2, Flip: true}, Family: family.Gaussian{}, Lambda: 0.5, Shaper: data.Fixed(data.Shape{})}
+	return data.Config{Batch: 4, Draws: 2, Seed: 9, Augment: data.Augment{Pad: 2, Flip: true}, Family: family.Gaussian{}, Lambda: 0.5, Shaper: data.Fixed(smooth.Fields{})}
 }
 
 func open(t *testing.T, set *data.Set, c data.Config) *data.Feed {
@@ -247,11 +247,11 @@ func TestNoise(t *testing.T) {
 		c := feedConfig()
 		c.Family, c.Augment, c.Shaper = sampler, data.Augment{}, nil
 		raw := take(t, open(t, set, c), 1, 0)
-		c.Shaper = data.Fixed(data.Shape{})
+		c.Shaper = data.Fixed(smooth.Fields{})
 		plain := take(t, open(t, set, c), 1, 0)
-		c.Shaper = data.Fixed(data.Shape{Mu: mu, Sigma: sigma})
+		c.Shaper = data.Fixed(fieldsOf(t, mu, sigma, nil))
 		shaped := take(t, open(t, set, c), 1, 0)
-		c.Shaper = data.Fixed(data.Shape{Mu: mu, Sigma: sigma, Basis: dct})
+		c.Shaper = data.Fixed(fieldsOf(t, mu, sigma, dct))
 		inBasis := take(t, open(t, set, c), 1, 0)
 		if plain.Noise != nil || raw.Noisy != nil {
 			t.Fatal("both kinds of noise are given")
@@ -300,7 +300,8 @@ func (perImage) Parameters(_ context.Context, x []float32) (npg.Parameters, erro
 	for i, v := range x {
 		sigma[i] = 0.1 + v
 	}
-	return npg.Seal(len(x), nil, sigma)
+	fields, err := smooth.NewFields(len(x), nil, sigma, nil)
+	return npg.Parameters{Fields: fields}, err
 }
 
 func (perImage) Guarantee() smooth.Guarantee { return smooth.Pinned }
@@ -370,4 +371,14 @@ func BenchmarkBatch(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// fieldsOf returns the fields that tests shape noise by.
+func fieldsOf(tb testing.TB, mu, sigma []float32, u *basis.Transform) smooth.Fields {
+	tb.Helper()
+	f, err := smooth.NewFields(len(mu), mu, sigma, u)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return f
 }

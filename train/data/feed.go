@@ -4,25 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
 	"ucan/smooth/stream"
 	"ucan/train"
 )
 
-// Shape is a fixed (μ, U diag(s)) that noise is shaped by. The zero value leaves noise as the family draws it.
-type Shape struct {
-	// Mu is the offset, nil for zeros; Sigma the scale field, nil for ones, in Basis where that is not nil.
-	Mu, Sigma []float32
-	Basis     *basis.Transform
-}
-
 // Shaper gives the (μ, Σ) of an image. [Config.Shaper] is called with the augmented clean image, from one goroutine.
-type Shaper func(ctx context.Context, clean []float32) (Shape, error)
+type Shaper func(ctx context.Context, clean []float32) (smooth.Fields, error)
 
 // Fixed returns a Shaper for noise that is the same for every image.
-func Fixed(s Shape) Shaper {
-	return func(context.Context, []float32) (Shape, error) { return s, nil }
+func Fixed(f smooth.Fields) Shaper {
+	return func(context.Context, []float32) (smooth.Fields, error) { return f, nil }
 }
 
 // Config configures how a Feed makes batches of a Set.
@@ -81,6 +75,7 @@ type pending struct {
 // workspace is the memory that the preparing goroutine works in.
 type workspace struct {
 	plain, base []float32
+	sigma       []float32 // of the image; empty stands for ones
 	scratch     *basis.Scratch
 	of          *basis.Transform // that scratch belongs to
 }
@@ -206,7 +201,7 @@ func (f *Feed) fill(ctx context.Context, b *train.Batch, epoch, index int) error
 func (f *Feed) noise(ctx context.Context, b *train.Batch, r, i int, clean []float32) error {
 	c, dim := f.config, f.set.dim
 	key := stream.New(c.Seed, f.set.hashes[i], stream.Train)
-	var shape Shape
+	var shape smooth.Fields
 	if c.Shaper != nil {
 		var err error
 		if shape, err = c.Shaper(ctx, clean); err != nil {
@@ -225,12 +220,12 @@ func (f *Feed) noise(ctx context.Context, b *train.Batch, r, i int, clean []floa
 		}
 		out := b.Noisy[at : at+dim]
 		switch {
-		case shape.Basis != nil:
-			f.work.synthesise(out, shape, c, &source)
-		case shape.Sigma != nil:
+		case shape.Basis() != nil:
+			f.work.synthesise(out, shape.Basis(), c, &source)
+		case len(f.work.sigma) > 0:
 			c.Family.Sample(out, &source)
 			scale(out, float32(c.Lambda))
-			stream.AffineField(out, f.work.base, shape.Sigma)
+			stream.AffineField(out, f.work.base, f.work.sigma)
 		default:
 			c.Family.Sample(out, &source)
 			stream.Affine(out, f.work.base, float32(c.Lambda))
@@ -239,25 +234,24 @@ func (f *Feed) noise(ctx context.Context, b *train.Batch, r, i int, clean []floa
 	return nil
 }
 
-// begin sets base to clean + μ.
-func (w *workspace) begin(clean []float32, s Shape) {
+// begin sets base to clean + μ, and sigma.
+func (w *workspace) begin(clean []float32, f smooth.Fields) {
 	copy(w.base, clean)
-	for i, m := range s.Mu {
-		w.base[i] += m
-	}
-	if s.Basis != nil && w.of != s.Basis {
-		w.of, w.scratch = s.Basis, s.Basis.NewScratch()
+	f.AddMu(w.base)
+	w.sigma = f.AppendSigma(w.sigma[:0])
+	if u := f.Basis(); u != nil && w.of != u {
+		w.of, w.scratch = u, u.NewScratch()
 	}
 }
 
-// synthesise writes base + U diag(s) λε to out. The plain image is no longer needed: its memory holds the coefficients.
-func (w *workspace) synthesise(out []float32, s Shape, c Config, source *stream.Source) {
+// synthesise writes base + U diag(s) λε to out. The room for the plain image, no longer needed, holds the coefficients.
+func (w *workspace) synthesise(out []float32, u *basis.Transform, c Config, source *stream.Source) {
 	c.Family.Sample(w.plain, source)
 	scale(w.plain, float32(c.Lambda))
-	for i, v := range s.Sigma {
+	for i, v := range w.sigma {
 		w.plain[i] *= v
 	}
-	s.Basis.Synthesise(out, w.base, w.plain, w.scratch)
+	u.Synthesise(out, w.base, w.plain, w.scratch)
 }
 
 // scale multiplies x by a factor.

@@ -9,19 +9,18 @@ import (
 
 // FromGenerator shapes noise by a generator. What it makes before it sees any input is made once.
 func FromGenerator(g npg.Generator) Shaper {
-	var fixed *Shape
-	return func(ctx context.Context, clean []float32) (Shape, error) {
+	var fixed *smooth.Fields
+	return func(ctx context.Context, clean []float32) (smooth.Fields, error) {
 		if fixed != nil {
 			return *fixed, nil
 		}
 		p, err := g.Parameters(ctx, clean)
 		if err != nil {
-			return Shape{}, err
+			return smooth.Fields{}, err
 		}
-		s := Shape{Mu: p.Mu(), Sigma: p.Sigma(), Basis: p.Basis()}
 		if g.Guarantee() == smooth.Deployed {
-			fixed = &s
+			fixed = &p.Fields
 		}
-		return s, nil
+		return p.Fields, nil
 	}
 }

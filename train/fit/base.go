@@ -12,6 +12,7 @@ import (
 	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
+	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/train"
 	"ucan/train/base"
@@ -177,7 +178,7 @@ func (t *baseTraining) feedConfig() (data.Config, error) {
 	}
 	c := data.Config{
 		Batch: t.Batch, Draws: t.Draws, Seed: t.seed, Augment: t.augment,
-		Family: sampler, Lambda: t.Noise.Lambda, Shaper: data.Fixed(data.Shape{}),
+		Family: sampler, Lambda: t.Noise.Lambda, Shaper: data.Fixed(smooth.Fields{}),
 	}
 	if t.Noise.Generator != nil {
 		c.Shaper = data.FromGenerator(t.Noise.Generator)
