@@ -69,6 +69,7 @@ func TestFaultsOfDocuments(t *testing.T) {
 		"`ucan zoo paln zoo.yaml`":                                            "command",
 		"```sh\nucan certify --model-file m.onnx\n```":                        "flag",
 		"```sh\nucan predict --model m.onnx \\\n  --no-such-flag 3\n```":      "flag",
+		"`--no-such-flag 3` does":                                             "flag",
 		"see `models/nowhere.go`":                                             "path",
 		"see `docs/nowhere/`":                                                 "path",
 		"`go doc " + moduleName() + "/smoooth`":                               "package",
@@ -78,7 +79,7 @@ func TestFaultsOfDocuments(t *testing.T) {
 		"[a](../README.md#two-commands), `ucan certify --sigma 1 --json`":     "",
 		"`smooth/family`, `models/demo/README.md`, `go test ./smooth/family`": "",
 		"`ucan train npg --kind KIND`, `train.jsonl`, `a/b.onnx`":             "",
-		"`ucan/zoo.db`, `SECURITY.md`, `LICENSE`, `.ci/run`":                  "",
+		"`--shard i/k`, `ucan/zoo.db`, `SECURITY.md`, `LICENSE`, `.ci/run`":   "",
 	}) {
 		t.Run(text, func(t *testing.T) {
 			faults := faultsOf(root, "docs/page.md", text)
@@ -93,6 +94,7 @@ func faultsOf(root *cobra.Command, name, text string) []string {
 	faults := linkFaults(name, text)
 	for _, code := range codeOf(text) {
 		faults = append(faults, commandFaults(root, code)...)
+		faults = append(faults, bareFlagFaults(root, code)...)
 		faults = append(faults, pathFaults(code)...)
 	}
 	return faults
@@ -189,6 +191,26 @@ func commandFaults(root *cobra.Command, code string) (faults []string) {
 		}
 	}
 	return faults
+}
+
+var bareFlag = regexp.MustCompile(`(?:^|\s)--([a-z][a-z0-9-]*)`)
+
+// bareFlagFaults checks flags that are named without their command: one command must have them.
+func bareFlagFaults(root *cobra.Command, code string) (faults []string) {
+	if !strings.HasPrefix(code, "--") {
+		return nil
+	}
+	for _, m := range bareFlag.FindAllStringSubmatch(code, -1) {
+		if name := m[1]; name != "help" && name != "ignore-scripts" && !someCommandHas(root, name) { // the second is npm's
+			faults = append(faults, "flag --"+name+" does not exist")
+		}
+	}
+	return faults
+}
+
+func someCommandHas(cmd *cobra.Command, flag string) bool {
+	return cmd.Flags().Lookup(flag) != nil || cmd.PersistentFlags().Lookup(flag) != nil ||
+		slices.ContainsFunc(cmd.Commands(), func(c *cobra.Command) bool { return someCommandHas(c, flag) })
 }
 
 var (
