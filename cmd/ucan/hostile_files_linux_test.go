@@ -58,7 +58,7 @@ func tensor(name string, kind int64, held int, dims ...int64) []byte {
 	return field(5, append(b, varint(2, kind), word(8, name), field(9, make([]byte, held)))...)
 }
 
-func (w *armoury) models() {
+func (w *hostileFiles) models() {
 	whole, err := os.ReadFile(w.model)
 	if err != nil {
 		w.t.Fatal(err)
@@ -120,7 +120,7 @@ func (w *armoury) models() {
 	w.add("a bundle that is none", "inspect", filepath.Dir(w.file("npg.yaml", []byte("kind: [\n"))))
 }
 
-func (w *armoury) arrays() {
+func (w *hostileFiles) arrays() {
 	good := zeroArray("(4, 1, 28, 28)", 4*784)
 	for i := range 40 {
 		w.predict(fmt.Sprintf("damaged array %d", i), "npy:", "x.npy", w.damaged(good[:200]))
@@ -153,7 +153,7 @@ func (w *armoury) arrays() {
 	w.add("an index beyond", "predict", "--n", "0", "--model", w.model, "--data", "digits?n=5", "--skip", "9223372036854775807")
 }
 
-func (w *armoury) tables() {
+func (w *hostileFiles) tables() {
 	w.read("a line of 1 GB", "csv:"+w.sparse("t.csv", []byte("a,b\n1,"), 1<<30))
 	w.read("a quote of 1 GB", "csv:"+w.sparse("t.csv", []byte("a,b\n1,\""), 1<<30))
 	for name, text := range map[string]string{
@@ -169,7 +169,7 @@ func (w *armoury) tables() {
 	w.add("a label map of one line", "predict", "--n", "0", "--model", w.model, "--data", "digits?n=1", "--label-map", w.sparse("map", nil, 1<<30))
 }
 
-func (w *armoury) archives() {
+func (w *hostileFiles) archives() {
 	picture := encoded(w, func(out io.Writer, img image.Image) error { return png.Encode(out, img) })
 	build := func(names []string, content []byte) []byte {
 		var b bytes.Buffer
@@ -233,7 +233,7 @@ func (w *armoury) archives() {
 }
 
 // encoded is a small picture in a format.
-func encoded(w *armoury, encode func(io.Writer, image.Image) error) []byte {
+func encoded(w *hostileFiles, encode func(io.Writer, image.Image) error) []byte {
 	img := image.NewGray(image.Rect(0, 0, 28, 28))
 	for i := range img.Pix {
 		img.Pix[i] = byte(i)
@@ -245,7 +245,7 @@ func encoded(w *armoury, encode func(io.Writer, image.Image) error) []byte {
 	return b.Bytes()
 }
 
-func (w *armoury) pictures() {
+func (w *hostileFiles) pictures() {
 	in := func(name, file string, content []byte) {
 		path := w.file(filepath.Join("set", "a", file), content)
 		w.read(name, "folder:"+filepath.Dir(filepath.Dir(path)))
@@ -279,7 +279,7 @@ func (w *armoury) pictures() {
 	in("a tiff in a circle", "1.tiff", []byte("II*\x00\x08\x00\x00\x00\x01\x00\x00\x01\x04\x00\xff\xff\xff\xff\x00\x00\x00\x00\x08\x00\x00\x00"))
 }
 
-func (w *armoury) texts() {
+func (w *hostileFiles) texts() {
 	bomb := "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n"
 	for i := 1; i < 12; i++ {
 		bomb += fmt.Sprintf("a%d: &a%d [%s]\n", i, i, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d,", i-1), 10), ","))
@@ -302,7 +302,7 @@ func (w *armoury) texts() {
 	w.add("a sparse configuration", "version", "--config", w.sparse("c.yaml", nil, 4<<30))
 }
 
-func (w *armoury) certificates() {
+func (w *hostileFiles) certificates() {
 	path := filepath.Join(w.dir, "true.jsonl")
 	if got := ucan(w.t, "certify", "--model", w.model, "--data", "digits?n=2", "--sigma", "0.5", "--n", "50", "--n0", "10", "--seed", "1", "--json", path, "--quiet"); got.code != exitDone {
 		w.t.Fatal(got.stderr)

@@ -120,8 +120,8 @@ func living(mark string) (pids []string) {
 	return pids
 }
 
-// armoury makes the files of attacks.
-type armoury struct {
+// hostileFiles makes files that mean harm, and the command lines that read them.
+type hostileFiles struct {
 	t     *testing.T
 	dir   string
 	model string
@@ -131,7 +131,7 @@ type armoury struct {
 
 // attacks makes all files; the same ones every time.
 func attacks(t *testing.T, dir, model string) []attack {
-	w := &armoury{t: t, dir: dir, model: model, rng: rand.New(rand.NewPCG(14, 500))}
+	w := &hostileFiles{t: t, dir: dir, model: model, rng: rand.New(rand.NewPCG(14, 500))}
 	w.models()
 	w.arrays()
 	w.tables()
@@ -144,7 +144,7 @@ func attacks(t *testing.T, dir, model string) []attack {
 }
 
 // file writes a file of its own and returns its path.
-func (w *armoury) file(name string, content []byte) string {
+func (w *hostileFiles) file(name string, content []byte) string {
 	w.t.Helper()
 	path := filepath.Join(w.dir, "hostile", strconv.Itoa(len(w.all)), name)
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -157,7 +157,7 @@ func (w *armoury) file(name string, content []byte) string {
 }
 
 // sparse makes a file of so many zeros that take no room after the beginning.
-func (w *armoury) sparse(name string, begin []byte, size int64) string {
+func (w *hostileFiles) sparse(name string, begin []byte, size int64) string {
 	path := w.file(name, begin)
 	if err := os.Truncate(path, size); err != nil {
 		w.t.Fatal(err)
@@ -165,25 +165,25 @@ func (w *armoury) sparse(name string, begin []byte, size int64) string {
 	return path
 }
 
-func (w *armoury) add(name string, args ...string) {
+func (w *hostileFiles) add(name string, args ...string) {
 	w.all = append(w.all, attack{fmt.Sprintf("%03d %s", len(w.all), name), args})
 }
 
 // inspect and the others are the commands that read a kind of file.
-func (w *armoury) inspect(name string, content []byte) {
+func (w *hostileFiles) inspect(name string, content []byte) {
 	w.add(name, "inspect", w.file("m.onnx", content))
 }
 
-func (w *armoury) predict(name, kind, file string, content []byte) {
+func (w *hostileFiles) predict(name, kind, file string, content []byte) {
 	w.read(name, kind+w.file(file, content))
 }
 
-func (w *armoury) read(name, source string) {
+func (w *hostileFiles) read(name, source string) {
 	w.add(name, "predict", "--n", "0", "--model", w.model, "--data", source, "--max", "3", "--quiet")
 }
 
 // damaged is the content with a few bits turned, a run of bytes overwritten, or its end cut off.
-func (w *armoury) damaged(content []byte) []byte {
+func (w *hostileFiles) damaged(content []byte) []byte {
 	b := slices.Clone(content)
 	switch w.rng.IntN(4) {
 	case 0:
@@ -202,7 +202,7 @@ func (w *armoury) damaged(content []byte) []byte {
 }
 
 // irregular names pipes, devices, folders, sockets and links without end wherever a file is read or written.
-func (w *armoury) irregular() {
+func (w *hostileFiles) irregular() {
 	in := func(name string) string { return filepath.Join(w.dir, "irregular", name) }
 	if err := os.MkdirAll(in("folder"), 0o755); err != nil {
 		w.t.Fatal(err)

@@ -107,7 +107,7 @@ func TestKill(t *testing.T) {
 		}
 		q := testQueue(open(t, url), quiet())
 		run := submit(t, q, shardedRun(t, shards, 0, "cpu"), 1000)
-		c := hire(t, url, 4, shardVariable+"=80")
+		c := startWorkers(t, url, 4, shardVariable+"=80")
 		rng := rand.New(rand.NewPCG(7, 7))
 		var latencies []time.Duration
 		for i := 0; i < kills || len(latencies) == 0 && i < 10*kills; i++ {
@@ -172,7 +172,7 @@ func rerun(t *testing.T, q *Queue, dead string) (latencies []time.Duration) {
 }
 
 // pauses stops processes in the middle of a shard, waits until the shard is taken from them, and wakes them again.
-func pauses(t *testing.T, q *Queue, c *crew, n int) (taken int) {
+func pauses(t *testing.T, q *Queue, c *workerProcesses, n int) (taken int) {
 	t.Helper()
 	for range n {
 		var victim int
@@ -217,7 +217,7 @@ func TestPause(t *testing.T) {
 		}
 		q := testQueue(open(t, url), quiet())
 		run := submit(t, q, shardedRun(t, 30*n, 0.5, "cpu"), 1000)
-		c := hire(t, url, 3, shardVariable+"=150")
+		c := startWorkers(t, url, 3, shardVariable+"=150")
 		taken := pauses(t, q, c, n)
 		counts := finish(t, q, run, time.Minute)
 		lost, extra := differences(undisturbed(t, run), contents(t, q.store, run.Number))
@@ -249,7 +249,7 @@ func TestPauseUnfenced(t *testing.T) {
 	}
 	q := testQueue(s, quiet())
 	run := submit(t, q, shardedRun(t, 60, 0.5, "cpu"), 1000)
-	c := hire(t, url, 3, shardVariable+"=150", unfencedVariable+"=1")
+	c := startWorkers(t, url, 3, shardVariable+"=150", unfencedVariable+"=1")
 	taken := pauses(t, q, c, 3)
 	settle(t, q, run)
 	lost, extra := differences(undisturbed(t, run), contents(t, s, run.Number))
@@ -290,7 +290,7 @@ func TestServerRestart(t *testing.T) {
 	url := postgres.URL
 	q := testQueue(open(t, url), quiet())
 	run := submit(t, q, shardedRun(t, 40, 0, "cpu"), 5)
-	c := hire(t, url, 3, shardVariable+"=150")
+	c := startWorkers(t, url, 3, shardVariable+"=150")
 	time.Sleep(time.Second)
 	if err := postgres.Stop(t.Context()); err != nil {
 		t.Fatal(err)

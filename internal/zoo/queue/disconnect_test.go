@@ -12,8 +12,8 @@ import (
 	"ucan/internal/zootest"
 )
 
-// cable is what connects a worker to the database.
-type cable struct{ unplug, plug func() }
+// connection is what connects a worker to the database.
+type connection struct{ cut, restore func() }
 
 // TestDisconnect lets two processes share a run on Postgres and cuts one of them off, again and again, until it had a
 // shard in hand: once with its connections ended, once with nothing passing any longer. The other one takes the shard
@@ -26,9 +26,9 @@ func TestDisconnect(t *testing.T) {
 			t.Parallel()
 			url := server.Database(t)
 			proxy := zootest.StartProxy(t, url)
-			disconnect(t, url, func() [2]*crew {
-				return [2]*crew{hire(t, url, 1, shardVariable+"=40"), hire(t, proxy.URL, 1, shardVariable+"=400")}
-			}, cable{unplug: func() { cut(proxy) }, plug: proxy.Heal}, 1)
+			disconnect(t, url, func() [2]*workerProcesses {
+				return [2]*workerProcesses{startWorkers(t, url, 1, shardVariable+"=40"), startWorkers(t, proxy.URL, 1, shardVariable+"=400")}
+			}, connection{cut: func() { cut(proxy) }, restore: proxy.Heal}, 1)
 		})
 	}
 }
@@ -51,31 +51,31 @@ func TestNamespaces(t *testing.T) {
 	if os.Getenv("UCAN_LONG") == "1" {
 		limit = 0
 	}
-	disconnect(t, postgres.URL, func() (crews [2]*crew) {
+	disconnect(t, postgres.URL, func() (pools [2]*workerProcesses) {
 		for i, n := range networks {
 			url := strings.Replace(postgres.URL, "127.0.0.1", n.Host, 1)
-			crews[i] = hireBehind(t, n.Prefix(), url, 1, shardVariable+"="+[]string{"40", "400"}[i])
+			pools[i] = startBehind(t, n.Prefix(), url, 1, shardVariable+"="+[]string{"40", "400"}[i])
 		}
-		return crews
-	}, cable{unplug: networks[1].Unplug, plug: networks[1].Plug}, limit)
+		return pools
+	}, connection{cut: networks[1].Unplug, restore: networks[1].Plug}, limit)
 }
 
-// disconnect cuts off the second of two crews of one process each while it works on a shard.
-func disconnect(t *testing.T, url string, hireBoth func() [2]*crew, c cable, limit float64) {
+// disconnect cuts off the second of two pools of one process each while it works on a shard.
+func disconnect(t *testing.T, url string, startBoth func() [2]*workerProcesses, c connection, limit float64) {
 	t.Helper()
 	q := testQueue(open(t, url), quiet())
 	run := submit(t, q, shardedRun(t, 120, limit, "cpu"), 1000)
-	crews := hireBoth()
+	pools := startBoth()
 	taken := 0
 	for try := 0; taken == 0 && try < 5; try++ {
-		id := atWork(t, q, crews[1])
-		c.unplug()
+		id := atWork(t, q, pools[1])
+		c.cut()
 		eventually(t, "take the shard over", func() bool {
 			return !slices.ContainsFunc(running(t, q), func(j runningJob) bool { return j.owner == id })
 		})
 		before := counts(t, q, run).Done
 		eventually(t, "go on without the other", func() bool { now := counts(t, q, run).Done; return now > before || now == run.Shards })
-		c.plug()
+		c.restore()
 		taken = takenFrom(t, q, run, id)
 		if counts(t, q, run).Done > run.Shards*3/4 {
 			break
@@ -83,7 +83,7 @@ func disconnect(t *testing.T, url string, hireBoth func() [2]*crew, c cable, lim
 	}
 	got := finish(t, q, run, time.Minute)
 	lost, extra := differences(undisturbed(t, run), contents(t, q.store, run.Number))
-	t.Logf("%d shards taken over; the process that was cut off ended with codes %v; %+v", taken, crews[1].exits(), got)
+	t.Logf("%d shards taken over; the process that was cut off ended with codes %v; %+v", taken, pools[1].exits(), got)
 	if lost != 0 || extra != 0 || got.Done != run.Shards {
 		t.Errorf("lost %d rows, %d too many; %+v", lost, extra, got)
 	}
@@ -92,8 +92,8 @@ func disconnect(t *testing.T, url string, hireBoth func() [2]*crew, c cable, lim
 	}
 }
 
-// atWork waits until the crew's only process works on a shard, and returns its name.
-func atWork(t *testing.T, q *Queue, c *crew) (id string) {
+// atWork waits until their only process works on a shard, and returns its name.
+func atWork(t *testing.T, q *Queue, c *workerProcesses) (id string) {
 	t.Helper()
 	eventually(t, "find the process at work", func() bool {
 		for _, job := range running(t, q) {

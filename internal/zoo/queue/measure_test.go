@@ -77,7 +77,7 @@ func TestMeasureThroughput(t *testing.T) {
 				q := testQueue(open(t, url), quiet())
 				const shards = 1500
 				run := submit(t, q, shardedRun(t, shards, 0, "cpu"), 5)
-				hire(t, url, processes, shardVariable+"=0")
+				startWorkers(t, url, processes, shardVariable+"=0")
 				eventually(t, "begin", func() bool { return counts(t, q, run).Done > 200 })
 				first, begin := counts(t, q, run).Done, time.Now()
 				// Counting costs the store as well, so that it is done four times a second, as "zoo status" would.

@@ -71,10 +71,10 @@ func (e executor) Execute(ctx context.Context, _ *store.Run, task queue.Task) (*
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {}
 	}
-	if e.mode == "deaf" {
+	if e.mode == "ignores stop" {
 		select {}
 	}
-	if e.mode == "clumsy" {
+	if e.mode == "fails at stop" {
 		<-ctx.Done()
 		fmt.Fprintln(os.Stderr, "no time to put this down")
 		os.Exit(3)
@@ -222,16 +222,16 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestClumsyStop has workers that fail while they stop: their shards are freed, and what they said is kept.
-func TestClumsyStop(t *testing.T) {
+// TestWorkersThatFailWhileTheyStop has workers that fail while they stop: their shards are freed, and what they said is kept.
+func TestWorkersThatFailWhileTheyStop(t *testing.T) {
 	t.Parallel()
-	stopWith(t, "clumsy", 30*time.Second, "exit", "code 3", "no time")
+	stopWith(t, "fails at stop", 30*time.Second, "exit", "code 3", "no time")
 }
 
-// TestDeafWorkers has workers that do not stop: they are killed, and it is said who did.
-func TestDeafWorkers(t *testing.T) {
+// TestWorkersThatDoNotStopAreKilled has workers that do not stop: they are killed, and it is said who did.
+func TestWorkersThatDoNotStopAreKilled(t *testing.T) {
 	t.Parallel()
-	stopWith(t, "deaf", 200*time.Millisecond, "killed", "had not done so within 200ms", "")
+	stopWith(t, "ignores stop", 200*time.Millisecond, "killed", "had not done so within 200ms", "")
 }
 
 // stopWith stops a run while two workers of a mode hold shards, and looks at what is kept of their end.

@@ -12,21 +12,21 @@ import (
 	"testing"
 )
 
-// crew is a set of worker processes of which every one that dies is replaced at once.
-type crew struct {
-	t        *testing.T
-	url      string
-	prefix   []string // stands before the worker's command
-	env      []string
-	mutex    sync.Mutex
-	members  []*member
-	codes    map[int]int // exits by code; −1 stands for a signal
-	stopping bool
-	wait     sync.WaitGroup
-	log      syncBuffer
+// workerProcesses is a set of worker processes of which every one that dies is replaced at once.
+type workerProcesses struct {
+	t         *testing.T
+	url       string
+	prefix    []string // stands before the worker's command
+	env       []string
+	mutex     sync.Mutex
+	processes []*workerProcess
+	codes     map[int]int // exits by code; −1 stands for a signal
+	stopping  bool
+	wait      sync.WaitGroup
+	log       syncBuffer
 }
 
-type member struct {
+type workerProcess struct {
 	id      string
 	process *exec.Cmd
 }
@@ -48,23 +48,23 @@ func (b *syncBuffer) String() string {
 	return b.Buffer.String()
 }
 
-func hire(t *testing.T, url string, n int, env ...string) *crew {
-	return hireBehind(t, nil, url, n, env...)
+func startWorkers(t *testing.T, url string, n int, env ...string) *workerProcesses {
+	return startBehind(t, nil, url, n, env...)
 }
 
-// hireBehind is hire for workers whose command stands behind another one.
-func hireBehind(t *testing.T, prefix []string, url string, n int, env ...string) *crew {
-	c := &crew{t: t, url: url, prefix: prefix, env: env, members: make([]*member, n), codes: map[int]int{}}
-	for i := range c.members {
+// startBehind is startWorkers for workers whose command stands behind another one.
+func startBehind(t *testing.T, prefix []string, url string, n int, env ...string) *workerProcesses {
+	c := &workerProcesses{t: t, url: url, prefix: prefix, env: env, processes: make([]*workerProcess, n), codes: map[int]int{}}
+	for i := range c.processes {
 		c.spawn(i)
 	}
-	t.Cleanup(c.dismiss)
+	t.Cleanup(c.stop)
 	return c
 }
 
 // spawn starts the i-th process; it is called with the mutex held, or before anything else runs.
-func (c *crew) spawn(i int) {
-	m := &member{id: NewID()}
+func (c *workerProcesses) spawn(i int) {
+	m := &workerProcess{id: NewID()}
 	line := append(slices.Clone(c.prefix), os.Args[0], "-test.run=^$")
 	m.process = exec.Command(line[0], line[1:]...)
 	m.process.Env = append(os.Environ(), append(c.env, workerVariable+"="+c.url, idVariable+"="+m.id)...)
@@ -73,7 +73,7 @@ func (c *crew) spawn(i int) {
 		c.t.Error(err)
 		return
 	}
-	c.members[i] = m
+	c.processes[i] = m
 	c.wait.Add(1)
 	go func() {
 		defer c.wait.Done()
@@ -88,31 +88,31 @@ func (c *crew) spawn(i int) {
 }
 
 // signal sends a signal to the i-th process and returns its name.
-func (c *crew) signal(i int, s syscall.Signal) string {
+func (c *workerProcesses) signal(i int, s syscall.Signal) string {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	_ = c.members[i].process.Process.Signal(s) // it may have just ended
-	return c.members[i].id
+	_ = c.processes[i].process.Process.Signal(s) // it may have just ended
+	return c.processes[i].id
 }
 
 // find is the place of the process of that name, −1 when it is gone.
-func (c *crew) find(id string) int {
+func (c *workerProcesses) find(id string) int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	return slices.IndexFunc(c.members, func(m *member) bool { return m.id == id })
+	return slices.IndexFunc(c.processes, func(m *workerProcess) bool { return m.id == id })
 }
 
 // exits are the ends of processes so far, by code.
-func (c *crew) exits() map[int]int {
+func (c *workerProcesses) exits() map[int]int {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
 	return maps.Clone(c.codes)
 }
 
-func (c *crew) dismiss() {
+func (c *workerProcesses) stop() {
 	c.mutex.Lock()
 	c.stopping = true
-	for _, m := range c.members {
+	for _, m := range c.processes {
 		_ = m.process.Process.Signal(syscall.SIGCONT)
 		_ = m.process.Process.Kill()
 	}
