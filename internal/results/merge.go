@@ -251,23 +251,25 @@ func (m merging) write() (err error) {
 	if err = m.run.Write(m.output); err != nil {
 		return err
 	}
-	err = atomicfile.Write(m.output, func(to io.Writer) error {
-		w := bufio.NewWriterSize(to, 1<<16)
-		if !m.isJSON {
-			if _, err := w.WriteString(header()); err != nil {
-				return err
-			}
-		}
-		err := eachText(m.lines, func(_ mergedLine, text []byte) error {
-			_, err := w.Write(text)
-			return err
-		})
-		return errors.Join(err, w.Flush())
-	})
-	if err != nil {
+	if err = atomicfile.Write(m.output, m.writeLines); err != nil {
 		return fmt.Errorf("merge into %q: %w; free some space, or write to another folder", filepath.Base(m.output), err)
 	}
 	return nil
+}
+
+// writeLines writes the lines, of a table behind its header.
+func (m merging) writeLines(to io.Writer) error {
+	w := bufio.NewWriterSize(to, 1<<16)
+	if !m.isJSON {
+		if _, err := w.WriteString(header()); err != nil {
+			return err
+		}
+	}
+	err := eachText(m.lines, func(_ mergedLine, text []byte) error {
+		_, writeErr := w.Write(text)
+		return writeErr
+	})
+	return errors.Join(err, w.Flush())
 }
 
 // copyFields copies the fields that lie beside the parts to the output's folder.

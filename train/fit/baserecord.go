@@ -29,7 +29,7 @@ func (t *baseTraining) configure(network map[string]any) error {
 	}
 	batches := t.set.Len() / t.Batch
 	optimizer, rate := t.optimizer()
-	t.loop = t.Loop.config(t.Run, optimizer, rate, batches)
+	t.loop = t.trainConfig(t.Run, optimizer, rate, batches)
 	if err := t.loop.Validate(batches); err != nil {
 		return fault.Mark(fault.Wrong, err)
 	}

@@ -224,7 +224,7 @@ func (t *generatorTraining) train(ctx context.Context) (_ train.Result, err erro
 		defer func() { err = errors.Join(err, v.Close()) }()
 		validator = v
 	}
-	loop := t.Loop.config(t.Run, t.optimizer(), t.LearningRate, feed.Batches())
+	loop := t.trainConfig(t.Run, t.optimizer(), t.LearningRate, feed.Batches())
 	loop.Fingerprint = t.fingerprint()
 	loop.Choices = map[string]string{
 		choiceSeed: strconv.FormatUint(t.seed, 10), choiceMode: t.objective.Mode(), choiceThreads: strconv.Itoa(t.Session.IntraOp),

@@ -113,7 +113,7 @@ func (r Run) stored() (o origin, err error) {
 	}
 	o.choices, _ = train.Stored(r.Dir)
 	o.seed = o.choices[choiceSeed]
-	if text, err := files.Read(filepath.Join(r.Dir, train.CheckpointDir, seedFile), files.MaxRecord); err == nil {
+	if text, seedErr := files.Read(filepath.Join(r.Dir, train.CheckpointDir, seedFile), files.MaxRecord); seedErr == nil {
 		o.seed = strings.TrimSpace(string(text))
 	}
 	record, err := base.ReadRecord(r.Dir)
@@ -131,17 +131,18 @@ func (r Run) stored() (o origin, err error) {
 
 // fixSeed sets the seed: that of the training that is resumed, the one given, or a new one.
 func (r *Run) fixSeed(o origin) error {
+	if o.seed == "" {
+		if r.Seed == nil {
+			seed := rand.Uint64()
+			r.Seed = &seed
+		}
+		return nil
+	}
 	stored, err := strconv.ParseUint(o.seed, 10, 64)
-	switch {
-	case o.seed == "" && r.Seed == nil:
-		stored = rand.Uint64()
-	case o.seed == "":
-		return nil
-	case err != nil && r.Seed == nil:
-		return fmt.Errorf("resume %q: its seed %q is damaged; pass it with --seed", r.Dir, o.seed)
-	case err != nil:
-		return nil
-	case r.Seed != nil && *r.Seed != stored:
+	if err != nil {
+		return fmt.Errorf("resume %q: its seed %q is damaged; train into another folder", r.Dir, o.seed)
+	}
+	if r.Seed != nil && *r.Seed != stored {
 		return fault.Wrongf("resume %q: it was begun with the seed %d, not %d; leave --seed out, or name another folder", r.Dir, stored, *r.Seed)
 	}
 	r.Seed = &stored
@@ -226,8 +227,8 @@ func (o Optimizer) config(usual string, decay *float64) optim.Config {
 	return c
 }
 
-// config is the configuration of the training loop for epochs of so many batches.
-func (l Loop) config(r Run, optimizer optim.Config, rate float64, batches int) train.Config {
+// trainConfig is the configuration of the training loop for epochs of so many batches.
+func (l Loop) trainConfig(r Run, optimizer optim.Config, rate float64, batches int) train.Config {
 	c := train.DefaultConfig(r.Dir)
 	c.Resume, c.Epochs, c.Clip, c.Average, c.Processor = r.Resume, l.Epochs, l.Clip, l.Average, r.Processor
 	c.LogEvery, c.CheckpointEvery, c.ValidateEvery, c.Patience, c.KeepBest = l.LogEvery, l.CheckpointEvery, l.ValidateEvery, l.Patience, l.KeepBest
