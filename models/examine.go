@@ -72,7 +72,7 @@ func (m *Model) decisionText() string {
 func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kind string) (Examination, error) {
 	d := m.Dim()
 	if len(rows) == 0 || len(rows)%d != 0 {
-		return Examination{}, fmt.Errorf("examine %s: %d values are no rows of %d", m.Name(), len(rows), d)
+		return Examination{}, fmt.Errorf("examine %s: %d values are not a multiple of %d, the length of a row", m.Name(), len(rows), d)
 	}
 	x := Examination{Rows: len(rows) / d, kind: kind, decision: m.decisionText()}
 	if labels == nil {

@@ -151,7 +151,7 @@ func fixedTensor(name string, dt onnx.DType, dims []int64, v []float64) (*onnxpb
 	}
 	for _, x := range v {
 		if x != float64(int64(x)) {
-			return nil, fmt.Errorf("%v is no integer and the input is of type %v", x, dt)
+			return nil, fmt.Errorf("%v is not an integer and the input is of type %v", x, dt)
 		}
 	}
 	switch dt {

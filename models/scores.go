@@ -34,7 +34,7 @@ func (m *Model) Scores(ctx context.Context, x []float32) ([]float32, error) {
 		return nil, fmt.Errorf("scores of %s: %w", m.Name(), ErrNoScores)
 	}
 	if len(x) == 0 || len(x)%d != 0 {
-		return nil, fmt.Errorf("scores of %s: %d values are no rows of %d", m.Name(), len(x), d)
+		return nil, fmt.Errorf("scores of %s: %d values are not a multiple of %d, the length of a row", m.Name(), len(x), d)
 	}
 	s := &m.scorer
 	s.mu.Lock()

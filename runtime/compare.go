@@ -11,7 +11,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// CompareOptions says what Compare runs.
+// CompareOptions configure Compare.
 type CompareOptions struct {
 	A, B SessionOptions
 	// Rows is the number of inputs to compare, ≥ 1, rounded up to whole

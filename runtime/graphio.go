@@ -67,7 +67,7 @@ func (d IO) fits(t *Tensor) error {
 }
 
 // errProto is returned for bytes that are no protocol buffer message.
-var errProto = errors.New("not an ONNX file: the bytes are no protocol buffer message")
+var errProto = errors.New("not an ONNX file: the bytes are not a protocol buffer message")
 
 // graphIO reads the inputs that must be fed (graph inputs without an
 // initialiser) and the outputs of a serialised ModelProto. It walks the wire

@@ -9,7 +9,7 @@ import (
 	"ucan/runtime/library"
 )
 
-// Config says which onnxruntime library to use and where to look for it. Its
+// Config configures which onnxruntime library to use and where to look for it. Its
 // zero value finds a library or installs the pinned one.
 type Config struct {
 	// Library is the path of the shared library, or of a folder that holds

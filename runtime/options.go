@@ -20,7 +20,7 @@ const (
 	OptimizeNone
 )
 
-// SessionOptions says how a graph is run. The threads a session may keep busy
+// SessionOptions configure how a graph is run. The threads a session may keep busy
 // are a choice of the caller, never of the machine: they can change the last
 // bits of a result.
 type SessionOptions struct {

@@ -47,7 +47,7 @@ func (p Provider) validatePlugin() error {
 	}
 	if device, given := p.Options[DeviceOption]; given && (p.plugin() || known.plugin) {
 		if n, err := strconv.Atoi(device); err != nil || n < 0 {
-			return fmt.Errorf("%w: %s %q of provider %q is no place in the list of its devices: 0 or more", ErrOptions, DeviceOption, device, p.Name)
+			return fmt.Errorf("%w: %s %q of provider %q is out of range: give the place in the list of its devices, 0 or more", ErrOptions, DeviceOption, device, p.Name)
 		}
 	}
 	return nil

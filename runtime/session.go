@@ -68,7 +68,7 @@ func (rt *Runtime) NewSession(ctx context.Context, model []byte, opts SessionOpt
 	}
 	for _, in := range inputs {
 		if !in.Tensor {
-			return nil, fmt.Errorf("%w: input %q is no tensor", ErrModel, in.Name)
+			return nil, fmt.Errorf("%w: input %q is not a tensor", ErrModel, in.Name)
 		}
 	}
 	s := &Session{rt: rt, inputs: inputs, outputs: outputs, limit: cmp.Or(opts.RunLimit, DefaultRunLimit)}
@@ -119,7 +119,7 @@ func selectOutputs(all []IO, names []string) ([]IO, error) {
 		case i < 0:
 			return nil, fmt.Errorf("%w: the graph has no output %q; it has %s", ErrOptions, name, ioNames(all))
 		case !all[i].Tensor:
-			return nil, fmt.Errorf("%w: output %q is no tensor", ErrOptions, name)
+			return nil, fmt.Errorf("%w: output %q is not a tensor", ErrOptions, name)
 		}
 		out = append(out, all[i])
 	}

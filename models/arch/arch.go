@@ -21,7 +21,7 @@ const (
 	Logits = "logits"
 )
 
-// Config says which network to make.
+// Config configures a network.
 type Config struct {
 	// Name is one of [Names].
 	Name string

@@ -48,7 +48,7 @@ func readBeside(path string) (Declaration, error) {
 func readFrom(f *os.File, path string) (Declaration, error) {
 	b, err := files.ReadAll(f, files.MaxYAML)
 	if errors.Is(err, files.ErrTooLarge) {
-		return Declaration{}, Errorf("%s: %w; it is no model.yaml", path, err)
+		return Declaration{}, Errorf("%s: %w; it is not a model.yaml", path, err)
 	}
 	if err != nil {
 		return Declaration{}, fmt.Errorf("read the model's declaration: %w", err)

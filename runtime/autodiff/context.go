@@ -77,7 +77,7 @@ func (c *Context) Const(i int) *onnxpb.TensorProto {
 }
 
 // ConstInts returns the integers of input i, or of the attribute that held them in older opsets; ok
-// is false when the node has neither. It is an error when the input is no constant.
+// is false when the node has neither. It is an error when the input is not constant.
 func (c *Context) ConstInts(i int, attr string) (v []int64, ok bool, err error) {
 	if a := onnx.FindAttr(c.Node, attr); attr != "" && a != nil {
 		return slices.Clone(a.GetInts()), true, nil
@@ -87,7 +87,7 @@ func (c *Context) ConstInts(i int, attr string) (v []int64, ok bool, err error) 
 	}
 	t := c.Const(i)
 	if t == nil {
-		return nil, false, fmt.Errorf("its input %d (%q) is no constant", i, c.Node.Input[i])
+		return nil, false, fmt.Errorf("its input %d (%q) is not constant", i, c.Node.Input[i])
 	}
 	v, err = onnx.Int64s(t)
 	return v, true, err

@@ -57,7 +57,7 @@ func openRunner(rt *runtime.Runtime, m *onnx.Model, in map[string]value, outputs
 		if !ok {
 			return nil, fmt.Errorf("no value for input %q", d.Name)
 		}
-		t, err := tensorOf(rt, onnx.DType(d.DType), v.dims)
+		t, err := tensorOf(rt, d.DType, v.dims)
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func openRunner(rt *runtime.Runtime, m *onnx.Model, in map[string]value, outputs
 		r.set(d.Name, v.data)
 	}
 	for _, d := range s.Outputs() {
-		t, err := tensorOf(rt, onnx.DType(d.DType), shapes[d.Name])
+		t, err := tensorOf(rt, d.DType, shapes[d.Name])
 		if err != nil {
 			return nil, err
 		}

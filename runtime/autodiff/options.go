@@ -10,7 +10,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Options say what to differentiate, and by what.
+// Options configure what to differentiate, and by what.
 type Options struct {
 	// Wrt names the inputs and initialisers whose gradients are wanted. Empty means every
 	// real-valued input of the model.

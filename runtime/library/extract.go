@@ -32,7 +32,7 @@ func extract(file, dir string) (main string, err error) {
 	case libraryName(runtime.GOOS).MatchString(filepath.Base(file)):
 		err = x.folder(file)
 	default:
-		return "", errors.New("it is no wheel (.whl), archive (.zip, .tgz, .tar.gz) or onnxruntime library by its name")
+		return "", errors.New("its name is not that of a wheel (.whl), an archive (.zip, .tgz, .tar.gz) or an onnxruntime library")
 	}
 	if err != nil {
 		return "", err
@@ -114,7 +114,7 @@ func copyFile(to string, open func() (io.ReadCloser, error)) (err error) {
 func (x *extractor) zip(file string) (err error) {
 	r, err := zip.OpenReader(file)
 	if err != nil {
-		return fmt.Errorf("it is no zip file: %w", err)
+		return fmt.Errorf("it is not a zip file: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	for _, f := range r.File {
@@ -136,7 +136,7 @@ func (x *extractor) tgz(file string) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	z, err := gzip.NewReader(f)
 	if err != nil {
-		return fmt.Errorf("it is no gzip file: %w", err)
+		return fmt.Errorf("it is not a gzip file: %w", err)
 	}
 	defer func() { err = errors.Join(err, z.Close()) }()
 	t := tar.NewReader(z)
@@ -146,7 +146,7 @@ func (x *extractor) tgz(file string) (err error) {
 			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("it is no tar archive: %w", err)
+			return fmt.Errorf("it is not a tar archive: %w", err)
 		}
 		if h.Typeflag != tar.TypeReg {
 			continue

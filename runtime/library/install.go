@@ -18,7 +18,7 @@ import (
 	"ucan/runtime/files"
 )
 
-// InstallOptions says what Install puts into the cache.
+// InstallOptions configure what Install puts into the cache.
 type InstallOptions struct {
 	// CacheDir is the folder of installed libraries, "" for DefaultCacheDir.
 	CacheDir string

@@ -60,7 +60,7 @@ type Rejected struct {
 	Reason string
 }
 
-// Options says where to look and what may be done.
+// Options configure where to look and what may be done.
 type Options struct {
 	// Path is a library, or a folder that holds one; when it is set nothing
 	// else is considered.

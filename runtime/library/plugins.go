@@ -193,7 +193,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 func unpackPlugin(file, name, dir string) (err error) {
 	r, err := zip.OpenReader(file)
 	if err != nil {
-		return fmt.Errorf("it is no wheel: %w", err)
+		return fmt.Errorf("it is not a wheel: %w", err)
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	found := false

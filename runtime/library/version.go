@@ -30,7 +30,7 @@ func (e *VersionError) Error() string {
 // work with, and an ordinary error for what is no version.
 func CheckVersion(v string) error {
 	if _, ok := parseVersion(v); !ok {
-		return fmt.Errorf("%q is no version number", v)
+		return fmt.Errorf("%q is not a version number", v)
 	}
 	if compareVersions(v, Oldest) < 0 || compareVersions(v, Below) >= 0 {
 		return &VersionError{Found: v}
@@ -125,7 +125,7 @@ func elfVersion(path, arch string) (v string, err error) {
 		return "", fmt.Errorf("it is built for %s, this machine is %s", f.Machine, arch)
 	}
 	if f.Type != elf.ET_DYN {
-		return "", errors.New("it is no shared library")
+		return "", errors.New("it is not a shared library")
 	}
 	// The names of version definitions stand in the string table that their
 	// section is linked to. (debug/elf's DynamicVersions reads all symbols for
@@ -156,7 +156,7 @@ func machoVersion(path, arch string) (v string, err error) {
 	}
 	defer func() { _ = closer() }() // read only
 	if f.Type != macho.TypeDylib {
-		return "", errors.New("it is no dynamic library")
+		return "", errors.New("it is not a dynamic library")
 	}
 	const idDylib = 0xd // LC_ID_DYLIB: cmd, size, name, timestamp, current, compatibility
 	for _, l := range f.Loads {
@@ -222,7 +222,7 @@ func peVersion(path, arch string) (v string, err error) {
 }
 
 func notALibrary(err error) error {
-	return fmt.Errorf("it is no shared library for %s: %w", runtime.GOOS, err)
+	return fmt.Errorf("it is not a shared library for %s: %w", runtime.GOOS, err)
 }
 
 // recovered turns a panic of the debug packages, which are not hardened

@@ -298,7 +298,7 @@ func (u *upgrader) attrToInput(n *onnxpb.NodeProto, name string, at int) error {
 	case onnxpb.AttributeProto_INTS, onnxpb.AttributeProto_UNDEFINED:
 		u.setInput(n, at, u.ints(name, a.Ints))
 	default:
-		return fmt.Errorf("attribute %q is no list of numbers", name)
+		return fmt.Errorf("attribute %q is not a list of numbers", name)
 	}
 	dropAttrs(n, name)
 	return nil
