@@ -93,7 +93,7 @@ type Source struct {
 	closed   bool
 }
 
-// Open opens the source that spec names (see [Forms]) and checks it as a whole.
+// Open opens the source that spec names (see [Usage]) and checks it as a whole.
 //
 // The fingerprint covers the contents of single files up to 256 MiB, samples
 // of larger ones, and the names and sizes of the files of folders and archives.

@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Form is a kind of data source: how it is written, what it holds and how it is opened. The
-// parser, the help, completion, zoo runs and docs/data.md read the table of [Forms], so a new kind
-// is one row there.
-type Form struct {
-	// Name stands before the colon.
-	Name string
-	// Paths names what stands after it, with brackets around what may be left out.
-	Paths string
-	// Keys are the options after the question mark, each as key=VALUE. A value of the key "labels"
+// form is a kind of data source: how it is written, what it holds and how it is opened. The
+// parser, the help, completion, zoo runs and docs/data.md read the table of forms, so a new kind is
+// one row there.
+type form struct {
+	// name stands before the colon.
+	name string
+	// paths names what stands after it, with brackets around what may be left out.
+	paths string
+	// keys are the options after the question mark, each as key=VALUE. A value of the key "labels"
 	// is the path of a file.
-	Keys []string
-	// Example is a specification as a user may write it.
-	Example string
-	// Inputs and Labels say in a few words where both come from; Labels is "none" where all are unknown.
-	Inputs, Labels string
+	keys []string
+	// example is a specification as a user may write it.
+	example string
+	// inputs and labels say in a few words where both come from; labels is "none" where all are unknown.
+	inputs, labels string
 
 	minPaths, maxPaths int
 	// belongs tells which files of a folder are part of the source; nil: all.
@@ -28,83 +28,83 @@ type Form struct {
 	open    func(ctx context.Context, spec Spec) (backend, Info, error)
 }
 
-// Forms is the table of all kinds of source.
-func Forms() []Form {
+// forms is the table of all kinds of source.
+func forms() []form {
 	const many = math.MaxInt
 	images := []string{"labels=CSV", "label=COLUMN", "channels=1|3"}
-	return []Form{
+	return []form{
 		{
-			Name: "mnist", Paths: "DIR", minPaths: 1, maxPaths: 1, Keys: []string{"split=t10k|train"},
-			Example: "mnist:data/mnist?split=train",
-			Inputs:  "IDX images, `[1,28,28]`", Labels: "IDX labels; `split` is `t10k` (default) or `train`",
+			name: "mnist", paths: "DIR", minPaths: 1, maxPaths: 1, keys: []string{"split=t10k|train"},
+			example: "mnist:data/mnist?split=train",
+			inputs:  "IDX images, `[1,28,28]`", labels: "IDX labels; `split` is `t10k` (default) or `train`",
 			belongs: isIDX, open: openMNIST,
 		},
 		{
-			Name: "cifar10", Paths: "FILE[,FILE…]", minPaths: 1, maxPaths: many,
-			Example: "cifar10:data_batch_1.bin,data_batch_2.bin",
-			Inputs:  "`[3,32,32]`", Labels: "the byte before each image", open: openCIFAR,
+			name: "cifar10", paths: "FILE[,FILE…]", minPaths: 1, maxPaths: many,
+			example: "cifar10:data_batch_1.bin,data_batch_2.bin",
+			inputs:  "`[3,32,32]`", labels: "the byte before each image", open: openCIFAR,
 		},
 		{
-			Name: "cifar100", Paths: "FILE[,FILE…]", minPaths: 1, maxPaths: many, Keys: []string{"label=fine|coarse"},
-			Example: "cifar100:test.bin?label=coarse",
-			Inputs:  "`[3,32,32]`", Labels: "`fine` (default) or `coarse`", open: openCIFAR,
+			name: "cifar100", paths: "FILE[,FILE…]", minPaths: 1, maxPaths: many, keys: []string{"label=fine|coarse"},
+			example: "cifar100:test.bin?label=coarse",
+			inputs:  "`[3,32,32]`", labels: "`fine` (default) or `coarse`", open: openCIFAR,
 		},
 		{
-			Name: "folder", Paths: "DIR", minPaths: 1, maxPaths: 1, Keys: images, Example: "folder:images",
-			Inputs: "images, any size", Labels: "the folder of each class, in alphabetical order, or `labels=CSV`",
+			name: "folder", paths: "DIR", minPaths: 1, maxPaths: 1, keys: images, example: "folder:images",
+			inputs: "images, any size", labels: "the folder of each class, in alphabetical order, or `labels=CSV`",
 			open: openImages,
 		},
 		{
-			Name: "zip", Paths: "FILE", minPaths: 1, maxPaths: 1, Keys: images, Example: "zip:images.zip",
-			Inputs: "as `folder:`", Labels: "as `folder:`", open: openImages,
+			name: "zip", paths: "FILE", minPaths: 1, maxPaths: 1, keys: images, example: "zip:images.zip",
+			inputs: "as `folder:`", labels: "as `folder:`", open: openImages,
 		},
 		{
-			Name: "tar", Paths: "FILE", minPaths: 1, maxPaths: 1, Keys: images, Example: "tar:images.tar.gz?labels=labels.csv",
-			Inputs: "as `folder:`", Labels: "as `folder:`", open: openImages,
+			name: "tar", paths: "FILE", minPaths: 1, maxPaths: 1, keys: images, example: "tar:images.tar.gz?labels=labels.csv",
+			inputs: "as `folder:`", labels: "as `folder:`", open: openImages,
 		},
 		{
-			Name: "npy", Paths: "X.npy[,Y.npy]", minPaths: 1, maxPaths: 2, Keys: []string{"scale=1/255", "shape=CxHxW"},
-			Example: "npy:x.npy,y.npy?scale=1/255",
-			Inputs:  "an array `[N,…]`", Labels: "integers `[N]`", open: openNPY,
+			name: "npy", paths: "X.npy[,Y.npy]", minPaths: 1, maxPaths: 2, keys: []string{"scale=1/255", "shape=CxHxW"},
+			example: "npy:x.npy,y.npy?scale=1/255",
+			inputs:  "an array `[N,…]`", labels: "integers `[N]`", open: openNPY,
 		},
 		{
-			Name: "npz", Paths: "FILE", minPaths: 1, maxPaths: 1, Keys: []string{"x=KEY", "y=KEY", "scale=1/255", "shape=CxHxW"},
-			Example: "npz:set.npz?x=images&y=labels",
-			Inputs:  "an array of the archive", Labels: "another one", open: openNPZ,
+			name: "npz", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"x=KEY", "y=KEY", "scale=1/255", "shape=CxHxW"},
+			example: "npz:set.npz?x=images&y=labels",
+			inputs:  "an array of the archive", labels: "another one", open: openNPZ,
 		},
 		{
-			Name: "csv", Paths: "FILE", minPaths: 1, maxPaths: 1, Keys: []string{"label=COLUMN", "scale=1/255", "shape=CxHxW"},
-			Example: "csv:table.csv?label=species",
-			Inputs:  "one per row", Labels: "a column, by name or by number from 0", open: openCSV,
+			name: "csv", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"label=COLUMN", "scale=1/255", "shape=CxHxW"},
+			example: "csv:table.csv?label=species",
+			inputs:  "one per row", labels: "a column, by name or by number from 0", open: openCSV,
 		},
 		{
-			Name: "digits", Keys: []string{"n=COUNT", "seed=SEED"}, Example: "digits?n=500&seed=7",
-			Inputs: "digits that the tool draws, `[1,28,28]`", Labels: "known", open: openDigits,
+			name: "digits", keys: []string{"n=COUNT", "seed=SEED"}, example: "digits?n=500&seed=7",
+			inputs: "digits that the tool draws, `[1,28,28]`", labels: "known", open: openDigits,
 		},
 	}
 }
 
-// Usage is the form as a user writes it, such as "mnist:DIR[?split=t10k|train]".
-func (f Form) Usage() string {
-	usage := f.start() + f.Paths
-	if len(f.Keys) > 0 {
-		usage += "[?" + strings.Join(f.Keys, "&") + "]"
+// usage is the form as a user writes it, such as "mnist:DIR[?split=t10k|train]".
+func (f form) usage() string {
+	usage := f.start() + f.paths
+	if len(f.keys) > 0 {
+		usage += "[?" + strings.Join(f.keys, "&") + "]"
 	}
 	return usage
 }
 
 // start is the name, with a colon where paths follow.
-func (f Form) start() string {
+func (f form) start() string {
 	if f.maxPaths == 0 {
-		return f.Name
+		return f.name
 	}
-	return f.Name + ":"
+	return f.name + ":"
 }
 
 // keyNames lists the keys of the form; all forms take the number of classes.
-func (f Form) keyNames() []string {
+func (f form) keyNames() []string {
 	names := []string{"classes"}
-	for _, key := range f.Keys {
+	for _, key := range f.keys {
 		name, _, _ := strings.Cut(key, "=")
 		names = append(names, name)
 	}
@@ -112,25 +112,25 @@ func (f Form) keyNames() []string {
 }
 
 // findForm finds the form of a kind, in upper or lower case.
-func findForm(kind string) (Form, error) {
+func findForm(kind string) (form, error) {
 	var names []string
-	for _, f := range Forms() {
-		if strings.EqualFold(f.Name, kind) {
+	for _, f := range forms() {
+		if strings.EqualFold(f.name, kind) {
 			return f, nil
 		}
-		names = append(names, f.Name)
+		names = append(names, f.name)
 	}
 	if kind == "" {
-		return Form{}, specErrorf("no kind of source before the colon; use one of %s", strings.Join(names, ", "))
+		return form{}, specErrorf("no kind of source before the colon; use one of %s", strings.Join(names, ", "))
 	}
-	return Form{}, specErrorf("unknown kind of source %q; use one of %s", kind, strings.Join(names, ", "))
+	return form{}, specErrorf("unknown kind of source %q; use one of %s", kind, strings.Join(names, ", "))
 }
 
 // Usage lists how sources are written, without their keys.
 func Usage() string {
 	var all []string
-	for _, f := range Forms() {
-		all = append(all, f.start()+f.Paths)
+	for _, f := range forms() {
+		all = append(all, f.start()+f.paths)
 	}
 	return strings.Join(all[:len(all)-1], ", ") + " or " + all[len(all)-1]
 }
@@ -138,9 +138,9 @@ func Usage() string {
 // Complete lists the kinds of source that begin with text, each with its form after a tab.
 func Complete(text string) []string {
 	var all []string
-	for _, f := range Forms() {
+	for _, f := range forms() {
 		if start := f.start(); strings.HasPrefix(start, text) {
-			all = append(all, start+"\t"+f.Usage())
+			all = append(all, start+"\t"+f.usage())
 		}
 	}
 	return all

@@ -46,33 +46,33 @@ func specimens(t *testing.T) map[string]string {
 func TestFormsAreComplete(t *testing.T) {
 	all := specimens(t)
 	names := map[string]bool{}
-	for _, f := range Forms() {
-		t.Run(f.Name, func(t *testing.T) {
+	for _, f := range forms() {
+		t.Run(f.name, func(t *testing.T) {
 			for field, missing := range subtest.Rows(map[string]bool{
-				"Name": f.Name == "", "Inputs": f.Inputs == "", "Labels": f.Labels == "", "Example": f.Example == "", "open": f.open == nil,
-				"Paths, minPaths or maxPaths": f.minPaths > f.maxPaths || (f.maxPaths > 0) != (f.Paths != ""),
+				"name": f.name == "", "inputs": f.inputs == "", "labels": f.labels == "", "example": f.example == "", "open": f.open == nil,
+				"paths, minPaths or maxPaths": f.minPaths > f.maxPaths || (f.maxPaths > 0) != (f.paths != ""),
 			}) {
 				if missing {
-					t.Errorf("its row in Forms lacks %s", field)
+					t.Errorf("its row in forms lacks %s", field)
 				}
 			}
-			if names[f.Name] {
+			if names[f.name] {
 				t.Error("two forms have this name")
 			}
-			names[f.Name] = true
-			spec, err := ParseSpec(f.Example)
-			if err != nil || spec.Kind != f.Name {
-				t.Errorf("its example %q: kind %q, %v", f.Example, spec.Kind, err)
+			names[f.name] = true
+			spec, err := ParseSpec(f.example)
+			if err != nil || spec.Kind != f.name {
+				t.Errorf("its example %q: kind %q, %v", f.example, spec.Kind, err)
 			}
 			for key, value := range spec.Params {
-				if !strings.Contains(f.Usage(), key+"=") || value == "" {
-					t.Errorf("its example has the key %s, its usage is %s", key, f.Usage())
+				if !strings.Contains(f.usage(), key+"=") || value == "" {
+					t.Errorf("its example has the key %s, its usage is %s", key, f.usage())
 				}
 			}
-			if !slices.Contains(Complete(f.Name[:1]), f.start()+"\t"+f.Usage()) {
+			if !slices.Contains(Complete(f.name[:1]), f.start()+"\t"+f.usage()) {
 				t.Error("completion does not offer it")
 			}
-			specimen, ok := all[f.Name]
+			specimen, ok := all[f.name]
 			if !ok {
 				t.Fatal("no small source of this form: add one to specimens")
 			}
@@ -80,19 +80,19 @@ func TestFormsAreComplete(t *testing.T) {
 		})
 	}
 	if len(all) != len(names) {
-		t.Errorf("specimens of %v, forms %v", slices.Sorted(maps.Keys(all)), slices.Sorted(maps.Keys(names)))
+		t.Errorf("specimens of %v, forms() has %v", slices.Sorted(maps.Keys(all)), slices.Sorted(maps.Keys(names)))
 	}
 }
 
 // checkForm checks what every source promises.
-func checkForm(t *testing.T, f Form, specimen string) {
+func checkForm(t *testing.T, f form, specimen string) {
 	t.Helper()
 	s, again := mustOpen(t, specimen, Options{}), mustOpen(t, specimen, Options{})
 	info := s.Info()
 	if len(info.Fingerprint) != 64 || info.Fingerprint != again.Info().Fingerprint {
 		t.Errorf("fingerprints %q and %q", info.Fingerprint, again.Info().Fingerprint)
 	}
-	if !strings.HasPrefix(info.Name, f.Name) || strings.Contains(info.Name, "/") {
+	if !strings.HasPrefix(info.Name, f.name) || strings.Contains(info.Name, "/") {
 		t.Errorf("%q is to begin with the form and hold no folder", info.Name)
 	}
 	if s.Len() < 2 {
@@ -107,7 +107,7 @@ func checkForm(t *testing.T, f Form, specimen string) {
 		if err != nil || other.SHA256 != item.SHA256 || item.SHA256 != smooth.InputID(item.X) {
 			t.Errorf("input %d: digests %x and %x, %v", i, item.SHA256, other.SHA256, err)
 		}
-		if item.Index != i || !slices.Equal(item.Shape, info.Shape) || (item.Label < 0) != (f.Labels == "none") || (info.Classes > 0 && item.Label >= info.Classes) {
+		if item.Index != i || !slices.Equal(item.Shape, info.Shape) || (item.Label < 0) != (f.labels == "none") || (info.Classes > 0 && item.Label >= info.Classes) {
 			t.Errorf("input %d: index %d, shape %v of %v, label %d of %d classes", i, item.Index, item.Shape, info.Shape, item.Label, info.Classes)
 		}
 		for _, v := range item.X {
@@ -125,7 +125,7 @@ func checkForm(t *testing.T, f Form, specimen string) {
 	}
 	faulty := []string{specimen + sep + "no_such_key=1"}
 	if f.maxPaths > 0 {
-		faulty = append(faulty, f.Name, f.Name+":"+filepath.Join(t.TempDir(), "absent"))
+		faulty = append(faulty, f.name, f.name+":"+filepath.Join(t.TempDir(), "absent"))
 	}
 	for _, text := range faulty {
 		if _, err := Open(context.Background(), text, Options{}); !errors.Is(err, ErrSpec) || strings.Contains(err.Error(), "\n") {
@@ -147,8 +147,8 @@ func TestDataPage(t *testing.T) {
 		t.Fatalf("%s has no table of sources", path)
 	}
 	var rows strings.Builder
-	for _, f := range Forms() {
-		rows.WriteString("| `" + f.start() + f.Paths + "` | `" + f.Example + "` | " + f.Inputs + " | " + f.Labels + " |\n")
+	for _, f := range forms() {
+		rows.WriteString("| `" + f.start() + f.paths + "` | `" + f.example + "` | " + f.inputs + " | " + f.labels + " |\n")
 	}
 	if *update {
 		if err := os.WriteFile(path, []byte(before+begin+rows.String()+end+after), 0o644); err != nil {
@@ -161,10 +161,10 @@ func TestDataPage(t *testing.T) {
 	}
 	_, keys, _ := strings.Cut(after, "## Keys")
 	keys, _, _ = strings.Cut(keys, "\n## ")
-	for _, f := range Forms() {
+	for _, f := range forms() {
 		for _, key := range f.keyNames() {
 			if !strings.Contains(keys, "`"+key+"`") {
-				t.Errorf("%s does not explain the key %s of %s:", path, key, f.Name)
+				t.Errorf("%s does not explain the key %s of %s:", path, key, f.name)
 			}
 		}
 	}

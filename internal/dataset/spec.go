@@ -12,7 +12,7 @@ import (
 
 // Spec is a parsed source specification, "kind:path[,path…][?key=value&…]".
 type Spec struct {
-	// Kind is the name of one of [Forms].
+	// Kind is what stands before the colon, in lower case.
 	Kind string
 	// Paths are the files or the folder after the colon, in order.
 	Paths []string
@@ -31,7 +31,7 @@ func ParseSpec(text string) (Spec, error) {
 	if err != nil {
 		return Spec{}, fmt.Errorf("data source %q: %w", text, err)
 	}
-	spec := Spec{Kind: form.Name, Params: map[string]string{}}
+	spec := Spec{Kind: form.name, Params: map[string]string{}}
 	if hasPath {
 		for part := range strings.SplitSeq(rest, ",") {
 			p, err := cleanPath(part)
@@ -42,7 +42,7 @@ func ParseSpec(text string) (Spec, error) {
 		}
 	}
 	if n := len(spec.Paths); n < form.minPaths || n > form.maxPaths {
-		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, form.Usage())
+		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, form.usage())
 	}
 	if !hasQuery {
 		return spec, nil
@@ -51,10 +51,10 @@ func ParseSpec(text string) (Spec, error) {
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" || value == "" {
-			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, form.Usage())
+			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, form.usage())
 		}
 		if !slices.Contains(allowed, key) {
-			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, form.Name, strings.Join(allowed, ", "))
+			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, form.name, strings.Join(allowed, ", "))
 		}
 		if _, twice := spec.Params[key]; twice {
 			return Spec{}, specErrorf("data source %q: key %q is given twice; keep one", text, key)
