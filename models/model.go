@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"ucan/models/declare"
+	"ucan/models/internal/rewrite"
 	"ucan/models/trial"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -73,7 +74,13 @@ func (m *Model) FixedBatch() int { return m.fixedBatch }
 // Report returns everything found while opening, the probe's result included.
 func (m *Model) Report() Report { return m.report }
 
-// Graph returns the prepared graph: input "ucan.x" of type float and shape
-// [N, source…], outputs "ucan.label" (int32 [N]) and "ucan.scores" ([N, K]); under Label
+// Names in the prepared graph ([Model.Graph]): its input, and its output of scores.
+const (
+	GraphInput  = rewrite.InputName
+	GraphScores = rewrite.ScoresName
+)
+
+// Graph returns the prepared graph: input [GraphInput] of type float and shape
+// [N, source…], outputs "ucan.label" (int32 [N]) and [GraphScores] ([N, K]); under Label
 // the latter holds what the label is the index in, and is missing where that is not known.
 func (m *Model) Graph() *onnx.Model { return m.graph }

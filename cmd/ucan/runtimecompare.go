@@ -37,9 +37,6 @@ the noise added.
 	return cmd
 }
 
-// scoresOutput is the scores' name in a prepared graph (models.Model.Graph).
-const scoresOutput = "ucan.scores"
-
 // comparison is what the command prints.
 type comparison struct {
 	Model    string  `json:"model"`
@@ -99,8 +96,8 @@ func runRuntimeCompare(ctx context.Context, a *app) error {
 		return refusef("compare %s: its output is a label, and scores are what is compared; name another output by --output", model.Name())
 	}
 	c.Comparison, err = rt.Compare(ctx, graph, runtime.CompareOptions{
-		A:    runtime.SessionOptions{Providers: session.providers, Strict: !session.fallback, IntraOp: c.ThreadsA, Outputs: []string{scoresOutput}},
-		B:    runtime.SessionOptions{Providers: against, IntraOp: c.ThreadsB, Outputs: []string{scoresOutput}},
+		A:    runtime.SessionOptions{Providers: session.providers, Strict: !session.fallback, IntraOp: c.ThreadsA, Outputs: []string{models.GraphScores}},
+		B:    runtime.SessionOptions{Providers: against, IntraOp: c.ThreadsB, Outputs: []string{models.GraphScores}},
 		Rows: rows, Input: input, Sigma: c.Sigma, Seed: c.Seed,
 	})
 	if err != nil {

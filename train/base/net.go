@@ -54,22 +54,16 @@ func FromArch(n *arch.Network) *Net {
 // opset is the oldest version of the operators that what is trained is written in; older files are converted.
 const opset = 17
 
-// Names of what package models prepares.
-const (
-	preparedInput  = "ucan.x"
-	preparedScores = "ucan.scores"
-)
-
 // FromModel takes an opened classifier to fine-tune: every float32 initialiser that autodiff.Trainable lists, those with
 // two dimensions or more with weight decay. Its batch normalisations stay the affine maps they are, and the
 // preprocessing declared for it stays in front, inside what is exported.
 func FromModel(m *models.Model) (*Net, error) {
 	graph := m.Graph()
-	scores, ok := graph.Output(preparedScores)
+	scores, ok := graph.Output(models.GraphScores)
 	if !ok {
 		return nil, fmt.Errorf("fine-tune %s: it returns labels and no scores; take a model that returns logits", m.Name())
 	}
-	logits := source(graph, preparedScores)
+	logits := source(graph, models.GraphScores)
 	graph, err := graph.WithOpset(max(opset, graph.Opset("")))
 	if err != nil {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
@@ -82,13 +76,13 @@ func FromModel(m *models.Model) (*Net, error) {
 	}
 	var names map[string]string
 	if err == nil {
-		names = freeNames(graph, map[string]string{preparedInput: arch.Images, logits: arch.Logits})
+		names = freeNames(graph, map[string]string{models.GraphInput: arch.Images, logits: arch.Logits})
 		graph, err = graph.Renamed(names)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
 	}
-	net := &Net{graph: graph, input: names[preparedInput], logits: names[logits]}
+	net := &Net{graph: graph, input: names[models.GraphInput], logits: names[logits]}
 	if err = net.takeWeights(m.Name()); err != nil {
 		return nil, err
 	}

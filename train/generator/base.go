@@ -10,12 +10,6 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Names of what package models prepares.
-const (
-	preparedInput  = "ucan.x"
-	preparedScores = "ucan.scores"
-)
-
 // BaseOf takes an opened classifier. With joint its float32 weights are trained along, at rate times the learning rate:
 // every initialiser that [autodiff.Trainable] lists, those with two dimensions or more with weight decay. Batch
 // normalisations stay the affine maps they are. It fails for a classifier that gives labels only.
@@ -24,7 +18,7 @@ func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
 	if err != nil {
 		return Base{}, fmt.Errorf("take %s as base classifier: %w", m.Name(), err)
 	}
-	base := Base{Graph: graph, Input: preparedInput, Scores: preparedScores, Head: headOf(m)}
+	base := Base{Graph: graph, Input: models.GraphInput, Scores: models.GraphScores, Head: headOf(m)}
 	if !joint {
 		return base, nil
 	}
@@ -42,10 +36,10 @@ func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
 // scoring is the prepared graph without the decision, in the opset that step graphs are made of.
 func scoring(m *models.Model) (*onnx.Model, error) {
 	graph := m.Graph()
-	if _, ok := graph.Output(preparedScores); !ok {
+	if _, ok := graph.Output(models.GraphScores); !ok {
 		return nil, errors.New("it gives labels and no scores; take a model that returns logits")
 	}
-	graph, err := graph.WithOutputs(preparedScores)
+	graph, err := graph.WithOutputs(models.GraphScores)
 	if err == nil {
 		graph, err = graph.WithoutDead()
 	}
