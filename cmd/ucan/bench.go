@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
 
-	overhead "ucan/internal/overhead"
-	"ucan/internal/workbench"
+	"ucan/internal/overhead"
 	"ucan/models"
 	"ucan/models/demo"
 	"ucan/runtime"
@@ -60,59 +60,48 @@ func runBench(ctx context.Context, a *app) error {
 	if err = r.err(); err != nil {
 		return err
 	}
-	bench0, err := a.openBench(ctx, r.text("model.file"), declared, session)
+	path := r.text("model.file")
+	if path == "" {
+		if path, err = a.demoModel(); err != nil {
+			return err
+		}
+	}
+	setup, err := a.openSetup(ctx, path, declared, session, dataOptions{}, nil)
 	if err != nil {
 		return err
 	}
-	maker, err := bench0.NoiseMaker(ctx, noise)
+	source, err := setup.NoiseSource(ctx, noise)
 	if err != nil {
 		return err
 	}
-	a.onClose(maker.Close)
-	input := make([]float32, bench0.Model.Dim())
+	a.onClose(source.Close)
+	input := make([]float32, setup.Model.Dim())
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range input {
 		input[i] = random.Float32()
 	}
-	sealed, err := maker.Seal(ctx, input)
+	sealed, err := source.Seal(ctx, input)
 	if err != nil {
 		return usage(err)
 	}
 	result, err := overhead.Overhead(ctx, overhead.Config{
-		Classifiers: bench0.Workers, Dim: bench0.Model.Dim(), Classes: bench0.Model.Classes(),
+		Classifiers: setup.Workers(), Dim: setup.Model.Dim(), Classes: setup.Model.Classes(),
 		Noise: sealed, Statistics: fixed, Rounds: rounds, Input: input,
 	})
 	if err != nil {
 		return err
 	}
-	return benchReport{Model: bench0.Model.Name(), Setting: bench0.Setting, Threads: runtime.CPUCount(), Result: result}.present(a)
+	return benchReport{Model: setup.Model.Name(), Setting: setup.Setting, Threads: runtime.CPUCount(), Result: result}.present(a)
 }
 
-// openBench opens a model alone, without data; "" stands for the embedded demonstration network.
-func (a *app) openBench(ctx context.Context, path string, declared models.Declaration, so sessionOptions) (*bench, error) {
-	if path == "" {
-		dir, err := demoFolder("")
-		if err != nil {
-			return nil, err
-		}
-		a.onClose(func() error { return removeAll(dir) })
-		if path, err = writeDemoModel(dir, demo.Model()); err != nil {
-			return nil, err
-		}
-	}
-	rt, err := runtime.Open(ctx, so.runtime)
+// demoModel writes the embedded demonstration network to a file that lasts until the command ends.
+func (a *app) demoModel() (string, error) {
+	dir, err := demoFolder("")
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	a.onClose(rt.Close)
-	w := &bench{Bench: workbench.Bench{Runtime: rt, Session: so.options()}}
-	w.Model, err = models.Open(ctx, rt, path, models.Options{Declared: declared, Session: so.options(), CacheDir: cacheFolder()})
-	if err != nil {
-		return nil, modelError(fmt.Errorf("open model %w", err))
-	}
-	a.onClose(w.Model.Close)
-	w.Info.Shape = w.Model.InputShape()
-	return w, w.openSessions(ctx, a, so, nil)
+	a.onClose(func() error { return os.RemoveAll(dir) })
+	return writeDemoModel(dir, demo.Model())
 }
 
 func (b benchReport) present(a *app) error {

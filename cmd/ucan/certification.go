@@ -8,12 +8,10 @@ import (
 	"time"
 
 	"ucan/internal/audit"
-	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
+	"ucan/internal/certify"
 	"ucan/internal/progress"
 	"ucan/internal/report"
 	"ucan/internal/results"
-	"ucan/internal/workbench"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -22,9 +20,9 @@ import (
 type certification struct {
 	a          *app
 	options    certifyOptions
-	statistics workbench.Statistics // with alpha shared among the inputs
-	bench      *bench
-	certifier  *pipeline.Certifier
+	statistics certify.Statistics // with alpha shared among the inputs
+	setup      *certify.Setup
+	certifier  *certify.Certifier
 	writer     *results.Writer
 	fields     *certificate.Folder // where fields outside the certificates lie; nil without certificates
 	began      time.Time
@@ -50,18 +48,18 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 	if err != nil {
 		return nil, err
 	}
-	bench, err := a.openWorkbench(ctx, o.model, o.declared, o.session, o.data, setting)
+	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, setting)
 	if err != nil {
 		return nil, err
 	}
-	c := &certification{a: a, options: o, bench: bench}
-	if err := bench.checkClean(ctx, a, o.data.force); err != nil {
+	c := &certification{a: a, options: o, setup: setup}
+	if err := a.checkClean(ctx, setup, o.data.force); err != nil {
 		return nil, err
 	}
 	if err := c.makeCertifier(ctx); err != nil {
 		return nil, err
 	}
-	if err := bench.checkRows(ctx, a, bench.indices, o.seed, sealWith(c.certifier.Noise)); err != nil {
+	if err := a.checkRows(ctx, setup, setup.Indices, o.seed, c.certifier.Noise.SealItem); err != nil {
 		return nil, err
 	}
 	return c, c.openOutputs(ctx)
@@ -69,8 +67,8 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 
 // makeCertifier makes what certifies an input, and says what it can reach.
 func (c *certification) makeCertifier(ctx context.Context) error {
-	o, bench := c.options, c.bench
-	inputs, err := bench.selected(o.data)
+	o, setup := c.options, c.setup
+	inputs, err := o.data.selected(setup.Source.Len())
 	if err != nil {
 		return err
 	}
@@ -78,15 +76,15 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 		return usage(err)
 	}
 	var reach float64
-	c.certifier, reach, err = bench.Certifier(ctx, workbench.Certification{
+	c.certifier, reach, err = setup.Certifier(ctx, certify.Config{
 		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildName(), Processor: c.a.processor,
 	})
 	if err != nil {
 		return err
 	}
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
-		bench.Model.Name(), bench.Info.Name, len(bench.indices), bench.Model.Provider(), bench.Model.Classes(),
-		bench.Setting.Workers, bench.Setting.Batch, bench.Setting.IntraOp, o.seed)
+		setup.Model.Name(), setup.Info.Name, len(setup.Indices), setup.Model.Provider(), setup.Model.Classes(),
+		setup.Setting.Workers, setup.Setting.Batch, setup.Setting.IntraOp, o.seed)
 	c.a.onClose(c.certifier.Noise.Close)
 	c.a.note("largest %s radius that %s can certify: %s%s", o.noise.Norm, c.statistics, results.FormatTruncated(reach), perInput(c.certifier.Noise))
 	c.a.noteNoise(ctx, c.certifier.Noise)
@@ -104,18 +102,14 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 // record is what a resumed run must have in common with this one.
 func (c *certification) record(ctx context.Context) results.Run {
 	o := c.options
-	configuration := map[string]any{
+	run := c.a.newRecord(ctx, c.setup, "certify", c.certifier.Noise)
+	for name, value := range map[string]any{
 		"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
-		"noise": describeNoise(c.certifier.Noise), "statistics": c.statistics.Describe(), "labels": o.data.labels(),
-		"seed": seedNumber(o.seed), "force": o.data.force,
-		"provider": c.bench.Model.Provider(), "onnxruntime": c.bench.Runtime.Version(), "batch": c.bench.Setting.Batch, "intra_op": c.bench.Setting.IntraOp,
+		"statistics": c.statistics.Describe(), "labels": o.data.labels(), "seed": seedNumber(o.seed), "force": o.data.force,
+	} {
+		run.Configuration[name] = value
 	}
-	c.bench.describeData(configuration)
-	return results.Run{
-		Command: "certify", Configuration: configuration,
-		Hashes:      c.bench.hashes(ctx, c.certifier.Noise),
-		Environment: c.bench.environment(c.a),
-	}
+	return run
 }
 
 // refuseExisting refuses outputs that exist before anything costly happens.
@@ -131,17 +125,13 @@ func refuseExisting(paths []string) error {
 // openOutputs opens the files; without any, rows are kept in memory for the summary.
 func (c *certification) openOutputs(ctx context.Context) error {
 	o := c.options.output
-	writer, err := results.Open(results.Config{
-		TSV: o.tsv, JSONL: o.jsonl, Indices: c.bench.indices, Resume: o.resume, Run: c.record(ctx),
+	writer, err := c.a.openWriter(results.Config{
+		TSV: o.tsv, JSONL: o.jsonl, Indices: c.setup.Indices, Resume: o.resume, Run: c.record(ctx),
 	})
-	if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
-		return usage(err)
-	}
 	if err != nil {
 		return err
 	}
 	c.writer = writer
-	c.a.onClose(writer.Close)
 	c.a.warnProcessors(o.outputs(), writer.OtherProcessors(), "every row is sound as it stands, and certificates name the processor of each")
 	if o.jsonl != "" {
 		c.fields = certificate.NewFolder(filepath.Dir(o.jsonl))
@@ -151,38 +141,23 @@ func (c *certification) openOutputs(ctx context.Context) error {
 
 // execute certifies what is left to do and sums up all rows.
 func (c *certification) execute(ctx context.Context) (report.Summary, error) {
-	left := c.writer.Remaining()
-	bar := progress.New(c.a.progressWriter(), c.a.progressOptions(len(c.bench.indices), len(c.bench.indices)-len(left)))
+	all, left := len(c.setup.Indices), len(c.writer.Remaining())
+	bar := progress.New(c.a.progressWriter(), c.a.progressOptions(all, all-left))
 	c.began = time.Now()
-	loop := pipeline.Loop{
-		Source: c.bench.Inputs(), Indices: c.bench.indices, Done: c.writer.Done,
+	runErr := c.certifier.Run(ctx, certify.Loop{
+		Source: c.setup.Inputs(), Indices: c.setup.Indices, Done: c.writer.Done,
 		MaxFailures: c.options.data.maxFailures, Prior: failedRows(c.writer.Rows()),
-	}
-	runErr := loop.Run(ctx,
-		func(ctx context.Context, item dataset.Item) error {
-			if c.options.statistics.LabelAware && item.Label < 0 {
-				return refusef("certify input %d of %s: it has no label, and a label-aware run tests the label; leave --label-aware out", item.Index, c.bench.Info.Name)
-			}
-			row, cert, err := c.certifier.Certify(ctx, item)
-			if err != nil {
-				return err
-			}
-			c.samples += cert.Statistics.N0 + cert.Statistics.N
-			c.countVotes(cert)
-			bar.Add(1)
-			return c.put(row, cert)
-		},
-		func(item dataset.Item, reason error) error {
-			row, cert, err := c.certifier.Fail(item, reason)
-			if err != nil {
-				return err
-			}
-			bar.Message("ucan: %s", reason)
-			bar.Add(1)
-			return c.put(row, cert)
-		})
+	}, func(cert *certificate.Certificate) error {
+		if cert.Status == certificate.Failed {
+			bar.Message("ucan: %s", cert.Error)
+		}
+		bar.Add(1)
+		c.samples += cert.Statistics.N0 + cert.Statistics.N
+		c.count(cert)
+		return c.put(cert)
+	})
 	bar.Close()
-	if runErr != nil && !errors.Is(runErr, pipeline.ErrSomeFailed) {
+	if runErr != nil && !errors.Is(runErr, certify.ErrSomeFailed) {
 		return report.Summary{}, runErr
 	}
 	options := report.DefaultOptions()
@@ -196,15 +171,24 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	return summary, errors.Join(err, runErr)
 }
 
-// countVotes adds the votes of a certificate for the summary.
-func (c *certification) countVotes(cert *certificate.Certificate) {
+// count adds a certificate to what the summary tells of all of them.
+func (c *certification) count(cert *certificate.Certificate) {
 	c.votes += cert.Statistics.N
 	c.invalid += cert.Statistics.Invalid
+	if hash := cert.Input.SHA256; hash != "" {
+		if c.inputs == nil {
+			c.inputs = map[string]int{}
+		}
+		c.inputs[hash]++
+	}
 }
 
-// put appends a row and its certificate to the outputs.
-func (c *certification) put(row results.Row, cert *certificate.Certificate) error {
-	c.seen(cert)
+// put appends a certificate to the outputs.
+func (c *certification) put(cert *certificate.Certificate) error {
+	row := results.RowOf(cert)
+	if row.Norm == "" {
+		row.Norm = c.certifier.Noise.Norm.String()
+	}
 	var line []byte
 	if c.fields != nil {
 		if err := c.fields.Save(cert); err != nil {
@@ -228,16 +212,6 @@ func failedRows(rows []results.Row) int {
 	return n
 }
 
-// seen counts the inputs that were there before.
-func (c *certification) seen(cert *certificate.Certificate) {
-	if hash := cert.Input.SHA256; hash != "" {
-		if c.inputs == nil {
-			c.inputs = map[string]int{}
-		}
-		c.inputs[hash]++
-	}
-}
-
 // twins is the number of inputs that are identical to an earlier one.
 func (c *certification) twins() int {
 	n := 0
@@ -249,7 +223,7 @@ func (c *certification) twins() int {
 
 // present prints the summary and draws the plot.
 func (c *certification) present(summary report.Summary) error {
-	title := fmt.Sprintf("%s on %s", c.bench.Model.Name(), c.bench.Info.Name)
+	title := fmt.Sprintf("%s on %s", c.setup.Model.Name(), c.setup.Info.Name)
 	return c.a.present(summary, c.options.output.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
 }
 

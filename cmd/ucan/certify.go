@@ -14,10 +14,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/pipeline"
+	"ucan/internal/certify"
 	"ucan/internal/report"
 	"ucan/internal/results"
-	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/npg"
 )
@@ -96,7 +95,7 @@ type certifyOptions struct {
 	declared   models.Declaration
 	session    sessionOptions
 	data       dataOptions
-	noise      workbench.Noise
+	noise      certify.Noise
 	statistics statisticsOptions
 	output     outputOptions
 	seed       uint64
@@ -219,7 +218,7 @@ func runCertify(ctx context.Context, a *app) error {
 		return err
 	}
 	summary, err := run.execute(ctx)
-	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return err
 	}
 	return errors.Join(run.present(summary), err)

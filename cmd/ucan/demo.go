@@ -9,11 +9,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
 	"ucan/internal/report"
 	"ucan/internal/table"
-	"ucan/internal/workbench"
 	"ucan/models/demo"
 	"ucan/smooth/family"
 )
@@ -43,14 +42,14 @@ const (
 // demoArm is one of the two noises that are compared.
 type demoArm struct {
 	name, title string
-	noise       workbench.Noise
+	noise       certify.Noise
 }
 
 func demoArms() []demoArm {
 	gaussian := family.Gaussian{}
 	return []demoArm{
-		{"isotropic", "isotropic, σ = 0.25", workbench.Noise{Family: gaussian, Norm: family.L2, Sigma: 0.25}},
-		{"pattern", "pattern, σ = 0.2 + 0.3‖(a,b)‖²", workbench.Noise{Family: gaussian, Norm: family.L2, Sigma: 1, NPG: "pattern:l2,kappa=0.3,iota=0.2"}},
+		{"isotropic", "isotropic, σ = 0.25", certify.Noise{Family: gaussian, Norm: family.L2, Sigma: 0.25}},
+		{"pattern", "pattern, σ = 0.2 + 0.3‖(a,b)‖²", certify.Noise{Family: gaussian, Norm: family.L2, Sigma: 1, NPG: "pattern:l2,kappa=0.3,iota=0.2"}},
 	}
 }
 
@@ -84,14 +83,14 @@ func runDemo(ctx context.Context, a *app) error {
 		run, prepareErr := a.prepareCertification(ctx, certifyOptions{
 			model: model, session: session, noise: arm.noise, seed: seed, seedGiven: true,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
-			statistics: statisticsOptions{workbench.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
+			statistics: statisticsOptions{certify.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
 			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},
 		})
 		if prepareErr != nil {
 			return prepareErr
 		}
 		summary, runErr := run.execute(ctx)
-		if runErr != nil && !errors.Is(runErr, pipeline.ErrSomeFailed) {
+		if runErr != nil && !errors.Is(runErr, certify.ErrSomeFailed) {
 			return runErr
 		}
 		rows := run.writer.Rows()
@@ -155,5 +154,3 @@ func writeDemoModel(dir string, network []byte) (string, error) {
 	}
 	return path, nil
 }
-
-func removeAll(dir string) error { return os.RemoveAll(dir) }

@@ -6,7 +6,7 @@ import (
 	"path/filepath"
 
 	"ucan/internal/audit"
-	"ucan/internal/pipeline"
+	"ucan/internal/results"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/sequential"
@@ -34,9 +34,8 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 		if line > len(rows) {
 			return nil // certified again
 		}
-		c.seen(stored)
-		c.countVotes(stored)
-		if !pipeline.RowOf(stored).Same(rows[line-1]) {
+		c.count(stored)
+		if !results.RowOf(stored).Same(rows[line-1]) {
 			return checkf("line %d does not show what the table says of input %d; one of the files was altered, start anew under other names", line, rows[line-1].Index)
 		}
 		return nil

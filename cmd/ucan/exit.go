@@ -8,7 +8,6 @@ import (
 	"ucan/internal/fault"
 	"ucan/internal/plain"
 	"ucan/internal/redact"
-	"ucan/internal/workbench"
 	"ucan/models"
 )
 
@@ -44,14 +43,11 @@ func checkf(format string, args ...any) error { return fault.Falsef(format, args
 // exitCode maps the outcome of run to the process's exit code. A cancelled ctx means that the user interrupted the
 // run, whatever error that surfaced as.
 func exitCode(ctx context.Context, err error) int {
-	var (
-		option  *workbench.OptionError
-		refusal *models.Refusal
-	)
+	var refusal *models.Refusal
 	switch {
 	case err == nil:
 		return exitDone
-	case fault.Is(err, fault.Wrong), errors.As(err, &option):
+	case fault.Is(err, fault.Wrong):
 		return exitUsage
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):
 		return exitInterrupted

@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"ucan/internal/audit"
-	"ucan/internal/pipeline"
 	"ucan/internal/report"
 	"ucan/internal/results"
 	"ucan/smooth"
@@ -117,7 +116,7 @@ func writeDerived(o outputOptions, terms certificate.Terms, derived audit.Derive
 				return nil, err
 			}
 		}
-		if err := writer.Put(pipeline.RowOf(c), line); err != nil {
+		if err := writer.Put(results.RowOf(c), line); err != nil {
 			return nil, err
 		}
 	}

@@ -4,16 +4,16 @@ import (
 	"math"
 	"slices"
 
-	"ucan/internal/workbench"
+	"ucan/internal/certify"
 	"ucan/smooth"
 	"ucan/smooth/sequential"
 )
 
 // statisticsOptions say how many samples are drawn and what is concluded from them.
-type statisticsOptions struct{ workbench.Statistics }
+type statisticsOptions struct{ certify.Statistics }
 
 func (a *app) statisticsOptions(r *values, leastN int64) statisticsOptions {
-	o := statisticsOptions{workbench.Statistics{
+	o := statisticsOptions{certify.Statistics{
 		N0: r.int("statistics.n0", 0, 1<<40), Alpha: r.float("statistics.alpha"),
 		Joint: r.flag("statistics.joint"), LabelAware: r.flag("statistics.label_aware"), Grid: r.floats("statistics.grid"),
 	}}
@@ -103,11 +103,12 @@ func (o *statisticsOptions) checkTogether(r *values, leastN int64) {
 	}
 }
 
-// selected is the number of inputs of the selection over all its shards, which is what alpha is shared among.
-func (w *bench) selected(o dataOptions) (int64, error) {
+// selected is the number of inputs of the selection over all its shards, out of a source of so many.
+// Alpha is shared among them.
+func (o dataOptions) selected(inputs int) (int64, error) {
 	whole := o.selection
 	whole.Shard, whole.Shards = 0, 1
-	indices, err := whole.Indices(w.Source.Len())
+	indices, err := whole.Indices(inputs)
 	if err != nil {
 		return 0, usage(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math"
 
-	"ucan/internal/pipeline"
+	"ucan/internal/certify"
 	"ucan/smooth"
 )
 
@@ -13,7 +13,7 @@ import (
 const pinnedSentence = "no guarantee for a service that recomputes the noise from each request"
 
 // perInput qualifies a radius that was planned with before any noise was made.
-func perInput(maker *pipeline.NoiseMaker) string {
+func perInput(maker *certify.NoiseSource) string {
 	if maker.Guarantee() == smooth.Pinned {
 		return " times the least scale of an input's own noise"
 	}
@@ -21,7 +21,7 @@ func perInput(maker *pipeline.NoiseMaker) string {
 }
 
 // noteNoise says, before a run, what its generator makes and what certificates with it hold for.
-func (a *app) noteNoise(ctx context.Context, maker *pipeline.NoiseMaker) {
+func (a *app) noteNoise(ctx context.Context, maker *certify.NoiseSource) {
 	if maker.Generator == nil {
 		return
 	}
@@ -52,7 +52,7 @@ func (a *app) noteNoise(ctx context.Context, maker *pipeline.NoiseMaker) {
 }
 
 // trainedUnder names the noise that a bundle was trained under where that is another than the maker's, or returns "".
-func trainedUnder(maker *pipeline.NoiseMaker) string {
+func trainedUnder(maker *certify.NoiseSource) string {
 	name, _ := maker.Trained["noise"].(string)
 	var lambda float64
 	switch v := maker.Trained["lambda"].(type) {

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/workbench"
+	"ucan/internal/certify"
 )
 
 func newNPGCommand(a *app) *cobra.Command {
@@ -39,7 +39,7 @@ func oneGenerator(cmd *cobra.Command, args []string) error {
 }
 
 // generatorNoise reads the noise that the generator is used with.
-func (a *app) generatorNoise(r *values, spec string) workbench.Noise {
+func (a *app) generatorNoise(r *values, spec string) certify.Noise {
 	a.viper.Set("noise.npg", spec)
 	return a.noiseOptions(r)
 }

@@ -9,10 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
 	"ucan/internal/table"
-	"ucan/internal/workbench"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/smooth"
@@ -58,7 +57,7 @@ type npgCheck struct {
 	a       *app
 	spec    string
 	model   string
-	noise   workbench.Noise
+	noise   certify.Noise
 	data    dataOptions
 	options diagnose.Options
 	seed    uint64
@@ -96,13 +95,13 @@ func runNPGCheck(ctx context.Context, a *app, spec string) error {
 	if err = r.err(); err != nil {
 		return err
 	}
-	w, err := a.openWorkbench(ctx, c.model, declared, session, c.data, nil)
+	w, err := a.openSetup(ctx, c.model, declared, session, c.data, nil)
 	if err != nil {
 		return err
 	}
-	w.indices = spread(r, w.indices, checkedSpecimens)
+	w.Indices = spread(r, w.Indices, checkedSpecimens)
 	report, err := c.run(ctx, w)
-	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return fmt.Errorf("check the generator %q: %w", generatorName(spec), err)
 	}
 	if printErr := c.print(w, report); printErr != nil {
@@ -125,12 +124,12 @@ func checkedModel(r *values, spec string) string {
 }
 
 // run gathers the inputs and examines the generator on them.
-func (c npgCheck) run(ctx context.Context, w *bench) (diagnose.Report, error) {
+func (c npgCheck) run(ctx context.Context, w *certify.Setup) (diagnose.Report, error) {
 	bounds, err := c.noise.Bounds()
 	if err != nil {
 		return diagnose.Report{}, err
 	}
-	maker, err := w.NoiseMaker(ctx, c.noise)
+	maker, err := w.NoiseSource(ctx, c.noise)
 	if err != nil {
 		return diagnose.Report{}, err
 	}
@@ -140,7 +139,7 @@ func (c npgCheck) run(ctx context.Context, w *bench) (diagnose.Report, error) {
 		return diagnose.Report{}, err
 	}
 	var inputs []diagnose.Input
-	loop := pipeline.Loop{Source: w.Inputs(), Indices: w.indices, MaxFailures: c.data.maxFailures}
+	loop := certify.Loop{Source: w.Inputs(), Indices: w.Indices, MaxFailures: c.data.maxFailures}
 	failed := loop.Run(ctx, func(_ context.Context, item dataset.Item) error {
 		inputs = append(inputs, diagnose.Input{X: item.X, ID: item.SHA256, Label: item.Label})
 		return nil
@@ -148,7 +147,7 @@ func (c npgCheck) run(ctx context.Context, w *bench) (diagnose.Report, error) {
 		c.a.warn("left out: %v", reason)
 		return nil
 	})
-	if failed != nil && !errors.Is(failed, pipeline.ErrSomeFailed) {
+	if failed != nil && !errors.Is(failed, certify.ErrSomeFailed) {
 		return diagnose.Report{}, failed
 	}
 	report, err := diagnose.Run(ctx, diagnose.Subject{
@@ -167,7 +166,7 @@ func foundNames(found []diagnose.Diagnosis) []string {
 	return out
 }
 
-func (c npgCheck) print(w *bench, r diagnose.Report) error {
+func (c npgCheck) print(w *certify.Setup, r diagnose.Report) error {
 	if c.a.json() {
 		return writeJSON(c.a.stdout, npgCheckRecord{
 			Generator: generatorName(c.spec), Model: w.Model.Name(), Data: w.Info.Name, Found: foundNames(r.Found()),

@@ -8,12 +8,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/fieldmap"
-	"ucan/internal/pipeline"
 	"ucan/internal/table"
-	"ucan/internal/workbench"
-	"ucan/models"
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/stream"
@@ -62,23 +60,27 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 		return err
 	}
 	a.onClose(rt.Close)
-	source, indices, err := a.openData(ctx, data, models.Declaration{})
+	source, err := a.openSource(ctx, data.spec, data.options)
 	if err != nil {
 		return err
 	}
-	b := workbench.Bench{Runtime: rt, Source: source, Info: source.Info(), Session: session.options()}
-	maker, err := b.NoiseMaker(ctx, noise)
+	indices, err := data.selection.Indices(source.Len())
+	if err != nil {
+		return usage(err)
+	}
+	info := source.Info()
+	maker, err := certify.OpenNoise(ctx, noise, certify.NoiseTarget{Shape: info.Shape, Runtime: rt, Session: session.options()})
 	if err != nil {
 		return err
 	}
 	a.onClose(maker.Close)
-	loop := pipeline.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
+	loop := certify.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
 	g := fieldmap.Gallery{
-		Title: generatorName(spec), Shape: b.Info.Shape, Constant: maker.Guarantee() == smooth.Deployed,
-		Note: fmt.Sprintf("data %s; seed %d; guarantee %s", b.Info.Name, seed, guaranteeText(string(maker.Guarantee()))),
+		Title: generatorName(spec), Shape: info.Shape, Constant: maker.Guarantee() == smooth.Deployed,
+		Note: fmt.Sprintf("data %s; seed %d; guarantee %s", info.Name, seed, guaranteeText(string(maker.Guarantee()))),
 	}
-	g.Specimens, err = specimens(ctx, a, loop, maker, b.Info, seed)
-	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+	g.Specimens, err = specimens(ctx, a, loop, maker, info, seed)
+	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return fmt.Errorf("show the generator %q: %w", g.Title, err)
 	}
 	files, writeErr := g.Write(dir)
@@ -92,7 +94,7 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 }
 
 // specimens makes the noise parameters and one noisy copy of every input.
-func specimens(ctx context.Context, a *app, loop pipeline.Loop, maker *pipeline.NoiseMaker, info dataset.Info, seed uint64) ([]fieldmap.Specimen, error) {
+func specimens(ctx context.Context, a *app, loop certify.Loop, maker *certify.NoiseSource, info dataset.Info, seed uint64) ([]fieldmap.Specimen, error) {
 	var noisy []float32
 	// A classifier that keeps what it is asked about gets exactly what a model would see.
 	keep := smooth.ClassifierFunc(maker.Dim, 1, func(x []float32) int32 {

@@ -11,8 +11,8 @@ import (
 
 	"github.com/spf13/cast"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/workbench"
 	"ucan/models"
 	"ucan/models/declare"
 	"ucan/npg"
@@ -210,8 +210,8 @@ func (a *app) dataOptions(r *values) dataOptions {
 }
 
 // noiseOptions reads what noise is drawn; sigma and lambda are 0 when not given.
-func (a *app) noiseOptions(r *values) workbench.Noise {
-	o := workbench.Noise{
+func (a *app) noiseOptions(r *values) certify.Noise {
+	o := certify.Noise{
 		SigmaField: r.text("noise.sigma_field"), MuField: r.text("noise.mu_field"), NPG: r.text("noise.npg"),
 		FixedMean: r.flag("noise.fixed_mean"), Limits: scaleLimits(r),
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"path/filepath"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/internal/replay"
@@ -30,28 +31,28 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 	if _, err = o.settle(nil); err != nil {
 		return err
 	}
-	bench, err := a.openWorkbench(ctx, o.model, o.declared, o.session, o.data, nil)
+	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, nil)
 	if err != nil {
 		return err
 	}
-	p := replay.Pinned{Pins: pins, Inputs: bench.Inputs(), Request: smooth.PredictN{N: o.statistics.N, Alpha: o.statistics.Alpha}}
+	p := replay.Pinned{Pins: pins, Inputs: setup.Inputs(), Request: smooth.PredictN{N: o.statistics.N, Alpha: o.statistics.Alpha}}
 	if certified != "" {
 		if p.Certified, err = a.openCertified(ctx, o, certified); err != nil {
 			return err
 		}
 	}
-	if p.Smoother, err = bench.Smoother(o.seed); err != nil {
+	if p.Smoother, err = setup.Smoother(o.seed); err != nil {
 		return err
 	}
-	if p.Model, err = bench.ModelRecord(); err != nil {
+	if p.Model, err = setup.ModelRecord(); err != nil {
 		return err
 	}
-	indices := pins.Indices(bench.indices)
+	indices := pins.Indices(setup.Indices)
 	if len(indices) == 0 {
-		return usagef("predict --pin %q: none of the %d chosen inputs has a certificate there; choose others with --skip and --max", path, len(bench.indices))
+		return usagef("predict --pin %q: none of the %d chosen inputs has a certificate there; choose others with --skip and --max", path, len(setup.Indices))
 	}
-	a.note("%d of %d chosen inputs have a certificate; seed %d", len(indices), len(bench.indices), o.seed)
-	if err = bench.checkRows(ctx, a, indices, o.seed, pins.Seal); err != nil {
+	a.note("%d of %d chosen inputs have a certificate; seed %d", len(indices), len(setup.Indices), o.seed)
+	if err = a.checkRows(ctx, setup, indices, o.seed, pins.Seal); err != nil {
 		return err
 	}
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(indices), 0))
@@ -63,16 +64,13 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 	return a.presentAnswers(out, path)
 }
 
-// openCertified opens the data that were certified.
+// openCertified opens the data that were certified, as the model wants them.
 func (a *app) openCertified(ctx context.Context, o certifyOptions, spec string) (*dataset.Source, error) {
 	effective, _, err := declare.Resolve(o.model, o.declared)
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))
 	}
-	data := o.data
-	data.spec = spec
-	source, _, err := a.openData(ctx, data, effective)
-	return source, err
+	return a.openSource(ctx, spec, certify.PrepareFor(effective, o.data.options))
 }
 
 func (a *app) presentAnswers(o replay.Answers, path string) error {

@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
 	"ucan/internal/progress"
 	"ucan/internal/results"
 	"ucan/smooth"
@@ -95,13 +95,13 @@ func runPredict(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	bench, err := a.openWorkbench(ctx, o.model, o.declared, o.session, o.data, setting)
+	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, setting)
 	if err != nil {
 		return err
 	}
-	p := &predictor{a: a, options: o, bench: bench}
+	p := &predictor{a: a, options: o, setup: setup}
 	total, err := p.run(ctx)
-	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return err
 	}
 	return errors.Join(p.present(total), err)
@@ -111,8 +111,8 @@ func runPredict(ctx context.Context, a *app) error {
 type predictor struct {
 	a       *app
 	options certifyOptions
-	bench   *bench
-	noise   *pipeline.NoiseMaker // nil without noise
+	setup   *certify.Setup
+	noise   *certify.NoiseSource // nil without noise
 	writer  *results.Writer
 	bar     *progress.Bar
 }
@@ -121,53 +121,53 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	began := time.Now()
 	if p.options.statistics.N > 0 {
 		var err error
-		if p.noise, err = p.bench.NoiseMaker(ctx, p.options.noise); err != nil {
+		if p.noise, err = p.setup.NoiseSource(ctx, p.options.noise); err != nil {
 			return prediction{}, err
 		}
 		p.a.onClose(p.noise.Close)
 		p.a.note("%s on %s (%d inputs), n = %d, alpha = %g, seed %d",
-			p.bench.Model.Name(), p.bench.Info.Name, len(p.bench.indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed)
+			p.setup.Model.Name(), p.setup.Info.Name, len(p.setup.Indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed)
 		p.a.noteNoise(ctx, p.noise)
 	}
-	if err := p.bench.warnOfOutputs(ctx, p.a); err != nil {
+	if err := p.a.warnOfOutputs(ctx, p.setup); err != nil {
 		return prediction{}, err
 	}
-	if err := p.bench.checkRows(ctx, p.a, p.bench.indices, p.options.seed, sealWith(p.noise)); err != nil {
+	var seal certify.Seal
+	if p.noise != nil {
+		seal = p.noise.SealItem
+	}
+	if err := p.a.checkRows(ctx, p.setup, p.setup.Indices, p.options.seed, seal); err != nil {
 		return prediction{}, err
 	}
 	var err error
-	if p.writer, err = results.Open(results.Config{
-		TSV: p.options.output.tsv, Indices: p.bench.indices, Resume: p.options.output.resume, Run: p.record(ctx),
+	if p.writer, err = p.a.openWriter(results.Config{
+		TSV: p.options.output.tsv, Indices: p.setup.Indices, Resume: p.options.output.resume, Run: p.record(ctx),
 	}); err != nil {
-		if errors.Is(err, results.ErrExists) || errors.Is(err, results.ErrMismatch) {
-			return prediction{}, usage(err)
-		}
 		return prediction{}, err
 	}
-	p.a.onClose(p.writer.Close)
 	p.a.warnProcessors(p.options.output.outputs(), p.writer.OtherProcessors(), "every row holds as it stands, and the record beside the table names both")
 	left := len(p.writer.Remaining())
-	p.bar = progress.New(p.a.progressWriter(), p.a.progressOptions(len(p.bench.indices), len(p.bench.indices)-left))
+	p.bar = progress.New(p.a.progressWriter(), p.a.progressOptions(len(p.setup.Indices), len(p.setup.Indices)-left))
 	defer p.bar.Close()
-	loop := pipeline.Loop{
-		Source: p.bench.Inputs(), Indices: p.bench.indices, Done: p.writer.Done,
+	loop := certify.Loop{
+		Source: p.setup.Inputs(), Indices: p.setup.Indices, Done: p.writer.Done,
 		MaxFailures: p.options.data.maxFailures, Prior: failedRows(p.writer.Rows()),
 	}
 	if p.noise == nil {
-		err = pipeline.Clean(ctx, loop, p.bench.Workers[0], p.bench.Model.Dim(),
+		err = certify.Classify(ctx, loop, p.setup.Classifiers[0], p.setup.Model.Dim(),
 			func(item dataset.Item, label int32) error { return p.put(item, int(label), smooth.Counts{}, 0) }, p.fail)
 	} else {
 		err = p.smoothed(ctx, loop)
 	}
-	if err != nil && !errors.Is(err, pipeline.ErrSomeFailed) {
+	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return prediction{}, err
 	}
 	return sum(p.writer.Rows(), time.Since(began)), err
 }
 
 // smoothed predicts under noise.
-func (p *predictor) smoothed(ctx context.Context, loop pipeline.Loop) error {
-	smoother, err := p.bench.Smoother(p.options.seed)
+func (p *predictor) smoothed(ctx context.Context, loop certify.Loop) error {
+	smoother, err := p.setup.Smoother(p.options.seed)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (p *predictor) smoothed(ctx context.Context, loop pipeline.Loop) error {
 		}
 		answer, err := smoother.Predict(ctx, item.X, item.SHA256, noise, request)
 		if err != nil {
-			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.bench.Info.Name, err)
+			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.setup.Info.Name, err)
 		}
 		class := results.NoClass
 		if !answer.Abstained {
@@ -221,21 +221,13 @@ func (p *predictor) emptyRow(item dataset.Item) results.Row {
 
 func (p *predictor) record(ctx context.Context) results.Run {
 	o := p.options
-	configuration := map[string]any{
-		"labels": o.data.labels(), "n": o.statistics.N,
-		"preprocessing": p.bench.Model.Preprocessing(), "decision": p.bench.Model.Decision().String(),
-		"provider": p.bench.Model.Provider(), "onnxruntime": p.bench.Runtime.Version(), "batch": p.bench.Setting.Batch, "intra_op": p.bench.Setting.IntraOp,
-	}
-	p.bench.describeData(configuration)
+	run := p.a.newRecord(ctx, p.setup, "predict", p.noise)
+	run.Configuration["labels"], run.Configuration["n"] = o.data.labels(), o.statistics.N
+	run.Configuration["preprocessing"], run.Configuration["decision"] = p.setup.Model.Preprocessing(), p.setup.Model.Decision().String()
 	if p.noise != nil {
-		configuration["noise"] = describeNoise(p.noise)
-		configuration["alpha"], configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)
+		run.Configuration["alpha"], run.Configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)
 	}
-	return results.Run{
-		Command: "predict", Configuration: configuration,
-		Hashes:      p.bench.hashes(ctx, p.noise),
-		Environment: p.bench.environment(p.a),
-	}
+	return run
 }
 
 func sum(rows []results.Row, elapsed time.Duration) prediction {

@@ -25,19 +25,19 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []audit.Nu
 	if err = r.err(); err != nil {
 		return err
 	}
-	bench, err := a.openWorkbench(ctx, model, declared, session, data, nil)
+	setup, err := a.openSetup(ctx, model, declared, session, data, nil)
 	if err != nil {
 		return err
 	}
 	s := replay.Resampler{
-		Inputs: bench.Source, Name: bench.Info.Name, Smoother: bench.Smoother,
+		Inputs: setup.Source, Name: setup.Info.Name, Smoother: setup.Smoother,
 		Fields: certificate.NewFolder(filepath.Dir(path)), Samples: n, Seed: seed,
 	}
-	if s.Model, err = bench.ModelRecord(); err != nil {
+	if s.Model, err = setup.ModelRecord(); err != nil {
 		return err
 	}
-	seal, indices := replay.Stored(all, bench.Source.Len(), s.Fields)
-	if err = bench.checkRows(ctx, a, indices, seed, seal); err != nil {
+	seal, indices := replay.Stored(all, setup.Source.Len(), s.Fields)
+	if err = a.checkRows(ctx, setup, indices, seed, seal); err != nil {
 		return err
 	}
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(all), 0))

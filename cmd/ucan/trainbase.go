@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/workbench"
+	"ucan/internal/certify"
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/train/base"
@@ -66,8 +66,7 @@ func runTrainBase(ctx context.Context, a *app) error {
 		}
 		a.onClose(c.Init.Close)
 	}
-	b := workbench.Bench{Runtime: rt, Info: c.Data.Source.Info()}
-	maker, err := b.NoiseMaker(ctx, noise)
+	maker, err := certify.OpenNoise(ctx, noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Runtime: rt})
 	if err != nil {
 		return err
 	}

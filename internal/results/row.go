@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ucan/smooth/certificate"
 )
 
 // Status says how an input ended.
@@ -166,4 +168,20 @@ func (r Row) AppendTSV(dst []byte) []byte {
 	num(r.N)
 	dst = append(append(dst, r.Guarantee...), '\t')
 	return append(append(dst, string(r.Status)...), '\n')
+}
+
+// RowOf is the row that a certificate shows.
+func RowOf(c *certificate.Certificate) Row {
+	r := Row{
+		Index: int(c.Input.Index), Label: c.Input.Label, Predict: c.Predict, Seconds: float64(c.Run.Seconds),
+		Norm: c.Noise.Norm, PLower: float64(c.Statistics.PLower), K: c.Statistics.K, N: c.Statistics.N,
+		Guarantee: string(c.Guarantee), Status: Status(c.Status),
+		Correct: c.Correct != nil && *c.Correct,
+	}
+	if c.Status != certificate.Certified {
+		return r
+	}
+	r.L1, r.L2, r.LInf, r.ALM = float64(c.Radii.L1), float64(c.Radii.L2), float64(c.Radii.LInf), float64(c.ALM)
+	r.Radius = map[string]float64{"l1": r.L1, "l2": r.L2, "linf": r.LInf}[c.Noise.Norm]
+	return r
 }

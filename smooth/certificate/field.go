@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,19 @@ func NewField(values []float32) *Field {
 		f.File = f.SHA256 + fileSuffix
 	}
 	return f
+}
+
+// Fields lists the fields of the certificate that are too large to lie inside it, those of a file.
+// Several may be one field.
+func (c *Certificate) Fields() []*Field {
+	all := []*Field{c.Noise.SigmaField, c.Noise.MuField}
+	for _, r := range c.Regions {
+		all = append(all, r.SigmaField)
+	}
+	if c.Selector != nil {
+		all = append(all, c.Selector.Noise.SigmaField, c.Selector.Noise.MuField)
+	}
+	return slices.DeleteFunc(all, func(f *Field) bool { return f == nil || f.File == "" })
 }
 
 const fileSuffix = ".npy"

@@ -39,8 +39,8 @@ func NewFolder(path string) *Folder { return &Folder{path: path} }
 // .npy file (float32, little-endian, of the input's shape) named by its hash. A
 // file that is there already is left alone. Files appear whole or not at all.
 func (d *Folder) Save(c *Certificate) error {
-	for _, f := range allFields(c) {
-		if f == nil || f.File == "" || f.Values == nil {
+	for _, f := range c.Fields() {
+		if f.Values == nil {
 			continue
 		}
 		if err := d.saveField(f, c.Input.Shape); err != nil {
@@ -52,10 +52,7 @@ func (d *Folder) Save(c *Certificate) error {
 
 // Copy saves the fields of c, which lie in the folder from, in d.
 func (d *Folder) Copy(c *Certificate, from *Folder) error {
-	for _, f := range allFields(c) {
-		if f == nil || f.File == "" {
-			continue
-		}
+	for _, f := range c.Fields() {
 		values, err := from.Load(f, c.Input.Dim())
 		if err != nil {
 			return err
@@ -66,18 +63,6 @@ func (d *Folder) Copy(c *Certificate, from *Folder) error {
 		}
 	}
 	return nil
-}
-
-// allFields lists the fields of a certificate; some may be nil.
-func allFields(c *Certificate) []*Field {
-	fields := []*Field{c.Noise.SigmaField, c.Noise.MuField}
-	for _, r := range c.Regions {
-		fields = append(fields, r.SigmaField)
-	}
-	if c.Selector != nil {
-		fields = append(fields, c.Selector.Noise.SigmaField, c.Selector.Noise.MuField)
-	}
-	return fields
 }
 
 func (d *Folder) saveField(f *Field, shape []int) error {

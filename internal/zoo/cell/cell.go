@@ -1,22 +1,20 @@
-// Package cell opens the combinations of a zoo's run on this machine: a model beside a data source, verified, on its
-// session, and the certifier of each noise setting. It goes through the same workbench as "ucan certify", so that
-// certificates are the same but for their time and their section run.
+// Package cell opens the combinations of a zoo's run on this machine: a model beside a data source,
+// verified, on its session, and the certifier of each noise setting.
 package cell
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
-	"ucan/internal/workbench"
 	"ucan/internal/zoo/artifact"
 	"ucan/internal/zoo/matrix"
 	"ucan/models"
 	"ucan/runtime"
-	"ucan/smooth"
 )
 
 // Opener opens pairs of model and data.
@@ -26,49 +24,52 @@ type Opener struct {
 	Artifacts *artifact.Resolver
 	// CacheDir is the folder of models that are known to load; "" for none.
 	CacheDir string
-	// Version is that of the program, Processor the kind of this machine's processor, as certificates record them.
+	// Version is that of the program, Processor the kind of this machine's processor, as certificates
+	// record them.
 	Version, Processor string
 }
 
 // Pair is a model of a run beside one of its data sources. One goroutine at a time may use it.
 type Pair struct {
-	workbench.Bench
+	*certify.Setup
 	opener     *Opener
-	run        *matrix.Run
+	seed       uint64
 	model      *matrix.Model
 	data       *matrix.Dataset
-	certifiers map[string]*pipeline.Certifier // by noise
+	certifiers map[string]*certify.Certifier // by noise
 	closers    []func() error
 }
 
-// Open opens the model and the data of a cell. Files are verified first: the error matches artifact.ErrMismatch when one
-// was replaced since the run was planned. It is a models.Refusal where the pair cannot be certified soundly. Close the
-// pair after use.
-func (o *Opener) Open(ctx context.Context, run *matrix.Run, c *matrix.Cell) (_ *Pair, err error) {
-	p := &Pair{Bench: workbench.Bench{Runtime: o.Runtime, Forced: c.Forced}, opener: o, run: run, certifiers: map[string]*pipeline.Certifier{}}
+// Open opens the model and the data of a combination. Files are verified first: the error matches
+// artifact.ErrMismatch when one was replaced since the run was planned. It is a models.Refusal where
+// the pair cannot be certified soundly. Close the pair after use.
+func (o *Opener) Open(ctx context.Context, run *matrix.Run, c matrix.Combination) (_ *Pair, err error) {
+	p := &Pair{opener: o, seed: run.Seed, model: c.Model, data: c.Data, certifiers: map[string]*certify.Certifier{}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(fmt.Errorf("open %s × %s: %w", c.Model, c.Dataset, err), p.Close())
+			err = errors.Join(fmt.Errorf("open %s × %s: %w", c.Model.Name, c.Data.Name, err), p.Close())
 		}
 	}()
-	var ok bool
-	if p.model, ok = run.Model(c.Model); !ok {
-		return nil, errors.New("the run lacks the model; plan it anew")
-	}
-	if p.data, ok = run.Dataset(c.Dataset); !ok {
-		return nil, errors.New("the run lacks the data; plan it anew")
-	}
-	if err := p.openData(ctx); err != nil {
+	r, err := p.request(ctx, c.Cell)
+	if err != nil {
 		return nil, err
 	}
-	return p, p.openModel(ctx, c.Batch)
+	if p.Setup, err = certify.Open(ctx, r); err != nil {
+		return nil, err
+	}
+	p.onClose(p.Setup.Close)
+	p.Forced = c.Cell.Forced
+	if hash := p.Model.SHA256(); hash != p.model.SHA256 {
+		return nil, fmt.Errorf("the model: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", artifact.ErrMismatch, p.model.SHA256, hash)
+	}
+	return p, nil
 }
 
 // Close releases sessions, files and artifacts. Closing twice is harmless.
 func (p *Pair) Close() error {
 	var all []error
-	for i := len(p.closers) - 1; i >= 0; i-- {
-		all = append(all, p.closers[i]())
+	for _, f := range slices.Backward(p.closers) {
+		all = append(all, f())
 	}
 	p.closers = nil
 	return errors.Join(all...)
@@ -86,7 +87,31 @@ func (p *Pair) hold(ctx context.Context, item artifact.Item) (string, error) {
 	return held.Path, nil
 }
 
-func (p *Pair) openData(ctx context.Context) error {
+// request holds the model's files and describes how the pair is opened.
+func (p *Pair) request(ctx context.Context, c *matrix.Cell) (r certify.Request, err error) {
+	m := p.model
+	r = certify.Request{
+		Runtime: p.opener.Runtime,
+		Options: models.Options{
+			Declared: m.Declaration, NoYAML: true, // what a file beside the model says now does not count
+			Session:  runtime.SessionOptions{Providers: providers(m.Runtime.Providers), IntraOp: 1, RunLimit: m.Limits.Span()},
+			CacheDir: p.opener.CacheDir,
+		},
+		Data:        p.openData,
+		DataOptions: dataset.Options{Resize: p.data.Resize, Crop: p.data.Crop, LabelMap: p.data.LabelMap},
+		Selection:   dataset.DefaultSelection(), // shards choose among all inputs
+		Setting: func(context.Context, *models.Model) (models.Setting, error) {
+			return models.Setting{Batch: c.Batch, Workers: 1, IntraOp: m.Runtime.Threads}, nil
+		},
+	}
+	if r.Model, err = p.hold(ctx, m.File); err == nil && m.Denoiser != nil {
+		r.Options.Declared.Denoiser, err = p.hold(ctx, *m.Denoiser)
+	}
+	return r, err
+}
+
+// openData opens the data and compares them with those that were planned.
+func (p *Pair) openData(ctx context.Context, o dataset.Options) (*dataset.Source, error) {
 	d := p.data
 	s := dataset.Spec{Kind: d.Kind, Params: map[string]string{}}
 	for name, v := range d.Params {
@@ -95,67 +120,45 @@ func (p *Pair) openData(ctx context.Context) error {
 	for _, item := range d.Paths {
 		path, err := p.hold(ctx, item)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.Paths = append(s.Paths, path)
 	}
 	if d.Labels != nil {
 		path, err := p.hold(ctx, *d.Labels)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		s.Params["labels"] = path
 	}
-	var err error
-	if p.Source, err = dataset.Open(ctx, matrix.SourceText(s), DataOptions(d, p.model.Declaration)); err != nil {
-		return err
+	source, err := dataset.Open(ctx, matrix.SourceText(s), o)
+	if err != nil {
+		return nil, err
 	}
-	p.onClose(p.Source.Close)
-	if p.Info = p.Source.Info(); p.Info.Fingerprint != d.Fingerprint {
-		return fmt.Errorf("the data: %w: fingerprint %.12s… was planned and %.12s… is there; restore the files, or plan the run anew", artifact.ErrMismatch, d.Fingerprint, p.Info.Fingerprint)
+	p.onClose(source.Close)
+	if got := source.Info().Fingerprint; got != d.Fingerprint {
+		return nil, fmt.Errorf("the data: %w: fingerprint %.12s… was planned and %.12s… is there; restore the files, or plan the run anew", artifact.ErrMismatch, d.Fingerprint, got)
 	}
-	return nil
+	return source, nil
 }
 
-func (p *Pair) openModel(ctx context.Context, batch int) error {
-	path, err := p.hold(ctx, p.model.File)
-	if err != nil {
-		return err
-	}
-	declared := p.model.Declaration
-	if p.model.Denoiser != nil {
-		if declared.Denoiser, err = p.hold(ctx, *p.model.Denoiser); err != nil {
-			return err
+// Verify checks that the files of the pair are still those of the run. It costs next to nothing while
+// they do not change.
+func (p *Pair) Verify(ctx context.Context) error {
+	for _, item := range append([]artifact.Item{p.model.File}, p.data.Paths...) {
+		held, err := p.opener.Artifacts.Hold(ctx, item)
+		if err == nil {
+			err = held.Close()
+		}
+		if err != nil {
+			return fmt.Errorf("verify %s × %s: %w", p.model.Name, p.data.Name, err)
 		}
 	}
-	p.Session = runtime.SessionOptions{Providers: Providers(p.model.Runtime.Providers), IntraOp: 1, RunLimit: p.model.Limits.Span()}
-	p.Model, err = models.Open(ctx, p.Runtime, path, models.Options{
-		Declared: declared, NoYAML: true, // what a file beside the model says now does not count
-		SourceShape: p.Info.Shape, Session: p.Session, CacheDir: p.opener.CacheDir,
-	})
-	if err != nil {
-		return err
-	}
-	p.onClose(p.Model.Close)
-	if hash := p.Model.SHA256(); hash != p.model.SHA256 {
-		return fmt.Errorf("the model: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", artifact.ErrMismatch, p.model.SHA256, hash)
-	}
-	p.Setting = models.Setting{Batch: batch, Workers: 1, IntraOp: p.model.Runtime.Threads}
-	classifier, err := p.Model.Classifier(ctx, p.Setting.Batch, p.Setting.IntraOp)
-	if err != nil {
-		return err
-	}
-	p.onClose(classifier.Close)
-	p.Workers = []smooth.Classifier{classifier}
 	return nil
 }
 
-// Noise makes the noise of a setting of the run.
-func (p *Pair) Noise(ctx context.Context, name string) (workbench.Noise, error) {
-	setting, ok := p.run.Setting(name)
-	if !ok {
-		return workbench.Noise{}, fmt.Errorf("make the noise %q: the run lacks it; plan it anew", name)
-	}
+// noise makes the noise of a setting.
+func (p *Pair) noise(ctx context.Context, setting *matrix.Setting) (certify.Noise, error) {
 	n, err := Noise(setting)
 	if err != nil || len(setting.Files) == 0 {
 		return n, err
@@ -170,8 +173,9 @@ func (p *Pair) Noise(ctx context.Context, name string) (workbench.Noise, error) 
 	return n, nil
 }
 
-// Statistics are those of the pair's model, with alpha shared among so many inputs where the run asks for that.
-func (p *Pair) Statistics(inputs int) (workbench.Statistics, error) {
+// Statistics are those of the pair's model, with alpha shared among so many inputs where the run asks
+// for that.
+func (p *Pair) Statistics(inputs int) (certify.Statistics, error) {
 	s, err := Statistics(p.model.Statistics)
 	if err != nil {
 		return s, err
@@ -179,35 +183,36 @@ func (p *Pair) Statistics(inputs int) (workbench.Statistics, error) {
 	return s.Share(int64(inputs))
 }
 
-// Certifier returns what certifies the inputs of a cell of the pair; it is made once, after trial batches of the source's
-// first inputs under its noise ([workbench.Bench.CheckRows]): a models.Refusal where they show that rows depend on each
-// other.
-func (p *Pair) Certifier(ctx context.Context, c *matrix.Cell) (*pipeline.Certifier, error) {
-	if made := p.certifiers[c.Noise]; made != nil {
-		return made, nil
+// rowInputs are the inputs at the beginning of a source that trial batches are made of: the same for
+// every shard.
+const rowInputs = 64
+
+// Certifier returns what certifies the inputs of a combination of the pair. It is made once, after
+// trial batches under its noise ([certify.Setup.CheckRows]): a models.Refusal where they show that
+// rows depend on each other.
+func (p *Pair) Certifier(ctx context.Context, c matrix.Combination) (*certify.Certifier, error) {
+	if known := p.certifiers[c.Noise.Name]; known != nil {
+		return known, nil
 	}
-	noise, err := p.Noise(ctx, c.Noise)
+	noise, err := p.noise(ctx, c.Noise)
 	if err != nil {
 		return nil, err
 	}
-	statistics, err := p.Statistics(c.Inputs)
+	statistics, err := p.Statistics(c.Cell.Inputs)
 	if err != nil {
 		return nil, err
 	}
-	made, _, err := p.Bench.Certifier(ctx, workbench.Certification{Noise: noise, Statistics: statistics, Seed: p.run.Seed, Version: p.opener.Version, Processor: p.opener.Processor})
+	certifier, _, err := p.Setup.Certifier(ctx, certify.Config{
+		Noise: noise, Statistics: statistics, Seed: p.seed, Version: p.opener.Version, Processor: p.opener.Processor,
+	})
 	if err != nil {
-		return nil, fmt.Errorf("make the certifier of %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
+		return nil, fmt.Errorf("make the certifier of %s: %w", c, err)
 	}
-	p.onClose(made.Noise.Close)
-	first := make([]int, min(p.Source.Len(), 64)) // the same inputs for every shard
-	for i := range first {
-		first[i] = i
+	p.onClose(certifier.Noise.Close)
+	first := p.Indices[:min(len(p.Indices), rowInputs)]
+	if err = p.CheckRows(ctx, first, p.seed, certifier.Noise.SealItem); err != nil {
+		return nil, fmt.Errorf("%s: %w", c, err)
 	}
-	if _, err = p.CheckRows(ctx, first, p.run.Seed, func(ctx context.Context, item dataset.Item) (*smooth.SealedNoise, error) {
-		return made.Noise.Seal(ctx, item.X)
-	}); err != nil {
-		return nil, fmt.Errorf("%s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
-	}
-	p.certifiers[c.Noise] = made
-	return made, nil
+	p.certifiers[c.Noise.Name] = certifier
+	return certifier, nil
 }

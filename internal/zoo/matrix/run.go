@@ -290,6 +290,32 @@ func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
 	return &r.Cells[i], true
 }
 
+// Combination is a cell with what its names stand for.
+type Combination struct {
+	Cell  *Cell
+	Model *Model
+	Data  *Dataset
+	Noise *Setting
+}
+
+// Resolve looks up what the names of a cell stand for.
+func (r *Run) Resolve(c *Cell) (Combination, error) {
+	out := Combination{Cell: c}
+	var model, data, noise bool
+	out.Model, model = r.Model(c.Model)
+	out.Data, data = r.Dataset(c.Dataset)
+	out.Noise, noise = r.Setting(c.Noise)
+	if !model || !data || !noise {
+		return out, fmt.Errorf("%s: the run lacks the model, the data or the noise; plan it anew", out)
+	}
+	return out, nil
+}
+
+// String names the combination for people, such as "resnet × cifar × gaussian-l2-s0.25".
+func (c Combination) String() string {
+	return fmt.Sprintf("%s × %s × %s", c.Cell.Model, c.Cell.Dataset, c.Cell.Noise)
+}
+
 // Identity is the SHA-256, in hexadecimal, of everything that makes the run: not of where files lie, of limits or of
 // refusals, none of which can change a certificate or a shard.
 func (r *Run) Identity() (string, error) {

@@ -14,9 +14,8 @@ import (
 	"time"
 
 	"ucan/internal/atomicfile"
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
-	"ucan/internal/workbench"
 	"ucan/internal/zoo/cell"
 	"ucan/internal/zoo/matrix"
 	"ucan/runtime"
@@ -106,28 +105,28 @@ func (m *meter) close() error {
 
 // price prices one cell.
 func (m *meter) price(ctx context.Context, c *matrix.Cell) (Price, error) {
-	model, ok := m.run.Model(c.Model)
-	if !ok {
-		return Price{}, fmt.Errorf("price %s: the run lacks the model; plan it anew", c.Model)
+	work, err := m.run.Resolve(c)
+	if err != nil {
+		return Price{}, fmt.Errorf("price %w", err)
 	}
+	statistics := work.Model.Statistics
 	p := Price{
 		Model: c.Model, Dataset: c.Dataset, Noise: c.Noise, Inputs: c.Inputs, Shards: (c.Inputs + m.run.ShardSize - 1) / m.run.ShardSize,
-		FixedPasses: fixedPasses(model.Statistics, c.Inputs),
+		FixedPasses: fixedPasses(statistics, c.Inputs),
 	}
 	p.Passes = p.FixedPasses
 	if m.config.Done != nil {
-		var err error
 		if p.Done, err = m.config.Done.DoneInputs(ctx, m.run.ID, c); err != nil {
 			return p, err
 		}
 	}
-	cost, err := m.cost(ctx, model, c)
+	cost, err := m.cost(ctx, work)
 	if ctx.Err() != nil {
 		return p, ctx.Err()
 	}
 	if err != nil {
 		if !errors.Is(err, runtime.ErrProvider) {
-			return p, fmt.Errorf("price %s × %s × %s: %w", c.Model, c.Dataset, c.Noise, err)
+			return p, fmt.Errorf("price %s: %w", work, err)
 		}
 		// Another machine will have it.
 		p.Unmeasured = err.Error()
@@ -135,7 +134,7 @@ func (m *meter) price(ctx context.Context, c *matrix.Cell) (Price, error) {
 	}
 	p.SecondsPerPass, p.Setup = cost.SecondsPerPass, cost.Setup
 	p.Bytes = int64(float64(c.Inputs)*(rowBytes+2*cost.CertificateBytes) + float64(p.Shards)*shardBytes)
-	if model.Statistics.Adaptive != "" {
+	if statistics.Adaptive != "" {
 		p.perInput, p.Pilot = cost.PerInput, len(cost.PerInput)
 		p.Passes = mean(cost.PerInput) * float64(c.Inputs)
 	}
@@ -169,15 +168,15 @@ type cost struct {
 }
 
 // cost measures a cell, or reads what an earlier planning measured of the same one on this machine.
-func (m *meter) cost(ctx context.Context, model *matrix.Model, c *matrix.Cell) (cost, error) {
-	file, err := m.cacheFile(model, c)
+func (m *meter) cost(ctx context.Context, c matrix.Combination) (cost, error) {
+	file, err := m.cacheFile(c)
 	if err != nil {
 		return cost{}, err
 	}
 	if known, ok := readCost(file); ok {
 		return known, nil
 	}
-	m.config.Note("measuring %s × %s × %s", c.Model, c.Dataset, c.Noise)
+	m.config.Note("measuring %s", c)
 	if err = m.open(ctx, c); err != nil {
 		return cost{}, err
 	}
@@ -194,8 +193,8 @@ func (m *meter) cost(ctx context.Context, model *matrix.Model, c *matrix.Cell) (
 }
 
 // open makes the pair of a cell, unless it is open.
-func (m *meter) open(ctx context.Context, c *matrix.Cell) error {
-	if m.pair != nil && m.model == c.Model && m.dataset == c.Dataset {
+func (m *meter) open(ctx context.Context, c matrix.Combination) error {
+	if m.pair != nil && m.model == c.Model.Name && m.dataset == c.Data.Name {
 		return nil
 	}
 	if err := m.close(); err != nil {
@@ -206,18 +205,18 @@ func (m *meter) open(ctx context.Context, c *matrix.Cell) error {
 	if err != nil {
 		return err
 	}
-	m.pair, m.model, m.dataset, m.setup = pair, c.Model, c.Dataset, time.Since(begin).Seconds()
+	m.pair, m.model, m.dataset, m.setup = pair, c.Model.Name, c.Data.Name, time.Since(begin).Seconds()
 	return nil
 }
 
 // measure runs the pilot of a cell.
-func (m *meter) measure(ctx context.Context, c *matrix.Cell) (cost, error) {
+func (m *meter) measure(ctx context.Context, c matrix.Combination) (cost, error) {
 	out := cost{Setup: m.setup}
 	certifier, err := m.pair.Certifier(ctx, c)
 	if err != nil {
 		return out, err
 	}
-	statistics, err := m.pair.Statistics(c.Inputs)
+	statistics, err := m.pair.Statistics(c.Cell.Inputs)
 	if err != nil {
 		return out, err
 	}
@@ -225,11 +224,10 @@ func (m *meter) measure(ctx context.Context, c *matrix.Cell) (cost, error) {
 	if err != nil {
 		return out, err
 	}
-	data, _ := m.run.Dataset(c.Dataset)
 	began, seen := time.Now(), 0
 	for j := range m.config.PilotInputs {
 		// Spread over the cell: data are often sorted by class.
-		index := data.Index(int(int64(j) * int64(c.Inputs) / int64(m.config.PilotInputs)))
+		index := c.Data.Index(int(int64(j) * int64(c.Cell.Inputs) / int64(m.config.PilotInputs)))
 		item, err := m.pair.Inputs().At(ctx, index)
 		var bad *dataset.ItemError
 		if errors.As(err, &bad) {
@@ -296,7 +294,7 @@ func timePass(ctx context.Context, s *smooth.Smoother, item dataset.Item, noise 
 // expect is the number of passes that an input will take under the profile, by the share of the leading class (or the
 // label) among a few samples. The estimate shrinks a little towards 1/2, as the mean of a posterior does: without that, an
 // input without a failure would look certain.
-func (m *meter) expect(ctx context.Context, o workbench.Statistics, s *smooth.Smoother, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
+func (m *meter) expect(ctx context.Context, o certify.Statistics, s *smooth.Smoother, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
 	counts, err := s.Sample(ctx, item.X, item.SHA256, noise, stream.Pilot, 0, uint64(m.config.PilotSamples))
 	if err != nil {
 		return 0, err
@@ -314,7 +312,7 @@ func (m *meter) expect(ctx context.Context, o workbench.Statistics, s *smooth.Sm
 
 // certificateBytes is the length of a certificate of the cell, made of a few samples of another seed's streams: nothing
 // that a certificate of the run uses.
-func (m *meter) certificateBytes(ctx context.Context, c *pipeline.Certifier, o workbench.Statistics, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
+func (m *meter) certificateBytes(ctx context.Context, c *certify.Certifier, o certify.Statistics, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
 	const few = 200
 	o.N0, o.N = min(o.N0, few), few
 	if o.Profile != nil {
@@ -331,7 +329,7 @@ func (m *meter) certificateBytes(ctx context.Context, c *pipeline.Certifier, o w
 	}
 	trial := *c
 	trial.Method = method
-	_, cert, err := trial.Certify(ctx, item)
+	cert, err := trial.Certify(ctx, item)
 	if err != nil {
 		return 0, err
 	}
@@ -343,13 +341,11 @@ func (m *meter) certificateBytes(ctx context.Context, c *pipeline.Certifier, o w
 const costVersion = "ucan.zoo.cost/1\n"
 
 // cacheFile is where the cost of a cell on this machine is kept, "" without a cache.
-func (m *meter) cacheFile(model *matrix.Model, c *matrix.Cell) (string, error) {
+func (m *meter) cacheFile(c matrix.Combination) (string, error) {
 	if m.config.CacheDir == "" {
 		return "", nil
 	}
-	data, _ := m.run.Dataset(c.Dataset)
-	setting, _ := m.run.Setting(c.Noise)
-	one := matrix.Run{Schema: m.run.Schema, Seed: m.run.Seed, Models: []matrix.Model{*model}, Datasets: []matrix.Dataset{*data}, Noise: []matrix.Setting{*setting}, Cells: []matrix.Cell{*c}}
+	one := matrix.Run{Schema: m.run.Schema, Seed: m.run.Seed, Models: []matrix.Model{*c.Model}, Datasets: []matrix.Dataset{*c.Data}, Noise: []matrix.Setting{*c.Noise}, Cells: []matrix.Cell{*c.Cell}}
 	id, err := one.Identity()
 	if err != nil {
 		return "", err

@@ -22,6 +22,8 @@ type Task struct {
 	Cell int64 `json:"cell"`
 	// Shard is what to do. It follows from the run, so that it is not stored a million times.
 	Shard matrix.Shard `json:"-"`
+	// Combination is what the shard's names stand for.
+	Combination matrix.Combination `json:"-"`
 	// Limit is the wall-clock limit in seconds, 0 for none. Long after it, the shard is given to another process although
 	// the first one seems alive.
 	Limit float64 `json:"limit"`
@@ -33,7 +35,7 @@ func (Task) Kind() string { return kind }
 // String names the task for logs.
 func (t Task) String() string { return fmt.Sprintf("shard %d (%s)", t.Number, t.Shard) }
 
-// locate fills in the task's shard from its run.
+// locate fills in the task's shard and combination from its run.
 func (t Task) locate(run *matrix.Run) (Task, error) {
 	number := t.Number
 	for i := range run.Cells {
@@ -45,7 +47,9 @@ func (t Task) locate(run *matrix.Run) (Task, error) {
 		}
 		first := int(number) * run.ShardSize
 		t.Shard = matrix.Shard{Run: run.ID, Model: cell.Model, Dataset: cell.Dataset, Noise: cell.Noise, First: first, Count: min(run.ShardSize, cell.Inputs-first)}
-		return t, nil
+		var err error
+		t.Combination, err = run.Resolve(cell)
+		return t, err
 	}
 	return t, fmt.Errorf("find shard %d: the run has %d; a newer ucan may have stored it", t.Number, run.ShardCount())
 }

@@ -52,7 +52,7 @@ func (s *source) describe(ctx context.Context) error {
 		Name: e.Name, Kind: e.Spec.Kind, Params: map[string]string{}, LabelMap: e.LabelMap,
 		Skip: e.Skip, Stride: e.Stride, Max: e.Max, Resize: e.Resize, Crop: e.Crop,
 	}
-	open, err := s.at(ctx, dataset.Options{Resize: e.Resize, Crop: e.Crop, LabelMap: e.LabelMap})
+	open, err := s.at(ctx, s.options())
 	if err != nil {
 		return err
 	}
@@ -83,6 +83,11 @@ func (s *source) describe(ctx context.Context) error {
 		s.set.Labels = &item
 	}
 	return nil
+}
+
+// options are those of the source, whatever a model declares.
+func (s *source) options() dataset.Options {
+	return dataset.Options{Resize: s.entry.Resize, Crop: s.entry.Crop, LabelMap: s.entry.LabelMap}
 }
 
 // at opens the source under a way of preparing images, once for each.

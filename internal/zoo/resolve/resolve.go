@@ -12,8 +12,8 @@ import (
 	"slices"
 	"strings"
 
+	"ucan/internal/certify"
 	"ucan/internal/dataset"
-	"ucan/internal/workbench"
 	"ucan/internal/zoo/artifact"
 	"ucan/internal/zoo/cell"
 	"ucan/internal/zoo/matrix"
@@ -21,7 +21,6 @@ import (
 	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
-	"ucan/smooth"
 )
 
 // Options say how models are looked at.
@@ -157,7 +156,7 @@ func (r *resolver) model(ctx context.Context, entry matrix.ModelEntry) error {
 		if !r.wanted(entry.Name, s.set.Name) {
 			continue
 		}
-		ok, err := r.pair(ctx, &m, entry, declared, s)
+		ok, err := r.pair(ctx, &m, entry, s)
 		if err != nil {
 			return err
 		}
@@ -196,12 +195,12 @@ func describeModel(ctx context.Context, m *matrix.Model, file string, declared m
 }
 
 // pair looks at one model with one data source and adds its cells. ok is false when it was refused.
-func (r *resolver) pair(ctx context.Context, m *matrix.Model, entry matrix.ModelEntry, declared models.Declaration, s *source) (ok bool, err error) {
-	b, closeBench, err := r.open(ctx, entry, declared, s)
+func (r *resolver) pair(ctx context.Context, m *matrix.Model, entry matrix.ModelEntry, s *source) (ok bool, err error) {
+	b, err := r.open(ctx, entry, s)
 	if err != nil {
 		return false, r.judge(ctx, entry.Name, s.set.Name, "", err)
 	}
-	defer func() { err = errors.Join(err, closeBench()) }()
+	defer func() { err = errors.Join(err, b.Close()) }()
 	if m.SHA256 == "" {
 		m.SHA256 = b.Model.SHA256()
 	}
@@ -224,11 +223,7 @@ func (r *resolver) pair(ctx context.Context, m *matrix.Model, entry matrix.Model
 		}
 		base.Forced = verdict.String()
 	}
-	indices, err := s.selection().Indices(b.Source.Len())
-	if err != nil {
-		return false, err
-	}
-	base.Inputs = len(indices)
+	base.Inputs = len(b.Indices)
 	return r.settings(ctx, b, base, entry)
 }
 
@@ -240,11 +235,11 @@ func batch(m *models.Model, o matrix.Runtime) int {
 	case o.Batch > 0:
 		return o.Batch
 	}
-	return workbench.BatchByRule(m.Dim())
+	return certify.BatchByRule(m.Dim())
 }
 
 // settings adds a cell for each noise setting that fits the pair.
-func (r *resolver) settings(ctx context.Context, b *workbench.Bench, base matrix.Cell, entry matrix.ModelEntry) (ok bool, err error) {
+func (r *resolver) settings(ctx context.Context, b *certify.Setup, base matrix.Cell, entry matrix.ModelEntry) (ok bool, err error) {
 	for _, setting := range r.zoo.Noise {
 		if r.zoo.Skipped(base.Model, base.Dataset, setting.Name) {
 			continue
@@ -264,7 +259,7 @@ func (r *resolver) settings(ctx context.Context, b *workbench.Bench, base matrix
 }
 
 // try makes the noise of a setting for a pair, as a worker will.
-func (r *resolver) try(ctx context.Context, b *workbench.Bench, setting *matrix.Setting, s matrix.Statistics, inputs int) (err error) {
+func (r *resolver) try(ctx context.Context, b *certify.Setup, setting *matrix.Setting, s matrix.Statistics, inputs int) (err error) {
 	noise, err := cell.Noise(setting)
 	if err != nil {
 		return err
@@ -276,7 +271,7 @@ func (r *resolver) try(ctx context.Context, b *workbench.Bench, setting *matrix.
 	if statistics, err = statistics.Share(int64(inputs)); err != nil {
 		return err
 	}
-	maker, err := b.NoiseMaker(ctx, noise)
+	maker, err := b.NoiseSource(ctx, noise)
 	if err != nil {
 		return err
 	}
@@ -297,7 +292,7 @@ func (r *resolver) try(ctx context.Context, b *workbench.Bench, setting *matrix.
 }
 
 // firstUsable is the first input of a source that can be read.
-func firstUsable(ctx context.Context, b *workbench.Bench) (item dataset.Item, err error) {
+func firstUsable(ctx context.Context, b *certify.Setup) (item dataset.Item, err error) {
 	for i := range min(b.Source.Len(), 100) {
 		var bad *dataset.ItemError
 		if item, err = b.Inputs().At(ctx, i); !errors.As(err, &bad) {
@@ -307,30 +302,24 @@ func firstUsable(ctx context.Context, b *workbench.Bench) (item dataset.Item, er
 	return item, err
 }
 
-// open makes a bench of a pair on the CPU, at the batch of the clean check.
-func (r *resolver) open(ctx context.Context, entry matrix.ModelEntry, declared models.Declaration, s *source) (*workbench.Bench, func() error, error) {
-	src, err := s.at(ctx, cell.DataOptions(&s.set, declared))
-	if err != nil {
-		return nil, nil, err
-	}
-	b := &workbench.Bench{Runtime: r.rt, Source: src, Info: src.Info()}
-	b.Model, err = models.Open(ctx, r.rt, entry.File, models.Options{
-		Declared: entry.Declared, SourceShape: b.Info.Shape, CacheDir: r.opts.CacheDir,
-		Session: runtime.SessionOptions{Providers: []runtime.Provider{{Name: runtime.CPU}}, IntraOp: 1, RunLimit: entry.Limits.Span()},
+// open makes the setup of a pair on the CPU, at the batch of the clean check.
+func (r *resolver) open(ctx context.Context, entry matrix.ModelEntry, s *source) (*certify.Setup, error) {
+	return certify.Open(ctx, certify.Request{
+		Runtime: r.rt, Model: entry.File,
+		Options: models.Options{
+			Declared: entry.Declared, CacheDir: r.opts.CacheDir,
+			Session: runtime.SessionOptions{Providers: []runtime.Provider{{Name: runtime.CPU}}, IntraOp: 1, RunLimit: entry.Limits.Span()},
+		},
+		Data: s.at, DataOptions: s.options(), Selection: s.selection(),
+		Setting: func(_ context.Context, m *models.Model) (models.Setting, error) {
+			const checkBatch = 8
+			batch := m.FixedBatch()
+			if batch == 0 {
+				batch = min(checkBatch, certify.BatchByRule(m.Dim()))
+			}
+			return models.Setting{Batch: batch, Workers: 1, IntraOp: runtime.CPUCount()}, nil
+		},
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	b.Setting = models.Setting{Batch: max(b.Model.FixedBatch(), min(8, batch(b.Model, matrix.Runtime{}))), Workers: 1, IntraOp: runtime.CPUCount()}
-	if b.Model.FixedBatch() > 0 {
-		b.Setting.Batch = b.Model.FixedBatch()
-	}
-	c, err := b.Model.Classifier(ctx, b.Setting.Batch, b.Setting.IntraOp)
-	if err != nil {
-		return nil, nil, errors.Join(err, b.Model.Close())
-	}
-	b.Workers = []smooth.Classifier{c}
-	return b, func() error { return errors.Join(c.Close(), b.Model.Close()) }, nil
 }
 
 // judge turns an error about a combination into a refusal; only an interruption, or a fault of this machine, ends the
@@ -351,6 +340,10 @@ func short(err error) error {
 	var refusal *models.Refusal
 	if errors.As(err, &refusal) {
 		return refusal
+	}
+	var model *certify.ModelError
+	if errors.As(err, &model) {
+		return model.Err
 	}
 	return err
 }

@@ -186,7 +186,11 @@ func TestReplacedModel(t *testing.T) {
 		t.Fatal(err)
 	}
 	opener := &cell.Opener{Runtime: rt, Artifacts: in}
-	if _, err := opener.Open(t.Context(), run, &run.Cells[0]); !errors.Is(err, artifact.ErrMismatch) {
+	c, err := run.Resolve(&run.Cells[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := opener.Open(t.Context(), run, c); !errors.Is(err, artifact.ErrMismatch) {
 		t.Errorf("%v, want a mismatch", err)
 	}
 }

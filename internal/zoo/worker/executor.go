@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"ucan/internal/dataset"
-	"ucan/internal/pipeline"
+	"ucan/internal/certify"
+	"ucan/internal/npy"
 	"ucan/internal/zoo/artifact"
 	"ucan/internal/zoo/cell"
 	"ucan/internal/zoo/matrix"
@@ -19,7 +17,6 @@ import (
 	"ucan/internal/zoo/store"
 	"ucan/models"
 	"ucan/runtime"
-	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
@@ -27,48 +24,39 @@ import (
 type Executor struct {
 	opener *cell.Opener
 	keep   int
-	temp   string
-	open   []kept // the least recently used first
+	open   []openPair // the least recently used first
 }
 
-// kept is a prepared model.
-type kept struct {
+// openPair is a pair that stays open between shards.
+type openPair struct {
 	run            int64
 	model, dataset string
-	pair           *cell.Pair
+	*cell.Pair
 }
 
 var _ queue.Executor = (*Executor)(nil)
 
-// NewExecutor makes an executor that opens models and data with the opener, which stays the caller's, and keeps so many
-// of them open between shards, at least 1.
+// NewExecutor makes an executor that opens models and data with the opener, which stays the caller's,
+// and keeps so many of them open between shards, at least 1.
 func NewExecutor(opener *cell.Opener, keep int) (*Executor, error) {
 	if keep < 1 {
 		return nil, fmt.Errorf("make the executor: %d models to keep open; give at least 1", keep)
 	}
-	temp, err := os.MkdirTemp("", "ucan-worker-")
-	if err != nil {
-		return nil, fmt.Errorf("make the executor: %w", err)
-	}
-	return &Executor{opener: opener, keep: keep, temp: temp}, nil
+	return &Executor{opener: opener, keep: keep}, nil
 }
 
 // Close closes every model that is open.
 func (e *Executor) Close() (err error) {
-	for _, k := range e.open {
-		err = errors.Join(err, k.pair.Close())
+	for _, p := range e.open {
+		err = errors.Join(err, p.Close())
 	}
 	e.open = nil
-	return errors.Join(err, os.RemoveAll(e.temp))
+	return err
 }
 
 // Execute implements queue.Executor. A pair that cannot be certified soundly yields a result that says so.
 func (e *Executor) Execute(ctx context.Context, run *store.Run, task queue.Task) (*store.ShardResult, error) {
-	model, ok := run.Spec.Model(task.Shard.Model)
-	if !ok {
-		return nil, fmt.Errorf("execute %s: the run lacks the model", task)
-	}
-	if limit := model.Limits.Span(); limit > 0 {
+	if limit := task.Combination.Model.Limits.Span(); limit > 0 {
 		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
 		defer stop()
 		result, err := e.execute(bounded, run, task)
@@ -99,10 +87,7 @@ func (e *Executor) execute(ctx context.Context, run *store.Run, task queue.Task)
 
 // certify fills the result with the certificates of the shard.
 func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task, result *store.ShardResult) error {
-	c, ok := run.Spec.Cell(task.Shard.Model, task.Shard.Dataset, task.Shard.Noise)
-	if !ok {
-		return fmt.Errorf("execute %s: the run lacks the combination", task)
-	}
+	c := task.Combination
 	pair, err := e.pair(ctx, run, c)
 	if err != nil {
 		return err
@@ -111,61 +96,58 @@ func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task,
 	if err != nil {
 		return err
 	}
-	sink := shardSink{folder: e.temp, result: result}
-	if err = sink.clear(); err != nil {
-		return err
-	}
-	// pair and certifier were made from the same run, so that its data and model are there.
-	data, _ := run.Spec.Dataset(c.Dataset)
-	model, _ := run.Spec.Model(c.Model)
-	if model.Limits.Span() == 0 {
-		limit := derivedLimit(model.Statistics, task.Shard.Count, pair.Model.RowTime())
+	if c.Model.Limits.Span() == 0 {
+		limit := derivedLimit(c.Model.Statistics, task.Shard.Count, pair.Model.RowTime())
 		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
 		defer stop()
 		ctx = bounded
 	}
-	loop := pipeline.Loop{Source: pair.Inputs(), Indices: data.Indices(task.Shard), MaxFailures: math.Inf(1)}
-	err = loop.Run(ctx,
-		func(ctx context.Context, item dataset.Item) error {
-			if model.Statistics.LabelAware && item.Label < 0 {
-				return &models.Refusal{Reason: fmt.Sprintf("input %d of %s has no label, and a label-aware run tests the label", item.Index, pair.Info.Name), Remedy: "leave label_aware out"}
-			}
-			_, cert, certifyErr := certifier.Certify(ctx, item)
-			if certifyErr != nil {
-				return certifyErr
-			}
-			result.Samples += cert.Statistics.N0 + cert.Statistics.N
-			return sink.put(cert)
-		},
-		func(item dataset.Item, reason error) error {
-			_, cert, failErr := certifier.Fail(item, reason)
-			if failErr != nil {
-				return failErr
-			}
-			result.Failed++
-			return sink.put(cert)
-		})
-	if errors.Is(err, pipeline.ErrSomeFailed) {
+	loop := certify.Loop{Source: pair.Inputs(), Indices: c.Data.Indices(task.Shard), MaxFailures: math.Inf(1)}
+	err = certifier.Run(ctx, loop, func(cert *certificate.Certificate) error { return collect(result, cert) })
+	if errors.Is(err, certify.ErrSomeFailed) {
 		return nil
 	}
 	return err
 }
 
-// pair returns the model and the data of a cell, opening them when they are not among those kept. It verifies the files
-// anew, which costs next to nothing while they do not change: a model that is replaced in the middle of a run is noticed.
-func (e *Executor) pair(ctx context.Context, run *store.Run, c *matrix.Cell) (*cell.Pair, error) {
-	i := slices.IndexFunc(e.open, func(k kept) bool {
-		return k.run == run.Number && k.model == c.Model && k.dataset == c.Dataset
+// collect adds a certificate, and the fields outside it, to what a shard yields.
+func collect(result *store.ShardResult, cert *certificate.Certificate) error {
+	line, err := cert.Marshal()
+	if err != nil {
+		return err
+	}
+	result.Rows = append(result.Rows, store.Row{Index: cert.Input.Index, Line: line})
+	result.Samples += cert.Statistics.N0 + cert.Statistics.N
+	if cert.Status == certificate.Failed {
+		result.Failed++
+	}
+	for _, f := range cert.Fields() {
+		if result.Fields[f.SHA256] != nil {
+			continue // one field serves all inputs of most cells
+		}
+		if result.Fields == nil {
+			result.Fields = map[string][]byte{}
+		}
+		result.Fields[f.SHA256] = npy.Encode(f.Values, cert.Input.Shape)
+	}
+	return nil
+}
+
+// pair returns the model and the data of a combination, opening them when they are not among those
+// kept. Those that are, it verifies anew: a model that is replaced in the middle of a run is noticed.
+func (e *Executor) pair(ctx context.Context, run *store.Run, c matrix.Combination) (*cell.Pair, error) {
+	i := slices.IndexFunc(e.open, func(p openPair) bool {
+		return p.run == run.Number && p.model == c.Model.Name && p.dataset == c.Data.Name
 	})
 	if i >= 0 {
-		k := e.open[i]
-		e.open = append(slices.Delete(e.open, i, i+1), k)
-		return k.pair, e.verify(ctx, run.Spec, c)
+		p := e.open[i]
+		e.open = append(slices.Delete(e.open, i, i+1), p)
+		return p.Pair, p.Verify(ctx)
 	}
 	for len(e.open) >= e.keep {
 		oldest := e.open[0]
 		e.open = e.open[1:]
-		if err := oldest.pair.Close(); err != nil {
+		if err := oldest.Close(); err != nil {
 			return nil, fmt.Errorf("close the model %q: %w", oldest.model, err)
 		}
 	}
@@ -173,29 +155,8 @@ func (e *Executor) pair(ctx context.Context, run *store.Run, c *matrix.Cell) (*c
 	if err != nil {
 		return nil, err
 	}
-	e.open = append(e.open, kept{run: run.Number, model: c.Model, dataset: c.Dataset, pair: pair})
+	e.open = append(e.open, openPair{run: run.Number, model: c.Model.Name, dataset: c.Data.Name, Pair: pair})
 	return pair, nil
-}
-
-// verify checks that the files of an open pair are still those of the run.
-func (e *Executor) verify(ctx context.Context, run *matrix.Run, c *matrix.Cell) error {
-	var items []artifact.Item
-	if m, ok := run.Model(c.Model); ok {
-		items = append(items, m.File)
-	}
-	if d, ok := run.Dataset(c.Dataset); ok {
-		items = append(items, d.Paths...)
-	}
-	for _, item := range items {
-		held, err := e.opener.Artifacts.Hold(ctx, item)
-		if err == nil {
-			err = held.Close()
-		}
-		if err != nil {
-			return fmt.Errorf("verify %s × %s: %w", c.Model, c.Dataset, err)
-		}
-	}
-	return nil
 }
 
 // mismatch is an artifact that is not the one that was planned.
@@ -205,62 +166,6 @@ func (m mismatch) Unwrap() error { return m.error }
 
 // FailureKind counts replaced files apart.
 func (mismatch) FailureKind() string { return "mismatch" }
-
-// shardSink collects certificates and the fields beside them.
-type shardSink struct {
-	folder string
-	result *store.ShardResult
-}
-
-func (s shardSink) put(c *certificate.Certificate) error {
-	if err := certificate.NewFolder(s.folder).Save(c); err != nil {
-		return err
-	}
-	line, err := c.Marshal()
-	if err != nil {
-		return err
-	}
-	s.result.Rows = append(s.result.Rows, store.Row{Index: c.Input.Index, Line: line})
-	return s.collectFields()
-}
-
-func (s shardSink) files() ([]string, error) { return filepath.Glob(filepath.Join(s.folder, "*.npy")) }
-
-// clear removes the files of the shard before.
-func (s shardSink) clear() error {
-	found, err := s.files()
-	for _, path := range found {
-		err = errors.Join(err, os.Remove(path))
-	}
-	return err
-}
-
-// maxField is the most bytes of a field's file: the largest input in float32, and a header.
-const maxField = 4*certificate.MaxDim + 1<<16
-
-// collectFields takes the files that Save made into the result. One field serves all inputs of most cells: then the
-// first of them alone brings a file.
-func (s shardSink) collectFields() error {
-	found, err := s.files()
-	if err != nil {
-		return err
-	}
-	for _, path := range found {
-		hash := filepath.Base(path[:len(path)-len(".npy")])
-		if s.result.Fields[hash] != nil {
-			continue
-		}
-		content, err := files.Read(path, maxField)
-		if err != nil {
-			return err
-		}
-		if s.result.Fields == nil {
-			s.result.Fields = map[string][]byte{}
-		}
-		s.result.Fields[hash] = content
-	}
-	return nil
-}
 
 // derivedLimit is the limit of a shard whose zoo names none: fifty times what its samples
 // take at the speed that was measured when the model was opened, and at least ten minutes.

@@ -39,13 +39,9 @@ func (g Guard) Limit(model int64) int64 {
 }
 
 // Watch implements queue.Guard.
-func (g Guard) Watch(ctx context.Context, run *store.Run, task queue.Task) error {
-	var memory int64
-	var limit float64
-	if m, ok := run.Spec.Model(task.Shard.Model); ok {
-		memory, limit = m.Limits.Memory, m.Limits.Timeout
-	}
-	memory = g.Limit(memory)
+func (g Guard) Watch(ctx context.Context, _ *store.Run, task queue.Task) error {
+	limits := task.Combination.Model.Limits
+	memory, limit := g.Limit(limits.Memory), limits.Timeout
 	begin, tick := time.Now(), time.NewTicker(g.Every)
 	defer tick.Stop()
 	for {

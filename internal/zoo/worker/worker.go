@@ -82,8 +82,6 @@ type limitWatch struct {
 }
 
 func (w *limitWatch) Watch(ctx context.Context, run *store.Run, task queue.Task) error {
-	if m, ok := run.Spec.Model(task.Shard.Model); ok {
-		w.limit.Store(w.Limit(m.Limits.Memory))
-	}
+	w.limit.Store(w.Limit(task.Combination.Model.Limits.Memory))
 	return w.Guard.Watch(ctx, run, task)
 }

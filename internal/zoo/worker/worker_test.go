@@ -23,8 +23,7 @@ import (
 )
 
 func limited(memory int64, timeout float64) (*store.Run, queue.Task) {
-	run := &store.Run{Spec: &matrix.Run{Models: []matrix.Model{{Name: "m", Limits: matrix.Limits{Memory: memory, Timeout: timeout}}}}}
-	return run, queue.Task{Shard: matrix.Shard{Model: "m"}}
+	return nil, queue.Task{Combination: matrix.Combination{Model: &matrix.Model{Limits: matrix.Limits{Memory: memory, Timeout: timeout}}}}
 }
 
 func kindOf(err error) string {

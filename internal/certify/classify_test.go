@@ -1,4 +1,4 @@
-package pipeline
+package certify
 
 import (
 	"context"
@@ -19,12 +19,12 @@ func (s numbered) At(ctx context.Context, i int) (dataset.Item, error) {
 	return item, err
 }
 
-func TestCleanKeepsOrderAndFillsBatches(t *testing.T) {
+func TestClassifyKeepsOrderAndFillsBatches(t *testing.T) {
 	calls := 0
 	base := smooth.ClassifierFunc(1, 4, func(x []float32) int32 { return int32(x[0]) * 2 })
 	classifier := counting{base, &calls}
 	var order []int
-	err := Clean(context.Background(), Loop{Source: numbered{source{bad: []int{6}, broken: -1}}, Indices: upTo(11), MaxFailures: 1}, classifier, 1,
+	err := Classify(context.Background(), Loop{Source: numbered{source{bad: []int{6}, broken: -1}}, Indices: upTo(11), MaxFailures: 1}, classifier, 1,
 		func(item dataset.Item, label int32) error {
 			if int(label) != 2*item.Index {
 				t.Errorf("input %d has label %d", item.Index, label)

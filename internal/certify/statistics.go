@@ -1,16 +1,15 @@
-package workbench
+package certify
 
 import (
 	"context"
 	"fmt"
 
-	"ucan/internal/pipeline"
 	"ucan/smooth"
 	"ucan/smooth/sequential"
 	"ucan/smooth/stats"
 )
 
-// Statistics say how many samples are drawn and what is concluded from them.
+// Statistics configures how many samples are drawn and what is derived from them.
 type Statistics struct {
 	// N0 samples choose the class, N estimate its probability; N is the cap under a profile and in two stages.
 	N0, N int64
@@ -43,7 +42,7 @@ func (o Statistics) Share(inputs int64) (Statistics, error) {
 }
 
 // Method binds the statistics to a smoothed classifier, and says the largest radius that it can certify with noise.
-func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise) (pipeline.Method, float64, error) {
+func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise) (Method, float64, error) {
 	if o.Kappa > 0 {
 		return o.twoStage(smoother, noise)
 	}
@@ -72,7 +71,7 @@ func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise)
 }
 
 // twoStage is Method for two stages. A pilot without a failure gets the most samples.
-func (o Statistics) twoStage(smoother *smooth.Smoother, noise *smooth.SealedNoise) (pipeline.Method, float64, error) {
+func (o Statistics) twoStage(smoother *smooth.Smoother, noise *smooth.SealedNoise) (Method, float64, error) {
 	terms := smooth.TwoStageN{TwoStage: sequential.TwoStage{Pilot: o.N0, Kappa: o.Kappa, Cap: o.N}, Alpha: o.Alpha}
 	most, err := terms.Size(0)
 	if err != nil {

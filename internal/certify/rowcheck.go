@@ -1,4 +1,4 @@
-package workbench
+package certify
 
 import (
 	"context"
@@ -19,44 +19,54 @@ const (
 	checkTries  = 64 // inputs that are tried until as many can be read
 )
 
-// CheckRows runs trial batches on the sessions of the bench before anything is concluded from them: see
-// [models.Model.CheckRows]. The rows are those of the first usable inputs among indices, under the noise that seal makes
-// for each, or as they are where seal is nil; an input whose noise is nil is left out. The noise is that of [stream.Check], which nothing else draws from: the
-// check leaves every vote of the run as it is, and the same seed checks the same rows.
-func (b *Bench) CheckRows(ctx context.Context, indices []int, seed uint64, seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)) (models.RowCheck, error) {
+// Seal makes the noise of an input; nil noise leaves the input out.
+type Seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)
+
+// CheckRows runs trial batches on the sessions before anything is derived from them: see
+// [models.Model.CheckRows]. The rows are those of the first usable inputs among indices, under the
+// noise that seal makes for each, or as they are where seal is nil. That noise is of [stream.Check],
+// which nothing else draws from: the check leaves every vote of the run as it is, and the same seed
+// checks the same rows. What was tried stays in Rows.
+func (s *Setup) CheckRows(ctx context.Context, indices []int, seed uint64, seal Seal) error {
 	most := checkInputs
 	if seal == nil {
 		most = cleanInputs
 	}
-	items, err := b.usable(ctx, indices, most)
+	items, err := s.usable(ctx, indices, most)
 	if err != nil || len(items) == 0 {
-		return models.RowCheck{}, err
+		return err
 	}
 	var batches [][]float32
 	if seal == nil {
-		batches = b.cleanBatches(items)
-	} else if batches, err = b.noisyBatches(ctx, items, seed, seal); err != nil || len(batches) == 0 {
-		return models.RowCheck{}, err
+		batches = s.cleanBatches(items)
+	} else if batches, err = s.noisyBatches(ctx, items, seed, seal); err != nil || len(batches) == 0 {
+		return err
 	}
 	var sessions []models.Session
-	for _, w := range b.Workers {
-		sessions = append(sessions, w)
+	for _, c := range s.Classifiers {
+		sessions = append(sessions, c)
 	}
-	check, err := b.Model.CheckRows(ctx, batches, b.Setting.IntraOp, sessions)
+	check, err := s.Model.CheckRows(ctx, batches, s.Setting.IntraOp, sessions)
+	if err != nil {
+		return err
+	}
 	if check.Noise = seal != nil; !check.Noise {
 		check.Inputs = len(items)
 	}
-	return check, err
+	if check.Batches > 0 {
+		s.Rows = &check
+	}
+	return nil
 }
 
 // usable reads the first inputs that can be read.
-func (b *Bench) usable(ctx context.Context, indices []int, most int) ([]dataset.Item, error) {
+func (s *Setup) usable(ctx context.Context, indices []int, most int) ([]dataset.Item, error) {
 	var items []dataset.Item
 	for _, i := range indices[:min(len(indices), checkTries)] {
 		if len(items) == most {
 			break
 		}
-		item, err := b.Inputs().At(ctx, i)
+		item, err := s.Inputs().At(ctx, i)
 		var bad *dataset.ItemError
 		if errors.As(err, &bad) {
 			continue
@@ -70,8 +80,8 @@ func (b *Bench) usable(ctx context.Context, indices []int, most int) ([]dataset.
 }
 
 // cleanBatches fills batches with the inputs in turn: one, or as many as hold each input once.
-func (b *Bench) cleanBatches(items []dataset.Item) [][]float32 {
-	d, size := b.Model.Dim(), b.Setting.Batch
+func (s *Setup) cleanBatches(items []dataset.Item) [][]float32 {
+	d, size := s.Model.Dim(), s.Setting.Batch
 	batches := make([][]float32, (len(items)+size-1)/size)
 	for k := range batches {
 		batches[k] = make([]float32, size*d)
@@ -83,10 +93,10 @@ func (b *Bench) cleanBatches(items []dataset.Item) [][]float32 {
 }
 
 // noisyBatches draws one batch of noisy rows for each input, as the run's own sampler does.
-func (b *Bench) noisyBatches(ctx context.Context, items []dataset.Item, seed uint64, seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)) ([][]float32, error) {
-	size := b.Setting.Batch
-	r := &recorder{input: make([]float32, size*b.Model.Dim()), labels: make([]int32, size)}
-	sampler, err := smooth.New([]smooth.Classifier{r}, smooth.Config{Dim: b.Model.Dim(), Classes: b.Model.Classes(), Seed: seed})
+func (s *Setup) noisyBatches(ctx context.Context, items []dataset.Item, seed uint64, seal Seal) ([][]float32, error) {
+	size := s.Setting.Batch
+	r := &recorder{input: make([]float32, size*s.Model.Dim()), labels: make([]int32, size)}
+	sampler, err := smooth.New([]smooth.Classifier{r}, smooth.Config{Dim: s.Model.Dim(), Classes: s.Model.Classes(), Seed: seed})
 	if err != nil {
 		return nil, err
 	}

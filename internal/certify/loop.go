@@ -1,7 +1,4 @@
-// Package pipeline runs inputs of a data source through certification or prediction, one after another in index
-// order, and hands what comes out to a sink. It is the one place that decides what happens to an input that cannot be
-// used, when too many of them stop a run, and how an interruption leaves the outputs.
-package pipeline
+package certify
 
 import (
 	"context"
@@ -11,11 +8,11 @@ import (
 	"ucan/internal/dataset"
 )
 
-// ErrTooManyFailures stops a run in which more inputs failed than the limit allows.
-var ErrTooManyFailures = errors.New("too many inputs failed")
+// errTooManyFailures stops a run in which more inputs failed than the limit allows.
+var errTooManyFailures = errors.New("too many inputs failed")
 
-// ErrSomeFailed is the outcome of a run that went through although some inputs could not be used. Their rows have the
-// status "failed" and stay in every denominator.
+// ErrSomeFailed is the outcome of a complete run in which some inputs could not be used. Their rows
+// have the status "failed" and stay in every denominator.
 var ErrSomeFailed = errors.New("some inputs failed")
 
 // Source gives inputs by index; *dataset.Source is one.
@@ -23,22 +20,24 @@ type Source interface {
 	At(ctx context.Context, i int) (dataset.Item, error)
 }
 
-// Loop is a run over chosen inputs of a source.
+// Loop is a run over inputs of a source, one after another. It decides what happens to an input that
+// cannot be used, and when too many of them stop the run.
 type Loop struct {
 	Source Source
 	// Indices are the inputs to visit, in rising order.
 	Indices []int
 	// Done says which inputs an earlier run finished already; nil means none.
 	Done func(index int) bool
-	// MaxFailures is the share of Indices, 0 to 1, above which failed inputs stop the run. The first failure alone never
-	// does.
+	// MaxFailures is the fraction of Indices, 0 to 1, above which failed inputs stop the run. The
+	// first failure alone never does.
 	MaxFailures float64
 	// Prior is the number of failed inputs among those that an earlier run finished.
 	Prior int
 }
 
-// Run visits every input that is not done. each gets the usable ones, failed those that are not; an error from either
-// stops the run. It returns an error that wraps [ErrTooManyFailures] or, at the end of a complete run, [ErrSomeFailed].
+// Run visits every input that is not done. each gets the usable ones, failed the others; an error
+// from either stops the run. So does a cancelled ctx, a fault of the whole source, and too many
+// failures. At the end of a complete run with failures the error wraps [ErrSomeFailed].
 func (l Loop) Run(ctx context.Context, each func(context.Context, dataset.Item) error, failed func(dataset.Item, error) error) error {
 	failures := l.Prior
 	for _, index := range l.Indices {
@@ -57,7 +56,7 @@ func (l Loop) Run(ctx context.Context, each func(context.Context, dataset.Item) 
 				return failErr
 			}
 			if failures > 1 && float64(failures) > l.MaxFailures*float64(len(l.Indices)) {
-				return fmt.Errorf("%w: %d of %d, the last one: %w; mend the data or raise --max-failures", ErrTooManyFailures, failures, len(l.Indices), err)
+				return fmt.Errorf("%w: %d of %d, the last one: %w; mend the data or raise --max-failures", errTooManyFailures, failures, len(l.Indices), err)
 			}
 		case err != nil:
 			return err

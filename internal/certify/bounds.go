@@ -1,4 +1,4 @@
-package workbench
+package certify
 
 import (
 	"fmt"
@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ucan/internal/fault"
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
@@ -26,7 +27,7 @@ func (o Noise) Bounds() (Bounds, error) {
 	case strings.HasPrefix(o.NPG, "pattern:"):
 		f, err := npg.ParseFormula(o.NPG)
 		if err != nil {
-			return Bounds{}, optionf("read the generator: %w", err)
+			return Bounds{}, fault.Wrongf("read the generator: %w", err)
 		}
 		switch f := f.(type) {
 		case npg.Pattern:

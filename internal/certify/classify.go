@@ -1,4 +1,4 @@
-package pipeline
+package certify
 
 import (
 	"context"
@@ -9,10 +9,10 @@ import (
 	"ucan/smooth"
 )
 
-// Clean classifies inputs as they are, without noise, a batch at a time. decided gets each usable input with its label,
-// or smooth.NoVote, in index order; failed those that cannot be used. The classifier's batch is filled from the chosen
-// inputs, so that many inputs share one run of the model.
-func Clean(ctx context.Context, l Loop, classifier smooth.Classifier, dim int, decided func(dataset.Item, int32) error, failed func(dataset.Item, error) error) error {
+// Classify classifies inputs as they are, without noise, in batches of the classifier, so that many
+// inputs share one run of the model. decided gets each usable input with its class, or smooth.NoVote,
+// in index order; failed those that cannot be used. dim is the number of values of an input.
+func Classify(ctx context.Context, l Loop, classifier smooth.Classifier, dim int, decided func(dataset.Item, int32) error, failed func(dataset.Item, error) error) error {
 	buffer := classifier.Input()
 	batch := make([]dataset.Item, 0, len(buffer)/dim)
 	flush := func(ctx context.Context) error {

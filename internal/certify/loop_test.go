@@ -1,4 +1,4 @@
-package pipeline
+package certify
 
 import (
 	"context"
@@ -52,11 +52,11 @@ func TestLoopGoesOnPastBadInputs(t *testing.T) {
 
 func TestLoopStopsWhenTooManyFail(t *testing.T) {
 	_, failed, err := visit(context.Background(), Loop{Source: source{bad: []int{0, 1, 2, 3, 4}, broken: -1}, Indices: upTo(20), MaxFailures: .1})
-	if !errors.Is(err, ErrTooManyFailures) || len(failed) != 3 {
+	if !errors.Is(err, errTooManyFailures) || len(failed) != 3 {
 		t.Errorf("failed %v, error %v; the third of twenty passes a tenth", failed, err)
 	}
 	_, failed, err = visit(context.Background(), Loop{Source: source{bad: []int{7}, broken: -1}, Indices: upTo(20), MaxFailures: .1, Prior: 2})
-	if !errors.Is(err, ErrTooManyFailures) || len(failed) != 1 {
+	if !errors.Is(err, errTooManyFailures) || len(failed) != 1 {
 		t.Errorf("failed %v, error %v; failures of the earlier run count", failed, err)
 	}
 }

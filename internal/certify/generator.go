@@ -1,4 +1,4 @@
-package workbench
+package certify
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"ucan/internal/fault"
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/infer"
@@ -20,34 +21,34 @@ import (
 // specForms is what a generator may be named by.
 const specForms = "pattern:l1|l2|linf,kappa=…,iota=…, pattern:dct,kappa=…,gamma=…,iota=…, a bundle's folder, a .npy field, one .onnx file, or MU.onnx,SIGMA.onnx"
 
-// generator opens the generator that o names, for inputs of the bench, and says what certificates record of it: names
-// without any folder, and hashes. trained is what a bundle records of its training.
-func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record *certificate.NPG, trained map[string]any, err error) {
+// generator opens the generator that o names, and returns what certificates record of it: names
+// without any folder, and hashes. trained is a bundle's own record of its training.
+func (t NoiseTarget) generator(ctx context.Context, o Noise) (g npg.Generator, record *certificate.NPG, trained map[string]any, err error) {
 	spec := o.NPG
 	limited := o.Limits != npg.Limits{}
 	switch parts := strings.Split(spec, ","); {
 	case strings.HasPrefix(spec, "pattern:"):
 		if limited || o.FixedMean {
-			return nil, nil, nil, optionf("read --npg: a pattern names its floor and ceiling itself, as in %q, and has no offset; leave the flags out", "pattern:l2,floor=0.1,ceiling=2")
+			return nil, nil, nil, fault.Wrongf("read --npg: a pattern names its floor and ceiling itself, as in %q, and has no offset; leave the flags out", "pattern:l2,floor=0.1,ceiling=2")
 		}
-		g, record, err = formula(spec, b.Info.Shape)
+		g, record, err = formula(spec, t.Shape)
 		return g, record, nil, err
 	case strings.HasSuffix(spec, ".npy"):
 		if o.FixedMean {
-			return nil, nil, nil, optionf("read --npg: a field has no offset; leave --fixed-mean out")
+			return nil, nil, nil, fault.Wrongf("read --npg: a field has no offset; leave --fixed-mean out")
 		}
-		g, record, err = field(ctx, spec, o.limits(), b.Info.Shape)
+		g, record, err = field(ctx, spec, o.limits(), t.Shape)
 		return g, record, nil, err
 	case len(parts) <= 2 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, ".onnx") }):
-		g, record, err = b.networks(ctx, o, parts)
+		g, record, err = t.networks(ctx, o, parts)
 		return g, record, nil, err
 	}
 	info, err := os.Stat(spec)
 	if err != nil || !info.IsDir() {
-		return nil, nil, nil, optionf("read --npg: %q is neither a pattern, a file of a known kind nor an existing folder; give %s", spec, specForms)
+		return nil, nil, nil, fault.Wrongf("read --npg: %q is neither a pattern, a file of a known kind nor an existing folder; give %s", spec, specForms)
 	}
 	if limited || o.FixedMean {
-		return nil, nil, nil, optionf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")
+		return nil, nil, nil, fault.Wrongf("read --npg: a bundle has its own floor, ceiling and offset; leave the flags out")
 	}
 	made, err := bundle.Read(spec)
 	if err != nil {
@@ -57,7 +58,7 @@ func (b *Bench) generator(ctx context.Context, o Noise) (g npg.Generator, record
 	record = &certificate.NPG{
 		Kind: kindOf(made.Kind), Spec: name, Files: []certificate.File{{Name: bundle.ManifestName, SHA256: made.Hash()}},
 	}
-	g, err = b.open(ctx, made, name)
+	g, err = t.open(ctx, made, name)
 	return g, record, made.Training, err
 }
 
@@ -81,11 +82,11 @@ func (o Noise) limits() npg.Limits {
 func formula(spec string, shape []int) (npg.Generator, *certificate.NPG, error) {
 	f, err := npg.ParseFormula(spec)
 	if err != nil {
-		return nil, nil, optionf("read --npg: %w", err)
+		return nil, nil, fault.Wrongf("read --npg: %w", err)
 	}
 	parameters, err := f.Field(shape)
 	if err != nil {
-		return nil, nil, optionf("read --npg: %w", err)
+		return nil, nil, fault.Wrongf("read --npg: %w", err)
 	}
 	return npg.NewField(parameters), &certificate.NPG{Kind: npg.KindPattern, Spec: f.String()}, nil
 }
@@ -98,7 +99,7 @@ func field(ctx context.Context, path string, limits npg.Limits, shape []int) (np
 	}
 	parameters, err := limits.Apply(nil, len(sigma), nil, sigma)
 	if err != nil {
-		return nil, nil, optionf("read --npg %q: %w", path, err)
+		return nil, nil, fault.Wrongf("read --npg %q: %w", path, err)
 	}
 	data, err := files.Read(path, files.MaxModel)
 	if err != nil {
@@ -113,13 +114,13 @@ func fileOf(path string, data []byte) certificate.File {
 }
 
 // networks opens a generator that is given as one ONNX file, or as one for μ and one for σ.
-func (b *Bench) networks(ctx context.Context, o Noise, paths []string) (npg.Generator, *certificate.NPG, error) {
+func (t NoiseTarget) networks(ctx context.Context, o Noise, paths []string) (npg.Generator, *certificate.NPG, error) {
 	roles := []bundle.Role{bundle.Joint}
 	if len(paths) == 2 {
 		roles = []bundle.Role{bundle.Mu, bundle.Sigma}
 	}
 	made := &bundle.Bundle{
-		Kind: npg.KindCertification, Shape: b.Info.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
+		Kind: npg.KindCertification, Shape: t.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
 		Graphs: map[bundle.Role][]byte{},
 	}
 	record := &certificate.NPG{Kind: npg.KindCertification}
@@ -137,16 +138,16 @@ func (b *Bench) networks(ctx context.Context, o Noise, paths []string) (npg.Gene
 	if o.FixedMean {
 		record.Spec += ",fixed-mean"
 	}
-	generator, err := b.open(ctx, made, record.Spec)
+	generator, err := t.open(ctx, made, record.Spec)
 	return generator, record, err
 }
 
 // open makes the sessions of a bundle.
-func (b *Bench) open(ctx context.Context, made *bundle.Bundle, name string) (npg.Generator, error) {
-	if !slices.Equal(made.Shape, b.Info.Shape) {
-		return nil, optionf("read --npg %q: it was made for inputs of shape %v, and these have %v; use data of its shape, or train another", name, made.Shape, b.Info.Shape)
+func (t NoiseTarget) open(ctx context.Context, made *bundle.Bundle, name string) (npg.Generator, error) {
+	if !slices.Equal(made.Shape, t.Shape) {
+		return nil, fault.Wrongf("read --npg %q: it was made for inputs of shape %v, and these have %v; use data of its shape, or train another", name, made.Shape, t.Shape)
 	}
-	opened, err := infer.Open(ctx, b.Runtime, made, infer.Options{Session: b.Session})
+	opened, err := infer.Open(ctx, t.Runtime, made, infer.Options{Session: t.Session})
 	if err != nil {
 		return nil, fmt.Errorf("read --npg %q: %w", name, err)
 	}

@@ -1,4 +1,4 @@
-package pipeline
+package certify
 
 import (
 	"context"
@@ -33,7 +33,7 @@ func (d doubling) Close() error { *d.closed = true; return nil }
 // Noise of a pinned generator is made for each input and never without one; its record says how the limits bind.
 func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 	closed := false
-	m := &NoiseMaker{
+	m := &NoiseSource{
 		Generator: doubling{&closed}, NPG: &certificate.NPG{Kind: "certification", Spec: "doubling"},
 		Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
 	}
@@ -41,21 +41,21 @@ func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 	if err != nil || nominal.Noise().Sigma() != nil || nominal.UnitRadius() != 1 {
 		t.Errorf("nominal noise %+v, %v", nominal, err)
 	}
-	a, err := m.Make(t.Context(), []float32{0.25, 2})
+	a, err := m.forInput(t.Context(), []float32{0.25, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := m.Make(t.Context(), []float32{3, 9})
+	b, err := m.forInput(t.Context(), []float32{3, 9})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.Noise.Noise().Sigma()[1] != 4 || b.Noise.Noise().Sigma()[0] != 6 {
-		t.Errorf("scales %v and %v", a.Noise.Noise().Sigma(), b.Noise.Noise().Sigma())
+	if a.Noise().Sigma()[1] != 4 || b.Noise().Sigma()[0] != 6 {
+		t.Errorf("scales %v and %v", a.Noise().Sigma(), b.Noise().Sigma())
 	}
-	if a.NPG.Floored != 1 || a.NPG.Ceiled != 0 || b.NPG.Floored != 0 || b.NPG.Ceiled != 1 || m.NPG.Floored != 0 {
-		t.Errorf("records %+v and %+v; that of the run %+v", a.NPG, b.NPG, m.NPG)
+	if a.npg.Floored != 1 || a.npg.Ceiled != 0 || b.npg.Floored != 0 || b.npg.Ceiled != 1 || m.NPG.Floored != 0 {
+		t.Errorf("records %+v and %+v; that of the run %+v", a.npg, b.npg, m.NPG)
 	}
-	if _, err := m.Make(t.Context(), nil); err == nil {
+	if _, err := m.forInput(t.Context(), nil); err == nil {
 		t.Error("noise was made without an input")
 	}
 	if err := m.Close(); err != nil || !closed {
@@ -71,7 +71,7 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Certifier{
-		Source: "test", Noise: &NoiseMaker{
+		Source: "test", Noise: &NoiseSource{
 			Generator: doubling{&closed}, NPG: &certificate.NPG{Kind: "certification", Spec: "doubling"},
 			Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
 		},
@@ -81,17 +81,17 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 		Head: certificate.Head{Model: certificate.Model{Name: "m", SHA256: certificate.NewField([]float32{1}).SHA256, Decision: "argmax", Classes: 2}},
 	}
 	x := []float32{0.25, 2}
-	row, cert, err := c.Certify(t.Context(), dataset.Item{Index: 3, X: x, SHA256: smooth.InputID(x), Shape: []int{2}, Label: 1})
+	cert, err := c.Certify(t.Context(), dataset.Item{Index: 3, X: x, SHA256: smooth.InputID(x), Shape: []int{2}, Label: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if cert.Guarantee != smooth.Pinned || row.Guarantee != "pinned" || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
+	if cert.Guarantee != smooth.Pinned || cert.Noise.SigmaField.Values[1] != 4 || cert.Noise.NPG.Floored != 1 {
 		t.Errorf("certificate of %+v under %q", cert.Noise, cert.Guarantee)
 	}
 	if findings, checkErr := certificate.Check(cert, nil); checkErr != nil || len(findings) > 0 {
 		t.Errorf("findings %v, %v", findings, checkErr)
 	}
-	_, failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
+	failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
 	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != smooth.Pinned {
 		t.Errorf("failed: %+v, %v", failed, err)
 	}

@@ -1,0 +1,165 @@
+package certify
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	"ucan/internal/dataset"
+	"ucan/internal/fault"
+	"ucan/models"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
+)
+
+// Method certifies one input: fixed-n certification is smooth.Smoother.Certify with its statistics
+// bound.
+type Method func(ctx context.Context, x []float32, id [32]byte, noise *smooth.SealedNoise, label int) (smooth.Certification, error)
+
+// Certifier turns inputs into certificates.
+type Certifier struct {
+	Method Method
+	Noise  *NoiseSource
+	// Head holds what all certificates of the run have in common; Input, NPG and Run.Seconds are
+	// filled in for each.
+	Head certificate.Head
+	// Source names the data source in certificates.
+	Source string
+	// LabelAware refuses inputs without a label, which such a run cannot test.
+	LabelAware bool
+}
+
+// Config configures the certifier of a setup.
+type Config struct {
+	Noise Noise
+	// Statistics have their alpha shared already ([Statistics.Share]).
+	Statistics Statistics
+	Seed       uint64
+	// Version is that of the program, as certificates record it.
+	Version string
+	// Processor is the kind of this machine's (processor.Processor), as certificates record it; ""
+	// for unknown.
+	Processor string
+}
+
+// Certifier makes what turns inputs of the setup into certificates; close its Noise after use. reach
+// is the largest radius that the statistics can certify, in the reported norm; where the noise is
+// made for each input, that for s = 1.
+func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, reach float64, err error) {
+	noise, err := s.NoiseSource(ctx, c.Noise)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, noise.Close())
+		}
+	}()
+	nominal, err := noise.Nominal(ctx)
+	if err != nil {
+		return nil, 0, fault.Mark(fault.Wrong, err)
+	}
+	smoother, err := s.Smoother(c.Seed)
+	if err != nil {
+		return nil, 0, err
+	}
+	model, err := s.ModelRecord()
+	if err != nil {
+		return nil, 0, err
+	}
+	method, reach, err := c.Statistics.Method(smoother, nominal)
+	if err != nil {
+		return nil, 0, fault.Mark(fault.Wrong, err)
+	}
+	var notes map[string]string
+	if s.Forced != "" {
+		notes = map[string]string{"forced": s.Forced}
+	}
+	return &Certifier{
+		Method: method, Noise: noise, Source: s.Info.Name, LabelAware: c.Statistics.LabelAware,
+		Head: certificate.Head{
+			Model: model,
+			Run: certificate.Run{
+				Seed: certificate.Seed(c.Seed), Provider: s.Model.Provider(), ONNXRuntime: s.Runtime.Version(),
+				Batch: s.Setting.Batch, CPU: c.Processor, Ucan: c.Version, Notes: notes,
+			},
+		},
+	}, reach, nil
+}
+
+// Run certifies the inputs of a loop and hands each certificate to put, in the order of the loop.
+// The error of put, like any other, stops the run; see [Loop.Run] for what it returns at the end.
+func (c *Certifier) Run(ctx context.Context, l Loop, put func(*certificate.Certificate) error) error {
+	return l.Run(ctx,
+		func(ctx context.Context, item dataset.Item) error {
+			cert, err := c.Certify(ctx, item)
+			if err != nil {
+				return err
+			}
+			return put(cert)
+		},
+		func(item dataset.Item, reason error) error {
+			cert, err := c.Fail(item, reason)
+			if err != nil {
+				return err
+			}
+			return put(cert)
+		})
+}
+
+// Certify certifies one usable input.
+func (c *Certifier) Certify(ctx context.Context, item dataset.Item) (*certificate.Certificate, error) {
+	if c.LabelAware && item.Label < 0 {
+		return nil, &models.Refusal{
+			Reason: fmt.Sprintf("input %d of %s has no label, and a label-aware run tests the label", item.Index, c.Source),
+			Remedy: "leave label-aware out",
+		}
+	}
+	cert, err := c.certify(ctx, item)
+	if err != nil {
+		return nil, fmt.Errorf("certify input %d of %s: %w", item.Index, c.Source, err)
+	}
+	return cert, nil
+}
+
+func (c *Certifier) certify(ctx context.Context, item dataset.Item) (*certificate.Certificate, error) {
+	begin := time.Now()
+	noise, err := c.Noise.forInput(ctx, item.X)
+	if err != nil {
+		return nil, err
+	}
+	result, err := c.Method(ctx, item.X, item.SHA256, noise.SealedNoise, item.Label)
+	if err != nil {
+		return nil, err
+	}
+	head := c.head(item)
+	head.NPG, head.Run.Seconds = noise.npg, certificate.Float(time.Since(begin).Seconds())
+	return certificate.New(head, noise.SealedNoise, result)
+}
+
+// Fail records an input that could not be used. Its certificate gives the reason and claims nothing.
+func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certificate, error) {
+	head := c.head(item)
+	var noise *smooth.SealedNoise
+	if fixed := c.Noise.fixed; fixed != nil {
+		noise, head.NPG = fixed.SealedNoise, fixed.npg
+	}
+	cert, err := certificate.NewFailed(head, noise, reason.Error())
+	if err != nil {
+		return nil, fmt.Errorf("record input %d of %s as failed: %w", item.Index, c.Source, err)
+	}
+	return cert, nil
+}
+
+// head is what the certificate of an input says that no computation gives.
+func (c *Certifier) head(item dataset.Item) certificate.Head {
+	head := c.Head
+	head.Guarantee, head.NPG = c.Noise.Guarantee(), c.Noise.NPG
+	head.Input = certificate.Input{Source: c.Source, Index: int64(item.Index), Shape: item.Shape, Label: item.Label}
+	if item.X != nil {
+		head.Input.SHA256 = hex.EncodeToString(item.SHA256[:])
+	}
+	return head
+}
