@@ -10,7 +10,8 @@ import (
 	"ucan/runtime/onnx/soundness"
 )
 
-// declaredOutput is the output as the file declares it: scores of two dimensions, the second one fixed.
+// declaredOutput is the output as the file declares it: scores of two dimensions, the second one
+// fixed.
 func (p *plan) declaredOutput() (rewrite.Output, bool) {
 	k := p.width()
 	if p.decision.Kind == declare.Label || p.outRank != 2 || k == rewrite.Open || (p.decision.Kind == declare.Threshold) != (k == 1) {

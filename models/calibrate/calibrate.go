@@ -85,8 +85,8 @@ type Model struct {
 
 // Measure chooses the physical batch and the split of the threads by a short
 // measurement, a few seconds at most, within bounds on memory: the more values a row
-// has, the smaller the batches tried. What the cache holds is not measured again, so that later runs
-// get the same bits.
+// has, the smaller the batches tried. What the cache holds is not measured again, so that
+// later runs get the same bits.
 func (m Model) Measure(ctx context.Context, want Wanted) (Setting, error) {
 	if err := want.Validate(); err != nil {
 		return Setting{}, err

@@ -30,7 +30,8 @@ func Read(path string) (Declaration, error) {
 	return readFrom(f, path)
 }
 
-// readBeside reads a declaration that was found beside a model: one that nobody named, and that may not lead elsewhere.
+// readBeside reads a declaration that was found beside a model. Nobody named it, so it may not lead
+// elsewhere.
 func readBeside(path string) (Declaration, error) {
 	folder, err := sidefile.Open(filepath.Dir(path))
 	if err != nil {
@@ -65,8 +66,8 @@ func readFrom(f *os.File, path string) (Declaration, error) {
 	return d, nil
 }
 
-// denoiserBeside returns the path of the denoiser that a declaration names. A declaration may have come with its model,
-// so what it names lies in its folder or below.
+// denoiserBeside returns the path of the denoiser that a declaration names. A declaration may have
+// come with its model, so what it names lies in its folder or below.
 func denoiserBeside(path, name string) (string, error) {
 	folder, err := sidefile.Open(filepath.Dir(path))
 	if err != nil {
@@ -108,10 +109,10 @@ func parse(b []byte) (Declaration, error) {
 	return d, nil
 }
 
-// Find returns the path of the declaration beside an ONNX file:
+// find returns the path of the declaration beside an ONNX file:
 // NAME.model.yaml for NAME.onnx, otherwise model.yaml; "" when there is neither. A link
 // to nothing counts: a declaration that is missing must not pass for none.
-func Find(model string) (string, error) {
+func find(model string) (string, error) {
 	stem := strings.TrimSuffix(model, filepath.Ext(model))
 	for _, path := range []string{stem + ".model.yaml", filepath.Join(filepath.Dir(model), "model.yaml")} {
 		switch info, err := os.Lstat(path); {
@@ -128,7 +129,7 @@ func Find(model string) (string, error) {
 // if any, with over on top; and the path of that declaration, or "". What a data source has to do
 // before any noise (Resize, Crop) can be read from it before the data is opened.
 func Resolve(path string, over Declaration) (Declaration, string, error) {
-	file, err := Find(path)
+	file, err := find(path)
 	if err != nil {
 		return Declaration{}, "", err
 	}

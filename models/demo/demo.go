@@ -19,8 +19,6 @@ var digitsCNN string
 const (
 	// Name is the file name under which the network should be shown and written.
 	Name = "digits_cnn.onnx"
-	// SHA256 is the hash of the bytes of Model, in lower-case hexadecimal.
-	SHA256 = "a19241f77e9e11274aa610bd7f403d66d0ee440e2150722323348a6259391e35"
 	// DataSpec is the data source, as `ucan certify --data` takes it, that the
 	// network is made for: digits it has never seen (digits.TestSeed).
 	DataSpec = "digits"

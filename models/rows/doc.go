@@ -1,4 +1,5 @@
-// Package rows proves that the rows of a batch are independent: each answer depends on its own row alone.
+// Package rows proves that the rows of a batch are independent: each answer depends on its own row
+// alone.
 //
 // # The claim
 //

@@ -53,7 +53,8 @@ func (r RowCheck) String() string {
 	return s
 }
 
-// Session is what [Graph.CheckRows] asks of a classifier that will run; a classifier of package models is one.
+// Session is what [Graph.CheckRows] asks of a classifier that will run; a classifier of package
+// models is one.
 type Session interface {
 	Input() []float32
 	Classify(ctx context.Context, rows int) ([]int32, error)

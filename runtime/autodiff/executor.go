@@ -232,12 +232,6 @@ func (x *Executor) Grad(loss, wrt string) []float32 {
 	return x.Result(x.grad.Output(loss, wrt))
 }
 
-// Model returns m, the model that was differentiated or one like it, with the present weights as
-// its initialisers.
-func (x *Executor) Model(m *onnx.Model) (*onnx.Model, error) {
-	return m.WithFloats(x.weights)
-}
-
 // Close releases sessions and tensors. Further calls do nothing.
 func (x *Executor) Close() error {
 	var err error

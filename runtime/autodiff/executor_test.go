@@ -100,7 +100,7 @@ func TestExecutorModes(t *testing.T) {
 			}
 			traces = append(traces, trace)
 			// The weights come out as a model.
-			out, err := x.Model(m)
+			out, err := m.WithFloats(weightsOf(x))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -298,4 +298,13 @@ func TestScoreFunction(t *testing.T) {
 	if _, err := autodiff.NewScoreFunction([]string{"l"}, map[string][]float32{"v": v}, nil, autodiff.ScoreOptions{}); err == nil {
 		t.Error("no error for sigma 0")
 	}
+}
+
+// weightsOf are the present weights of an executor.
+func weightsOf(x *autodiff.Executor) map[string][]float32 {
+	out := make(map[string][]float32)
+	for _, name := range x.Weights() {
+		out[name] = x.Weight(name)
+	}
+	return out
 }

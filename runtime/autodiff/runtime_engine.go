@@ -104,7 +104,7 @@ func (e *runtimeEngine) run(ctx context.Context, m *onnx.Model, inputs []*onnxpb
 		if p == nil {
 			return nil, fmt.Errorf("autodiff: no value for input %q", in.Name)
 		}
-		t, err := ToRuntime(e.rt, p)
+		t, err := toRuntime(e.rt, p)
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func (e *runtimeEngine) run(ctx context.Context, m *onnx.Model, inputs []*onnxpb
 	}
 	result := make(map[string]*onnxpb.TensorProto, len(outs))
 	for i, o := range s.Outputs() {
-		t, err := FromRuntime(o.Name, outs[i])
+		t, err := fromRuntime(o.Name, outs[i])
 		if err != nil {
 			return nil, err
 		}

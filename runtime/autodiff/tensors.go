@@ -8,29 +8,29 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// ToRuntime returns a tensor of onnxruntime over a copy of t's elements.
-func ToRuntime(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
+// toRuntime returns a tensor of onnxruntime over a copy of t's elements.
+func toRuntime(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
 	switch dt := onnx.TensorType(t); dt {
 	case onnx.Float:
-		return toRuntime[float32](rt, t)
+		return copyToRuntime[float32](rt, t)
 	case onnx.Double:
-		return toRuntime[float64](rt, t)
+		return copyToRuntime[float64](rt, t)
 	case onnx.Int64:
-		return toRuntime[int64](rt, t)
+		return copyToRuntime[int64](rt, t)
 	case onnx.Int32:
-		return toRuntime[int32](rt, t)
+		return copyToRuntime[int32](rt, t)
 	case onnx.Uint8:
-		return toRuntime[uint8](rt, t)
+		return copyToRuntime[uint8](rt, t)
 	case onnx.Bool:
-		return toRuntime[bool](rt, t)
+		return copyToRuntime[bool](rt, t)
 	case onnx.Float16:
-		return toRuntime[onnx.Half](rt, t)
+		return copyToRuntime[onnx.Half](rt, t)
 	default:
 		return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
 	}
 }
 
-func toRuntime[T onnx.Element](rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
+func copyToRuntime[T onnx.Element](rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
 	data, err := onnx.TensorData[T](t)
 	if err != nil {
 		return nil, err
@@ -38,8 +38,8 @@ func toRuntime[T onnx.Element](rt *runtime.Runtime, t *onnxpb.TensorProto) (*run
 	return runtime.NewTensor(rt, t.GetDims(), data)
 }
 
-// FromRuntime returns a copy of t under the given name.
-func FromRuntime(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
+// fromRuntime returns a copy of t under the given name.
+func fromRuntime(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
 	switch t.DType() {
 	case onnx.Float:
 		return onnx.NewTensor(name, t.Shape(), runtime.Data[float32](t))

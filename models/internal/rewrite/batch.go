@@ -21,7 +21,7 @@ func WithSymbolicBatch(m *onnx.Model, input string, static int) (*onnx.Model, []
 	var edits []string
 	out, err := m.Edit(func(p *onnxpb.ModelProto) error {
 		ix := NewIndex(m)
-		data := ix.Downstream(input)
+		data := ix.downstream(input)
 		w := newWriter(p, m)
 		edits = append(edits, fmt.Sprintf("batch of input %q: %d → N", input, static))
 		p.Graph.ValueInfo = nil

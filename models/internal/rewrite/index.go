@@ -66,8 +66,8 @@ func (ix *Index) Constant(name string) *onnxpb.TensorProto {
 	return nil
 }
 
-// Downstream returns the values that depend on the named one, itself included.
-func (ix *Index) Downstream(name string) map[string]bool {
+// downstream returns the values that depend on the named one, itself included.
+func (ix *Index) downstream(name string) map[string]bool {
 	seen := map[string]bool{name: true}
 	todo := []string{name}
 	for len(todo) > 0 {
