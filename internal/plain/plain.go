@@ -13,17 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// text returns s with everything escaped that is not text; newlines and tabs stay.
-func text(s string) string {
-	if clean(s, true) {
-		return s
-	}
-	return string(appendText(nil, []byte(s), true))
-}
-
-// Line returns s as one line or one cell of a table: newlines and tabs are escaped too.
+// Line returns s as one line or one cell of a table: all that is not text is escaped, newlines and
+// tabs too.
 func Line(s string) string {
-	if clean(s, false) {
+	if clean(s) {
 		return s
 	}
 	return string(appendText(nil, []byte(s), false))
@@ -38,14 +31,14 @@ func harmless(r rune, layout bool) bool {
 	return unicode.IsGraphic(r)
 }
 
-func clean(s string, layout bool) bool {
+func clean(s string) bool {
 	for i, r := range s {
 		if r == utf8.RuneError {
 			if _, size := utf8.DecodeRuneInString(s[i:]); size == 1 {
 				return false
 			}
 		}
-		if !harmless(r, layout) {
+		if !harmless(r, false) {
 			return false
 		}
 	}

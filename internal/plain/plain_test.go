@@ -10,6 +10,9 @@ import (
 	"ucan/fixtures/subtest"
 )
 
+// text escapes s as a Writer does.
+func text(s string) string { return string(appendText(nil, []byte(s), true)) }
+
 func TestText(t *testing.T) {
 	for in, want := range subtest.Rows(map[string]string{
 		"plain ASCII, äöü, 数字, σ ≤ ½, a\u00a0b": "plain ASCII, äöü, 数字, σ ≤ ½, a\u00a0b",

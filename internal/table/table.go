@@ -74,15 +74,6 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	return int64(n), err
 }
 
-// String is the printed table.
-func (t *Table) String() string {
-	var s strings.Builder
-	if _, err := t.WriteTo(&s); err != nil {
-		return err.Error() // a strings.Builder never fails
-	}
-	return s.String()
-}
-
 func (t *Table) line(s *strings.Builder, cells []string, widths []int) {
 	var b strings.Builder
 	for i, cell := range cells {

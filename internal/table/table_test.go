@@ -2,6 +2,7 @@ package table
 
 import (
 	"errors"
+	"strings"
 	"testing"
 )
 
@@ -16,8 +17,9 @@ func TestTable(t *testing.T) {
 		"resnet            0.25  ½\n" +
 		`a\nb\u001b[31m    12.5` + "\n" +
 		"x                    1  2\n"
-	if got := tab.String(); got != want {
-		t.Errorf("got\n%s\nwant\n%s", got, want)
+	var b strings.Builder
+	if _, err := tab.WriteTo(&b); err != nil || b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
 	}
 	if tab.Len() != 3 {
 		t.Errorf("%d rows, want 3", tab.Len())
