@@ -75,19 +75,14 @@ func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ucan",
 		Short: "Certify how robust an ONNX classifier is, and prove it",
-		Long: `ucan certifies pretrained ONNX classifiers against adversarial perturbations by randomized smoothing:
-it classifies many noisy copies of an input, takes the majority, and proves with high probability that no
-perturbation inside a region changes the answer. The noise may be isotropic or anisotropic.
-
-` + exitCodesHelp,
+		Long: `ucan certifies pretrained ONNX classifiers against adversarial perturbations by randomized smoothing: it classifies many noisy copies of an input, takes the majority, and proves with high probability that no
+perturbation inside a region changes the answer. The noise may be isotropic or anisotropic.`,
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: false},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("read the command line of %q: %w; run %q to see the flags", cmd.CommandPath(), err, cmd.CommandPath()+" --help")
-	})
+	setHelp(root)
 	addSettings(root.PersistentFlags(), "config", "format", "quiet", "log_level",
 		"runtime.providers", "runtime.threads", "runtime.library", "runtime.fallback")
 	root.AddCommand(

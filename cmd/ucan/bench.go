@@ -21,9 +21,7 @@ func newBenchCommand(a *app) *cobra.Command {
 		Use:   "bench",
 		Short: "Measure what certification costs beyond the bare model",
 		Long: `Bench runs the bare sessions and fixed-n certification in turn, for the same number of samples in one process, and prints
-the ratio of their times (the median over neighbouring rounds) beside the time to make one noise value.
-
-` + exitCodesHelp,
+the ratio of their times (the median over neighbouring rounds) beside the time to make one noise value.`,
 		Example: `  ucan bench --model model.onnx --n 10000`,
 		Args:    noArgs,
 		RunE:    func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), a) },

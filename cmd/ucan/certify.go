@@ -43,9 +43,7 @@ them and keeps the best must give each alpha/m, or the failure probability is m 
 Intervals in the summary take inputs as independent. Identical inputs share their noise, which is a function of the input, so
 that their votes are one sample; the summary says when there are such.
 
-Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg pattern:dct32.
-
-` + exitCodesHelp,
+Presets of patterns: ` + strings.Join(npg.PresetNames(), ", ") + `, as in --npg pattern:dct32.`,
 		Example: `  ucan certify --model model.onnx --data mnist:mnist --sigma 0.25 --n 10000 --max 500 --out run.tsv --json run.jsonl
   ucan certify --model model.onnx --data mnist:mnist --sigma 0.25 --adaptive two-stage --out run.tsv --json run.jsonl
   ucan certify --model model.onnx --data folder:images --resize 256 --crop 224 --sigma 0.5 --plot curve.png

@@ -23,9 +23,7 @@ func newDemoCommand(a *app) *cobra.Command {
 		Short: "Certify an embedded model on handwritten digits, in under a minute",
 		Long: `Demo certifies the embedded convolutional network on 30 digits that it has never seen, once with isotropic Gaussian
 noise and once with pattern noise (little in the centre, more at the border), shows both results, and leaves the model,
-the certificates and a plot in a fresh folder, whose path it prints.
-
-` + exitCodesHelp,
+the certificates and a plot in a fresh folder, whose path it prints.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), a) },
 	}

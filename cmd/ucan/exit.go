@@ -21,11 +21,12 @@ const (
 	exitInterrupted = 130 // interrupted; can be resumed
 )
 
-const exitCodesHelp = `Exit codes:
+const exitCodesHelp = `Exit codes, the same for every command:
+
   0    done
-  1    failed while running (I/O, a malformed model, a provider that does not load, a session)
-  2    wrong usage or configuration (unknown flag, key or name, a number out of range, an output that exists)
-  3    refused: the model or the data cannot be certified soundly; the reason is given
+  1    failed while running: input or output, a malformed model, a provider that does not load, a session
+  2    wrong usage or configuration: an unknown flag, key or name, a number out of range, an output that exists
+  3    refused: the model or the data cannot be certified soundly; the message gives the reason
   4    a check found a false, altered or violated certificate
   130  interrupted; resume with --resume`
 

@@ -27,9 +27,7 @@ Losses: cross-entropy (its mean over the batch; adds the input "labels", int64 [
 batch) and linear (the sum of the outputs times the new input "weights": any vector-Jacobian product).
 --wrt lists inputs or initialisers; "input" stands for every real-valued input. Initialisers become inputs of the result,
 so that their values can change. The outputs of the result are those of the model, then "loss", "logitK" or "linear",
-then NAME.grad for every name.
-
-` + exitCodesHelp,
+then NAME.grad for every name.`,
 		Example: `  ucan grad model.onnx --out model-grad.onnx
   ucan grad model.onnx --out tune.onnx --wrt conv1.weight,conv1.bias
   ucan grad model.onnx --out saliency.onnx --loss logit:3`,

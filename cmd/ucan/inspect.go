@@ -22,9 +22,7 @@ func newInspectCommand(a *app) *cobra.Command {
 guessed and what certification will do (make the batch symbolic, transpose, round, append the decision), and names the
 flag that changes each. It then runs the prepared model on a few made-up rows: again, at other places and among other
 rows of a batch, and it looks at the scores themselves. It says what it tried; every run tries again with its own rows at
-its own batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).
-
-` + exitCodesHelp,
+its own batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).`,
 		Example: `  ucan inspect model.onnx
   ucan inspect model.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --format json`,
 		Args: func(_ *cobra.Command, args []string) error {

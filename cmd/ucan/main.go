@@ -54,7 +54,10 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := checkCommand(root, args)
+	if err == nil {
+		err = root.ExecuteContext(ctx)
+	}
 	err = errors.Join(err, a.close(), stdout.Flush(), stderr.Flush())
 	if err != nil && !a.started {
 		return usage(err) // cobra refused the command line before any of our code ran

@@ -17,9 +17,7 @@ func newMergeCommand(a *app) *cobra.Command {
 in order of the index and byte for byte. Noise fields beside certificates are copied, and the record of the run is written.
 
 All shards must be finished and of one run: the same model, data, noise, statistics and seed. They may differ in --batch
-and --workers. An input that is in two files is an error.
-
-` + exitCodesHelp,
+and --workers. An input that is in two files is an error.`,
 		Example: `  ucan certify --model m.onnx --data mnist:DIR --sigma 0.25 --seed 1 --shard 0/2 --out a.tsv --json a.jsonl
   ucan certify --model m.onnx --data mnist:DIR --sigma 0.25 --seed 1 --shard 1/2 --out b.tsv --json b.jsonl
   ucan merge all a.tsv b.tsv a.jsonl b.jsonl`,

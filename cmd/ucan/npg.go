@@ -17,7 +17,7 @@ func newNPGCommand(a *app) *cobra.Command {
 		Long: `A noise parameter generator gives the offset μ and the scale σ of the noise for every coordinate of an input. "npg show"
 draws what it gives, "npg check" says what is wrong with it. Both take what --npg takes: a pattern, a bundle's folder, a
 .npy field, an .onnx file, or MU.onnx,SIGMA.onnx.`,
-		Args: noArgs,
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newNPGShowCommand(a), newNPGCheckCommand(a))

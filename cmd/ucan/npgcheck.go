@@ -35,9 +35,7 @@ classifier, and prints what it finds, with the setting to turn:
   collapse         one scale for all coordinates: the region is a ball
   collapse across inputs, mu at cap, mu outweighs input
 
-What each means and where its threshold lies: docs/generators.md. Exit 4 when one is found.
-
-` + exitCodesHelp,
+What each means and where its threshold lies: docs/generators.md. Exit 4 when one is found.`,
 		Example: `  ucan npg check bundle --model model.onnx --data mnist:mnist --skip 8000
   ucan npg check mu.onnx,sigma.onnx --model model.onnx --data cifar10:test_batch.bin --format json
   ucan npg check pattern:dct,kappa=16,gamma=3,iota=0.25 --model model.onnx --data cifar10:test_batch.bin`,

@@ -27,9 +27,7 @@ func newNPGShowCommand(a *app) *cobra.Command {
 		Long: `Show runs a generator on some of the data (16 inputs, evenly spread, unless --max or --stride is given) and writes into
 the folder --out: sheets of inputs beside one noisy copy and the maps of μ and σ, all on one colour scale with a legend
 (PNG); the fields (.npy); a table of figures (fields.tsv); and index.html, which shows all of it. Noise that is shaped
-in the frequencies of a DCT is drawn twice: its scale by frequency, and the standard deviation of every pixel.
-
-` + exitCodesHelp,
+in the frequencies of a DCT is drawn twice: its scale by frequency, and the standard deviation of every pixel.`,
 		Example: `  ucan npg show bundle --data mnist:mnist --skip 8000 --out look
   ucan npg show pattern:dct,kappa=16,gamma=3,iota=0.25 --data cifar10:test_batch.bin --max 4 --out look
   ucan npg show mu.onnx,sigma.onnx --data cifar10:test_batch.bin --out look`,

@@ -290,6 +290,7 @@ func (a *app) bind(cmd *cobra.Command, group optionGroup) { a.bindFlags(cmd, cmd
 func (a *app) bindFlags(cmd *cobra.Command, flags *pflag.FlagSet, group optionGroup) {
 	o := newOptions()
 	group.declare(o)
+	flags.SortFlags = false // the help lists them as they are declared
 	for _, s := range o.list {
 		addFlag(flags, *s)
 		if s.values != nil {

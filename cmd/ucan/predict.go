@@ -30,9 +30,7 @@ then the certificate's. --data may hold the certified inputs or changed ones, x 
 certified ones at --pin-data it is said whether a changed input lies inside the certified region. An input inside it that
 is answered with another class violates the certificate: exit 4.
 
-Where a generator makes the noise from each input, there is ` + pinnedSentence + `.
-
-` + exitCodesHelp,
+Where a generator makes the noise from each input, there is ` + pinnedSentence + `.`,
 		Example: `  ucan predict --model model.onnx --data cifar10:test_batch.bin --n 0 --format json
   ucan predict --model model.onnx --data folder:images --sigma 0.25 --n 1000
   ucan predict --model model.onnx --pin run.jsonl --data npy:attacked.npy,labels.npy --pin-data cifar10:test_batch.bin --n 1000`,

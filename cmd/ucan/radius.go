@@ -27,9 +27,7 @@ func newRadiusCommand(a *app) *cobra.Command {
 		Short: "Calculate the radius that a bound on p_A certifies",
 		Long: `Radius is the calculator behind the certificates: the certified radius of a noise family at a scale, in a norm and
 dimension, for a lower bound on the top class's probability (and, where the family has a formula, an upper bound on every
-other class's). --rows reads a table of such questions as JSON lines; --list shows the families.
-
-` + exitCodesHelp,
+other class's). --rows reads a table of such questions as JSON lines; --list shows the families.`,
 		Example: `  ucan radius --noise gaussian --norm l2 --sigma 0.5 --dim 3072 --p-lower 0.99
   ucan radius --noise laplace --norm linf --lambda 1 --dim 784 --p-lower 0.999
   ucan radius --list`,

@@ -20,18 +20,9 @@ func newRuntimeCommand(a *app) *cobra.Command {
 		Short: "Install, examine and compare onnxruntime and its providers",
 		Long: `The other commands find onnxruntime's library by themselves: the one named by --library, UCAN_RUNTIME_LIBRARY or the
 configuration file; else one that was installed before; else a pip- or distribution-installed one; else the loader's;
-else they install the pinned official build into the user's cache folder. These commands do it by hand, and look closer.
-
-` + exitCodesHelp,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("read the command line: %q is no command of ucan runtime; there are install, doctor and compare", args[0])
-			}
-			return nil
-		},
-		RunE: func(*cobra.Command, []string) error {
-			return usagef("read the command line: name a command of ucan runtime: install, doctor or compare")
-		},
+else they install the pinned official build into the user's cache folder. These commands do it by hand, and look closer.`,
+		Args: noSuchCommand,
+		RunE: needsCommand,
 	}
 	cmd.AddCommand(newRuntimeInstallCommand(a), newRuntimeDoctorCommand(a), newRuntimeCompareCommand(a))
 	return cmd
@@ -44,9 +35,7 @@ func newRuntimeInstallCommand(a *app) *cobra.Command {
 		Long: `Install fetches the pinned official build of onnxruntime by pip or npm, whichever is at hand, checks it against a pinned
 SHA-256 and puts it into the user's cache folder. With --from it takes a wheel, an archive or a library from disk
 instead: for machines without a network. With --gpu it takes the build with the CUDA provider, with --provider openvino
-or webgpu that provider's plugin.
-
-` + exitCodesHelp,
+or webgpu that provider's plugin.`,
 		Example: `  ucan runtime install
   ucan runtime install --gpu
   ucan runtime install --provider openvino
@@ -144,9 +133,7 @@ func newRuntimeDoctorCommand(a *app) *cobra.Command {
 		Long: `Doctor prints the library in use and how it was found, the versions that fit, the processors that this process may keep
 busy, and for every provider that is compiled in or asked for by --provider: each shared object it needs, with the
 loader's reason where one does not load, and the outcome of a small inference on that provider alone. A provider that
-is asked for and does not work makes the command fail (exit 1).
-
-` + exitCodesHelp,
+is asked for and does not work makes the command fail (exit 1).`,
 		Example: `  ucan runtime doctor
   ucan runtime doctor --provider cuda`,
 		Args: noArgs,

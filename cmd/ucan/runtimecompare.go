@@ -23,9 +23,7 @@ func newRuntimeCompareCommand(a *app) *cobra.Command {
 		Long: `Compare prepares a model as certification would, draws one noisy batch, and runs it under two settings: --provider with
 --threads, and --against with --against-threads. It prints the largest difference of a score and the number of inputs
 whose decision changed. Without --model it takes the embedded demonstration network, without --data inputs of 0.5 with
-the noise added.
-
-` + exitCodesHelp,
+the noise added.`,
 		Example: `  ucan runtime compare --model model.onnx --provider cuda
   ucan runtime compare --model model.onnx --data mnist:DIR --threads 2 --against-threads 1`,
 		Args: noArgs,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 
 	"ucan/internal/dataset"
 
@@ -46,17 +47,25 @@ func (s setting) variable() string {
 	return "UCAN_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.key))
 }
 
+var allSettings struct {
+	once sync.Once
+	list []setting
+}
+
 // settings returns every setting of the command, in the order in which "ucan config" prints them.
 func settings() []setting {
-	a := newApp(io.Discard, io.Discard)
-	newRootCommand(a)
-	all := a.declared()
-	for _, s := range undeclared() {
-		if !slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key }) {
-			all = append(all, s)
+	allSettings.once.Do(func() {
+		a := newApp(io.Discard, io.Discard)
+		newRootCommand(a)
+		all := a.declared()
+		for _, s := range undeclared() {
+			if !slices.ContainsFunc(all, func(other setting) bool { return other.key == s.key }) {
+				all = append(all, s)
+			}
 		}
-	}
-	return all
+		allSettings.list = all
+	})
+	return allSettings.list
 }
 
 // declared are the settings of all commands, each once, in the order of the commands.

@@ -25,10 +25,8 @@ func newTrainCommand(a *app) *cobra.Command {
 		Use:   "train",
 		Short: "Train base classifiers under noise, and generators of noise parameters",
 		Long: `Train makes what ucan certifies: base classifiers that withstand noise, and generators of noise parameters.
-Training runs on onnxruntime, by gradient graphs made of ordinary ONNX operators.
-
-` + exitCodesHelp,
-		Args: noArgs,
+Training runs on onnxruntime, by gradient graphs made of ordinary ONNX operators.`,
+		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newTrainBaseCommand(a), newTrainNPGCommand(a))

@@ -25,9 +25,7 @@ weights (--arch), or any ONNX classifier (--init). The bundle it writes, a folde
 model.yaml, train.yaml (what made it), train.jsonl (a line an epoch) and checkpoint/.
 
 A run killed at any point continues with --resume and ends with the same bytes. --resume on a bundle that is
-not there begins it; on a finished one it does nothing.
-
-` + exitCodesHelp,
+not there begins it; on a finished one it does nothing.`,
 		Example: `  ucan train base --arch mnist-cnn --data mnist:DIR --max 8000 --hold-out 500 --sigma 0.25 --epochs 20 --out mnist025
   ucan train base --arch resnet20 --data zip:train.zip --sigma 0.25 --epochs 60 --out cifar025 --resume
   ucan train base --init model.onnx --data folder:images --npg pattern:l2,kappa=1,iota=0.25 --epochs 3 --out tuned

@@ -34,9 +34,7 @@ takes --epochs as steps (100 unless given), --draws as noisy copies of a step (1
 
 Scales are on the data's scale: s multiplies noise of standard deviation --sigma (1 unless given), and lies between
 --floor and --ceiling whatever is learned. --target-sigma holds the mean of s over every input's coordinates, inside the
-network, so that only its shape is learned: for comparisons at equal noise; the volume term then has no effect on it.
-
-` + exitCodesHelp,
+network, so that only its shape is learned: for comparisons at equal noise; the volume term then has no effect on it.`,
 		Example: `  ucan train npg --kind dataset --model model.onnx --data mnist:mnist --max 8000 --joint --out field
   ucan train npg --kind dataset --basis dct --model model.onnx --data cifar10:data_batch_1.bin --out field
   ucan train npg --kind certification --fixed-mean --model model.onnx --data mnist:mnist --max 500 --epochs 40 --out maps

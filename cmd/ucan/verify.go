@@ -32,9 +32,7 @@ certificate whose p_lower the new votes contradict beyond doubt, and compares mo
 lattice arithmetic have their own samples repeated too.
 
 What stays open without the model (docs/verify.md):
-` + audit.UnderivableHelp() + `
-
-` + exitCodesHelp,
+` + audit.UnderivableHelp() + ``,
 		Example: `  ucan verify run.jsonl
   ucan verify run.jsonl --resample 1000 --model model.onnx --data mnist:mnist`,
 		Args: func(_ *cobra.Command, args []string) error {

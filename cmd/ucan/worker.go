@@ -27,9 +27,7 @@ func newWorkerCommand(a *app) *cobra.Command {
 slot, on as many machines as you like. SIGTERM lets it finish its shard, or release it after --soft-stop seconds.
 
 A worker verifies the hashes of models and data before it uses them. It ends when its shard was given to another process,
-when the store stays away, or when it holds too much memory; whatever starts it should start it again.
-
-` + exitCodesHelp,
+when the store stays away, or when it holds too much memory; whatever starts it should start it again.`,
 		Example: `  ucan worker --store postgres://ucan@db.example/ucan --queue cuda --artifacts s3://zoo --metrics 9464
   ucan worker --queue cpu --exit-when-idle`,
 		Args: noArgs,

@@ -19,18 +19,9 @@ func newZooCommand(a *app) *cobra.Command {
 		Short: "Certify a matrix of models, data and noise as one durable run",
 		Long: `A zoo is a YAML file: models × datasets × noise settings. Its run is kept in a store, a SQLite file at first and
 Postgres when many machines work on it. It can be killed, resumed, watched and shared at any time: what was finished is
-never lost and never counted twice.
-
-` + exitCodesHelp,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usagef("read the command line: %q is no command of ucan zoo; run \"ucan zoo --help\" to see them", args[0])
-			}
-			return nil
-		},
-		RunE: func(*cobra.Command, []string) error {
-			return usagef("read the command line: name a command of ucan zoo; run \"ucan zoo --help\" to see them")
-		},
+never lost and never counted twice.`,
+		Args: noSuchCommand,
+		RunE: needsCommand,
 	}
 	cmd.AddCommand(
 		newZooPlanCommand(a), newZooRunCommand(a), newZooSubmitCommand(a), newZooStatusCommand(a), newZooCancelCommand(a), newZooRetryCommand(a), newZooExportCommand(a), newZooReportCommand(a), newZooUICommand(a),

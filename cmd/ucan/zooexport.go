@@ -20,9 +20,7 @@ func newZooExportCommand(a *app) *cobra.Command {
 		Long: `Export writes certificates.tsv (the columns of certify's table, preceded by model, dataset and noise), certificates.jsonl,
 refused.tsv and run.json into the folder --out, sorted by model, dataset, noise and index: the same bytes for the same
 results, but for the time each took. With --parquet it writes certificates.parquet as well, at full precision. What was
-certified so far is written even while the run goes on. "ucan verify" checks certificates.jsonl.
-
-` + exitCodesHelp,
+certified so far is written even while the run goes on. "ucan verify" checks certificates.jsonl.`,
 		Example: `  ucan zoo export --out results
   ucan zoo export --store postgres://ucan@db.example/ucan --run 3f2a --out results --parquet`,
 		Args: noArgs,

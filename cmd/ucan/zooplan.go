@@ -30,9 +30,7 @@ what will run: forward passes, time on this machine and on --workers, disk, and 
 adaptive profile a pilot of a few inputs predicts the samples; no certificate uses what it draws. Models that cannot be
 smoothed, and pairs that do not fit, are listed with the reason.
 
-With --simulate, the run is simulated on many workers that fail, with the times just measured.
-
-` + exitCodesHelp,
+With --simulate, the run is simulated on many workers that fail, with the times just measured.`,
 		Example: `  ucan zoo plan zoo.yaml --workers 64
   ucan zoo plan zoo.yaml --simulate workers=1/100/10000,mtbf=24h,rate=385 --plot scale.png`,
 		Args: oneZoo,

@@ -19,9 +19,7 @@ func newZooReportCommand(a *app) *cobra.Command {
 		Short: "Compare the models of a zoo run",
 		Long: `Report ranks models and noise settings by their average certified radius (ACR), with certified accuracy at radii, and gives
 what each model cost; every figure has its exact interval. What cannot be compared is ranked apart: other data, another
-norm, another guarantee. With --html it writes a page with the curves as well, which needs no other file.
-
-` + exitCodesHelp,
+norm, another guarantee. With --html it writes a page with the curves as well, which needs no other file.`,
 		Example: `  ucan zoo report --radii 0,0.25,0.5,1
   ucan zoo report --run 3f2a --html report.html`,
 		Args: noArgs,

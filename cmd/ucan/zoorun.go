@@ -29,9 +29,7 @@ func newZooRunCommand(a *app) *cobra.Command {
 Then it writes certificates.tsv, certificates.jsonl and refused.tsv into the folder --out.
 
 The same command goes on with a run that was interrupted, whatever interrupted it; shards that had been cancelled or
-given up get another chance. Models and pairs that cannot be certified soundly are listed in refused.tsv.
-
-` + exitCodesHelp,
+given up get another chance. Models and pairs that cannot be certified soundly are listed in refused.tsv.`,
 		Example: `  ucan zoo run zoo.yaml --workers 4 --out results
   ucan zoo run zoo.yaml --store postgres://ucan@db.example/ucan --out results`,
 		Args: oneZoo,
@@ -47,9 +45,7 @@ func newZooSubmitCommand(a *app) *cobra.Command {
 		Short: "Store and enqueue a zoo's run for workers that run elsewhere",
 		Long: `Submit looks at every model and data source of the zoo, stores the run and enqueues its shards; workers that listen to the
 store do the rest (see "ucan worker"). With --artifacts it first puts models and data where all machines find them.
-Submitting again what was submitted before only adds what is missing.
-
-` + exitCodesHelp,
+Submitting again what was submitted before only adds what is missing.`,
 		Example: `  ucan zoo submit zoo.yaml --store postgres://ucan@db.example/ucan --artifacts s3://zoo`,
 		Args:    oneZoo,
 		RunE: func(cmd *cobra.Command, args []string) error {

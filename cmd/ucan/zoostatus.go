@@ -21,9 +21,7 @@ func newZooStatusCommand(a *app) *cobra.Command {
 		Use:   "status",
 		Short: "Show how far zoo runs are, what failed and what was refused",
 		Long: `Status shows every run of the store, or with --run one of them in full: its cells, its newest failures and what was
-refused. With --watch it does so again and again until the run has ended.
-
-` + exitCodesHelp,
+refused. With --watch it does so again and again until the run has ended.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runZooStatus(cmd.Context(), a) },
 	}
@@ -36,9 +34,7 @@ func newZooCancelCommand(a *app) *cobra.Command {
 		Use:   "cancel",
 		Short: "Cancel a zoo run; what was finished is kept",
 		Long: `Cancel takes the waiting shards of a run out of the queue and asks workers to drop those in hand. "ucan zoo retry", or the
-run's own command, sets them going again.
-
-` + exitCodesHelp,
+run's own command, sets them going again.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, run, err := a.findRun(cmd.Context(), a.values())
@@ -62,9 +58,7 @@ func newZooRetryCommand(a *app) *cobra.Command {
 		Use:   "retry",
 		Short: "Set the cancelled and given-up shards of a zoo run going again",
 		Long: `Retry puts the shards of a run that were cancelled, or that failed in all their attempts, back into the queue with all
-their attempts, for workers that listen.
-
-` + exitCodesHelp,
+their attempts, for workers that listen.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			q, run, err := a.findRun(cmd.Context(), a.values())
@@ -87,9 +81,7 @@ func newZooUICommand(a *app) *cobra.Command {
 		Use:   "ui",
 		Short: "Show the queue in a browser",
 		Long: `UI serves River's user interface for the queue of a store: jobs by state, their errors and attempts, and workers. It asks
-for no password, and can therefore be reached from this machine only unless --listen says otherwise.
-
-` + exitCodesHelp,
+for no password, and can therefore be reached from this machine only unless --listen says otherwise.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r := a.values()

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"io"
+	"regexp"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"ucan/fixtures/subtest"
+)
+
+// everyCommand calls visit for the root and all commands below it, the topics of the help among them.
+func everyCommand(visit func(cmd *cobra.Command)) {
+	var walk func(cmd *cobra.Command)
+	walk = func(cmd *cobra.Command) {
+		visit(cmd)
+		for _, sub := range cmd.Commands() {
+			walk(sub)
+		}
+	}
+	walk(newRootCommand(newApp(io.Discard, io.Discard)))
+}
+
+// Every help fits its width, lists every flag once under a section, and points to the exit codes.
+func TestHelpOfEveryCommand(t *testing.T) {
+	t.Parallel()
+	headings := map[string]bool{}
+	for _, s := range sections() {
+		headings[string(s)] = true
+	}
+	flagLine := regexp.MustCompile(`^  (?:-\w, |    )--([\w-]+)`)
+	everyCommand(func(cmd *cobra.Command) {
+		if cmd.IsAdditionalHelpTopicCommand() {
+			return
+		}
+		t.Run(cmd.CommandPath(), func(t *testing.T) {
+			got := want(t, exitDone, append(strings.Fields(cmd.CommandPath())[1:], "--help")...)
+			if !strings.HasSuffix(got.stdout, "\nExit codes: ucan help exit-codes\n") {
+				t.Errorf("the help ends with %q", got.stdout[max(0, len(got.stdout)-60):])
+			}
+			under, listed := "", map[string]string{}
+			for line := range strings.Lines(got.stdout) {
+				line = strings.TrimRight(line, "\n")
+				if n := utf8.RuneCountInString(line); n > helpWidth {
+					t.Errorf("%d characters: %s", n, line)
+				}
+				if !strings.HasPrefix(line, " ") {
+					under = strings.TrimSuffix(line, ":")
+				}
+				if m := flagLine.FindStringSubmatch(line); m != nil && under != "Examples" {
+					if listed[m[1]] != "" || !headings[under] {
+						t.Errorf("--%s stands under %q and %q", m[1], listed[m[1]], under)
+					}
+					listed[m[1]] = under
+				}
+			}
+			cmd.InheritedFlags()
+			cmd.Flags().VisitAll(func(f *pflag.Flag) {
+				if listed[f.Name] == "" && !f.Hidden {
+					t.Errorf("no --%s in the help", f.Name)
+				}
+			})
+		})
+	})
+}
+
+func TestHelpOnExitCodes(t *testing.T) {
+	t.Parallel()
+	got := want(t, exitDone, "help", "exit-codes").stdout
+	for _, code := range []string{"0 ", "1 ", "2 ", "3 ", "4 ", "130 "} {
+		if !strings.Contains(got, "\n  "+code) {
+			t.Errorf("no code %s in:\n%s", code, got)
+		}
+	}
+}
+
+// A name that was mistyped is answered with the nearest one there is, at every level.
+func TestMistypedNames(t *testing.T) {
+	t.Parallel()
+	for line, part := range subtest.Rows(map[string]string{
+		"certify --sgima 0.5":     "unknown flag --sgima; did you mean --sigma?",
+		"zoo plan --simulte x":    "did you mean --simulate?",
+		"certify --qiuet":         "did you mean --quiet?",
+		"certify --frequency 3":   `run "ucan certify --help"`,
+		"certfy":                  `did you mean "certify"?`,
+		"certfy --model x":        `did you mean "certify"?`,
+		"zoo pln":                 `did you mean "plan"?`,
+		"zoo pln --workers 3":     `did you mean "plan"?`,
+		"zoo --quiet pln":         `did you mean "plan"?`,
+		"runtime docter":          `did you mean "doctor"?`,
+		"train bsae":              `did you mean "base"?`,
+		"npg chekc x":             `did you mean "check"?`,
+		"help zo":                 `did you mean "zoo"?`,
+		"help zoo pln":            `did you mean "plan"?`,
+		"zoo":                     "no command given",
+		"certify model.onnx":      "unexpected argument",
+		"--no-such-flag certify":  "unknown flag --no-such-flag",
+		"completion bsh":          `did you mean "bash"?`,
+		"zoo frequency-histogram": "use cancel, export",
+	}) {
+		t.Run(line, func(t *testing.T) {
+			t.Parallel()
+			if got := want(t, exitUsage, strings.Fields(line)...); !strings.Contains(got.stderr, part) || strings.Count(got.stderr, "\n") > 1 {
+				t.Errorf("%q: %s", line, got.stderr)
+			}
+		})
+	}
+}
+
+func TestWrapping(t *testing.T) {
+	t.Parallel()
+	for name, c := range subtest.Rows(map[string]struct{ got, want string }{
+		"a paragraph":              {wrapText("one two three\nfour", 8), "one two\nthree\nfour"},
+		"paragraphs":               {wrapText("one\n\ntwo", 8), "one\n\ntwo"},
+		"a list":                   {wrapText("of:\n  a  some words\n  b  more", 11), "of:\n  a  some\n     words\n  b  more"},
+		"a long word":              {wrapText("onetwothree four", 5), "onetwothree\nfour"},
+		"characters, not bytes":    {wrapText("ααα βββ", 7), "ααα βββ"},
+		"a hanging indent":         {wrapLine("  -a  ", 6, "some words", 12), "  -a  some\n      words"},
+		"an example at its flags":  {wrapExample("  do x --a 1 2 --b 3", 16), "  do x --a 1 2 \\\n      --b 3"},
+		"an example that is short": {wrapExample("  do x\n  do y", 16), "  do x\n  do y"},
+	}) {
+		t.Run(name, func(t *testing.T) {
+			if c.got != c.want {
+				t.Errorf("got\n%s\nwant\n%s", c.got, c.want)
+			}
+		})
+	}
+}
