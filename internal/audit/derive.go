@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
 
 	"ucan/internal/fault"
 	"ucan/smooth/certificate"
@@ -41,7 +40,7 @@ func Derive(ctx context.Context, path string, terms certificate.Terms, load cert
 		return nil
 	})
 	if err == nil && len(d.Certificates) == 0 {
-		err = fault.Wrongf("%s holds no certificate; name the file that --json wrote", filepath.Base(path))
+		err = fault.Wrongf("it holds no certificate; name the file that --json wrote")
 	}
 	d.SHA256 = hex.EncodeToString(digest.Sum(nil))
 	return d, err

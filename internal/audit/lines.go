@@ -33,7 +33,7 @@ func Lines(ctx context.Context, path string, f func(line int, text []byte) error
 		}
 	}
 	if err = lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("read certificates %q: a line is longer than %d bytes; this is no file of certificates", path, certificate.MaxLine)
+		return fmt.Errorf("read certificates %q: a line is longer than %d bytes; this is not a file of certificates", path, certificate.MaxLine)
 	}
 	if err != nil {
 		return fmt.Errorf("read certificates %q: %w", path, err)

@@ -85,7 +85,7 @@ func (t RowTerms) checkSize(row results.Row) error {
 	case smooth.MethodAdaptive:
 		// Without a class to test no estimation sample is drawn.
 		if !slices.Contains(t.Looks, row.N) && (row.N != 0 || row.Status != results.Abstained) {
-			return fmt.Errorf("%d samples, which is no look of this run's schedule", row.N)
+			return fmt.Errorf("%d samples, at which this run's schedule does not look at its votes", row.N)
 		}
 	case smooth.MethodTwoStage:
 		if row.N < 1 || row.N > t.N {
@@ -114,7 +114,7 @@ func (t RowTerms) bound(row results.Row) (p float64, known bool, err error) {
 			}
 		}
 		if t.Levels != nil {
-			return 0, false, fmt.Errorf("p_lower %v, which is no level of this run's grid", row.PLower)
+			return 0, false, fmt.Errorf("p_lower %v, which is not a level of this run's grid", row.PLower)
 		}
 		return 0, false, nil
 	}

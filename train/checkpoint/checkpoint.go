@@ -56,7 +56,7 @@ type Checkpoint struct {
 // Run decodes the caller's part of the header into v.
 func (c *Checkpoint) Run(v any) error {
 	if err := json.Unmarshal(c.run, v); err != nil {
-		return fmt.Errorf("%w: its header does not fit: %w", errDamaged, err)
+		return fmt.Errorf("%w: its header cannot be read: %w", errDamaged, err)
 	}
 	return nil
 }
@@ -158,7 +158,7 @@ func read(f io.Reader, size int64) (*Checkpoint, error) {
 		return nil, err
 	}
 	if !bytes.HasPrefix(begin, []byte(magic)) {
-		return nil, fmt.Errorf("%w: it does not begin as one", errDamaged)
+		return nil, fmt.Errorf("%w: it does not begin like a checkpoint", errDamaged)
 	}
 	length := binary.LittleEndian.Uint64(begin[len(magic):])
 	if length > maxHeader {
@@ -216,7 +216,7 @@ func (s *summed) check() error {
 		return fmt.Errorf("%w: %w", errDamaged, err)
 	}
 	if s.left != 0 || !bytes.Equal(stored, s.sum.Sum(nil)) {
-		return fmt.Errorf("%w: its checksum does not fit", errDamaged)
+		return fmt.Errorf("%w: its checksum is wrong", errDamaged)
 	}
 	return nil
 }

@@ -56,7 +56,7 @@ func (a Augment) Validate(shape []int) error {
 		return nil
 	}
 	if len(shape) != 3 {
-		return fmt.Errorf("%w: inputs of shape %v are no images (C, H, W), so that they cannot be cropped or flipped; use --augment none", ErrData, shape)
+		return fmt.Errorf("%w: inputs of shape %v are not images (C, H, W) and cannot be cropped or flipped; use --augment none", ErrData, shape)
 	}
 	if a.Pad < 0 || a.Pad >= min(shape[1], shape[2]) {
 		return fmt.Errorf("%w: images of %d×%d cannot be padded by %d pixels; pad less", ErrData, shape[1], shape[2], a.Pad)

@@ -103,7 +103,7 @@ func (t *generatorTraining) classifier() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := generator.WithWeights(base.Graph, t.objective.Classifier())
+	m, err := base.Graph.WithFloats(t.objective.Classifier())
 	if err != nil {
 		return nil, err
 	}

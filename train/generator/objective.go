@@ -2,13 +2,11 @@ package generator
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
-	"ucan/runtime/onnx"
 	"ucan/train"
 	"ucan/train/optim"
 )
@@ -73,7 +71,7 @@ func classesOf(c Config) (int64, error) {
 	}
 	out, ok := c.Base.Graph.Output(c.Base.Scores)
 	if !ok || len(out.Shape) != 2 || !out.Shape[1].IsFixed() || out.Shape[1].Size < 2 {
-		return 0, fmt.Errorf("the scores of the base classifier (%v) are no matrix of two classes or more", out)
+		return 0, fmt.Errorf("the scores of the base classifier (%v) are not a matrix [N, classes] of two classes or more", out)
 	}
 	return out.Shape[1].Size, nil
 }
@@ -137,27 +135,4 @@ func (o *Objective) Close() error {
 		return nil
 	}
 	return o.executor.Close()
-}
-
-// WithWeights returns the model with the values of the named initialisers replaced; every one must be there.
-func WithWeights(m *onnx.Model, values map[string][]float32) (*onnx.Model, error) {
-	var errs []error
-	for _, old := range m.Initializers() {
-		v, ok := values[old.GetName()]
-		if !ok {
-			continue
-		}
-		t, err := onnx.NewTensor(old.GetName(), old.GetDims(), v)
-		if err == nil {
-			m, err = m.WithInitializers(t)
-		}
-		errs = append(errs, err)
-	}
-	if len(errs) != len(values) {
-		errs = append(errs, fmt.Errorf("the model has %d of the %d trained weights", len(errs), len(values)))
-	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, fmt.Errorf("store the trained weights: %w", err)
-	}
-	return m, nil
 }
