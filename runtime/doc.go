@@ -31,6 +31,16 @@
 //     documents and the plugins agree with it. Validation, the doctor, completion and the reading
 //     of profiles follow from the row.
 //
+// # Files
+//
+//	open.go, env.go                       the library and the environment of the process
+//	session.go, run.go, options.go        sessions and their runs; limit.go stops those that do not end
+//	tensor.go, dtype.go, graphio.go       memory, element types, inputs and outputs of a graph
+//	provider.go, provider_table.go,       execution providers; plugin.go and preload.go load them,
+//	placement.go                          and the last tells which nodes they computed
+//	doctor.go, compare.go, tiny.go        examinations of a machine
+//	probe.go, trial.go, known.go          the trial of a file in a process of its own
+//
 // The package needs cgo. The parts that do not — finding, reading the version
 // of and installing the library — are in runtime/library.
 package runtime

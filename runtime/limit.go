@@ -69,7 +69,7 @@ func (d *watchdog) start(limit time.Duration) {
 
 func (d *watchdog) arm(after time.Duration) {
 	if d.timer == nil {
-		d.timer = time.AfterFunc(after, d.bite)
+		d.timer = time.AfterFunc(after, d.expire)
 		return
 	}
 	d.timer.Reset(after)
@@ -84,9 +84,9 @@ func (d *watchdog) stop() (late bool) {
 	return d.late
 }
 
-// bite is called when the time is over. A timer that fired while its call ended finds no
+// expire is called when the time is over. A timer that fired while its call ended finds no
 // call, or the next one, whose time is not over yet.
-func (d *watchdog) bite() {
+func (d *watchdog) expire() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.call == 0 {

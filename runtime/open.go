@@ -9,24 +9,8 @@ import (
 	"ucan/runtime/library"
 )
 
-// Config configures which onnxruntime library to use and where to look for it. Its
-// zero value finds a library or installs the pinned one.
-type Config struct {
-	// Library is the path of the shared library, or of a folder that holds
-	// it; "" looks in the places of library.Locate, in that order.
-	Library string
-	// CacheDir is where libraries are installed, "" for the user's cache
-	// folder.
-	CacheDir string
-	// GPU prefers a library with the CUDA provider, where several are
-	// installed. It never causes one to be installed.
-	GPU bool
-	// NoInstall makes a missing library an error instead of installing it.
-	NoInstall bool
-	// Progress receives messages of an installation: one line each, without a
-	// line break. Nil drops them.
-	Progress func(line string)
-}
+// Config configures which onnxruntime library to use and where to look for it.
+type Config = library.Options
 
 // Runtime is the process's onnxruntime. Several may be open at once; they
 // share one environment and must name the same library.
@@ -49,9 +33,7 @@ func Open(ctx context.Context, cfg Config) (*Runtime, error) {
 	if path, version := env.loaded(); path != "" && cfg.Library == "" {
 		return &Runtime{lib: library.Library{Path: path, Version: version, Source: library.FromProcess}, cacheDir: cfg.CacheDir}, nil
 	}
-	lib, err := library.Ensure(ctx, library.Options{
-		Path: cfg.Library, CacheDir: cfg.CacheDir, GPU: cfg.GPU, NoInstall: cfg.NoInstall, Progress: cfg.Progress,
-	})
+	lib, err := library.Ensure(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("open onnxruntime: %w", err)
 	}

@@ -74,7 +74,7 @@ func runVersion(ctx context.Context, a *app) error {
 		return err
 	}
 	where := "not found; the first command that needs it installs it"
-	if found, _, locateErr := library.Locate(ctx, library.Options{Path: config.Library}); locateErr == nil {
+	if found, _, locateErr := library.Locate(ctx, library.Options{Library: config.Library}); locateErr == nil {
 		where = found.Version + " (" + found.Path + ")"
 	}
 	if a.json() {

@@ -60,19 +60,21 @@ type Rejected struct {
 	Reason string
 }
 
-// Options configure where to look and what may be done.
+// Options configure which library to use and where to look for it. Its zero value finds a library or
+// installs the pinned one.
 type Options struct {
-	// Path is a library, or a folder that holds one; when it is set nothing
-	// else is considered.
-	Path string
+	// Library is the path of the shared library, or of a folder that holds it; when it is set
+	// nothing else is considered.
+	Library string
 	// CacheDir is the folder of installed libraries, "" for DefaultCacheDir.
 	CacheDir string
-	// GPU prefers a library with the CUDA provider beside it. It never causes
-	// one to be installed.
+	// GPU prefers a library with the CUDA provider beside it, where several are installed. It never
+	// causes one to be installed.
 	GPU bool
 	// NoInstall makes Ensure report a missing library instead of installing it.
 	NoInstall bool
-	// Progress receives one line per step of an installation; nil drops them.
+	// Progress receives messages of an installation: one line each, without a line break; nil drops
+	// them.
 	Progress func(line string)
 }
 
@@ -108,7 +110,7 @@ func (o Options) cacheDir() (string, error) {
 // installs the pinned official build into the cache.
 func Ensure(ctx context.Context, o Options) (Library, error) {
 	lib, rejected, err := Locate(ctx, o)
-	if err == nil || o.Path != "" || !errors.Is(err, ErrNotFound) {
+	if err == nil || o.Library != "" || !errors.Is(err, ErrNotFound) {
 		return lib, err
 	}
 	if o.NoInstall {
@@ -127,8 +129,8 @@ func Ensure(ctx context.Context, o Options) (Library, error) {
 // installation that was changed since is an error that matches ErrChanged. It
 // returns the candidates it passed over, and ErrNotFound when nothing is left.
 func Locate(ctx context.Context, o Options) (Library, []Rejected, error) {
-	if o.Path != "" {
-		lib, err := explicit(o.Path)
+	if o.Library != "" {
+		lib, err := explicit(o.Library)
 		return lib, nil, err
 	}
 	var (

@@ -138,12 +138,12 @@ func TestLocateOrder(t *testing.T) {
 	}
 	// An explicit path, file or folder, goes before everything, and does not
 	// fall through.
-	o.Path = filepath.Dir(loader)
+	o.Library = filepath.Dir(loader)
 	if l := locate(); l.Source != FromPath || l.Path != loader {
 		t.Errorf("found %+v", l)
 	}
 	for _, bad := range []string{filepath.Join(dir, "nowhere"), t.TempDir(), write(t, filepath.Join(dir, "old/libonnxruntime.so"), native(t, "1.21.0"))} {
-		o.Path = bad
+		o.Library = bad
 		if l, _, err := Locate(t.Context(), o); err == nil || strings.Contains(err.Error(), "\n") {
 			t.Errorf("%s: %+v, %v", bad, l, err)
 		}
