@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"math"
 
 	"ucan/internal/certify"
 	"ucan/smooth"
@@ -28,7 +26,7 @@ func (a *app) noteNoise(ctx context.Context, maker *certify.NoiseSource) {
 	if maker.NPG != nil {
 		a.note("noise parameters: %s, %s", maker.NPG.Kind, maker.NPG.Spec)
 	}
-	if under := trainedUnder(maker); under != "" {
+	if under := maker.TrainedUnder(); under != "" {
 		a.warn("the generator was trained under %s noise, which this run's is not (%s, λ = %g): its certificates hold, and may be far smaller than they could be; see --noise, --sigma and --lambda",
 			under, maker.Family.Name(), maker.Lambda)
 	}
@@ -49,21 +47,4 @@ func (a *app) noteNoise(ctx context.Context, maker *certify.NoiseSource) {
 	if n := p.Ceiled; n > 0 {
 		a.note("the ceiling of the generator holds %d of %d scales", n, maker.Dim)
 	}
-}
-
-// trainedUnder names the noise that a bundle was trained under where that is another than the maker's, or returns "".
-func trainedUnder(maker *certify.NoiseSource) string {
-	name, _ := maker.Trained["noise"].(string)
-	var lambda float64
-	switch v := maker.Trained["lambda"].(type) {
-	case float64:
-		lambda = v
-	case int:
-		lambda = float64(v)
-	}
-	same := name == maker.Family.Name() && math.Abs(lambda-maker.Lambda) <= 1e-6*maker.Lambda
-	if name == "" || !(lambda > 0) || same {
-		return ""
-	}
-	return fmt.Sprintf("%s (λ = %g)", name, lambda)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 
 	"ucan/internal/dataset"
 	"ucan/npg"
@@ -107,4 +108,22 @@ func (m *NoiseSource) Close() error {
 		return c.Close()
 	}
 	return nil
+}
+
+// TrainedUnder names the noise that a bundle was trained under where that is other noise than the source's, or returns
+// "".
+func (m *NoiseSource) TrainedUnder() string {
+	name, _ := m.Trained["noise"].(string)
+	var lambda float64
+	switch v := m.Trained["lambda"].(type) {
+	case float64:
+		lambda = v
+	case int:
+		lambda = float64(v)
+	}
+	same := name == m.Family.Name() && math.Abs(lambda-m.Lambda) <= 1e-6*m.Lambda
+	if name == "" || !(lambda > 0) || same {
+		return ""
+	}
+	return fmt.Sprintf("%s (λ = %g)", name, lambda)
 }
