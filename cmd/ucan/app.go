@@ -25,8 +25,10 @@ type app struct {
 	processor      string // the kind of this machine's, as records name it
 	started        bool   // the command line was understood and our code runs
 	closers        []func() error
+	global         globalOptions
 	bindings       map[*cobra.Command]binding
 	order          []*cobra.Command // of the bindings
+	asked          *faults          // of the command that runs
 }
 
 func newApp(stdout, stderr io.Writer) *app {
@@ -58,7 +60,7 @@ func (a *app) close() error {
 
 // note tells the user something that is not a result; --quiet silences it.
 func (a *app) note(format string, args ...any) {
-	if !a.viper.GetBool("quiet") {
+	if !a.global.quiet {
 		fmt.Fprintln(a.stderr, plain.Line(redact.Text(fmt.Sprintf(format, args...))))
 	}
 }
@@ -69,7 +71,7 @@ func (a *app) warn(format string, args ...any) {
 }
 
 // json reports whether results are printed as one JSON document.
-func (a *app) json() bool { return a.viper.GetString("format") == "json" }
+func (a *app) json() bool { return a.global.format == "json" }
 
 func newRootCommand(a *app) *cobra.Command {
 	root := &cobra.Command{
@@ -80,11 +82,10 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{DisableDescriptions: false},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.start(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error { return a.start(cmd, args) },
 	}
 	setHelp(root)
-	addSettings(root.PersistentFlags(), "config", "format", "quiet", "log_level",
-		"runtime.providers", "runtime.threads", "runtime.library", "runtime.fallback")
+	a.bindFlags(root, root.PersistentFlags(), &a.global)
 	root.AddCommand(
 		newCertifyCommand(a),
 		newPredictCommand(a),
@@ -107,8 +108,8 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 	return root
 }
 
-// start reads the configuration for cmd: defaults, then the file, then the environment, then the flags.
-func (a *app) start(cmd *cobra.Command) error {
+// start reads the configuration for cmd (defaults, then the file, then the environment, then the flags) into its options.
+func (a *app) start(cmd *cobra.Command, args []string) error {
 	a.started = true
 	a.flags = cmd.Flags()
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
@@ -123,20 +124,21 @@ func (a *app) start(cmd *cobra.Command) error {
 		return usage(err)
 	}
 	a.config = file
+	a.asked = &faults{app: a, args: args, broken: map[*setting]bool{}}
+	a.asked.resolve(a.bindings[cmd.Root()])
 	a.sayConfig()
 	for _, name := range unknownVariables(os.Environ()) {
 		a.warn("the variable %s is set, but no setting has that name; run \"ucan config\" to see those there are", name)
 	}
-	if f := a.viper.GetString("format"); f != "table" && f != "json" {
-		return usagef("read the output format: %q is neither table nor json; use --format table or --format json", f)
+	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.global.level, ReplaceAttr: hideSecrets}))
+	if own, ok := a.bindings[cmd]; ok {
+		a.asked.resolve(own)
 	}
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(a.viper.GetString("log_level"))); err != nil {
-		return usagef("read the log level: %q is unknown; use debug, info, warn or error", a.viper.GetString("log_level"))
-	}
-	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level, ReplaceAttr: hideSecrets}))
-	return a.resolve(cmd).err()
+	return a.asked.err()
 }
+
+// changed reports whether the user gave the value at the pointer, see [faults.changed].
+func (a *app) changed(into any) bool { return a.asked.changed(into) }
 
 // hideSecrets takes passwords out of whatever a log line says; libraries log errors of their own.
 func hideSecrets(_ []string, attr slog.Attr) slog.Attr {

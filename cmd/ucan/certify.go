@@ -65,13 +65,6 @@ var (
 	outputKeys = []string{"output.tsv", "output.jsonl", "output.plot", "output.radii", "output.resume"}
 )
 
-// outputOptions says where results go.
-type outputOptions struct {
-	tsv, jsonl, plot string
-	radii            []float64
-	resume           bool
-}
-
 func (a *app) outputOptions(r *values) outputOptions {
 	o := outputOptions{
 		tsv: r.text("output.tsv"), jsonl: r.text("output.jsonl"), plot: r.text("output.plot"),
@@ -143,34 +136,6 @@ func seedOf(r *values) (seed uint64, given bool) {
 		r.fault("seed", "%q is no whole number from 0 to 2^64−1", text)
 	}
 	return seed, true
-}
-
-// outputs lists the files that hold rows.
-func (o outputOptions) outputs() []string {
-	var paths []string
-	for _, p := range []string{o.tsv, o.jsonl} {
-		if p != "" {
-			paths = append(paths, p)
-		}
-	}
-	return paths
-}
-
-// earlier reads the record of the run to be resumed: nil when there is none yet.
-func (o outputOptions) earlier() (*results.Run, error) {
-	if !o.resume {
-		return nil, nil
-	}
-	for _, path := range o.outputs() {
-		run, err := results.ReadRun(path)
-		if err == nil {
-			return &run, nil
-		}
-		if errors.Is(err, results.ErrFormat) {
-			return nil, err
-		}
-	}
-	return nil, nil
 }
 
 // settle fixes the seed and, for a resumed run, the setting of the sessions.

@@ -81,7 +81,7 @@ func runDemo(ctx context.Context, a *app) error {
 		run, prepareErr := a.prepareCertification(ctx, certifyOptions{
 			model: model, session: session, noise: arm.noise, seed: seed, seedGiven: true,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
-			statistics: statisticsOptions{certify.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
+			statistics: statisticsOptions{Statistics: certify.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
 			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},
 		})
 		if prepareErr != nil {

@@ -65,10 +65,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	}
 	wrt := r.list("grad.wrt")
 	output := r.text("model.output")
-	config, err := a.runtimeConfig()
-	if err != nil {
-		return err
-	}
+	config := a.runtimeConfig()
 	if err = r.err(); err != nil {
 		return err
 	}

@@ -9,11 +9,8 @@ import (
 	"ucan/smooth/sequential"
 )
 
-// statisticsOptions say how many samples are drawn and what is concluded from them.
-type statisticsOptions struct{ certify.Statistics }
-
 func (a *app) statisticsOptions(r *values, leastN int64) statisticsOptions {
-	o := statisticsOptions{certify.Statistics{
+	o := statisticsOptions{Statistics: certify.Statistics{
 		N0: r.int("statistics.n0", 0, 1<<40), Alpha: r.float("statistics.alpha"),
 		Joint: r.flag("statistics.joint"), LabelAware: r.flag("statistics.label_aware"), Grid: r.floats("statistics.grid"),
 	}}

@@ -52,11 +52,13 @@ func newOptions() *options { return &options{section: otherSection, at: map[any]
 // in starts a section: options declared from here on are listed under it.
 func (o *options) in(s section) { o.section = s }
 
-// drop takes back an option of a shared group that a command does not have.
-func (o *options) drop(into any) {
-	s := o.of(into)
-	delete(o.at, into)
-	o.list = slices.DeleteFunc(o.list, func(other *setting) bool { return other == s })
+// drop takes back options of a shared group that a command does not have. Their values stay the defaults.
+func (o *options) drop(into ...any) {
+	for _, value := range into {
+		s := o.of(value)
+		delete(o.at, value)
+		o.list = slices.DeleteFunc(o.list, func(other *setting) bool { return other == s })
+	}
 }
 
 // of returns the option that sets the value at the pointer; an option that was not declared is a fault of the programmer.
@@ -70,6 +72,8 @@ func (o *options) of(into any) *setting {
 
 func (o *options) add(into any, s setting) *setting {
 	s.section = o.section
+	s.into = into
+	_ = s.set(s.value) // a default that is out of range asks for a value
 	o.list = append(o.list, &s)
 	o.at[into] = &s
 	return &s
@@ -179,11 +183,11 @@ func (s *setting) address() *setting { s.kind = kindAddress; return s }
 // output says that the option names a file or folder that is written.
 func (s *setting) output() *setting { s.kind = kindOutput; return s }
 
-// oneOf says which values there are. Others are refused, with the nearest one.
+// oneOf says which values there are, beside the default. Others are refused, with the nearest one.
 func (s *setting) oneOf(values ...string) *setting {
 	set := s.set
 	s.set = func(v any) error {
-		if t := text(v); t != "" && !slices.Contains(values, t) {
+		if t := text(v); t != text(s.value) && !slices.Contains(values, t) {
 			return unknown("value", t, values)
 		}
 		return set(v)
@@ -238,33 +242,48 @@ func stringList(v any) ([]string, error) {
 
 // faults collects everything that is wrong with the options of a command, so that a user sees all of it at once.
 type faults struct {
-	app     *app
-	options *options
-	list    []error
+	app    *app
+	args   []string   // of the command, beside its flags
+	scopes []*options // those of every command, then the command's own
+	broken map[*setting]bool
+	list   []error
 }
 
-// add notes what is wrong with the value at the pointer.
+// of returns the option that sets the value at the pointer.
+func (f *faults) of(into any) *setting {
+	for _, o := range f.scopes {
+		if s, ok := o.at[into]; ok {
+			return s
+		}
+	}
+	panic(fmt.Sprintf("ucan: no option sets the %T that is asked for", into))
+}
+
+// add notes what is wrong with the value at the pointer, unless it is known to be no value at all.
 func (f *faults) add(into any, format string, args ...any) {
-	s := f.options.of(into)
-	f.list = append(f.list, fmt.Errorf("--%s (%s): %s", s.flag, s.key, fmt.Sprintf(format, args...)))
-}
-
-// changed reports whether a flag, a variable or a file gives the value at the pointer, rather than its default.
-func (f *faults) changed(into any) bool {
-	return origin(f.app.viper, f.app.flags, f.app.config, *f.options.of(into)) != "default"
-}
-
-// differs reports whether the value at the pointer is given and is another than its default.
-func (f *faults) differs(into any) bool {
-	s := f.options.of(into)
-	return f.changed(into) && text(f.app.viper.Get(s.key)) != text(s.value)
+	if s := f.of(into); !f.broken[s] {
+		f.list = append(f.list, fmt.Errorf("--%s (%s): %w", s.flag, s.key, fmt.Errorf(format, args...)))
+	}
 }
 
 // has reports whether the command declares the option of the pointer.
-func (f *faults) has(into any) bool { _, ok := f.options.at[into]; return ok }
+func (f *faults) has(into any) bool {
+	return slices.ContainsFunc(f.scopes, func(o *options) bool { return o.at[into] != nil })
+}
+
+// changed reports whether a flag, a variable or a file gives the value at the pointer, rather than its default.
+func (f *faults) changed(into any) bool { return f.origin(f.of(into)) != originDefault }
+
+// differs reports whether the value at the pointer is given and is another than its default.
+func (f *faults) differs(into any) bool {
+	s := f.of(into)
+	return f.changed(into) && text(f.app.viper.Get(s.key)) != text(s.value)
+}
+
+func (f *faults) origin(s *setting) string { return origin(f.app.viper, f.app.flags, f.app.config, *s) }
 
 // flagOf is the flag that sets the value at the pointer, as messages name it.
-func (f *faults) flagOf(into any) string { return "--" + f.options.of(into).flag }
+func (f *faults) flagOf(into any) string { return "--" + f.of(into).flag }
 
 // err returns the faults found so far as one usage error.
 func (f *faults) err() error {
@@ -304,20 +323,20 @@ func (a *app) bindFlags(cmd *cobra.Command, flags *pflag.FlagSet, group optionGr
 	a.order = append(a.order, cmd)
 }
 
-// resolve gives every option of a command the value in force, and returns all faults.
-func (a *app) resolve(cmd *cobra.Command) *faults {
-	b, ok := a.bindings[cmd]
-	f := &faults{app: a, options: b.options}
-	if !ok {
-		return f
-	}
+// resolve gives every option of the binding the value in force and checks them.
+func (f *faults) resolve(b binding) {
+	f.scopes = append(f.scopes, b.options)
 	for _, s := range b.options.list {
-		if err := s.set(a.viper.Get(s.key)); err != nil {
-			f.list = append(f.list, fmt.Errorf("--%s (%s): %w", s.flag, s.key, err))
+		value := s.value // which another command may have otherwise
+		if f.origin(s) != originDefault {
+			value = f.app.viper.Get(s.key)
+		}
+		if err := s.set(value); err != nil {
+			f.add(s.into, "%w", err)
+			f.broken[s] = true
 		}
 	}
 	b.group.check(f)
-	return f
 }
 
 // unknown is the error for a word that is none of those there are; it names the nearest one.

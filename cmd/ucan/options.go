@@ -1,15 +1,10 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/cast"
 
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
@@ -17,7 +12,6 @@ import (
 	"ucan/models/declare"
 	"ucan/npg"
 	"ucan/runtime"
-	"ucan/runtime/files"
 	"ucan/smooth"
 	"ucan/smooth/family"
 	"ucan/train/base"
@@ -39,36 +33,8 @@ var (
 	sessionKeys = []string{"runtime.workers", "runtime.batch"}
 )
 
-// sessionOptions says how sessions are made.
-type sessionOptions struct {
-	runtime   runtime.Config
-	providers []runtime.Provider
-	fallback  bool
-	threads   int // 0: all that this process may use
-	workers   int // 0: measured
-	batch     int // 0: measured
-	runLimit  time.Duration
-}
-
-// options are those of a session; thread counts come with the setting. One provider alone is strict; a list falls back
-// in its order, and --fallback turns a single one into a list that ends with the CPU.
-func (o sessionOptions) options() runtime.SessionOptions {
-	providers := o.providers
-	if o.fallback && len(providers) == 1 && providers[0].Name != "cpu" {
-		providers = append(slices.Clone(providers), runtime.Provider{Name: "cpu"})
-	}
-	return runtime.SessionOptions{Providers: providers, IntraOp: 1, RunLimit: o.runLimit}
-}
-
-func (a *app) runtimeConfig() (runtime.Config, error) {
-	return runtime.Config{Library: a.values().text("runtime.library"), Progress: a.installProgress()}, nil
-}
-
 func (a *app) sessionOptions(r *values) (sessionOptions, error) {
-	config, err := a.runtimeConfig()
-	if err != nil {
-		return sessionOptions{}, err
-	}
+	config := a.runtimeConfig()
 	providers, err := providersOf(a.viper.Get("runtime.providers"))
 	if err != nil {
 		return sessionOptions{}, usagef("read --provider: %w", err)
@@ -90,48 +56,6 @@ func (a *app) sessionOptions(r *values) (sessionOptions, error) {
 		r.fault("runtime.workers", "%d workers need at least as many threads, and --threads gives %d", o.workers, o.threads)
 	}
 	return o, nil
-}
-
-// providersOf reads a list of provider names, each alone or as {name: {option: value}}.
-func providersOf(value any) ([]runtime.Provider, error) {
-	var names []string
-	options := map[string]map[string]string{}
-	add := func(entry any) error {
-		switch e := entry.(type) {
-		case string:
-			for _, name := range strings.Split(e, ",") {
-				names = append(names, strings.TrimSpace(name))
-			}
-		case map[string]any:
-			for name, settings := range e {
-				names = append(names, name)
-				values, err := cast.ToStringMapStringE(settings)
-				if err != nil && settings != nil {
-					return fmt.Errorf("the options of provider %q are no list of name: value", name)
-				}
-				options[name] = values
-			}
-		default:
-			return fmt.Errorf("%v is no provider; write a name, or name: {option: value}", entry)
-		}
-		return nil
-	}
-	entries := []any{value}
-	switch list := value.(type) {
-	case []any:
-		entries = list
-	case []string:
-		entries = nil
-		for _, name := range list {
-			entries = append(entries, name)
-		}
-	}
-	for _, entry := range entries {
-		if err := add(entry); err != nil {
-			return nil, err
-		}
-	}
-	return runtime.ParseProviders(names, options)
 }
 
 // declaration reads the preprocessing flags.
@@ -159,15 +83,6 @@ func (a *app) declaration(r *values) models.Declaration {
 		r.faults = append(r.faults, err)
 	}
 	return d
-}
-
-// dataOptions says which inputs are read.
-type dataOptions struct {
-	spec        string
-	options     dataset.Options
-	selection   dataset.Selection
-	maxFailures float64
-	force       bool
 }
 
 func (a *app) dataOptions(r *values) dataOptions {
@@ -294,23 +209,4 @@ func requireModel(r *values) string {
 		r.fault("model.file", "no model given; name an ONNX file, or the bundle of a trained one")
 	}
 	return base.ModelPath(path)
-}
-
-// labels is the label map in one form, for comparing runs; "" without one.
-func (o dataOptions) labels() string {
-	var pairs []string
-	for name, class := range o.options.LabelMap {
-		pairs = append(pairs, fmt.Sprintf("%q:%d", name, class))
-	}
-	slices.Sort(pairs)
-	return strings.Join(pairs, ",")
-}
-
-func readLabelMap(path string) (dataset.LabelMap, error) {
-	file, err := files.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	labels, err := dataset.ReadLabelMap(file)
-	return labels, errors.Join(err, file.Close())
 }

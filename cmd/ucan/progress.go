@@ -10,7 +10,7 @@ import (
 // progressWriter is where progress is shown: nowhere when the user asked for quiet. A bar steers the terminal, so it
 // writes below the writer that escapes; it escapes messages itself.
 func (a *app) progressWriter() io.Writer {
-	if a.viper.GetBool("quiet") {
+	if a.global.quiet {
 		return io.Discard
 	}
 	if w, ok := a.stderr.(*plain.Writer); ok {

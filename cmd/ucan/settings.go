@@ -41,6 +41,7 @@ type setting struct {
 	section          section               // of the help
 	values           func() []string       // what the shell completes, nil for anything
 	set              func(value any) error // stores the value in force
+	into             any                   // the pointer to where
 }
 
 func (s setting) variable() string {
@@ -102,15 +103,7 @@ func undeclared() []setting {
 
 func oldTable() []row {
 	return []row{
-		{"config", "config", "", kindString, "", "configuration file (default ./ucan.yaml, which may not load code or name services, then ucan/ucan.yaml in the user's configuration folder)"},
-		{"format", "format", "", kindString, "table", "output on stdout: table or json"},
-		{"quiet", "quiet", "q", kindBool, false, "print results and warnings only"},
-		{"log_level", "log-level", "", kindString, "warn", "log level on stderr: debug, info, warn or error"},
 
-		{"runtime.providers", "provider", "", kindTree, []string{"cpu"}, "execution providers, in order of preference (cpu, cuda, …)"},
-		{"runtime.fallback", "fallback", "", kindBool, false, "fall back to the CPU where the provider cannot be used, and say so (a list of providers falls back in its order)"},
-		{"runtime.threads", "threads", "", kindInt, 0, "CPU threads in all: workers × threads of a session (0: the processors this process may use)"},
-		{"runtime.library", "library", "", kindCode, "", "onnxruntime's shared library (default: found or installed)"},
 		{"runtime.workers", "workers", "w", kindInt, 0, "sessions that run side by side (0: measured)"},
 		{"runtime.run_limit", "run-limit", "", kindFloat, 0.0, "seconds of processor time that one run of the model may take, and its trial (0: fifty times what was measured, at least 60; 10 and more for a file's first trial)"},
 		{"runtime.batch", "batch", "", kindInt, 0, "samples a session classifies at once (0: measured)"},
@@ -389,6 +382,9 @@ func unknownVariables(environ []string) []string {
 	return unknown
 }
 
+// originDefault is the origin of a value that nobody gave.
+const originDefault = "default"
+
 // origin says where the value of the setting came from: flag, variable, file or default.
 func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) string {
 	if f := flags.Lookup(s.flag); f != nil && f.Changed {
@@ -400,5 +396,5 @@ func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) st
 	if path := file.of(s.key); path != "" {
 		return "file " + path
 	}
-	return "default"
+	return originDefault
 }

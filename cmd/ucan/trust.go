@@ -129,7 +129,7 @@ func (a *app) sayConfig() {
 // quietByUser reports whether a flag, a variable or a file that the user named asks for silence.
 func (a *app) quietByUser() bool {
 	if f := a.flags.Lookup("quiet"); f != nil && f.Changed {
-		return a.viper.GetBool("quiet")
+		return a.global.quiet
 	}
-	return a.viper.GetBool("quiet") && a.config.of("quiet") != implicitFile
+	return a.global.quiet && a.config.of("quiet") != implicitFile
 }

@@ -69,10 +69,7 @@ func buildName() string {
 }
 
 func runVersion(ctx context.Context, a *app) error {
-	config, err := a.runtimeConfig()
-	if err != nil {
-		return err
-	}
+	config := a.runtimeConfig()
 	where := "not found; the first command that needs it installs it"
 	if found, _, locateErr := library.Locate(ctx, library.Options{Library: config.Library}); locateErr == nil {
 		where = found.Version + " (" + found.Path + ")"

@@ -100,10 +100,7 @@ func runWorker(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	config, err := a.runtimeConfig()
-	if err != nil {
-		return err
-	}
+	config := a.runtimeConfig()
 	config.GPU = c.Queue.Queue != "cpu"
 	rt, err := runtime.Open(ctx, config)
 	if err != nil {

@@ -46,10 +46,7 @@ func (a *app) loadZoo(ctx context.Context, file string) (*matrix.Run, *runtime.R
 	if err != nil {
 		return nil, nil, zooError(err)
 	}
-	config, err := a.runtimeConfig()
-	if err != nil {
-		return nil, nil, err
-	}
+	config := a.runtimeConfig()
 	rt, err := runtime.Open(ctx, config)
 	if err != nil {
 		return nil, nil, err
