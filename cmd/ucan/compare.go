@@ -28,7 +28,7 @@ inside a region, and ALM radii, (∏σ)^(1/d)·R, which measure volume.
 With --isotropic, files under isotropic noise form an envelope, at each radius the best of them, and the others are compared
 with that. With --training, a third table measures regions over the inputs that vary in those data alone.
 
-Every interval holds for its radius alone. Certificates are believed: run "ucan verify" on the files first.`,
+Every interval holds for its radius alone, and the envelope, chosen by the same inputs, is favoured by that. Certificates are believed: run "ucan verify" on the files first.`,
 		Example: `  ucan compare before=a.jsonl after=b.jsonl --radii 0,0.25,0.5
   ucan compare --isotropic s025.jsonl,s050.jsonl field=field.jsonl --plots field`,
 		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), a, args) },

@@ -405,3 +405,24 @@ func TestContains(t *testing.T) {
 		t.Error("another input passed for the certified one")
 	}
 }
+
+// The share of the way to the boundary is measured along the ray from the certified input.
+func TestBoundaryShare(t *testing.T) {
+	s := samples(t)
+	c := s["fields"]
+	r := float64(c.Regions[0].R)
+	x := []float32{.25, .5, .75}
+	for _, want := range []float64{0, 0.25, 0.5, 1, 3} {
+		y := []float32{x[0], x[1] - float32(want*r), x[2]} // the semi-axis is r
+		share, err := c.BoundaryShare(x, y, nil)
+		if err != nil || share == nil || math.Abs(*share-want) > 1e-6 {
+			t.Errorf("share %v, want %v (%v)", share, want, err)
+		}
+	}
+	if _, err := c.BoundaryShare(x, x[:2], nil); err == nil {
+		t.Error("a point of another dimension was placed")
+	}
+	if _, err := s["abstained"].BoundaryShare(x, x, nil); err == nil {
+		t.Error("a certificate without a region has a boundary")
+	}
+}
