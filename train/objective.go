@@ -1,9 +1,10 @@
-// Package train is the trainer: a loop that draws batches from a feed, lets an objective compute a loss and its
-// gradients, and moves the weights by an optimiser, with a log, validation, early stopping and checkpoints from which a
-// killed run continues to the same bytes.
+// Package train is the training loop: it draws batches from a feed, lets an objective compute a loss and its gradients,
+// and moves the weights by an optimiser. It writes a log, validates, stops early, and leaves checkpoints from which a killed
+// run continues to the same bytes.
 //
-// What is trained is the objective's business: a base classifier (package train/base), a noise parameter generator, or
-// both. Where the batches come from is the feed's (package train/data).
+// What is trained is the objective's business: a base classifier (package train/base), a noise parameter generator
+// (package train/generator), or both. Where the batches come from is the feed's (package train/data). Package train/fit
+// puts them together, from settings to a bundle.
 package train
 
 import (
