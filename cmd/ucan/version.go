@@ -17,19 +17,29 @@ import (
 // version is ucan's release; a build from a tagged module reports its own.
 const version = "0.1.0"
 
+// versionOptions are those of version.
+type versionOptions struct{ licenses bool }
+
+func (v *versionOptions) declare(o *options) {
+	o.on(&v.licenses, "version.licenses", "licenses", "print the licence of everything that is linked into the command")
+}
+
+func (*versionOptions) check(*faults) {}
+
 func newVersionCommand(a *app) *cobra.Command {
+	o := &versionOptions{}
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Print the versions of ucan, Go and onnxruntime, and the kind of processor; or the licences of what is linked",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if a.values().flag("version.licenses") {
+			if o.licenses {
 				return runLicenses(a)
 			}
 			return runVersion(cmd.Context(), a)
 		},
 	}
-	addSettings(cmd.Flags(), "version.licenses")
+	a.bind(cmd, o)
 	return cmd
 }
 

@@ -9,17 +9,46 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"ucan/internal/zoo/cell"
+	"ucan/internal/zoo/matrix"
 	"ucan/internal/zoo/queue"
 	"ucan/internal/zoo/worker"
 	"ucan/runtime"
 )
 
+// workerOptions are those of worker.
+type workerOptions struct {
+	storeOptions
+	artifactOptions
+	workerLimits
+	queue        string
+	id           string
+	exitWhenIdle bool
+	follow       bool
+}
+
+func (w *workerOptions) declare(o *options) {
+	w.storeOptions.declare(o)
+	o.text(&w.queue, "worker.queue", "queue", matrix.QueueCPU, "queue to take shards from: cpu or cuda").offers(func() []string { return []string{matrix.QueueCPU, matrix.QueueCUDA} })
+	o.on(&w.exitWhenIdle, "worker.exit_when_idle", "exit-when-idle", "end when nothing is left to run, shards of dead workers included")
+	o.text(&w.id, "worker.id", "worker-id", "", "name of the process in the store; unique for ever (default: machine, process and a random part)")
+	o.on(&w.follow, "worker.follow", "follow-stdin", "stop when standard input ends, as that of a supervisor's child does")
+	w.artifactOptions.declare(o)
+	w.workerLimits.declare(o)
+}
+
+func (w *workerOptions) check(f *faults) {
+	w.workerLimits.check(f)
+	if err := w.config(f.app).Queue.Validate(); err != nil {
+		f.add(&w.queue, "%w", err)
+	}
+}
+
 func newWorkerCommand(a *app) *cobra.Command {
+	o := &workerOptions{}
 	cmd := &cobra.Command{
 		Use:   "worker",
 		Short: "Work on the shards of zoo runs",
@@ -31,51 +60,33 @@ when the store stays away, or when it holds too much memory; whatever starts it 
 		Example: `  ucan worker --store postgres://ucan@db.example/ucan --queue cuda --artifacts s3://zoo --metrics 9464
   ucan worker --queue cpu --exit-when-idle`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runWorker(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), "zoo.store", "worker.queue", "worker.exit_when_idle", "worker.metrics", "worker.memory", "worker.keep_open",
-		"worker.soft_stop", "zoo.artifacts", "zoo.cache", "zoo.cache_size", "worker.id", "worker.follow")
+	a.bind(cmd, o)
 	return cmd
 }
 
-// workerConfig reads the settings of a worker process.
-func (a *app) workerConfig(r *values) (worker.Config, error) {
+// config configures the worker process.
+func (w *workerOptions) config(a *app) worker.Config {
 	c := worker.DefaultConfig()
-	c.Queue.Queue = r.text("worker.queue")
-	c.ExitWhenIdle, c.Metrics = r.flag("worker.exit_when_idle"), r.text("worker.metrics")
-	if id := r.text("worker.id"); id != "" {
-		c.Queue.ID = id
+	c.Queue.Queue, c.Queue.SoftStop = w.queue, w.softStop()
+	c.ExitWhenIdle, c.Metrics = w.exitWhenIdle, w.metrics
+	if w.id != "" {
+		c.Queue.ID = w.id
 	}
-	if seconds := r.float("worker.soft_stop"); seconds > 0 && seconds < 1e6 {
-		c.Queue.SoftStop = time.Duration(seconds * float64(time.Second))
-	} else {
-		r.fault("worker.soft_stop", "%s is no positive number of seconds", r.text("worker.soft_stop"))
-	}
-	if limit := r.int("worker.memory", 0, 1<<30) << 20; limit > 0 {
-		c.Guard.Memory = limit
+	if w.memory > 0 {
+		c.Guard.Memory = w.memory << 20
 	}
 	// A process whose shard belongs to another one must end at once, without cleaning up: see package queue.
 	c.Queue.Exit = func(reason error) {
 		fmt.Fprintln(a.stderr, errorLine(exitFailed, fmt.Errorf("work on a shard: %w; this process ends, start it again", reason)))
 		os.Exit(exitFailed)
 	}
-	if err := c.Queue.Validate(); err != nil {
-		r.fault("worker.queue", "%s", err)
-	}
-	return c, r.err()
+	return c
 }
 
-func runWorker(ctx context.Context, a *app) error {
-	r := a.values()
-	c, err := a.workerConfig(r)
-	if err != nil {
-		return err
-	}
-	keep := int(r.int("worker.keep_open", 1, 1000))
-	if err = r.err(); err != nil {
-		return err
-	}
-	if r.flag("worker.follow") {
+func runWorker(ctx context.Context, a *app, o *workerOptions) error {
+	if o.follow {
 		signal.Ignore(syscall.SIGPIPE) // a supervisor that died reads no more logs; that must not kill us before the shard is released
 		var stop context.CancelFunc
 		ctx, stop = context.WithCancel(ctx)
@@ -92,22 +103,22 @@ func runWorker(ctx context.Context, a *app) error {
 		}
 		return err
 	}
-	q, err := a.openQueue(ctx, r, true)
+	q, err := a.openQueue(ctx, o.storeOptions, true)
 	if err != nil {
 		return starting(err)
 	}
-	artifacts, err := a.artifacts(r)
+	artifacts, err := o.resolver()
 	if err != nil {
 		return err
 	}
-	config := a.runtimeConfig()
-	config.GPU = c.Queue.Queue != "cpu"
+	c, config := o.config(a), a.runtimeConfig()
+	config.GPU = o.queue != matrix.QueueCPU
 	rt, err := runtime.Open(ctx, config)
 	if err != nil {
 		return starting(err)
 	}
 	a.onClose(rt.Close)
-	executor, err := worker.NewExecutor(&cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildName(), Processor: a.processor}, keep)
+	executor, err := worker.NewExecutor(&cell.Opener{Runtime: rt, Artifacts: artifacts, CacheDir: cacheFolder(), Version: buildName(), Processor: a.processor}, o.keepOpen)
 	if err != nil {
 		return err
 	}

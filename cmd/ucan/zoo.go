@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/zoo/artifact"
 	"ucan/internal/zoo/queue"
 	"ucan/internal/zoo/store"
 )
@@ -37,18 +34,18 @@ func oneZoo(cmd *cobra.Command, args []string) error {
 	return usagef("read the command line of %q: %d files given; name one zoo.yaml", cmd.CommandPath(), len(args))
 }
 
-// openStore opens the store that the settings name; with create it is made when it does not exist.
-func (a *app) openStore(ctx context.Context, r *values, create bool) (*store.Store, error) {
-	name, err := store.ParseName(r.text("zoo.store"))
+// openStore opens the store that the options name; with create it is made when it does not exist.
+func (a *app) openStore(ctx context.Context, o storeOptions, create bool) (*store.Store, error) {
+	name, err := store.ParseName(o.store)
 	if errors.Is(err, store.ErrName) {
 		return nil, usagef("read --store: %w", err)
 	}
 	if err != nil {
 		return nil, err
 	}
-	o := store.DefaultOptions()
-	o.Create = create
-	s, err := store.Open(ctx, name, o)
+	how := store.DefaultOptions()
+	how.Create = create
+	s, err := store.Open(ctx, name, how)
 	if err != nil {
 		return nil, err
 	}
@@ -57,60 +54,24 @@ func (a *app) openStore(ctx context.Context, r *values, create bool) (*store.Sto
 }
 
 // openQueue opens the store and its queue.
-func (a *app) openQueue(ctx context.Context, r *values, create bool) (*queue.Queue, error) {
-	s, err := a.openStore(ctx, r, create)
+func (a *app) openQueue(ctx context.Context, o storeOptions, create bool) (*queue.Queue, error) {
+	s, err := a.openStore(ctx, o, create)
 	if err != nil {
 		return nil, err
 	}
 	return queue.New(s, a.log), nil
 }
 
-// findRun opens the store and finds the run that the settings name.
-func (a *app) findRun(ctx context.Context, r *values) (*queue.Queue, *store.Run, error) {
-	q, err := a.openQueue(ctx, r, false)
+// findRun opens the store and finds the run that the options name.
+func (a *app) findRun(ctx context.Context, o *zooRunOptions) (*queue.Queue, *store.Run, error) {
+	q, err := a.openQueue(ctx, o.storeOptions, false)
 	if err != nil {
 		return nil, nil, err
 	}
-	run, err := q.Store().Find(ctx, r.text("zoo.run"))
+	run, err := q.Store().Find(ctx, o.run)
 	if errors.Is(err, store.ErrNotFound) {
 		return nil, nil, usage(err)
 	}
 	return q, run, err
 }
 
-// depot opens the place where all machines find artifacts, nil when none is named.
-func (a *app) depot(r *values) (artifact.Depot, error) {
-	location := r.text("zoo.artifacts")
-	if location == "" {
-		return nil, nil
-	}
-	depot, err := artifact.OpenDepot(location)
-	if err != nil {
-		return nil, usagef("read --artifacts: %w", err)
-	}
-	return depot, nil
-}
-
-// artifacts finds and verifies the files of runs.
-func (a *app) artifacts(r *values) (*artifact.Resolver, error) {
-	depot, err := a.depot(r)
-	if err != nil || depot == nil {
-		if err == nil {
-			return artifact.NewResolver(nil, nil)
-		}
-		return nil, err
-	}
-	folder := r.text("zoo.cache")
-	if folder == "" {
-		base, cacheErr := os.UserCacheDir()
-		if cacheErr != nil {
-			return nil, usagef("find the user's cache folder: %w; name one with --artifact-cache", cacheErr)
-		}
-		folder = filepath.Join(base, "ucan", "artifacts")
-	}
-	cache, err := artifact.OpenCache(folder, r.int("zoo.cache_size", 0, 1<<40)<<20)
-	if err != nil {
-		return nil, err
-	}
-	return artifact.NewResolver(depot, cache)
-}

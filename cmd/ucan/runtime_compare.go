@@ -3,20 +3,69 @@ package main
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/dataset"
 	"ucan/models"
 	"ucan/models/declare"
 	"ucan/models/demo"
 	"ucan/runtime"
 )
 
+// runtimeCompareOptions are those of runtime compare. Its --inputs, --against and --against-threads have their own keys.
+type runtimeCompareOptions struct {
+	modelOptions
+	sessionOptions
+	seedOptions
+	dataOptions
+	family  familyOptions
+	sigma   float64
+	rows    int
+	against any // as --provider
+	threads int // of the second setting
+
+	second []runtime.Provider // of against
+}
+
+func (c *runtimeCompareOptions) declare(o *options) {
+	c.modelOptions.declare(o)
+	c.dataOptions.declare(o)
+	d := &c.dataOptions
+	o.drop(&d.selection.Skip, &d.selection.Stride, &d.most, &d.shard, &d.labelMap, &d.maxFailures, &d.force)
+	n := &c.family
+	n.declare(o)
+	o.drop(&n.name, &n.norm, &n.lambda, &n.pairs)
+	o.in(runtimeSection)
+	o.tree(&c.against, "compare.against", "against", []string{"cpu"}, "providers of the second setting").offers(runtime.ProviderNames)
+	o.count(&c.threads, "compare.threads", "against-threads", 1, 1, maxThreads, "threads of the second setting's session")
+	o.count(&c.rows, "compare.rows", "inputs", 256, 1, 1<<20, "inputs to compare")
+	c.sessionOptions.declare(o)
+	s := &c.sessionOptions
+	o.drop(&s.workers, &s.batch)
+	o.in(noiseSection)
+	c.seedOptions.declare(o)
+}
+
+func (c *runtimeCompareOptions) check(f *faults) {
+	c.checkDeclared(f)
+	c.sessionOptions.check(f)
+	c.seedOptions.check(f)
+	var err error
+	if c.second, err = providersOf(c.against); err != nil {
+		f.add(&c.against, "%w", err)
+	}
+	c.sigma = 0.25
+	if c.family.sigma != nil {
+		if c.sigma = *c.family.sigma; !(c.sigma >= 0) {
+			f.add(&c.family.sigma, "%v is out of range: give a standard deviation of 0 or more", c.sigma)
+		}
+	}
+}
+
 func newRuntimeCompareCommand(a *app) *cobra.Command {
+	o := &runtimeCompareOptions{}
 	cmd := &cobra.Command{
 		Use:   "compare",
 		Short: "Run the same noisy inputs under two settings and compare the scores",
@@ -27,11 +76,9 @@ the noise added.`,
 		Example: `  ucan runtime compare --model model.onnx --provider cuda
   ucan runtime compare --model model.onnx --data mnist:DIR --threads 2 --against-threads 1`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runRuntimeCompare(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runRuntimeCompare(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, []string{
-		"data.source", "data.resize", "data.crop", "noise.sigma", "seed", "compare.against", "compare.threads", "compare.rows",
-	})...)
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -45,48 +92,22 @@ type comparison struct {
 	runtime.Comparison
 }
 
-func runRuntimeCompare(ctx context.Context, a *app) error {
-	r := a.values()
-	if !r.given("noise.sigma") {
-		a.viper.Set("noise.sigma", 0.25)
-	}
-	session, err := a.sessionOptions(r)
-	if err != nil {
-		return err
-	}
-	against, err := providersOf(a.viper.Get("compare.against"))
-	if err != nil {
-		return usagef("read --against: %w", err)
-	}
-	declared := a.declaration(r)
-	c := comparison{
-		Sigma: r.float("noise.sigma"), ThreadsA: session.threads, ThreadsB: int(r.int("compare.threads", 1, 4096)),
-	}
+func runRuntimeCompare(ctx context.Context, a *app, o *runtimeCompareOptions) error {
+	c := comparison{Sigma: o.sigma, Seed: o.orRandom(), ThreadsA: o.sessionOptions.threads, ThreadsB: o.threads}
 	if c.ThreadsA == 0 {
 		c.ThreadsA = runtime.CPUCount()
 	}
-	rows := int(r.int("compare.rows", 1, 1<<20))
-	var seeded bool
-	if c.Seed, seeded = seedOf(r); !seeded {
-		c.Seed = rand.Uint64()
-	}
-	if !(c.Sigma >= 0) {
-		r.fault("noise.sigma", "%s is no standard deviation", r.text("noise.sigma"))
-	}
-	if err = r.err(); err != nil {
-		return err
-	}
-	rt, err := runtime.Open(ctx, session.runtime)
+	rt, err := runtime.Open(ctx, o.runtime)
 	if err != nil {
 		return err
 	}
 	a.onClose(rt.Close)
-	model, graph, err := a.preparedGraph(ctx, rt, r.text("model.file"), declared)
+	model, graph, err := a.preparedGraph(ctx, rt, o.file, o.declared)
 	if err != nil {
 		return err
 	}
 	c.Model = model.Name()
-	input, err := a.compareInput(ctx, r, model, rows)
+	input, err := a.compareInput(ctx, o, model)
 	if err != nil {
 		return err
 	}
@@ -94,9 +115,9 @@ func runRuntimeCompare(ctx context.Context, a *app) error {
 		return refusef("compare %s: its output is a label, and scores are what is compared; name another output by --output", model.Name())
 	}
 	c.Comparison, err = rt.Compare(ctx, graph, runtime.CompareOptions{
-		A:    runtime.SessionOptions{Providers: session.providers, Strict: !session.fallback, IntraOp: c.ThreadsA, Outputs: []string{models.GraphScores}},
-		B:    runtime.SessionOptions{Providers: against, IntraOp: c.ThreadsB, Outputs: []string{models.GraphScores}},
-		Rows: rows, Input: input, Sigma: c.Sigma, Seed: c.Seed,
+		A:    runtime.SessionOptions{Providers: o.providers, Strict: !o.fallback, IntraOp: c.ThreadsA, Outputs: []string{models.GraphScores}},
+		B:    runtime.SessionOptions{Providers: o.second, IntraOp: c.ThreadsB, Outputs: []string{models.GraphScores}},
+		Rows: o.rows, Input: input, Sigma: c.Sigma, Seed: c.Seed,
 	})
 	if err != nil {
 		return modelError(fmt.Errorf("compare %s: %w", model.Name(), err))
@@ -132,29 +153,26 @@ func (a *app) preparedGraph(ctx context.Context, rt *runtime.Runtime, path strin
 }
 
 // compareInput reads up to n inputs from the data source; without one, a single grey input stands for all.
-func (a *app) compareInput(ctx context.Context, r *values, model *models.Model, n int) ([]float32, error) {
-	spec := r.text("data.source")
-	if spec == "" {
+func (a *app) compareInput(ctx context.Context, o *runtimeCompareOptions, model *models.Model) ([]float32, error) {
+	if o.spec == "" {
 		grey := make([]float32, model.Dim())
 		for i := range grey {
 			grey[i] = 0.5
 		}
 		return grey, nil
 	}
-	source, err := a.openSource(ctx, spec, dataset.Options{
-		Resize: int(r.int("data.resize", 0, 1<<20)), Crop: int(r.int("data.crop", 0, 1<<20)),
-	})
+	source, err := a.openSource(ctx, o.spec, o.dataOptions.options)
 	if err != nil {
 		return nil, usage(err)
 	}
 	var x []float32
-	for i := range min(n, source.Len()) {
+	for i := range min(o.rows, source.Len()) {
 		item, err := source.At(ctx, i)
 		if err != nil {
-			return nil, fmt.Errorf("compare: read input %d of %s: %w", i, spec, err)
+			return nil, fmt.Errorf("compare: read input %d of %s: %w", i, o.spec, err)
 		}
 		if len(item.X) != model.Dim() {
-			return nil, refusef("compare: input %d of %s has %d values, the model takes %d; declare --resize and --crop, or name another source", i, spec, len(item.X), model.Dim())
+			return nil, refusef("compare: input %d of %s has %d values, the model takes %d; declare --resize and --crop, or name another source", i, o.spec, len(item.X), model.Dim())
 		}
 		x = append(x, item.X...)
 	}

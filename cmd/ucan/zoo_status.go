@@ -13,101 +13,40 @@ import (
 	"ucan/internal/zoo/matrix"
 	"ucan/internal/zoo/queue"
 	"ucan/internal/zoo/store"
-	"ucan/internal/zoo/ui"
 )
 
+// statusOptions are those of zoo status.
+type statusOptions struct {
+	zooRunOptions
+	watch    bool
+	failures int
+}
+
+// shownFailures is how many of the newest failures are shown unless the user says otherwise.
+const shownFailures = 5
+
+func (s *statusOptions) declare(o *options) {
+	s.zooRunOptions.declare(o)
+	o.on(&s.watch, "zoo.watch", "watch", "show the status again and again until the run has ended")
+	o.count(&s.failures, "zoo.failures", "failures", shownFailures, 0, 10000, "how many of the newest failures to show")
+}
+
 func newZooStatusCommand(a *app) *cobra.Command {
+	o := &statusOptions{}
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show how far zoo runs are, what failed and what was refused",
 		Long: `Status shows every run of the store, or with --run one of them in full: its cells, its newest failures and what was
 refused. With --watch it does so again and again until the run has ended.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runZooStatus(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runZooStatus(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.run", "zoo.watch", "zoo.failures")
+	a.bind(cmd, o)
 	return cmd
 }
 
-func newZooCancelCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cancel",
-		Short: "Cancel a zoo run; what was finished is kept",
-		Long: `Cancel takes the waiting shards of a run out of the queue and asks workers to drop those in hand. "ucan zoo retry", or the
-run's own command, sets them going again.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			q, run, err := a.findRun(cmd.Context(), a.values())
-			if err != nil {
-				return err
-			}
-			waiting, running, err := q.Cancel(cmd.Context(), run.Number)
-			if err != nil {
-				return err
-			}
-			return a.report("cancelled", map[string]any{"run": run.ID(), "waiting": waiting, "running": running},
-				"run %.12s: %d waiting shards cancelled, %d running ones asked to stop", run.ID(), waiting, running)
-		},
-	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.run")
-	return cmd
-}
-
-func newZooRetryCommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "retry",
-		Short: "Set the cancelled and given-up shards of a zoo run going again",
-		Long: `Retry puts the shards of a run that were cancelled, or that failed in all their attempts, back into the queue with all
-their attempts, for workers that listen.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			q, run, err := a.findRun(cmd.Context(), a.values())
-			if err != nil {
-				return err
-			}
-			n, err := q.Retry(cmd.Context(), run.Number)
-			if err != nil {
-				return err
-			}
-			return a.report("retried", map[string]any{"run": run.ID(), "shards": n}, "run %.12s: %d shards go again", run.ID(), n)
-		},
-	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.run")
-	return cmd
-}
-
-func newZooUICommand(a *app) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "ui",
-		Short: "Show the queue in a browser",
-		Long: `UI serves River's user interface for the queue of a store: jobs by state, their errors and attempts, and workers. It asks
-for no password, and can therefore be reached from this machine only unless --listen says otherwise.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			r := a.values()
-			s, err := a.openStore(cmd.Context(), r, false)
-			if err != nil {
-				return err
-			}
-			return ui.Serve(cmd.Context(), s, r.text("zoo.listen"), a.log, func(url string) { fmt.Fprintln(a.stdout, url) })
-		},
-	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.listen")
-	return cmd
-}
-
-// report prints what a short command did.
-func (a *app) report(what string, document map[string]any, format string, args ...any) error {
-	if a.json() {
-		return writeJSON(a.stdout, map[string]any{what: document})
-	}
-	fmt.Fprintf(a.stdout, format+"\n", args...)
-	return nil
-}
-
-func runZooStatus(ctx context.Context, a *app) error {
-	r := a.values()
-	q, err := a.openQueue(ctx, r, false)
+func runZooStatus(ctx context.Context, a *app, o *statusOptions) error {
+	q, err := a.openQueue(ctx, o.storeOptions, false)
 	if err != nil {
 		return err
 	}
@@ -115,15 +54,15 @@ func runZooStatus(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if r.text("zoo.run") == "" && len(runs) != 1 {
+	if o.run == "" && len(runs) != 1 {
 		return a.listRuns(ctx, q, runs)
 	}
-	run, err := q.Store().Find(ctx, r.text("zoo.run"))
+	run, err := q.Store().Find(ctx, o.run)
 	if errors.Is(err, store.ErrNotFound) {
 		return usage(err)
 	}
 	for err == nil {
-		if err = a.showStatus(ctx, q, run); err != nil || !r.flag("zoo.watch") {
+		if err = a.showStatus(ctx, q, run, o.failures); err != nil || !o.watch {
 			break
 		}
 		var counts queue.Counts
@@ -204,7 +143,7 @@ func (a *app) listRuns(ctx context.Context, q *queue.Queue, runs []*store.Run) e
 }
 
 // showStatus prints one run in full.
-func (a *app) showStatus(ctx context.Context, q *queue.Queue, run *store.Run) error {
+func (a *app) showStatus(ctx context.Context, q *queue.Queue, run *store.Run, failures int) error {
 	s, err := a.status(ctx, q, run)
 	if err != nil {
 		return err
@@ -212,8 +151,7 @@ func (a *app) showStatus(ctx context.Context, q *queue.Queue, run *store.Run) er
 	if s.Cells, err = q.Store().Cells(ctx, run.Number); err != nil {
 		return err
 	}
-	limit := int(a.values().int("zoo.failures", 0, 10000))
-	if s.Failures, err = q.Store().Failures(ctx, run.Number, limit); err != nil {
+	if s.Failures, err = q.Store().Failures(ctx, run.Number, failures); err != nil {
 		return err
 	}
 	if a.json() {

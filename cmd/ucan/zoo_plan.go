@@ -21,7 +21,42 @@ import (
 	"ucan/runtime"
 )
 
+// zooPlanOptions are those of zoo plan.
+type zooPlanOptions struct {
+	storeOptions
+	workers  int
+	strict   bool
+	simulate string
+	plot     string
+
+	scenario *plan.Scenario // of simulate, nil for none
+}
+
+func (z *zooPlanOptions) declare(o *options) {
+	z.storeOptions.declare(o)
+	declareZooWorkers(o, &z.workers, plan.MaxWorkers)
+	declareStrict(o, &z.strict)
+	o.text(&z.simulate, "zoo.simulate", "simulate", "", "simulate the run on failing workers: workers=1/100/10000,mtbf=24h,detect=2s,restart=10s,rate=385")
+	o.in(outputSection)
+	o.text(&z.plot, "zoo.plot", "plot", "", "draw the simulation into this .png or .svg file").output()
+}
+
+func (z *zooPlanOptions) check(f *faults) {
+	if z.simulate != "" {
+		scenario, err := plan.ParseScenario(z.simulate)
+		if err != nil {
+			f.add(&z.simulate, "%w", err)
+		}
+		z.scenario = &scenario
+	}
+	ext := strings.TrimPrefix(filepath.Ext(z.plot), ".")
+	if z.plot != "" && (z.scenario == nil || !slices.Contains(report.PlotFormats(), ext)) {
+		f.add(&z.plot, "cannot plot to %q: add --simulate, and use a name ending in .%s", z.plot, strings.Join(report.PlotFormats(), " or ."))
+	}
+}
+
 func newZooPlanCommand(a *app) *cobra.Command {
+	o := &zooPlanOptions{}
 	cmd := &cobra.Command{
 		Use:   "plan ZOO.yaml",
 		Short: "Price a zoo before anything runs",
@@ -34,9 +69,9 @@ With --simulate, the run is simulated on many workers that fail, with the times 
 		Example: `  ucan zoo plan zoo.yaml --workers 64
   ucan zoo plan zoo.yaml --simulate workers=1/100/10000,mtbf=24h,rate=385 --plot scale.png`,
 		Args: oneZoo,
-		RunE: func(cmd *cobra.Command, args []string) error { return runZooPlan(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runZooPlan(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.workers", "zoo.strict", "zoo.simulate", "zoo.plot")
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -64,9 +99,9 @@ func zooError(err error) error {
 	return err
 }
 
-// strictly refuses a run that refuses anything, where the settings ask for that.
-func strictly(r *values, run *matrix.Run) error {
-	if n := len(run.Refusals); n > 0 && r.flag("zoo.strict") {
+// strictly refuses a run that refuses anything, where the options ask for that.
+func strictly(strict bool, run *matrix.Run) error {
+	if n := len(run.Refusals); n > 0 && strict {
 		first := run.Refusals[0]
 		return refusef("certify the zoo: %d combinations were refused, the first one %s: %s; leave them out, or leave --strict out", n, first.Model, first.Reason)
 	}
@@ -80,26 +115,14 @@ type zooPlan struct {
 	Simulation []plan.Outcome `json:"simulation,omitempty"`
 }
 
-func runZooPlan(ctx context.Context, a *app, file string) error {
-	r := a.values()
-	scenario, err := scenarioOf(r)
-	if err != nil {
-		return err
-	}
+func runZooPlan(ctx context.Context, a *app, o *zooPlanOptions, file string) error {
 	config := plan.DefaultConfig()
-	config.Workers, config.CacheDir, config.Note = int(r.int("zoo.workers", 0, plan.MaxWorkers)), cacheFolder(), a.note
-	picture := r.text("zoo.plot")
-	if ext := strings.TrimPrefix(filepath.Ext(picture), "."); picture != "" && (scenario == nil || !slices.Contains(report.PlotFormats(), ext)) {
-		r.fault("zoo.plot", "it draws a simulation; add --simulate, and let the name end in .%s", strings.Join(report.PlotFormats(), " or ."))
-	}
-	if err = r.err(); err != nil {
-		return err
-	}
+	config.Workers, config.CacheDir, config.Note = o.workers, cacheFolder(), a.note
 	run, rt, err := a.loadZoo(ctx, file)
 	if err != nil {
 		return err
 	}
-	if config.Done, err = a.doneOf(ctx, r, run.ID); err != nil {
+	if config.Done, err = a.doneOf(ctx, o.storeOptions, run.ID); err != nil {
 		return err
 	}
 	artifacts, err := artifact.NewResolver(nil, nil)
@@ -111,18 +134,18 @@ func runZooPlan(ctx context.Context, a *app, file string) error {
 	if err != nil {
 		return err
 	}
-	out := zooPlan{Plan: priced, Scenario: scenario}
-	if scenario != nil {
-		if out.Simulation, err = simulateAll(priced, scenario, r); err != nil {
+	out := zooPlan{Plan: priced, Scenario: o.scenario}
+	if o.scenario != nil {
+		if out.Simulation, err = simulateAll(priced, o); err != nil {
 			return err
 		}
 	}
-	if picture != "" {
-		if err = plan.SavePlot(picture, *scenario, out.Simulation); err != nil {
+	if o.plot != "" {
+		if err = plan.SavePlot(o.plot, *o.scenario, out.Simulation); err != nil {
 			return err
 		}
 	}
-	return errors.Join(out.present(a), strictly(r, run))
+	return errors.Join(out.present(a), strictly(o.strict, run))
 }
 
 func (p zooPlan) present(a *app) error {
@@ -135,24 +158,11 @@ func (p zooPlan) present(a *app) error {
 	return plan.WriteOutcomes(a.stdout, *p.Scenario, p.Simulation)
 }
 
-// scenarioOf reads the fleet to simulate, nil for none.
-func scenarioOf(r *values) (*plan.Scenario, error) {
-	text := r.text("zoo.simulate")
-	if text == "" {
-		return nil, nil
-	}
-	scenario, err := plan.ParseScenario(text)
-	if err != nil {
-		r.fault("zoo.simulate", "%s", err)
-		return nil, r.err()
-	}
-	return &scenario, nil
-}
-
 // simulateAll runs the priced shards on every fleet of the scenario. Unless it says otherwise, a worker's setup is what
 // was measured.
-func simulateAll(p *plan.Plan, s *plan.Scenario, r *values) ([]plan.Outcome, error) {
-	if !strings.Contains(r.text("zoo.simulate"), "setup=") {
+func simulateAll(p *plan.Plan, o *zooPlanOptions) ([]plan.Outcome, error) {
+	s := o.scenario
+	if !strings.Contains(o.simulate, "setup=") {
 		s.Setup = p.Setup
 	}
 	if p.Unmeasured > 0 {
@@ -160,20 +170,20 @@ func simulateAll(p *plan.Plan, s *plan.Scenario, r *values) ([]plan.Outcome, err
 	}
 	var outcomes []plan.Outcome
 	for _, k := range s.Workers {
-		o, err := s.Simulate(k, p.ShardSeconds(s.Seed))
+		outcome, err := s.Simulate(k, p.ShardSeconds(s.Seed))
 		if err != nil {
 			return nil, err
 		}
-		outcomes = append(outcomes, o)
+		outcomes = append(outcomes, outcome)
 	}
 	return outcomes, nil
 }
 
-// doneOf tells what the store that the settings name holds of a run; nil where there is no store or it lacks the run.
-func (a *app) doneOf(ctx context.Context, r *values, run string) (plan.Done, error) {
-	s, err := a.openStore(ctx, r, false)
+// doneOf tells what the store that the options name holds of a run; nil where there is no store or it lacks the run.
+func (a *app) doneOf(ctx context.Context, o storeOptions, run string) (plan.Done, error) {
+	s, err := a.openStore(ctx, o, false)
 	if err != nil {
-		if !r.given("zoo.store") {
+		if o.store == "" {
 			return nil, nil // a plan needs no store
 		}
 		return nil, err

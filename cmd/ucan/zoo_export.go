@@ -13,7 +13,27 @@ import (
 	"ucan/internal/zoo/store"
 )
 
+// exportOptions are those of zoo export.
+type exportOptions struct {
+	zooRunOptions
+	out     string
+	parquet bool
+}
+
+func (e *exportOptions) declare(o *options) {
+	e.zooRunOptions.declare(o)
+	declareZooOut(o, &e.out)
+	o.on(&e.parquet, "zoo.parquet", "parquet", "write certificates.parquet as well")
+}
+
+func (e *exportOptions) check(f *faults) {
+	if e.out == "" {
+		f.add(&e.out, "no folder is given; name one, such as results")
+	}
+}
+
 func newZooExportCommand(a *app) *cobra.Command {
+	o := &exportOptions{}
 	cmd := &cobra.Command{
 		Use:   "export",
 		Short: "Write the certificates of a zoo run as files",
@@ -24,26 +44,18 @@ certified so far is written even while the run goes on. "ucan verify" checks cer
 		Example: `  ucan zoo export --out results
   ucan zoo export --store postgres://ucan@db.example/ucan --run 3f2a --out results --parquet`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runZooExport(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runZooExport(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), "zoo.store", "zoo.run", "zoo.out", "zoo.parquet")
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runZooExport(ctx context.Context, a *app) error {
-	r := a.values()
-	out, parquet := r.text("zoo.out"), r.flag("zoo.parquet")
-	if out == "" {
-		r.fault("zoo.out", "no folder is given; name one, such as results")
-	}
-	if err := r.err(); err != nil {
-		return err
-	}
-	s, err := a.openStore(ctx, r, false)
+func runZooExport(ctx context.Context, a *app, o *exportOptions) error {
+	s, err := a.openStore(ctx, o.storeOptions, false)
 	if err != nil {
 		return err
 	}
-	written, err := a.exportRun(ctx, s, r.text("zoo.run"), out, parquet)
+	written, err := a.exportRun(ctx, s, o.run, o.out, o.parquet)
 	if err != nil {
 		return err
 	}
@@ -51,7 +63,7 @@ func runZooExport(ctx context.Context, a *app) error {
 		return writeJSON(a.stdout, written)
 	}
 	for _, name := range written.Files {
-		fmt.Fprintln(a.stdout, filepath.Join(out, name))
+		fmt.Fprintln(a.stdout, filepath.Join(o.out, name))
 	}
 	return nil
 }
