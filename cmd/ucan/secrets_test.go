@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -88,19 +90,27 @@ func TestLicensesArePrinted(t *testing.T) {
 // The arguments of child processes are seen by every user of the machine: no secret stands there.
 func TestWorkersGetTheStoreByTheirEnvironment(t *testing.T) {
 	folders(t, "", "")
-	a := newApp(nil, nil)
-	bindEnvironment(a.viper)
+	a := newApp(io.Discard, io.Discard)
+	cmd, _, err := newRootCommand(a).Find([]string{"zoo", "run"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = cmd.ParseFlags([]string{"--memory", "512", "--metrics", "9464", "--log-level", "debug", "--attempts", "3"}); err != nil {
+		t.Fatal(err)
+	}
+	if err = a.start(cmd, []string{"zoo.yaml"}); err != nil {
+		t.Fatal(err)
+	}
 	const store = "postgres://ucan:hunter2hunter2@db/ucan"
-	found := false
-	for _, entry := range a.workerEnvironment(store) {
-		found = found || entry == "UCAN_ZOO_STORE="+store
+	environment := a.workerEnvironment(a.bindings[cmd].group.(*superviseOptions), store)
+	for _, entry := range []string{"UCAN_ZOO_STORE=" + store, "UCAN_WORKER_MEMORY=512", "UCAN_WORKER_METRICS=", "UCAN_LOG_LEVEL=debug"} {
+		if !slices.Contains(environment, entry) {
+			t.Errorf("workers are not told %s", entry)
+		}
 	}
 	for _, argument := range workerArguments("cpu", "id") {
 		if strings.Contains(argument, "hunter2") || strings.Contains(argument, "store") {
 			t.Errorf("argument %q", argument)
 		}
-	}
-	if !found {
-		t.Error("workers are not told their store")
 	}
 }

@@ -74,4 +74,3 @@ func (a *app) findRun(ctx context.Context, o *zooRunOptions) (*queue.Queue, *sto
 	}
 	return q, run, err
 }
-

@@ -119,4 +119,6 @@ func (w *workerLimits) check(f *faults) {
 	}
 }
 
-func (w *workerLimits) softStop() time.Duration { return time.Duration(w.seconds * float64(time.Second)) }
+func (w *workerLimits) softStop() time.Duration {
+	return time.Duration(w.seconds * float64(time.Second))
+}
