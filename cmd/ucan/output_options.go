@@ -14,6 +14,7 @@ import (
 type outputOptions struct {
 	tsv, jsonl, plot string
 	radii            []float64 // of the summary, ascending
+	measures         []string  // beside the norm's own radius
 	resume           bool
 }
 
@@ -23,6 +24,7 @@ func (out *outputOptions) declare(o *options) {
 	o.text(&out.jsonl, "output.jsonl", "json", "", "write one certificate per line to this file").output()
 	o.text(&out.plot, "output.plot", "plot", "", "draw the certified-accuracy curve into this .png or .svg file").output()
 	declareRadii(o, &out.radii)
+	declareMeasures(o, &out.measures)
 	o.on(&out.resume, "output.resume", "resume", "continue the run whose outputs these are")
 }
 
@@ -31,7 +33,39 @@ func declareRadii(o *options, radii *[]float64) {
 	o.floats(radii, "output.radii", "radii", "radii at which the summary gives certified accuracy (default: round numbers up to the largest certified radius)")
 }
 
+// declareMeasures declares the sizes of regions that a summary and a plot show.
+func declareMeasures(o *options, measures *[]string) {
+	o.words(measures, "output.measures", "measures", []string{string(report.ALM)}, "sizes of regions to show beside the radius in the norm: "+alternatives(measureNames())).
+		offers(measureNames)
+}
+
+func measureNames() (names []string) {
+	for _, m := range report.Measures() {
+		names = append(names, string(m))
+	}
+	return names
+}
+
+// checkMeasures checks that all measures are known.
+func checkMeasures(f *faults, measures *[]string) {
+	for _, name := range *measures {
+		if !slices.Contains(measureNames(), name) {
+			f.add(measures, "%w", unknown("measure", name, measureNames()))
+		}
+	}
+}
+
+// measuresOf turns names into measures.
+func measuresOf(names []string) []report.Measure {
+	measures := make([]report.Measure, len(names))
+	for i, name := range names {
+		measures[i] = report.Measure(name)
+	}
+	return measures
+}
+
 func (out *outputOptions) check(f *faults) {
+	checkMeasures(f, &out.measures)
 	slices.Sort(out.radii)
 	checkPlot(f, &out.plot)
 	if out.resume && out.tsv == "" && out.jsonl == "" {

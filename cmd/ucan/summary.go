@@ -12,16 +12,18 @@ import (
 
 // printSummary writes what a run amounts to as text.
 func printSummary(w io.Writer, s report.Summary) error {
-	curve := table.New(">"+s.Norm+" radius", ">certified accuracy", fmt.Sprintf("%g %% interval", 100*s.Confidence))
-	digits := radiusDigits(s.Curve)
-	for _, p := range s.Curve {
-		curve.Row(strconv.FormatFloat(p.Radius, 'f', digits, 64), fmt.Sprintf("%.4f", p.CertifiedAccuracy), interval(&p.Interval))
-	}
 	if s.Labelled > 0 {
-		if _, err := curve.WriteTo(w); err != nil {
+		if err := printCurve(w, report.Measure(s.Norm), s.Curve, s.Confidence); err != nil {
 			return err
 		}
-		fmt.Fprintln(w)
+		for _, m := range s.Measures {
+			if m.Equal {
+				continue
+			}
+			if err := printCurve(w, m.Measure, m.Curve, s.Confidence); err != nil {
+				return err
+			}
+		}
 	}
 	line := func(name, format string, args ...any) {
 		fmt.Fprintf(w, "%-16s %s\n", name, fmt.Sprintf(format, args...))
@@ -30,6 +32,13 @@ func printSummary(w io.Writer, s report.Summary) error {
 	if s.Labelled > 0 {
 		line("accuracy", "%.4f (%d right, whatever the radius), %s", s.Accuracy, s.Correct, interval(&s.AccuracyInterval))
 		line("average radius", "%.4f, %s (ACR: wrong, abstained and failed inputs count 0)", s.ACR, interval(s.ACRInterval))
+		for _, m := range s.Measures {
+			note := ""
+			if m.Equal {
+				note = ": equal to the radius, as under isotropic noise"
+			}
+			line("average "+string(m.Measure), "%.4f, %s%s", m.Mean, interval(m.MeanInterval), note)
+		}
 	}
 	line("samples", "%d in %.1f s, %.0f a second", s.Samples, s.Seconds, s.SamplesPerSecond)
 	line("guarantee", "%s", guaranteeText(s.Guarantee))
@@ -37,6 +46,20 @@ func printSummary(w io.Writer, s report.Summary) error {
 		line("note", "%s", note)
 	}
 	return nil
+}
+
+// printCurve writes certified accuracies at sizes of the regions.
+func printCurve(w io.Writer, m report.Measure, points []report.Point, confidence float64) error {
+	t := table.New(">"+m.String(), ">certified accuracy", fmt.Sprintf("%g %% interval", 100*confidence))
+	digits := radiusDigits(points)
+	for _, p := range points {
+		t.Row(strconv.FormatFloat(p.Radius, 'f', digits, 64), fmt.Sprintf("%.4f", p.CertifiedAccuracy), interval(&p.Interval))
+	}
+	if _, err := t.WriteTo(w); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintln(w)
+	return err
 }
 
 // radiusDigits is the number of decimals, 3 to 9, that shows the curve's radii without rounding:

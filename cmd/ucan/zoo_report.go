@@ -16,8 +16,9 @@ import (
 // zooReportOptions are those of zoo report.
 type zooReportOptions struct {
 	zooRunOptions
-	html  string
-	radii []float64
+	html     string
+	radii    []float64
+	measures []string
 }
 
 func (z *zooReportOptions) declare(o *options) {
@@ -25,10 +26,12 @@ func (z *zooReportOptions) declare(o *options) {
 	o.in(outputSection)
 	o.text(&z.html, "zoo.html", "html", "", "write the report with its curves to this .html file").output()
 	declareRadii(o, &z.radii)
+	declareMeasures(o, &z.measures)
 }
 
 func (z *zooReportOptions) check(f *faults) {
 	slices.Sort(z.radii)
+	checkMeasures(f, &z.measures)
 	if len(z.radii) > 0 && z.radii[0] < 0 {
 		f.add(&z.radii, "%v is out of range: give radii of 0 and more", z.radii[0])
 	}
@@ -40,8 +43,8 @@ func newZooReportCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "report",
 		Short: "Compare the models of a zoo run",
-		Long: `Report ranks models and noise settings by their average certified radius (ACR), with certified accuracy at radii, and gives
-what each model cost; every figure has its exact interval. What cannot be compared is ranked apart: other data, another
+		Long: `Report ranks models and noise settings by their average certified radius (ACR) and by the volume of their regions (ALM), with
+certified accuracy at radii, and gives what each model cost; every figure has its exact interval. What cannot be compared is ranked apart: other data, another
 norm, another guarantee. With --html it writes a page with the curves as well, which needs no other file.`,
 		Example: `  ucan zoo report --radii 0,0.25,0.5,1
   ucan zoo report --run 3f2a --html report.html`,
@@ -54,7 +57,7 @@ norm, another guarantee. With --html it writes a page with the curves as well, w
 
 func runZooReport(ctx context.Context, a *app, o *zooReportOptions) error {
 	how := report.DefaultOptions()
-	how.Radii = o.radii
+	how.Radii, how.Measures = o.radii, measuresOf(o.measures)
 	s, err := a.openStore(ctx, o.storeOptions, false)
 	if err != nil {
 		return err

@@ -12,9 +12,7 @@ import (
 	"strings"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
@@ -42,7 +40,10 @@ type PlotOptions struct {
 	NoBand bool
 	// NoLegend leaves the legend out, where something beside the plot names the colours of [SeriesColor].
 	NoLegend bool
-	// Width and Height are in pixels at 96 to the inch; a PNG has twice as many,
+	// Measures are drawn in panels beside that of the rows' own norm, but for those that would show
+	// the same curves. Nil draws the norm alone.
+	Measures []Measure
+	// Width and Height of a panel are in pixels at 96 to the inch; a PNG has twice as many,
 	// for sharp screens.
 	Width, Height int
 }
@@ -83,20 +84,20 @@ func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) err
 	if opt.Width < 200 || opt.Height < 150 || opt.Width > 10000 || opt.Height > 10000 {
 		return fmt.Errorf("a plot of %d × %d pixels; want 200 × 150 to 10000 × 10000", opt.Width, opt.Height)
 	}
-	p, err := newPlot(series, opt)
+	panels, err := newPanels(series, opt)
 	if err != nil {
 		return err
 	}
 	const pixel = vg.Inch / 96
-	width, height := vg.Length(opt.Width)*pixel, vg.Length(opt.Height)*pixel
+	width, height := vg.Length(opt.Width*len(panels))*pixel, vg.Length(opt.Height)*pixel
 	if format == "svg" {
 		c := vgsvg.New(width, height)
-		p.Draw(margin(draw.New(c)))
+		drawPanels(draw.New(c), panels, opt.Title)
 		_, err = c.WriteTo(fontWriter{w})
 		return err
 	}
 	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
-	p.Draw(margin(draw.New(c)))
+	drawPanels(draw.New(c), panels, opt.Title)
 	_, err = c.WriteTo(w)
 	return err
 }
@@ -113,26 +114,12 @@ func (f fontWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func margin(c draw.Canvas) draw.Canvas {
-	const m = 4 * vg.Millimeter
-	return draw.Crop(c, m, -m, m, -m)
-}
-
 func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
-	if len(series) == 0 {
-		return nil, fmt.Errorf("plot: %w; certify some inputs first", ErrEmpty)
-	}
 	p := plot.New()
-	style(p, opt)
+	style(p)
 	right := 0.0
 	guarantees := map[string]bool{}
 	for _, s := range series {
-		if err := Uniform(s.Rows); err != nil {
-			return nil, fmt.Errorf("curve %q: %w", s.Name, err)
-		}
-		if s.Rows[0].Norm != series[0].Rows[0].Norm {
-			return nil, fmt.Errorf("plot: %w: curve %q is in %s, curve %q in %s; plot them apart", ErrMixed, series[0].Name, series[0].Rows[0].Norm, s.Name, s.Rows[0].Norm)
-		}
 		guarantees[s.Rows[0].Guarantee] = true
 		right = math.Max(right, largestRadius(s.Rows))
 	}
@@ -152,7 +139,7 @@ func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
 	}
 	p.Y.Label.Text = "certified accuracy"
 	p.X.Tick.Marker = radiusTicks(right)
-	p.X.Label.Text = normName(series[0].Rows[0].Norm) + " radius, in input units"
+	p.X.Label.Text = Measure(series[0].Rows[0].Norm).String() + ", in input units"
 	if len(guarantees) == 1 {
 		p.X.Label.Text += " (guarantee: " + series[0].Rows[0].Guarantee + ")"
 	}
@@ -216,7 +203,11 @@ func legendText(s Series, nameGuarantee bool, opt PlotOptions) string {
 	}
 	acr, _ := meanRadius(s.Rows, opt.Confidence)
 	digits := results.FormatTruncated(acr)
-	return fmt.Sprintf("%s: ACR %s, %d inputs", label, strings.TrimSuffix(digits, digits[max(len(digits)-3, 0):]), len(s.Rows))
+	mean := "ACR"
+	if Measure(s.Rows[0].Norm) == ALM {
+		mean = "mean ALM"
+	}
+	return fmt.Sprintf("%s: %s %s, %d inputs", label, mean, strings.TrimSuffix(digits, digits[max(len(digits)-3, 0):]), len(s.Rows))
 }
 
 // legendShare is about the share of the plot's height that n legend lines take.
@@ -286,10 +277,6 @@ func steps(rows []results.Row, right, confidence float64) (line, band plotter.XY
 	return line, append(band, low...), nil
 }
 
-func normName(norm string) string {
-	return map[string]string{"l1": "ℓ1", "l2": "ℓ2", "linf": "ℓ∞", "alm": "ALM"}[norm]
-}
-
 // palette is Okabe and Ito's set of colours that the colour-blind tell apart,
 // the darkest first.
 func palette() []color.NRGBA {
@@ -313,20 +300,14 @@ func SeriesColor(i int) string {
 	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 }
 
-func style(p *plot.Plot, opt PlotOptions) {
-	ink := color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
-	sans := func(s *text.Style, size vg.Length) {
-		s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-		s.Color = ink
-	}
-	p.Title.Text = opt.Title
-	sans(&p.Title.TextStyle, vg.Points(13))
+func style(p *plot.Plot) {
+	p.Title.TextStyle = sans(13)
 	p.Title.Padding = vg.Points(8)
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		sans(&a.Label.TextStyle, vg.Points(11))
-		sans(&a.Tick.Label, vg.Points(10))
+		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(11).Font, ink()
+		a.Tick.Label.Font, a.Tick.Label.Color = sans(10).Font, ink()
 		a.Label.Padding = vg.Points(5)
-		a.Color, a.Tick.Color = ink, ink
+		a.Color, a.Tick.Color = ink(), ink()
 		a.Padding = 0
 	}
 	p.Y.Tick.Marker = plot.ConstantTicks{
@@ -337,7 +318,7 @@ func style(p *plot.Plot, opt PlotOptions) {
 	grid.Vertical.Color = color.NRGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
 	grid.Horizontal.Color = grid.Vertical.Color
 	p.Add(grid)
-	sans(&p.Legend.TextStyle, vg.Points(10))
+	p.Legend.TextStyle.Font, p.Legend.TextStyle.Color = sans(10).Font, ink()
 	p.Legend.Top, p.Legend.Left = true, false
 	p.Legend.YOffs, p.Legend.XOffs = vg.Points(-4), vg.Points(-4)
 	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(22), vg.Points(3)

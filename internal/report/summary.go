@@ -25,8 +25,12 @@ type Options struct {
 	// Grid are the radii of the curve, rising, each 0 or more; empty for
 	// [NiceGrid] of the rows.
 	Grid []float64
+	// MeasureGrids are the sizes of the curves by other measures; a measure without one takes Grid.
+	MeasureGrids map[Measure][]float64
 	// Confidence is the confidence of all intervals, in (0, 1).
 	Confidence float64
+	// Measures are those to sum up beside the rows' own norm; nil for [ALM] alone.
+	Measures []Measure
 	// LabelAware says that the run asked whether the true label can be certified;
 	// rows without a class then count neither as abstentions nor for accuracy
 	// without a radius.
@@ -84,6 +88,8 @@ type Summary struct {
 	ACRInterval *Interval `json:"acr_interval"`
 	// Curve is the certified accuracy at the grid.
 	Curve []Point `json:"curve"`
+	// Measures has the same figures by other measures of the region.
+	Measures []Measured `json:"measures"`
 	// PLower holds the quantiles of the bound on p_A over all rows that did not fail.
 	PLower []Quantile `json:"p_lower"`
 	// Samples is how many noise samples were drawn in Seconds, SamplesPerSecond the rate.
@@ -102,6 +108,18 @@ type Summary struct {
 	Confidence float64 `json:"confidence"`
 	// Notes are caveats that a reader of the figures must know.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// Measured sums up sizes of regions by one measure.
+type Measured struct {
+	Measure Measure `json:"measure"`
+	// Mean is the mean over all inputs of the size where correct, else 0, as ACR is for the norm.
+	Mean         float64   `json:"mean"`
+	MeanInterval *Interval `json:"mean_interval"`
+	// Curve is the certified accuracy at sizes of the measure.
+	Curve []Point `json:"curve"`
+	// Equal says that all sizes are the radii in the rows' norm, as under isotropic noise.
+	Equal bool `json:"equal"`
 }
 
 // Quantile is one quantile of a distribution.
@@ -140,26 +158,63 @@ func Summarise(rows []results.Row, opt Options) (Summary, error) {
 		s.SamplesPerSecond = float64(s.Samples) / s.Seconds
 	}
 	s.Accuracy = float64(s.Correct) / float64(s.Inputs)
-	s.ACR, s.ACRInterval = meanRadius(rows, opt.Confidence)
 	var err error
 	if s.AccuracyInterval, err = exact(s.Correct, s.Inputs, opt.Confidence); err != nil {
 		return Summary{}, err
 	}
-	grid := opt.Grid
-	if len(grid) == 0 {
-		grid = NiceGrid(rows)
-	}
-	if s.Curve, err = Curve(rows, grid, opt.Confidence); err != nil {
+	if s.ACR, s.ACRInterval, s.Curve, err = sizes(rows, opt.Grid, opt.Confidence); err != nil {
 		return Summary{}, err
+	}
+	for _, m := range opt.measures(Measure(s.Norm)) {
+		if !known(rows, m) {
+			continue
+		}
+		measured := Measured{Measure: m, Equal: Equal(rows, m)}
+		if measured.Mean, measured.MeanInterval, measured.Curve, err = sizes(In(rows, m), opt.grid(m), opt.Confidence); err != nil {
+			return Summary{}, err
+		}
+		s.Measures = append(s.Measures, measured)
 	}
 	s.PLower = pQuantiles(rows)
 	s.notes(rows, opt)
 	return s, nil
 }
 
+// measures lists what is summed up beside the norm of the rows.
+func (o Options) measures(norm Measure) []Measure {
+	all := o.Measures
+	if all == nil {
+		all = []Measure{ALM}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(m Measure) bool { return m == norm })
+}
+
+// grid is the grid of another measure.
+func (o Options) grid(m Measure) []float64 {
+	if grid := o.MeasureGrids[m]; len(grid) > 0 {
+		return grid
+	}
+	return o.Grid
+}
+
+// sizes gives the mean of the rows' radii and their curve on the grid.
+func sizes(rows []results.Row, grid []float64, confidence float64) (mean float64, interval *Interval, curve []Point, err error) {
+	if len(grid) == 0 {
+		grid = NiceGrid(rows)
+	}
+	mean, interval = meanRadius(rows, confidence)
+	curve, err = Curve(rows, grid, confidence)
+	return mean, interval, curve, err
+}
+
 func (o Options) validate() error {
 	if !(o.Confidence > 0 && o.Confidence < 1) {
 		return fmt.Errorf("confidence %v: want a number between 0 and 1, for example 0.95", o.Confidence)
+	}
+	for m, grid := range o.MeasureGrids {
+		if err := checkGrid(grid); err != nil {
+			return fmt.Errorf("%s: %w", m, err)
+		}
 	}
 	return checkGrid(o.Grid)
 }

@@ -15,21 +15,21 @@ const mostCurves = 7
 // page is what the template shows.
 type page struct {
 	*Report
-	Boards []pageBoard
-	Cards  []card
+	Rankings []pageRanking
+	Cards    []card
 }
 
-// pageBoard is a board with its plot.
-type pageBoard struct {
-	*Board
-	Entries []pageEntry
-	Plot    template.HTML
-	Shown   int // curves in the plot
+// pageRanking is a ranking with its plot.
+type pageRanking struct {
+	Ranking
+	Places []pagePlace
+	Plot   template.HTML
+	Shown  int // curves in the plot
 }
 
-// pageEntry is an entry with the colour of its curve, "" for one that the plot leaves out.
-type pageEntry struct {
-	*Entry
+// pagePlace is a place with the colour of its curve, "" for one that the plot leaves out.
+type pagePlace struct {
+	Place
 	Color template.CSS
 }
 
@@ -49,11 +49,13 @@ type cardEntry struct {
 func (r *Report) WriteHTML(w io.Writer) error {
 	p := page{Report: r}
 	for i := range r.Boards {
-		board, err := r.Boards[i].page(r.Confidence)
-		if err != nil {
-			return err
+		for _, ranking := range r.Boards[i].Rankings() {
+			made, err := ranking.page(r.Confidence)
+			if err != nil {
+				return err
+			}
+			p.Rankings = append(p.Rankings, made)
 		}
-		p.Boards = append(p.Boards, board)
 	}
 	for _, name := range r.Models() {
 		c := card{Model: name}
@@ -78,33 +80,37 @@ func (r *Report) WriteHTML(w io.Writer) error {
 	return t.Execute(w, p)
 }
 
-func (b *Board) page(confidence float64) (pageBoard, error) {
-	plot, shown, err := b.svg(confidence)
+func (r Ranking) page(confidence float64) (pageRanking, error) {
+	plot, shown, err := r.svg(confidence)
 	if err != nil {
-		return pageBoard{}, err
+		return pageRanking{}, err
 	}
-	p := pageBoard{Board: b, Plot: plot, Shown: shown}
-	for i := range b.Entries {
-		e := pageEntry{Entry: &b.Entries[i]}
+	p := pageRanking{Ranking: r, Plot: plot, Shown: shown}
+	for i := range r.Places {
+		place := pagePlace{Place: r.Places[i]}
 		if i < shown {
-			e.Color = template.CSS(report.SeriesColor(i))
+			place.Color = template.CSS(report.SeriesColor(i))
 		}
-		p.Entries = append(p.Entries, e)
+		p.Places = append(p.Places, place)
 	}
 	return p, nil
 }
 
-// svg draws the first entries of a board.
-func (b *Board) svg(confidence float64) (template.HTML, int, error) {
+// svg draws the first entries of a ranking.
+func (r Ranking) svg(confidence float64) (template.HTML, int, error) {
 	var series []report.Series
-	for i := range b.Entries[:min(len(b.Entries), mostCurves)] {
-		series = append(series, report.Series{Name: b.Entries[i].Model + ", " + b.Entries[i].Noise, Rows: b.Entries[i].rows})
+	for _, p := range r.Places[:min(len(r.Places), mostCurves)] {
+		rows := p.rows
+		if r.Measure != report.Measure(r.Board.Norm) {
+			rows = report.In(rows, r.Measure)
+		}
+		series = append(series, report.Series{Name: p.Model + ", " + p.Noise, Rows: rows})
 	}
 	o := report.DefaultPlotOptions()
 	o.Confidence, o.NoLegend = confidence, true
 	var buffer bytes.Buffer
 	if err := report.WritePlot(&buffer, "svg", series, o); err != nil {
-		return "", 0, fmt.Errorf("plot %s: %w", b.Title(), err)
+		return "", 0, fmt.Errorf("plot %s: %w", r.Title(), err)
 	}
 	text := buffer.Bytes()
 	if i := bytes.Index(text, []byte("<svg")); i > 0 {
@@ -133,16 +139,17 @@ small { color: #666; display: block; } .scroll { overflow-x: auto; } svg { max-w
 <h1>Zoo run {{printf "%.12s" .Run}}…</h1>
 <p>{{.Rows}} of {{.Want}} certificates. Intervals hold at {{hundred .Confidence}} % and speak of the sampling of inputs alone; each
 certificate may be wrong with its own probability alpha. Every input counts: wrong, abstained and failed ones count 0 in
-accuracies and in the average certified radius (ACR). Boards of different data, norms or guarantees cannot be compared.</p>
-{{range .Boards}}
+accuracies and in the average certified radius (ACR). ALM is the volume of the region as a length; where it equals the radius, as
+under isotropic noise, it has no table of its own. Boards of different data, norms or guarantees cannot be compared.</p>
+{{range .Rankings}}
 <h2>{{.Title}}</h2>
 <div class="scroll"><table>
-<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>ACR</th><th>accuracy</th>{{range .Radii}}{{if .}}<th>at {{number .}}</th>{{end}}{{end}}</tr>
-{{range .Entries}}<tr><td>{{.Rank}}</td><td class="text">{{if .Color}}<span class="chip" style="background:{{.Color}}"></span>{{end}}{{.Model}}</td><td class="text">{{.Noise}}</td><td>{{.Summary.Inputs}}{{if .Partial}}/{{.Want}}{{end}}</td>
-<td>{{radius .Summary.ACR}}<small>{{radii .Summary.ACRInterval}}</small></td><td>{{percent .Summary.Accuracy}}<small>{{percents .Summary.AccuracyInterval}}</small></td>
-{{range .Summary.Curve}}{{if .Radius}}<td>{{percent .CertifiedAccuracy}}<small>{{percents .Interval}}</small></td>{{end}}{{end}}</tr>
+<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>{{.Average}}</th><th>accuracy</th>{{range .Radii}}{{if .}}<th>at {{number .}}</th>{{end}}{{end}}</tr>
+{{range .Places}}<tr><td>{{.Rank}}</td><td class="text">{{if .Color}}<span class="chip" style="background:{{.Color}}"></span>{{end}}{{.Model}}</td><td class="text">{{.Noise}}</td><td>{{.Summary.Inputs}}{{if .Partial}}/{{.Want}}{{end}}</td>
+<td>{{radius .Mean}}<small>{{radii .MeanInterval}}</small></td><td>{{percent .Summary.Accuracy}}<small>{{percents .Summary.AccuracyInterval}}</small></td>
+{{range .Curve}}{{if .Radius}}<td>{{percent .CertifiedAccuracy}}<small>{{percents .Interval}}</small></td>{{end}}{{end}}</tr>
 {{end}}</table></div>
-{{.Plot}}{{if lt .Shown (len .Entries)}}<p>The plot shows the first {{.Shown}} of {{len .Entries}}, in the colours of the table.</p>{{end}}
+{{.Plot}}{{if lt .Shown (len .Places)}}<p>The plot shows the first {{.Shown}} of {{len .Places}}, in the colours of the table.</p>{{end}}
 {{end}}
 <h2>By model</h2>
 <div class="scroll"><table>

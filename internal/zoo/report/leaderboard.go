@@ -19,12 +19,16 @@ import (
 type Options struct {
 	// Radii at which certified accuracy is given, rising; empty for round ones up to the largest radius of each board.
 	Radii []float64
+	// Measures are those to rank by beside the norm's own radius.
+	Measures []report.Measure
 	// Confidence is that of all intervals, in (0, 1).
 	Confidence float64
 }
 
-// DefaultOptions has intervals at 95 % confidence.
-func DefaultOptions() Options { return Options{Confidence: 0.95} }
+// DefaultOptions ranks by the radius and by ALM, with intervals at 95 % confidence.
+func DefaultOptions() Options {
+	return Options{Measures: []report.Measure{report.ALM}, Confidence: 0.95}
+}
 
 // Report is a run summed up.
 type Report struct {
@@ -134,17 +138,22 @@ func (r *Report) add(run *matrix.Run, key [3]string, rows []results.Row) {
 // finish sums up the entries of a board and ranks them.
 func (b *Board) finish(run *matrix.Run, o Options) error {
 	b.Radii = o.Radii
+	grids := map[report.Measure][]float64{}
 	if len(b.Radii) == 0 {
 		var all []results.Row
 		for _, e := range b.Entries {
 			all = append(all, e.rows...)
 		}
 		b.Radii = report.NiceGrid(all)
+		for _, m := range o.Measures {
+			grids[m] = report.NiceGrid(report.In(all, m))
+		}
 	}
 	for i := range b.Entries {
 		e := &b.Entries[i]
 		options := report.DefaultOptions()
-		options.Grid, options.Confidence = b.Radii, o.Confidence
+		options.Grid, options.MeasureGrids, options.Confidence = b.Radii, grids, o.Confidence
+		options.Measures = append([]report.Measure{}, o.Measures...) // not nil, which would ask for the default
 		if m, ok := run.Model(e.Model); ok {
 			options.LabelAware = m.Statistics.LabelAware
 			e.Alpha = m.Statistics.Alpha

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -34,8 +35,14 @@ func (m *memory) Records(context.Context, string) iter.Seq2[export.Record, error
 
 func (m *memory) Field(context.Context, string, string) ([]byte, error) { return nil, nil }
 
-// add stores n certificates of a cell: all right, with the radius, but for the last, which is wrong.
+// add stores n certificates of a cell under isotropic noise: all right, with the radius, but for the
+// last, which is wrong.
 func (m *memory) add(model, dataset, noise, guarantee, norm string, n int, radius float64) {
+	m.addSized(model, dataset, noise, guarantee, norm, n, radius, radius)
+}
+
+// addSized is add for regions whose ALM is another than the radius.
+func (m *memory) addSized(model, dataset, noise, guarantee, norm string, n int, radius, alm float64) {
 	for i := range n {
 		predict := 3
 		if i == n-1 {
@@ -44,7 +51,7 @@ func (m *memory) add(model, dataset, noise, guarantee, norm string, n int, radiu
 		m.records = append(m.records, export.Record{Model: model, Dataset: dataset, Noise: noise, Index: int64(i), Certificate: fmt.Appendf(nil,
 			`{"schema":"ucan.certificate/1","guarantee":%q,"status":"certified","input":{"index":%d,"label":3},"noise":{"norm":%q},`+
 				`"statistics":{"n":1000,"k":990,"p_lower":0.9},"predict":%d,"correct":%t,"radii":{"l1":%g,"l2":%g,"linf":%g},"alm":%g,"run":{"seconds":0.5}}`,
-			guarantee, i, norm, predict, predict == 3, radius, radius, radius, radius)})
+			guarantee, i, norm, predict, predict == 3, radius, radius, radius, alm)})
 	}
 	m.run.Cells = append(m.run.Cells, matrix.Cell{Model: model, Dataset: dataset, Noise: noise, Inputs: n})
 }
@@ -73,12 +80,12 @@ func TestBoards(t *testing.T) {
 	}
 	var titles, places []string
 	for i := range r.Boards {
-		titles = append(titles, r.Boards[i].Title())
+		titles = append(titles, r.Boards[i].Rankings()[0].Title())
 		for _, e := range r.Boards[i].Entries {
 			places = append(places, fmt.Sprintf("%d:%d %s %s", i, e.Rank, e.Model, e.Noise))
 		}
 	}
-	if got := strings.Join(titles, "; "); got != "cifar: l2 radii, guarantee deployed; mnist: l1 radii, guarantee deployed; mnist: l2 radii, guarantee deployed; mnist: l2 radii, guarantee pinned" {
+	if got := strings.Join(titles, "; "); got != "cifar: ℓ2 radius, guarantee deployed; mnist: ℓ1 radius, guarantee deployed; mnist: ℓ2 radius, guarantee deployed; mnist: ℓ2 radius, guarantee pinned" {
 		t.Errorf("boards: %s", got)
 	}
 	if got := strings.Join(places, ", "); got != "0:1 a s0.25, 1:1 b<script> lap, 2:1 a s0.5, 2:2 b<script> s0.25, 2:3 a s0.25, 3:1 a npg" {
@@ -110,6 +117,39 @@ func TestRadii(t *testing.T) {
 	}
 	if strings.Join(got, " ") != "0.9 0.9 0.9 0.9 0.9 0 0.9 0.9 0" {
 		t.Errorf("%v", got)
+	}
+}
+
+// A generator that gains volume and loses in the ball is last by the radius and first by ALM, in
+// the text and on the page; boards where both measures agree have one table.
+func TestRankingByVolume(t *testing.T) {
+	m := &memory{run: matrix.Run{ID: "ab", ShardSize: 4}}
+	m.add("a", "mnist", "isotropic", "deployed", "l2", 10, 0.5)
+	m.addSized("a", "mnist", "field", "deployed", "l2", 10, 0.1, 2)
+	m.add("a", "cifar", "isotropic", "deployed", "l2", 10, 0.5)
+	r, err := Make(t.Context(), m, "", DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i := range r.Boards {
+		for _, ranking := range r.Boards[i].Rankings() {
+			first := ranking.Places[0]
+			got = append(got, fmt.Sprintf("%s %s %s %.2f", r.Boards[i].Dataset, ranking.Measure, first.Noise, first.Mean))
+		}
+	}
+	if text := strings.Join(got, "; "); text != "cifar ℓ2 radius isotropic 0.45; mnist ℓ2 radius isotropic 0.45; mnist ALM field 1.80" {
+		t.Error(text)
+	}
+	var text, page bytes.Buffer
+	if err := errors.Join(r.WriteText(&text), r.WriteHTML(&page)); err != nil {
+		t.Fatal(err)
+	}
+	if s := text.String(); strings.Count(s, "mean ALM") != 1 || !strings.Contains(s, "mnist: ALM, guarantee deployed") || !strings.Contains(s, "1.7999") {
+		t.Error(s)
+	}
+	if s := page.String(); strings.Count(s, "<svg") != 3 || strings.Count(s, "<th>mean ALM</th>") != 1 {
+		t.Errorf("%d plots", strings.Count(s, "<svg"))
 	}
 }
 

@@ -44,29 +44,32 @@ func orAll(name string) string {
 	return name
 }
 
-// Title names the board.
-func (b *Board) Title() string {
-	return fmt.Sprintf("%s: %s radii, guarantee %s", b.Dataset, b.Norm, b.Guarantee)
+func (b *Board) writeText(w io.Writer) error {
+	for _, r := range b.Rankings() {
+		if err := r.writeText(w); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (b *Board) writeText(w io.Writer) error {
-	fmt.Fprintf(w, "\n%s\n", b.Title())
-	columns := []string{">", "model", "noise", ">inputs", ">ACR", "interval", ">accuracy"}
-	shown := shownRadii(b.Radii)
+func (r Ranking) writeText(w io.Writer) error {
+	fmt.Fprintf(w, "\n%s\n", r.Title())
+	columns := []string{">", "model", "noise", ">inputs", ">" + r.Average(), "interval", ">accuracy"}
+	sizes := r.Radii()
+	shown := shownRadii(sizes)
 	for _, j := range shown {
-		columns = append(columns, fmt.Sprintf(">at %.4g", b.Radii[j]), "interval")
+		columns = append(columns, fmt.Sprintf(">at %.4g", sizes[j]), "interval")
 	}
 	t := table.New(columns...)
-	for i := range b.Entries {
-		e := &b.Entries[i]
-		inputs := fmt.Sprint(e.Summary.Inputs)
-		if e.Partial() {
-			inputs += fmt.Sprintf("/%d", e.Want)
+	for _, p := range r.Places {
+		inputs := fmt.Sprint(p.Summary.Inputs)
+		if p.Partial() {
+			inputs += fmt.Sprintf("/%d", p.Want)
 		}
-		cells := []any{e.Rank, e.Model, e.Noise, inputs, radius(e.Summary.ACR), radii(e.Summary.ACRInterval), percent(e.Summary.Accuracy)}
+		cells := []any{p.Rank, p.Model, p.Noise, inputs, radius(p.Mean), radii(p.MeanInterval), percent(p.Summary.Accuracy)}
 		for _, j := range shown {
-			point := e.Summary.Curve[j]
-			cells = append(cells, percent(point.CertifiedAccuracy), percents(point.Interval))
+			cells = append(cells, percent(p.Curve[j].CertifiedAccuracy), percents(p.Curve[j].Interval))
 		}
 		t.Row(cells...)
 	}
