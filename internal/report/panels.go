@@ -63,7 +63,7 @@ func drawPanels(c draw.Canvas, panels []*plot.Plot, title string) {
 		style := sans(13)
 		style.XAlign, style.YAlign = draw.XCenter, draw.YTop
 		c.FillText(style, vg.Point{X: c.Center().X, Y: c.Max.Y - gap}, title)
-		c = draw.Crop(c, 0, 0, 0, -style.Height(title)-gap)
+		c = draw.Crop(c, 0, 0, 0, -style.Height(title)-2*gap)
 	}
 	width := (c.Max.X - c.Min.X) / vg.Length(len(panels))
 	for i, p := range panels {
