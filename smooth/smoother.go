@@ -65,9 +65,6 @@ func New(classifiers []Classifier, cfg Config) (*Smoother, error) {
 	return s, nil
 }
 
-// Config returns the configuration given to New.
-func (s *Smoother) Config() Config { return s.cfg }
-
 // InputID returns the id that keys the noise of input x: the SHA-256 of its
 // float32 values in little-endian order.
 func InputID(x []float32) [32]byte {

@@ -38,7 +38,7 @@ func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 		Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Dim: 2,
 	}
 	nominal, err := m.Nominal(t.Context())
-	if err != nil || nominal.Noise().Sigma() != nil || nominal.UnitRadius() != 1 {
+	if err != nil || nominal.Noise().Sigma() != nil {
 		t.Errorf("nominal noise %+v, %v", nominal, err)
 	}
 	a, err := m.forInput(t.Context(), []float32{0.25, 2})

@@ -10,9 +10,11 @@ import (
 // Ball is the uniform distribution on the unit ball {‖x‖₂ ≤ 1} of ℝᵈ.
 //
 // λ is the ball's radius; the standard deviation of a coordinate is λ/√(d+2)
-// (λ₁ = √(d+2)). Norm ℓ2, at λ = 1, exact (the overlap of two balls; Yang et al.
-// 2020): R = 2h with P[|X₁| < h] = (p_A − p_B)/2, where p_B = 1 − p_A with one
-// bound and X₁², the square of a coordinate, is Beta(½, (d+1)/2).
+// (λ₁ = √(d+2)). Norm ℓ2, at λ = 1, exact: R = 2h with P[|X₁| < h] = (p_A − p_B)/2,
+// where p_B = 1 − p_A with one bound and X₁², the square of a coordinate, is
+// Beta(½, (d+1)/2).
+//
+// Source: Yang et al. 2020, level-set method: what two balls overlap.
 //
 // Sampling loses at most (d+1)·[stream.LostMass]: a direction from d normal
 // variates times U^(1/d).

@@ -28,7 +28,9 @@ func checkTwo(f Family, n Norm, dim int, pLower, pUpper float64) (pA, pB float64
 // method, R(p) = F(p) with F(p) = ∫_{1/2}^p dq/Φ(1−q) for p ≥ 1/2. Moving by r lets
 // F of the class's probability fall by at most r and F of any other rise by at
 // most r, F being odd about 1/2; so the order is kept for 2r < F(p_A) − F(p_B).
-// (Yang et al. 2020, theorem for one bound; the second follows from symmetry.)
+//
+// Source: Yang et al. 2020, differential method, for one bound; the second follows
+// from symmetry.
 func differentialTwoBounds(t interface {
 	Family
 	Theorem

@@ -13,9 +13,10 @@ import (
 //
 // λ is the raw scale. ‖x‖₁^k is Gamma(d/k) and x/‖x‖₁ a Dirichlet(1, …, 1) vector
 // with random signs: the variance of a coordinate is
-// λ² 2/(d(d+1)) Γ((d+2)/k)/Γ(d/k). Norm ℓ1, at λ = 1, by the differential method
-// (Yang et al. 2020): R = J(2(1−p_A)) with the J of expIntegral; −ln(2(1−p_A)) for
-// k = 1. R(p_A, p_B) = (F(p_A) − F(p_B))/2.
+// λ² 2/(d(d+1)) Γ((d+2)/k)/Γ(d/k). Norm ℓ1, at λ = 1: R = J(2(1−p_A)) with the J of
+// expIntegral; −ln(2(1−p_A)) for k = 1. R(p_A, p_B) = (F(p_A) − F(p_B))/2.
+//
+// Source: Yang et al. 2020, differential method.
 //
 // Sampling loses at most (d+2)·[stream.LostMass].
 type Exp1 struct {
@@ -58,6 +59,9 @@ func (f *Exp1) Sample(dst []float32, src *stream.Source) {
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (*Exp1) LostMass(dim int) float64 { return float64(dim+2) * stream.LostMass }
+
+// Slack implements Numeric.
+func (*Exp1) Slack() float64 { return quadratureMargin / 2 }
 
 // Lambda1 implements Scaler.
 func (f *Exp1) Lambda1(dim int) (float64, error) {

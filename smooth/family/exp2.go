@@ -16,10 +16,12 @@ import (
 // (λ²/d) Γ((d−j+2)/k)/Γ((d−j)/k). Norm ℓ2, at λ = 1, d ≥ 2 (any d for k = 2, j = 0):
 //
 //   - k = 2, j = 0: R = Φ⁻¹(p_A)/√2, exact;
-//   - otherwise the level-set method, exact for the worst classifier (see
-//     levelset.go; Yang et al. 2020);
+//   - otherwise the level set of levelset.go, exact for the worst classifier;
 //   - k = 1, j = 0 by the method "differential" as well: R = (d−1) artanh(c),
 //     P[cos θ > c] = 1 − p_A for a uniform direction; smaller by 0.4 % at d = 20.
+//
+// Source: Cohen et al. 2019, Theorem 1, for k = 2, j = 0; otherwise Yang et al. 2020,
+// level-set method and differential method.
 //
 // Sampling loses at most (d+2)·[stream.LostMass].
 type Exp2 struct {
@@ -74,6 +76,14 @@ func (f *Exp2) Sample(dst []float32, src *stream.Source) {
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (*Exp2) LostMass(dim int) float64 { return float64(dim+2) * stream.LostMass }
+
+// Slack implements Numeric; Gaussian noise has a closed form.
+func (f *Exp2) Slack() float64 {
+	if f.gaussian() {
+		return 0
+	}
+	return levelSetMargin / 2
+}
 
 // Lambda1 implements Scaler.
 func (f *Exp2) Lambda1(dim int) (float64, error) {

@@ -12,14 +12,15 @@ import (
 //
 // λ is the raw scale. ‖x‖∞^k is Gamma(d/k), and given ‖x‖∞ a coordinate has it as
 // its size with probability 1/d and is uniform otherwise: the variance is
-// λ² (1/d + (1−1/d)/3) Γ((d+2)/k)/Γ(d/k). Norms, at λ = 1, by the differential
-// method (Yang et al. 2020):
+// λ² (1/d + (1−1/d)/3) Γ((d+2)/k)/Γ(d/k). Norms, at λ = 1:
 //
 //   - ℓ1: R = (p_A − ½)/Φ, Φ = (k/2d) Γ((d+k−1)/k)/Γ(d/k), for p_A ≤ 1 − 1/(2d) or
 //     k < 1. Above that and for k ≥ 1, Φ falls, and the full value is
 //     R(1 − 1/(2d)) + J(2d(1−p_A)) with the J of expIntegral.
 //   - ℓ∞, only for k ≥ 1 (the order of the gradients is the other way for k < 1,
 //     where the same formula over-claims): R = J(2(1−p_A)); −ln(2(1−p_A)) for k = 1.
+//
+// Source: Yang et al. 2020, differential method.
 //
 // Sampling: e^(−r^k) is a mixture of indicator functions, so x is uniform on the
 // cube [−t, t]ᵈ with t^k from Gamma((d+k)/k). It loses at most 2·[stream.LostMass].
@@ -68,6 +69,9 @@ func (f *ExpInf) Sample(dst []float32, src *stream.Source) {
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (*ExpInf) LostMass(int) float64 { return 2 * stream.LostMass }
+
+// Slack implements Numeric.
+func (*ExpInf) Slack() float64 { return quadratureMargin / 2 }
 
 // Lambda1 implements Scaler.
 func (f *ExpInf) Lambda1(dim int) (float64, error) {

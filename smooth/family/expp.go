@@ -13,14 +13,15 @@ import (
 // with variance ½.
 //
 // λ is the raw scale. |x_i|^p is Gamma(1/p); the variance of a coordinate is
-// λ² Γ(3/p)/Γ(1/p). Norm ℓ1, at λ = 1, by the differential method (Yang et al.
-// 2020), G_a the gamma law of shape a:
+// λ² Γ(3/p)/Γ(1/p). Norm ℓ1, at λ = 1, G_a the gamma law of shape a:
 //
 //   - p ≥ 1: R = g^(1/p), P[G_{1/p} ≤ g] = 2p_A − 1;
 //   - p = ½: R = 2(−c ln(1−e^(−c)) + Li₂(e^(−c))), P[G_2 ≤ c] = 2(1−p_A); bounded by
 //     π²/3 as p_A → 1.
 //
 // R(p_A, p_B) = (F(p_A) − F(p_B))/2.
+//
+// Source: Yang et al. 2020, differential method.
 //
 // Sampling loses at most 3·d·[stream.LostMass].
 type Expp struct{ p float64 }

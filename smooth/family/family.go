@@ -18,18 +18,38 @@
 // certificate is only that of pLower itself. Radii are rounded toward zero:
 // never above the exact value of the formula in the family's file.
 //
-// Sources. Cohen, Rosenfeld, Kolter, "Certified adversarial robustness via
-// randomized smoothing", ICML 2019 (Gaussian). Teng, Lee, Yuan, "ℓ1 adversarial
-// robustness certificates: a randomized smoothing approach", 2020 (Laplace).
-// Yang, Duan, Hu, Salman, Razenshteyn, Li, "Randomized smoothing of all shapes
-// and sizes", ICML 2020, arXiv 2002.08118 (all others; the differential and the
-// level-set method). The formulas were derived anew; see docs of each family.
+// # Sources
 //
-// # Own certificates
+// Every family names the source of its theorems:
 //
-// The transform to anisotropic noise (package smooth) asks for no more than
-// [Family], [Sampler] and [Theorem], so any isotropic certificate can be brought
-// along by implementing those; see the package example.
+//   - Cohen et al. 2019: Cohen, Rosenfeld, Kolter, "Certified adversarial robustness
+//     via randomized smoothing", ICML 2019, arXiv 1902.02918;
+//   - Teng et al. 2020: Teng, Lee, Yuan, "ℓ1 adversarial robustness certificates: a
+//     randomized smoothing approach", 2020;
+//   - Yang et al. 2020: Yang, Duan, Hu, Salman, Razenshteyn, Li, "Randomized
+//     smoothing of all shapes and sizes", ICML 2020, arXiv 2002.08118. Its two methods
+//     are cited by their names, "level-set method" (levelset.go) and "differential
+//     method" (bounds.go).
+//
+// The formulas were derived anew; see the documentation of each family.
+//
+// # Interfaces
+//
+// The transform to anisotropic noise (package smooth) asks for [Family], [Sampler] and
+// [Theorem], so any isotropic certificate can be brought along by implementing
+// those; see the package example. The rest is optional, and what a family lacks
+// is replaced by the careful choice:
+//
+//   - [Lossy]: what the sampler cannot draw; otherwise 1e-12 a coordinate is subtracted;
+//   - [Numeric]: needed when radii come from tables or a search; otherwise a certificate
+//     of another version is refused for a difference in the last digit;
+//   - [Scaler]: σ in place of λ; [TwoBounds]: a radius from p_A and p_B;
+//   - [Sized]: parameters that default by dimension;
+//   - [Methodical]: more than one theorem for a norm; [Inverter]: a fast p_A of a radius;
+//   - [AffineSampler]: a faster sampler.
+//
+// Families of New have all of the first three, [Scaler] and [Lossy], and [Numeric] where
+// their radii are not closed forms; the tests of this package hold them to it.
 package family
 
 import (
@@ -61,17 +81,6 @@ type Sampler interface {
 	Sample(dst []float32, src *stream.Source)
 }
 
-// AffineSampler draws noise and applies it to an input in the same pass. A Sampler
-// may implement it for speed; package smooth uses it only where it yields the bits
-// of Sample.
-type AffineSampler interface {
-	// SampleAffine fills dst with base[i] + float32(scale·ε_i), where ε is what
-	// Sample would draw from src. len(base) ≥ len(dst); the two don't overlap.
-	SampleAffine(dst, base []float32, scale float32, src *stream.Source)
-	// SampleField is SampleAffine with one scale a coordinate: len(scale) ≥ len(dst).
-	SampleField(dst, base, scale []float32, src *stream.Source)
-}
-
 // Theorem turns a bound on p_A into a radius.
 type Theorem interface {
 	// Radius returns the certified radius at raw scale 1 in dimension dim when
@@ -89,14 +98,6 @@ type Scaler interface {
 	// standard deviation 1 in dimension dim. Errors: ErrInfiniteVariance, or
 	// ErrDomain for a dimension that the parameters do not allow.
 	Lambda1(dim int) (float64, error)
-}
-
-// TwoBounds turns bounds on p_A and on every other class into a radius.
-type TwoBounds interface {
-	// RadiusTwoBounds is Theorem.Radius when, in addition, every other class has
-	// probability at most pUpper: at least Radius(n, dim, pLower). It is 0 for
-	// pLower ≤ pUpper. Errors as for Radius.
-	RadiusTwoBounds(n Norm, dim int, pLower, pUpper float64) (float64, error)
 }
 
 // Isotropic is what New returns: a family with its sampler, theorem and scale.

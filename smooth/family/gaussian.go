@@ -11,7 +11,7 @@ import (
 //
 //	R = λ Φ⁻¹(p_A),   R(p_A, p_B) = λ/2 (Φ⁻¹(p_A) − Φ⁻¹(p_B)),
 //
-// exact for the worst classifier. Source: Cohen et al. 2019, theorem 1.
+// exact for the worst classifier. Source: Cohen et al. 2019, Theorem 1 (exact by Theorem 2).
 //
 // Sampling loses at most [stream.LostMass] of mass per coordinate.
 type Gaussian struct{}

@@ -12,14 +12,14 @@ import (
 // λ is the scale b; the standard deviation of a coordinate is √2·λ (λ₁ = 1/√2).
 // Norms, at λ = 1:
 //
-//   - ℓ1: R = −ln(2(1 − p_A)), exact (Teng et al. 2020, theorem 1).
+//   - ℓ1: R = −ln(2(1 − p_A)), exact. Source: Teng et al. 2020, Theorem 1.
 //     R(p_A, p_B) = (F(p_A) − F(p_B))/2, F the signed radius; it is at least both
 //     of Teng's ½ ln(p_A/p_B) and −ln(1 − p_A + p_B), by the arithmetic-geometric
 //     mean.
-//   - ℓ∞: differential method (Yang et al. 2020): R = ∫_{1−p_A}^{1/2} dp/Φ(p), Φ(p)
-//     the upper-tail expectation of 2B − d, B binomial(d, ½). Φ is piecewise
-//     linear and the integral a finite sum of logarithms; see laplaceInf. (The
-//     normal approximation Φ⁻¹(p_A)/√d that other code uses over-claims for odd d.)
+//   - ℓ∞: R = ∫_{1−p_A}^{1/2} dp/Φ(p), Φ(p) the upper-tail expectation of 2B − d, B
+//     binomial(d, ½). Φ is piecewise linear and the integral a finite sum of
+//     logarithms; see laplaceInf. (The normal approximation Φ⁻¹(p_A)/√d that other
+//     code uses over-claims for odd d.) Source: Yang et al. 2020, differential method.
 //
 // Sampling loses at most [stream.LostMass] of mass per coordinate.
 type Laplace struct{}

@@ -2,6 +2,7 @@ package family
 
 import (
 	"math"
+	"sync"
 
 	"ucan/smooth/internal/special"
 	"ucan/smooth/stats"
@@ -91,4 +92,63 @@ func (c *levelCurve) radius(h, q float64) float64 {
 		x = next
 	}
 	return math.NaN()
+}
+
+// levelSets keeps the tables and answers of a family by the level-set method. The
+// zero value is ready; it is safe for concurrent use.
+type levelSets struct {
+	tables tables[*levelCurve]
+	mu     sync.Mutex
+	radii  map[question]float64 // those that the tables could not answer
+}
+
+type question struct {
+	dim int
+	p   float64
+}
+
+// maxRadii bounds the remembered answers: bounds on p_A recur, because counts do.
+const maxRadii = 1 << 14
+
+// levelSetMargin covers the quadrature, the interpolation and the root searches, which
+// agree with references to 1e-11.
+const levelSetMargin = 1e-9
+
+// radius returns the radius of p in (½, 1), lowered by levelSetMargin.
+func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
+	c := s.table(dim, describe)
+	if r := c.radius(p-0.5, 1-p); r > 0 {
+		return below(r, levelSetMargin)
+	}
+	key := question{dim, p}
+	s.mu.Lock()
+	r, ok := s.radii[key]
+	s.mu.Unlock()
+	if ok {
+		return r
+	}
+	// Start from the Gaussian with the same median radius.
+	r = below(c.set.solve(p-0.5, 1-p, c.unit*stats.NormalQuantile(p)), levelSetMargin)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.radii == nil || len(s.radii) >= maxRadii {
+		s.radii = make(map[question]float64)
+	}
+	s.radii[key] = r
+	return r
+}
+
+// table returns the table of a dimension.
+func (s *levelSets) table(dim int, describe func() radial) *levelCurve {
+	c, _ := s.tables.get(dim, func() (*levelCurve, error) { return newLevelCurve(newLevelSet(dim, describe()), dim), nil })
+	return c
+}
+
+// probability returns the p whose radius is just above e > 0.
+func (s *levelSets) probability(dim int, e float64, describe func() radial) float64 {
+	h, q, _ := s.table(dim, describe).set.probability(e * (1 + 2*levelSetMargin))
+	if h < 0.25 {
+		return 0.5 + h
+	}
+	return 1 - q
 }

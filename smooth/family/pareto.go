@@ -12,11 +12,13 @@ import (
 // ∏ (a/2)(1+|x_i|)^(−a−1) on ℝᵈ, a > 0.
 //
 // λ is the raw scale; the variance of a coordinate is 2λ²/((a−1)(a−2)), infinite
-// for a ≤ 2. Norm ℓ1, at λ = 1, by the differential method (Yang et al. 2020):
+// for a ≤ 2. Norm ℓ1, at λ = 1:
 //
 //	R = (1/a) ∫₀^w du/(1 − u^(1+1/a)) = (w/a) ₂F₁(1, a/(a+1); a/(a+1)+1; w^(1+1/a)),
 //
 // w = 2p_A − 1; R(p_A, p_B) = (F(p_A) − F(p_B))/2.
+//
+// Source: Yang et al. 2020, differential method.
 //
 // Sampling (e^(E/a) − 1 with a sign, E exponential) loses at most
 // [stream.LostMass] of mass per coordinate; values above the range of float32,

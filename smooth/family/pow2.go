@@ -13,9 +13,10 @@ import (
 //
 // λ is the raw scale. t/(1+t) is Beta(d/k, a−d/k) for t = ‖x‖₂^k; the variance of a
 // coordinate is (λ²/d) Γ((d+2)/k)/Γ(d/k) · Γ(a−(d+2)/k)/Γ(a−d/k), infinite for
-// a ≤ (d+2)/k. Norm ℓ2, d ≥ 2, by the level-set method, exact for the worst
-// classifier (see levelset.go; Yang et al. 2020). Without a given, a = (2d+4)/k,
-// which has a variance in every dimension.
+// a ≤ (d+2)/k. Norm ℓ2, d ≥ 2: the level set of levelset.go, exact for the worst
+// classifier. Without a given, a = (2d+4)/k, which has a variance in every dimension.
+//
+// Source: Yang et al. 2020, level-set method.
 //
 // Sampling loses at most (d+3)·[stream.LostMass].
 type Pow2 struct {
@@ -92,6 +93,9 @@ func (f *Pow2) Sample(dst []float32, src *stream.Source) {
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (*Pow2) LostMass(dim int) float64 { return float64(dim+3) * stream.LostMass }
+
+// Slack implements Numeric.
+func (*Pow2) Slack() float64 { return levelSetMargin / 2 }
 
 // Lambda1 implements Scaler; the variance is infinite for a ≤ (d+2)/k.
 func (f *Pow2) Lambda1(dim int) (float64, error) {

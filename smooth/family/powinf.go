@@ -12,8 +12,7 @@ import (
 //
 // λ is the raw scale. t/(1+t) is Beta(d, m) for t = ‖x‖∞ and m = a − d, and given t
 // coordinates are as for [ExpInf]: the variance of a coordinate is
-// λ² (1+(d−1)/3)(d+1)/((m−1)(m−2)), infinite for a ≤ d+2. Norms, at λ = 1, by the
-// differential method (Yang et al. 2020):
+// λ² (1+(d−1)/3)(d+1)/((m−1)(m−2)), infinite for a ≤ d+2. Norms, at λ = 1:
 //
 //   - ℓ1: R = 2d/m·(p_A − ½) for p_A ≤ 1 − 1/(2d), and above it the full value
 //     R(1 − 1/(2d)) + J(2d(1−p_A));
@@ -23,6 +22,8 @@ import (
 //
 // R(p_A, p_B) = (F(p_A) − F(p_B))/2. Without a given, a = 2d + 4, which has a
 // variance in every dimension.
+//
+// Source: Yang et al. 2020, differential method.
 //
 // Sampling: x is uniform on the cube [−t, t]ᵈ, t/(1+t) from Beta(d+1, m). It loses
 // at most 3·[stream.LostMass].
@@ -97,6 +98,9 @@ func (f *PowInf) Sample(dst []float32, src *stream.Source) {
 
 // LostMass bounds the total-variation distance of a sample from the exact law.
 func (*PowInf) LostMass(int) float64 { return 3 * stream.LostMass }
+
+// Slack implements Numeric.
+func (*PowInf) Slack() float64 { return quadratureMargin / 2 }
 
 // Lambda1 implements Scaler; the variance is infinite for a ≤ d + 2.
 func (f *PowInf) Lambda1(dim int) (float64, error) {

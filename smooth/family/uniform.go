@@ -9,11 +9,12 @@ import (
 // Uniform is the uniform distribution on the cube [−1, 1]ᵈ: density 2^(−d) there.
 //
 // λ is the half-width; the standard deviation of a coordinate is λ/√3 (λ₁ = √3).
-// Norms, at λ = 1, both exact (the overlap of two cubes; Yang et al. 2020), with
-// p_B = 1 − p_A for one bound:
+// Norms, at λ = 1, both exact, with p_B = 1 − p_A for one bound:
 //
 //   - ℓ1: R = p_A − p_B, so 2(p_A − ½) with one bound;
 //   - ℓ∞: R = 2(1 − (1 − (p_A − p_B)/2)^(1/d)).
+//
+// Source: Yang et al. 2020, level-set method: what two cubes overlap.
 //
 // Sampling loses no mass; its grid is 2⁻²³.
 type Uniform struct{}

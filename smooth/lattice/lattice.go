@@ -39,8 +39,8 @@ import (
 // Steps is the number of lattice steps between 0 and 1.
 const Steps = 255
 
-// MaxLevels bounds the number of distinct scales of a field.
-const MaxLevels = 64
+// maxLevels bounds the number of distinct scales of a field.
+const maxLevels = 64
 
 // maxReach bounds the noise in steps that thresholds are tabulated for.
 const maxReach = 1 << 15
@@ -60,33 +60,16 @@ type Config struct {
 	// Sigma is the scale field s, positive and finite, of length Dim; nil stands
 	// for ones.
 	Sigma []float32
-	// Margin is how many steps below 0 and above 255 noisy values may lie before
-	// they are clipped: 0 keeps them in the range of images, which is the usual
-	// meaning of an 8-bit input; models trained on unclipped noise want more. At
-	// most 4096.
-	Margin int
-	// Cache, when not nil, shares thresholds with other noises of the same family,
-	// as needed for fields that differ from input to input.
-	Cache *Cache
 }
 
 // Noise samples on the lattice. It is immutable and safe for concurrent use.
 type Noise struct {
-	dim    int
-	lambda float64
 	mu     []int32 // steps; nil for zeros
 	muf    []float32
 	sigma  []float32
 	level  []uint8 // index into tables; nil for a single level
 	tables []*table
-	values []float32 // float32 of each lattice point from −margin to 255+margin
-	margin int32
-}
-
-// Supported reports whether a family can be sampled on the lattice.
-func Supported(f family.Family) bool {
-	_, err := lawOf(f)
-	return err == nil
+	values [Steps + 1]float32 // float32 of each lattice point
 }
 
 // New quantises the noise and tabulates its thresholds, which takes a few
@@ -103,12 +86,10 @@ func New(c Config) (*Noise, error) {
 		return nil, fmt.Errorf("lattice noise in dimension %d; it must be at least 1", c.Dim)
 	case !(c.Lambda > 0) || math.IsInf(c.Lambda, 1):
 		return nil, fmt.Errorf("lattice noise with lambda %v; it must be positive and finite", c.Lambda)
-	case c.Margin < 0 || c.Margin > 4096:
-		return nil, fmt.Errorf("lattice noise with a margin of %d steps; it must be 0 to 4096", c.Margin)
 	case c.Mu != nil && len(c.Mu) != c.Dim, c.Sigma != nil && len(c.Sigma) != c.Dim:
 		return nil, fmt.Errorf("lattice noise with fields of %d and %d values in dimension %d; give one a coordinate", len(c.Mu), len(c.Sigma), c.Dim)
 	}
-	n := &Noise{dim: c.Dim, lambda: c.Lambda, margin: int32(c.Margin)}
+	n := new(Noise)
 	most, err := n.quantiseMu(c.Mu)
 	if err != nil {
 		return nil, err
@@ -118,17 +99,16 @@ func New(c Config) (*Noise, error) {
 		return nil, err
 	}
 	// Noise beyond reach is clipped wherever it starts from.
-	reach := Steps + c.Margin + most
+	reach := Steps + most
 	for _, s := range levels {
-		t, err := c.Cache.table(law, c.Lambda, s, reach)
+		t, err := newTable(law, c.Lambda, s, reach)
 		if err != nil {
 			return nil, err
 		}
 		n.tables = append(n.tables, t)
 	}
-	n.values = make([]float32, Steps+1+2*c.Margin)
 	for i := range n.values {
-		n.values[i] = Value(i - c.Margin)
+		n.values[i] = Value(i)
 	}
 	return n, nil
 }
@@ -143,15 +123,6 @@ func (n *Noise) Mu() []float32 { return n.muf }
 // Sigma returns the scale field that is sampled, and that the region must be made
 // of; nil for ones. It must not be changed.
 func (n *Noise) Sigma() []float32 { return n.sigma }
-
-// Lambda returns the raw scale.
-func (n *Noise) Lambda() float64 { return n.lambda }
-
-// Levels returns the number of distinct scales.
-func (n *Noise) Levels() int { return len(n.tables) }
-
-// LostMass returns 0: what can't be decided is reported, not lost.
-func (n *Noise) LostMass() float64 { return 0 }
 
 // Pixels turns an input into lattice points. It fails for a value that is not the
 // float32 nearest to k/255 (or its neighbour) for a whole k from 0 to 255: such an
@@ -178,7 +149,6 @@ func Pixels(x []float32) ([]uint8, error) {
 // classifier says. dst and x must have the noise's dimension. It allocates nothing.
 func (n *Noise) Sample(dst []float32, x []uint8, src *stream.Source) (certain bool) {
 	x = x[:len(dst)]
-	top := int32(len(n.values) - 1)
 	t := n.tables[0]
 	undecided := false
 	for i := range dst {
@@ -187,11 +157,11 @@ func (n *Noise) Sample(dst []float32, x []uint8, src *stream.Source) (certain bo
 		}
 		step, tie := t.draw(src.Uint64() >> 4)
 		undecided = undecided || tie
-		k := int32(x[i]) + step + n.margin
+		k := int32(x[i]) + step
 		if n.mu != nil {
 			k += n.mu[i]
 		}
-		dst[i] = n.values[min(max(k, 0), top)]
+		dst[i] = n.values[min(max(k, 0), Steps)]
 	}
 	return !undecided
 }

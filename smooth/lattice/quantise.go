@@ -23,7 +23,7 @@ func (n *Noise) quantiseMu(mu []float32) (most int, err error) {
 	return most, nil
 }
 
-// quantiseSigma rounds the field to at most MaxLevels levels and returns those. A
+// quantiseSigma rounds the field to at most maxLevels levels and returns those. A
 // field with no more distinct values stays as it is. Otherwise the levels are
 // powers of 2^(1/16), or of the smallest power of two of that ratio that keeps
 // within the bound; each value takes the nearest in the logarithm, so it changes by
@@ -40,14 +40,14 @@ func (n *Noise) quantiseSigma(sigma []float32) (levels []float32, err error) {
 			return nil, fmt.Errorf("scale %v at coordinate %d; every value must be positive and finite", s, i)
 		}
 		lo, hi = min(lo, float64(s)), max(hi, float64(s))
-		if len(distinct) <= MaxLevels {
+		if len(distinct) <= maxLevels {
 			distinct[s] = true
 		}
 	}
 	n.sigma = slices.Clone(sigma)
-	if len(distinct) > MaxLevels {
+	if len(distinct) > maxLevels {
 		ratio := 1.0 / 16 // in log₂
-		for math.Round(math.Log2(hi)/ratio)-math.Round(math.Log2(lo)/ratio) >= MaxLevels {
+		for math.Round(math.Log2(hi)/ratio)-math.Round(math.Log2(lo)/ratio) >= maxLevels {
 			ratio *= 2
 		}
 		clear(distinct)

@@ -1,10 +1,8 @@
 package lattice
 
 import (
-	"errors"
 	"fmt"
 	"math/big"
-	"sync"
 )
 
 // drawBits is the number of random bits of a draw.
@@ -88,46 +86,4 @@ func tail(l law, x *big.Rat, c *constants) (floor uint64, whole bool, err error)
 		}
 	}
 	return 0, false, fmt.Errorf("lattice noise: a threshold could not be decided with 4096 bits")
-}
-
-// Cache keeps the thresholds of one family by scale. The zero value is ready, a nil
-// one keeps nothing; it is safe for concurrent use.
-type Cache struct {
-	mu     sync.Mutex
-	law    law
-	tables map[scale]*table
-}
-
-type scale struct {
-	lambda float64
-	s      float32
-	reach  int
-}
-
-// maxCached bounds a cache to some 10 MB.
-const maxCached = 1024
-
-func (c *Cache) table(l law, lambda float64, s float32, reach int) (*table, error) {
-	if c == nil {
-		return newTable(l, lambda, s, reach)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.law != nil && c.law != l {
-		return nil, errors.New("lattice cache used for two noise families; make one for each")
-	}
-	key := scale{lambda, s, reach}
-	if t, ok := c.tables[key]; ok {
-		return t, nil
-	}
-	t, err := newTable(l, lambda, s, reach)
-	if err != nil {
-		return nil, err
-	}
-	if c.tables == nil || len(c.tables) >= maxCached {
-		c.tables = make(map[scale]*table)
-	}
-	c.law = l
-	c.tables[key] = t
-	return t, nil
 }

@@ -3,7 +3,7 @@
 // along an orthonormal basis U, and what can be said of them exactly.
 //
 // Every result is rounded so that it never claims more than the region gives:
-// radii, semi-axes, scalings and volumes downward, membership towards "outside".
+// radii, scalings and volumes downward, membership towards "outside".
 // Only R and σ themselves are taken as exact. The region of an anisotropic
 // certificate follows from the isotropic one by the universal transform (UCAN,
 // arXiv 2510.19977): if ε certifies ‖δ‖_p < R, σ⊙ε + μ certifies ‖δ⊘σ‖_p < R.
@@ -130,26 +130,6 @@ func (r Region) Radius(q family.Norm) (float64, error) {
 		total.add(inv * inv)
 	}
 	return down(r.R / (math.Sqrt(total.value()) * (1 + slack))), nil
-}
-
-// SemiAxes writes to dst the semi-axes R·σ_i, each rounded down, and returns it;
-// dst is allocated when it is nil, and must have length Dim otherwise. The point
-// with ±(R·σ_i) in coordinate i (of the basis, when there is one) and zeros elsewhere
-// lies in the region for every p.
-func (r Region) SemiAxes(dst []float64) ([]float64, error) {
-	if err := r.Check(); err != nil {
-		return nil, err
-	}
-	if dst == nil {
-		dst = make([]float64, r.Dim)
-	}
-	if len(dst) != r.Dim {
-		return nil, fmt.Errorf("semi-axes of a region of dimension %d into %d values", r.Dim, len(dst))
-	}
-	for i := range dst {
-		dst[i] = mulDown(r.R, r.sigma(i))
-	}
-	return dst, nil
 }
 
 // MaxScale returns the largest t ≥ 0 such that t·direction lies in the region,

@@ -258,25 +258,6 @@ func TestMaxScale(t *testing.T) {
 	}
 }
 
-func TestSemiAxesTouchTheBoundary(t *testing.T) {
-	r := Region{Norm: family.L2, R: 0.3, Sigma: []float32{0.5, 2, 1.7}, Dim: 3}
-	axes, err := r.SemiAxes(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i, a := range axes {
-		v := make([]float64, 3)
-		v[i] = a
-		if in, _ := r.Contains(v); !in {
-			t.Errorf("semi-axis %d leaves the region", i)
-		}
-		v[i] = a * (1 + 1e-14)
-		if in, _ := r.Contains(v); in {
-			t.Errorf("semi-axis %d could be longer", i)
-		}
-	}
-}
-
 func TestInvalidRegions(t *testing.T) {
 	ok := Region{Norm: family.L2, R: 1, Sigma: []float32{1, 1}, Dim: 2}
 	if err := ok.Check(); err != nil {

@@ -26,26 +26,6 @@ func ExampleVerify() {
 	// verify adaptive claims: level 0: 40 failures among 100 samples exceed the critical number 28
 }
 
-// The levels of a grid of radii, for gaussian noise of sigma 0.5.
-func ExampleSolveLevel() {
-	gaussian := func(pLower float64) (float64, error) {
-		return 0.5 * stats.NormalQuantileLower(pLower), nil
-	}
-	for _, r := range []float64{0, 0.25, 0.5, 1} {
-		p, err := sequential.SolveLevel(r, gaussian)
-		if err != nil {
-			fmt.Println(err)
-			return
-		}
-		fmt.Printf("r = %.2f: p = %.6f\n", r, p)
-	}
-	// Output:
-	// r = 0.00: p = 0.500000
-	// r = 0.25: p = 0.691462
-	// r = 0.50: p = 0.841345
-	// r = 1.00: p = 0.977250
-}
-
 // An anytime run may be looked at whenever one likes, written down, and continued.
 func ExampleAnytimePlan() {
 	plan := sequential.AnytimePlan{Levels: []float64{0.5, 0.9}, Alpha: 0.001, Horizon: 10_000}

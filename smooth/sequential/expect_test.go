@@ -61,8 +61,8 @@ func TestExpectOnTheLevel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if math.Abs(e.Reject[0]-tab.Spent()) > 1e-6*tab.Spent() {
-		t.Errorf("level 0 rejected with probability %v, the table spends %v", e.Reject[0], tab.Spent())
+	if math.Abs(e.Reject[0]-tab.spent) > 1e-6*tab.spent {
+		t.Errorf("level 0 rejected with probability %v, the table spends %v", e.Reject[0], tab.spent)
 	}
 }
 

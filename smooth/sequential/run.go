@@ -211,13 +211,3 @@ type Result struct {
 func (r *Run) Result() Result {
 	return Result{Rejected: slices.Clone(r.rejected), N: r.n, Failures: r.failures, Stop: r.stop, Class: r.class}
 }
-
-// PLower is the lower bound on p_A that the result proves at confidence
-// 1 − alpha, the probability of the last rejected level; 0 when none is. plan is
-// the plan of the run.
-func (r Result) PLower(plan Plan) float64 {
-	if len(r.Rejected) == 0 {
-		return 0
-	}
-	return plan.Levels[len(r.Rejected)-1]
-}

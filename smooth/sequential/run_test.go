@@ -140,7 +140,7 @@ func TestRunStops(t *testing.T) {
 		if c.rejected > 0 {
 			want = testPlan(Selected).Levels[c.rejected-1]
 		}
-		if p := r.PLower(testPlan(Selected)); p != want {
+		if p := claimed(testPlan(Selected), r); p != want {
 			t.Errorf("q=%g: p_lower %v, want %v", c.q, p, want)
 		}
 	}
@@ -212,7 +212,7 @@ func TestLeading(t *testing.T) {
 	if r.Class != 3 || len(r.Rejected) < 2 || r.Failures != r.N-steps[3][3] {
 		t.Errorf("%+v", r)
 	}
-	if p, err := Verify(plan, tables, r.Rejected); err != nil || p != r.PLower(plan) {
+	if p, err := Verify(plan, tables, r.Rejected); err != nil || p != claimed(plan, r) {
 		t.Errorf("verify: %v, %v", p, err)
 	}
 	for name, votes := range subtest.Rows(map[string]map[int]int64{
@@ -287,4 +287,12 @@ func ExampleRun() {
 	// Output:
 	// 100 samples: 1 levels rejected, stop ""
 	// 200 samples: 2 levels rejected, stop "top"
+}
+
+// claimed is the bound on p_A that a result proves: the probability of the last rejected level.
+func claimed(plan Plan, r Result) float64 {
+	if len(r.Rejected) == 0 {
+		return 0
+	}
+	return plan.Levels[len(r.Rejected)-1]
 }

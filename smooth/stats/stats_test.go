@@ -179,7 +179,7 @@ func TestNormalRoundTrip(t *testing.T) {
 		if math.Abs(back-x) > limit {
 			t.Errorf("x=%v comes back as %v", x, back)
 		}
-		if NormalQuantileLower(p) > NormalQuantileUpper(p) || NormalCDFLower(x) > NormalCDFUpper(x) {
+		if NormalQuantileLower(p) > NormalQuantileUpper(p) || NormalCDF(x) > NormalCDFUpper(x) {
 			t.Errorf("x=%v: lower and upper are crossed", x)
 		}
 	}
@@ -191,10 +191,8 @@ func TestNormalRoundTrip(t *testing.T) {
 		{NormalSurvival(math.Inf(1)), 0},
 		{NormalSurvival(math.Inf(-1)), 1},
 		{NormalCDF(0), 0.5},
-		{NormalCDFLower(0), 0.5},
 		{NormalCDFUpper(0), 0.5},
 		{NormalCDFUpper(9), 1},
-		{NormalCDFLower(-50), 0},
 	} {
 		if c.got != c.want {
 			t.Errorf("got %v, want %v", c.got, c.want)
@@ -319,20 +317,9 @@ func TestCompareCountsReference(t *testing.T) {
 
 func TestIntervals(t *testing.T) {
 	// scipy 1.10, binomtest(k, n).proportion_ci(1−alpha, method).
-	w, err := WilsonInterval(45, 50, 0.05)
-	if err != nil || math.Abs(w.Low-0.7863976856252034) > 1e-12 || math.Abs(w.High-0.9565242350681095) > 1e-12 {
-		t.Errorf("Wilson of 45/50: %+v, %v", w, err)
-	}
-	w, err = WilsonInterval(0, 20, 0.01)
-	if err != nil || w.Low != 0 || math.Abs(w.High-0.2491054010987534) > 1e-12 {
-		t.Errorf("Wilson of 0/20: %+v, %v", w, err)
-	}
 	e, err := ExactInterval(45, 50, 0.05)
 	if err != nil || math.Abs(e.Low-0.7818646335657977) > 1e-12 || math.Abs(e.High-0.9667249064109785) > 1e-12 {
 		t.Errorf("exact interval of 45/50: %+v, %v", e, err)
-	}
-	if _, err := WilsonInterval(3, 2, 0.05); err == nil {
-		t.Error("Wilson accepts k > n")
 	}
 	if _, err := ExactInterval(3, 2, 0.05); err == nil {
 		t.Error("exact interval accepts k > n")

@@ -116,8 +116,6 @@ func TestLaws(t *testing.T) {
 		}, func(k int) float64 { return math.Gamma(3+float64(k)) / 2 }},
 		{"Gamma(0.5)", scalar(func(s *Source) float64 { return s.Gamma(0.5) }, draws), func(x float64) float64 { return math.Erf(math.Sqrt(x)) },
 			func(k int) float64 { return math.Gamma(0.5+float64(k)) / math.Gamma(0.5) }},
-		{"Beta(2,1)", scalar(func(s *Source) float64 { return s.Beta(2, 1) }, draws), func(x float64) float64 { return x * x },
-			func(k int) float64 { return 2 / float64(k+2) }},
 	} {
 		if d := kolmogorov(c.x, c.cdf); d > 2.0 {
 			t.Errorf("%s: Kolmogorov-Smirnov statistic %v; want at most 2", c.name, d)

@@ -1,7 +1,5 @@
 package stream
 
-import "fmt"
-
 // Phase names what the samples of a stream are drawn for. Streams of different
 // phases are disjoint, so a choice made with one phase (class, noise scale,
 // sample size, generator output) can never be biased towards the samples of
@@ -23,17 +21,3 @@ const (
 	Resample Phase = 9  // verify --resample
 	Check    Phase = 10 // trial batches before a run: is the answer a function of the row?
 )
-
-// phaseNames is indexed by Phase.
-var phaseNames = [...]string{
-	Train: "train", NPG: "npg", Selector: "selector", Pilot: "pilot", Select: "select",
-	Estimate: "estimate", Predict: "predict", Audit: "audit", Resample: "resample", Check: "check",
-}
-
-// String returns the phase's lower-case name, or "phase(N)" for an unknown one.
-func (p Phase) String() string {
-	if int(p) < len(phaseNames) && phaseNames[p] != "" {
-		return phaseNames[p]
-	}
-	return fmt.Sprintf("phase(%d)", uint8(p))
-}

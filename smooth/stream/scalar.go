@@ -44,10 +44,3 @@ func (s *Source) Gamma(a float64) float64 {
 		}
 	}
 }
-
-// Beta returns one variate of the beta law with shapes a, b > 0, as X/(X+Y) of
-// two gamma variates (see [Source.Gamma]); NaN when a shape is out of range.
-func (s *Source) Beta(a, b float64) float64 {
-	x := s.Gamma(a)
-	return x / (x + s.Gamma(b))
-}

@@ -1,39 +1,10 @@
 package smooth
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"slices"
-
-	"ucan/smooth/family"
-	"ucan/smooth/region"
 )
-
-// region returns {δ : ‖δ⊘s‖_norm ≤ radius}, in the noise's basis.
-func (s *SealedNoise) region(norm family.Norm, radius float64) region.Region {
-	return region.Region{Norm: norm, R: radius, Sigma: s.noise.sigma, Dim: s.dim, Basis: s.noise.basis}
-}
-
-// checkBasis refuses a basis for which there is no proof. The region of other families
-// would follow from the universal transform just as well, but what it holds of ℓ1, ℓ2
-// and ℓ∞ balls is known here for p = 2 only; and the widening of the sampled scales
-// ([SealedNoise.widening]) needs noise whose law depends on its covariance alone.
-func (n Noise) checkBasis() error {
-	if n.basis == nil {
-		return nil
-	}
-	name := n.basis.Name()
-	switch _, gaussian := n.Family.(family.Gaussian); {
-	case !gaussian:
-		return fmt.Errorf("noise of family %q in the basis %s; only gaussian noise is certified in a basis", n.Family.Name(), name)
-	case n.Arithmetic == Lattice:
-		return fmt.Errorf("lattice arithmetic in the basis %s; noise in a basis is not on the lattice of 8-bit images, use %s", name, Float32)
-	case n.sigma == nil:
-		return errors.New("a basis without a scale field; isotropic gaussian noise is the same in every basis, leave the basis out")
-	}
-	return nil
-}
 
 // sealScale computes the sampled scales λ·s_i, rounded up to float32: noise that
 // is wider than recorded certifies a superset of the recorded region.
