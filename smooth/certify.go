@@ -40,8 +40,8 @@ func validateAlpha(alpha float64) error {
 	return nil
 }
 
-// Certify certifies input x at fixed sample sizes: CERTIFY of Cohen, Rosenfeld and Kolter 2019
-// (Proposition 2), with the universal transform (UCAN, Theorem 2).
+// Certify certifies input x at fixed sample sizes. Source: CERTIFY of Cohen, Rosenfeld and Kolter
+// 2019 (Proposition 2), with the universal transform (UCAN, Theorem 2).
 //
 // N0 samples of phase Select choose the class; N others, of phase Estimate, bound
 // its probability p_A from below by Clopper–Pearson. With probability at least

@@ -17,8 +17,8 @@ type PredictN struct {
 	Alpha float64
 }
 
-// Predict answers as the smoothed classifier at x, or abstains (PREDICT of Cohen,
-// Rosenfeld and Kolter 2019, Proposition 1).
+// Predict answers as the smoothed classifier at x, or abstains. Source: PREDICT of
+// Cohen, Rosenfeld and Kolter 2019, Proposition 1.
 //
 // It draws N samples of phase Predict and returns the leading class when a
 // two-sided exact binomial test against the runner-up has p-value ≤ Alpha: the

@@ -44,7 +44,8 @@ func (s *SealedNoise) concede(bound float64) float64 {
 }
 
 // TheoremRadius returns R = λ·R₁(pLower), the family's radius at raw scale λ in
-// norm Via, rounded toward zero; 0 when pLower ≤ 1/2.
+// norm Via, rounded toward zero; 0 when pLower ≤ 1/2. Source: the family's theorem, which its
+// documentation names; Cohen et al. 2019, Theorem 1, for Gaussian noise.
 func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
 	if math.IsNaN(pLower) || pLower < 0 || pLower > 1 {
 		return 0, fmt.Errorf("smooth: bound on p_A is %v; it must lie in [0, 1]", pLower)
@@ -63,8 +64,8 @@ func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
 }
 
 // Region returns the certified region {δ : ‖δ⊘s‖_Via ≤ R} of a bound on p_A, in the
-// noise's basis when it has one. R certifies the classifier z ↦ f(s⊙z + μ) under isotropic noise;
-// the region is that statement in terms of δ (UCAN, Theorem 2; see the package's documentation).
+// noise's basis when it has one. Source: UCAN, Theorem 2: R certifies the classifier z ↦ f(s⊙z + μ)
+// under isotropic noise, and z moves by δ⊘s when x moves by δ.
 func (s *SealedNoise) Region(pLower float64) (region.Region, error) {
 	r, err := s.TheoremRadius(pLower)
 	if err != nil {

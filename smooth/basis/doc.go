@@ -5,7 +5,7 @@
 // For Gaussian ε the classifier smoothed by that noise is constant on
 // {δ : ‖diag(1/s) Uᵀδ‖₂ ≤ R}, R being the isotropic radius: z ↦ f(U diag(s) z + μ)
 // is itself a classifier, smoothed by isotropic noise (UCAN, arXiv 2510.19977,
-// universal transform, with Σ = U diag(s)). Package region measures such sets.
+// Theorem 2, with Σ = U diag(s)). Package region measures such sets.
 //
 // # Exactness
 //

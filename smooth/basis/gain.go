@@ -12,8 +12,9 @@ const slack = 0x1p-40
 
 // VertexGain returns max_i ‖diag(1/s) Uᵀe_i‖₂ over the input's coordinates i, rounded
 // up by less than 2e-12 relative: the largest value that ‖diag(1/s) Uᵀδ‖₂ takes on
-// ‖δ‖₁ ≤ 1, since a convex function of the cross-polytope is largest at a vertex. s
-// gives the positive scales, Dim of them.
+// ‖δ‖₁ ≤ 1. s gives the positive scales, Dim of them.
+//
+// Source: a convex function on a polytope is largest at one of its vertices.
 //
 // U being separable, (Uᵀe_i)_{uv} = H[u][y] W[v][x] for i = (c, y, x), so the squares
 // of all columns' norms are one more pair of products, with squared matrices.

@@ -28,6 +28,8 @@ type Transform struct {
 // is the channel's mean times √(HW), and frequencies rise with u and v.
 //
 // It returns an error for another shape, and for an axis longer than 1,024.
+//
+// Source: Ahmed, Natarajan, Rao, "Discrete cosine transform", 1974.
 func DCT2(shape []int) (*Transform, error) {
 	var full [3]int
 	switch len(shape) {

@@ -14,7 +14,7 @@ import (
 // where p_B = 1 − p_A with one bound and X₁², the square of a coordinate, is
 // Beta(½, (d+1)/2).
 //
-// Source: Yang et al. 2020, level-set method: what two balls overlap.
+// Source: Yang et al. 2020, level-set method, which is the overlap of two balls.
 //
 // Sampling loses at most (d+1)·[stream.LostMass]: a direction from d normal
 // variates times U^(1/d).

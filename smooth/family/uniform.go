@@ -14,7 +14,7 @@ import (
 //   - ℓ1: R = p_A − p_B, so 2(p_A − ½) with one bound;
 //   - ℓ∞: R = 2(1 − (1 − (p_A − p_B)/2)^(1/d)).
 //
-// Source: Yang et al. 2020, level-set method: what two cubes overlap.
+// Source: Yang et al. 2020, level-set method, which is the overlap of two cubes.
 //
 // Sampling loses no mass; its grid is 2⁻²³.
 type Uniform struct{}

@@ -6,7 +6,8 @@
 // radii, scalings and volumes downward, membership towards "outside".
 // Only R and σ themselves are taken as exact. The region of an anisotropic
 // certificate follows from the isotropic one by the universal transform (UCAN,
-// arXiv 2510.19977): if ε certifies ‖δ‖_p < R, σ⊙ε + μ certifies ‖δ⊘σ‖_p < R.
+// arXiv 2510.19977, Theorem 2): if ε certifies ‖δ‖_p < R, σ⊙ε + μ certifies
+// ‖δ⊘σ‖_p < R.
 package region
 
 import (
@@ -19,7 +20,7 @@ import (
 )
 
 // Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}, or with a basis U {δ : ‖diag(1/σ) Uᵀδ‖₂ ≤ R}. Its methods fail with an error when a
-// field is out of range, and never change it.
+// field is out of range, and never change it. Source: UCAN, Theorem 2.
 type Region struct {
 	// Norm is p.
 	Norm family.Norm
@@ -98,7 +99,7 @@ func (r Region) sigma(i int) float64 {
 //	R · min σ            for q ≤ p,
 //	R / ‖1/σ‖_r          for q > p, 1/r = 1/p − 1/q  (r = p at q = ∞).
 //
-// Exact by Hölder's inequality, whose equality case lies in the ball. In a basis, the
+// Source: Hölder's inequality, exact because its equality case lies in the ball. In a basis, the
 // radius for ℓ2 is R · min σ, that for ℓ1 R over the largest of ‖diag(1/σ) Uᵀe_i‖₂, both
 // exact; that for ℓ∞ is a lower bound, exact where [basis.Transform.CubeGain] says so.
 func (r Region) Radius(q family.Norm) (float64, error) {

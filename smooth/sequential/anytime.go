@@ -20,7 +20,7 @@ import (
 //	E = Σ w_i ((1−q_i)/(1−q0))^(n−F) (q_i/q0)^F,
 //
 // a non-negative supermartingale starting at 1 whenever p_A ≤ p, so that
-// P[E ever reaches 1/alpha] ≤ alpha (Ville's inequality). The mixture holds 16
+// P[E ever reaches 1/alpha] ≤ alpha. Source: Ville's inequality. The mixture holds 16
 // alternatives Φ(−(z + d_i)), z = Φ⁻¹(p), with d_i in geometric progression
 // and w_i ∝ 1/d_i, and one near-zero failure rate. The horizon tunes d_1 only:
 // it is the distance that a run of that many samples can just resolve.

@@ -12,8 +12,8 @@ import (
 //
 // It is the normal approximation to the signed root of the likelihood ratio
 // statistic of equal failure rates, (F + ½)/(n + 1) so far against
-// (limit − F + ½)/(N − n + 1) allowed in what remains; ADAPTIVE's predictive
-// rule. 0 when the limit is already passed.
+// (limit − F + ½)/(N − n + 1) allowed in what remains. It is 0 when the limit is
+// already passed.
 func PredictReject(n, f, cap, limit int64) float64 {
 	m, rem := limit-f, cap-n
 	if m < 0 {

@@ -13,6 +13,9 @@ import (
 const MinAlpha = 1e-9
 
 // Table holds the critical numbers of one level. It is immutable.
+//
+// Source: Lan and DeMets 1983, group-sequential tests with a spending function, here with the exact
+// distribution of the failure count; see newTable.
 type Table struct {
 	looks    []int64
 	critical []int64

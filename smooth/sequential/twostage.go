@@ -10,7 +10,8 @@ import (
 // TwoStage chooses, from a pilot, how many fresh samples a continuous radius
 // deserves. The pilot also selects the class. The fresh samples are a fixed
 // number by the time they are drawn, so their Clopper–Pearson bound at the whole
-// alpha is exact; the pilot's own samples must not be among them.
+// alpha is exact; the pilot's own samples must not be among them. Source: Clopper
+// and Pearson (1934), and Cohen, Rosenfeld, Kolter 2019, Proposition 2.
 //
 // The number is kappa·max(s, 1)^(2/3) with s = √(pq)/φ(z), the spread of
 // the estimated radius per root sample in units of sigma. With radii of about

@@ -187,9 +187,11 @@ func LogBinomialPMF(k, n int64, p float64) (float64, error) {
 
 // BinomialTest returns the two-sided exact p-value of H₀: p = 1/2 for k1
 // against k2 successes, min(1, 2 P[Bin(k1+k2, 1/2) ≥ max(k1, k2)]), and 1 for
-// a tie or when there are no samples at all. It is the test of Cohen et al.
-// 2019, PREDICT: return the leading class when the p-value is at most α.
-// Negative counts are treated as evidence of nothing: the value is 1.
+// a tie or when there are no samples at all. PREDICT returns the leading class
+// when the p-value is at most α. For negative counts the value is 1.
+//
+// Source: Cohen, Rosenfeld, Kolter 2019, Proposition 1, after Hung and Fithian
+// 2019.
 func BinomialTest(k1, k2 int64) float64 {
 	return math.Exp(LogBinomialTest(k1, k2))
 }

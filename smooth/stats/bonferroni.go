@@ -30,6 +30,8 @@ type TwoBounds struct {
 //
 // Errors: fewer than two classes, class out of range, a negative count, no
 // samples, alpha outside (0, 1).
+//
+// Source: Bonferroni's inequality, for K bounds of Clopper and Pearson (1934).
 func Bonferroni(counts []int64, class int, invalid int64, alpha float64) (TwoBounds, error) {
 	fail := func(err error) (TwoBounds, error) {
 		return TwoBounds{}, fmt.Errorf("two-sided bounds: %w", err)
@@ -73,6 +75,8 @@ func Bonferroni(counts []int64, class int, invalid int64, alpha float64) (TwoBou
 // PerCertificate returns the error probability each of count certificates may
 // have so that all of them hold together with probability 1 − alpha:
 // alpha/count, rounded down. Errors: count below 1, alpha outside (0, 1).
+//
+// Source: Bonferroni's inequality.
 func PerCertificate(alpha float64, count int64) (float64, error) {
 	if count < 1 {
 		return math.NaN(), fmt.Errorf("number of certificates %d is below 1", count)

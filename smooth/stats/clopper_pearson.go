@@ -50,6 +50,8 @@ func ClopperPearsonLower(k, n int64, alpha float64) (float64, error) {
 // k successes in n trials: P[bound ≥ p] ≥ 1 − alpha for every p. It solves
 // P[Bin(n, p) ≤ k] = alpha, is 1 for k = n, and is rounded up in the sense of
 // [ClopperPearsonLower]. The relative slack is below 1e-12.
+//
+// Source: Clopper and Pearson (1934), as for the lower bound.
 func ClopperPearsonUpper(k, n int64, alpha float64) (float64, error) {
 	if err := checkBound(k, n, alpha); err != nil {
 		return math.NaN(), fmt.Errorf("clopper-pearson upper bound: %w", err)

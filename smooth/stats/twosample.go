@@ -39,6 +39,9 @@ const minExpected = 5
 // the table); with more it is Pearson's χ² test of homogeneity. Classes of equal
 // total are ordered by their count in a. Errors: a negative count or an empty
 // sample.
+//
+// Source: Pearson's χ² test of homogeneity, Cochran's rule for its cells, and Fisher's
+// exact test.
 func CompareCounts(a, b map[int]int64) (TwoSample, error) {
 	type cell struct{ a, b int64 }
 	classes := map[int]cell{}
