@@ -229,9 +229,9 @@ func specimens(tb testing.TB) map[string][]byte {
 	}
 	never := recipe{label: 1}.head(4)
 	never.Input.SHA256, never.Input.Shape = "", nil
-	c, err := certificate.NewFailed(never, nil, "cannot read image")
+	c, err := certificate.NewFailed(never, family.L2, nil, "cannot read image")
 	put("failed", c, err)
-	c, err = certificate.NewFailed(recipe{label: 3}.head(4), recipe{}.seal(tb), "its label is 3")
+	c, err = certificate.NewFailed(recipe{label: 3}.head(4), family.L2, recipe{}.seal(tb), "its label is 3")
 	put("failed with noise", c, err)
 	s := smoother(tb, func([]float32) int32 { return smooth.NoVote })
 	x := image(0)

@@ -146,7 +146,7 @@ func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certific
 	if fixed := c.Noise.fixed; fixed != nil {
 		noise, head.NPG = fixed.SealedNoise, fixed.npg
 	}
-	cert, err := certificate.NewFailed(head, noise, reason.Error())
+	cert, err := certificate.NewFailed(head, c.Noise.Norm, noise, reason.Error())
 	if err != nil {
 		return nil, fmt.Errorf("record input %d of %s as failed: %w", item.Index, c.Source, err)
 	}

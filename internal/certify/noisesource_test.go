@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"ucan/internal/dataset"
+	"ucan/internal/results"
 	"ucan/npg"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
@@ -94,5 +95,11 @@ func TestCertifierStoresPinnedNoise(t *testing.T) {
 	failed, err := c.Fail(dataset.Item{Index: 4, Label: -1}, errors.New("unreadable"))
 	if err != nil || failed.Noise.SigmaField != nil || failed.Noise.NPG == nil || failed.Guarantee != smooth.Pinned {
 		t.Errorf("failed: %+v, %v", failed, err)
+	}
+	if row := results.RowOf(failed); row.Validate() != nil || row.Norm != "l2" {
+		t.Errorf("a failed input whose noise was never made has the row %+v", row)
+	}
+	if findings, checkErr := certificate.Check(failed, nil); checkErr != nil || len(findings) > 0 {
+		t.Errorf("findings in a failed certificate: %v, %v", findings, checkErr)
 	}
 }

@@ -152,7 +152,7 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 // rederiveFailed is rederive for an input that was never sampled. Its noise claims
 // nothing; where the input's shape is known, it must be a noise all the same.
 func (c *Certificate) rederiveFailed(x *Checker, head Head) (*Certificate, error) {
-	w := newFailed(head, c.Error)
+	w := newFailed(head, c.Noise.Norm, c.Error)
 	switch {
 	case c.Noise.Family == "": // no noise was made
 	case c.Input.Dim() == 0:

@@ -58,9 +58,10 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 }
 
 // NewFailed returns the certificate of an input that could not be
-// certified, with the reason. noise may be nil when there is none.
-func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificate, error) {
-	c := newFailed(head, reason)
+// certified, with the reason. norm is the one that the radius was asked in;
+// noise may be nil when there is none.
+func NewFailed(head Head, norm family.Norm, noise *smooth.SealedNoise, reason string) (*Certificate, error) {
+	c := newFailed(head, norm.String(), reason)
 	if noise != nil {
 		c.Noise = describeNoise(noise, head.NPG)
 	}
@@ -68,11 +69,11 @@ func NewFailed(head Head, noise *smooth.SealedNoise, reason string) (*Certificat
 }
 
 // newFailed is a failed certificate without noise, not sealed.
-func newFailed(head Head, reason string) *Certificate {
+func newFailed(head Head, norm, reason string) *Certificate {
 	c := newCertificate(head)
 	c.Status, c.Error = Failed, reason
 	c.Statistics.Counts = map[int]int64{}
-	c.Noise = Noise{Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: string(smooth.Float32)}
+	c.Noise = Noise{Norm: norm, Parameters: map[string]Float{}, NPG: head.NPG, Arithmetic: string(smooth.Float32)}
 	c.nothing()
 	return c
 }

@@ -182,7 +182,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		tb.Fatal(err)
 	}
 	pixels := []float32{float32(51) / 255, float32(102) / 255, 1}
-	failed, err := certificate.NewFailed(head(x, 1), nil, "cannot read image")
+	failed, err := certificate.NewFailed(head(x, 1), family.L2, nil, "cannot read image")
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	later, err := certificate.NewFailed(head(x, 1), scalar, "label 9 is outside the classes")
+	later, err := certificate.NewFailed(head(x, 1), family.L2, scalar, "label 9 is outside the classes")
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (c *Certificate) validate() error {
 		return errors.New("certificate: model.sha256 is no SHA-256 in hexadecimal")
 	case c.Model.Denoiser != nil && !isHash(c.Model.Denoiser.SHA256):
 		return errors.New("certificate: model.denoiser.sha256 is no SHA-256 in hexadecimal")
-	case c.Status != Failed && !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm):
+	case !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm) && (c.Status != Failed || c.Noise.Norm != ""): // earlier versions left it out
 		return fmt.Errorf("certificate: norm %.60q is none of l1, l2, linf", c.Noise.Norm)
 	case c.Status == Failed && c.Error == "":
 		return errors.New("certificate: failed without an error")
