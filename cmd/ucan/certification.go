@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"ucan/internal/audit"
@@ -24,7 +23,6 @@ type certification struct {
 	setup      *certify.Setup
 	certifier  *certify.Certifier
 	writer     *results.Writer
-	fields     *certificate.Folder // where fields outside the certificates lie; nil without certificates
 	began      time.Time
 	samples    int64
 	inputs     map[string]int // how often each input was there, by hash
@@ -133,9 +131,6 @@ func (c *certification) openOutputs(ctx context.Context) error {
 	}
 	c.writer = writer
 	c.a.warnProcessors(o.outputs(), writer.OtherProcessors(), "every row is sound as it stands, and certificates name the processor of each")
-	if o.jsonl != "" {
-		c.fields = certificate.NewFolder(filepath.Dir(o.jsonl))
-	}
 	return c.checkEarlier(ctx)
 }
 
@@ -154,7 +149,7 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 		bar.Add(1)
 		c.samples += cert.Statistics.N0 + cert.Statistics.N
 		c.count(cert)
-		return c.put(cert)
+		return c.writer.Put(cert)
 	})
 	bar.Close()
 	if runErr != nil && !errors.Is(runErr, certify.ErrSomeFailed) {
@@ -181,25 +176,6 @@ func (c *certification) count(cert *certificate.Certificate) {
 		}
 		c.inputs[hash]++
 	}
-}
-
-// put appends a certificate to the outputs.
-func (c *certification) put(cert *certificate.Certificate) error {
-	row := results.RowOf(cert)
-	if row.Norm == "" {
-		row.Norm = c.certifier.Noise.Norm.String()
-	}
-	var line []byte
-	if c.fields != nil {
-		if err := c.fields.Save(cert); err != nil {
-			return err
-		}
-		var err error
-		if line, err = cert.Marshal(); err != nil {
-			return err
-		}
-	}
-	return c.writer.Put(row, line)
 }
 
 func failedRows(rows []results.Row) int {

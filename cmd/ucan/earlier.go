@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"ucan/internal/audit"
 	"ucan/internal/results"
@@ -30,7 +29,7 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 	if path == "" {
 		return nil
 	}
-	err = terms.CheckFile(ctx, path, certificate.NewFolder(filepath.Dir(path)), buildName(), func(line int, stored *certificate.Certificate) error {
+	err = terms.CheckFile(ctx, path, results.Beside(path), buildName(), func(line int, stored *certificate.Certificate) error {
 		if line > len(rows) {
 			return nil // certified again
 		}

@@ -28,7 +28,7 @@ func runFromCounts(ctx context.Context, a *app, path string) error {
 	if err := refuseExisting(output.outputs()); err != nil {
 		return err
 	}
-	derived, err := audit.Derive(ctx, path, terms, certificate.NewFolder(filepath.Dir(path)), buildName())
+	derived, err := audit.Derive(ctx, path, terms, results.Beside(path), buildName())
 	if err != nil {
 		return fmt.Errorf("certify from counts %q: %w", path, err)
 	}
@@ -102,21 +102,8 @@ func writeDerived(o outputOptions, terms certificate.Terms, derived audit.Derive
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, writer.Close()) }()
-	var folder *certificate.Folder
-	if o.jsonl != "" {
-		folder = certificate.NewFolder(filepath.Dir(o.jsonl))
-	}
 	for _, c := range derived.Certificates {
-		var line []byte
-		if folder != nil {
-			if err = folder.Save(c); err != nil {
-				return nil, err
-			}
-			if line, err = c.Marshal(); err != nil {
-				return nil, err
-			}
-		}
-		if err := writer.Put(results.RowOf(c), line); err != nil {
+		if err := writer.Put(c); err != nil {
 			return nil, err
 		}
 	}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/internal/replay"
+	"ucan/internal/results"
 	"ucan/internal/table"
 	"ucan/models/declare"
 	"ucan/smooth"
-	"ucan/smooth/certificate"
 )
 
 // runPin answers the chosen inputs that have a certificate in the file, with the noise that it stores.
@@ -24,7 +23,7 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 	if o.statistics.N < 1 {
 		return usagef("predict --pin: a certificate's noise is replayed with samples; give --n of at least 1")
 	}
-	pins, err := replay.ReadPins(ctx, path, certificate.NewFolder(filepath.Dir(path)), buildName())
+	pins, err := replay.ReadPins(ctx, path, results.Beside(path), buildName())
 	if err != nil {
 		return fmt.Errorf("predict --pin %q: %w", path, err)
 	}

@@ -197,7 +197,7 @@ func (p *predictor) put(item dataset.Item, class int, counts smooth.Counts, seco
 		r.Status, r.Correct = results.Predicted, class == item.Label
 	}
 	p.bar.Add(1)
-	return p.writer.Put(r, nil)
+	return p.writer.PutRow(r)
 }
 
 func (p *predictor) fail(item dataset.Item, reason error) error {
@@ -205,7 +205,7 @@ func (p *predictor) fail(item dataset.Item, reason error) error {
 	r.Status, r.Predict = results.Failed, results.NoClass
 	p.bar.Message("ucan: %s", reason)
 	p.bar.Add(1)
-	return p.writer.Put(r, nil)
+	return p.writer.PutRow(r)
 }
 
 // emptyRow is a row that claims nothing yet: a prediction has neither a radius nor a guarantee.

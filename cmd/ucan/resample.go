@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"path/filepath"
 
 	"ucan/internal/audit"
 	"ucan/internal/progress"
 	"ucan/internal/replay"
-	"ucan/smooth/certificate"
+	"ucan/internal/results"
 )
 
 // resample compares the certificates that were true so far with the model and the data, and draws fresh noise for every
@@ -31,7 +30,7 @@ func (a *app) resample(ctx context.Context, path string, n int64, all []audit.Nu
 	}
 	s := replay.Resampler{
 		Inputs: setup.Source, Name: setup.Info.Name, Smoother: setup.Smoother,
-		Fields: certificate.NewFolder(filepath.Dir(path)), Samples: n, Seed: seed,
+		Fields: results.Beside(path), Samples: n, Seed: seed,
 	}
 	if s.Model, err = setup.ModelRecord(); err != nil {
 		return err

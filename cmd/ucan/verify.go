@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"path/filepath"
 	"slices"
 
 	"github.com/spf13/cobra"
 
 	"ucan/internal/audit"
-	"ucan/smooth/certificate"
+	"ucan/internal/results"
 )
 
 func newVerifyCommand(a *app) *cobra.Command {
@@ -53,7 +52,7 @@ func runVerify(ctx context.Context, a *app, path string) error {
 	if err := r.err(); err != nil {
 		return err
 	}
-	report, kept, err := audit.Verify(ctx, path, certificate.NewFolder(filepath.Dir(path)), buildName(), resample > 0)
+	report, kept, err := audit.Verify(ctx, path, results.Beside(path), buildName(), resample > 0)
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package compare
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"ucan/internal/audit"
 	"ucan/internal/fault"
@@ -62,7 +61,7 @@ func (a *Arm) rows(m measure) []results.Row {
 // Read reads a file of certificates, which it believes. varies tells which coordinates vary in training, nil for all.
 func Read(ctx context.Context, name, path string, varies []bool) (*Arm, error) {
 	a := &Arm{Name: name}
-	folder, known := certificate.NewFolder(filepath.Dir(path)), sections{varies: varies, known: map[string]float64{}}
+	folder, known := results.Beside(path), sections{varies: varies, known: map[string]float64{}}
 	err := audit.Lines(ctx, path, func(line int, text []byte) error {
 		c, err := certificate.Parse(text)
 		if err != nil {

@@ -8,88 +8,44 @@ import (
 	"io"
 	"math"
 	"os"
-	"strings"
 
 	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
 
-// CertificateSchema is the schema of the certificates that this package reads.
-const CertificateSchema = "ucan.certificate/1"
+// skipped is JSON that is not read.
+type skipped struct{}
 
-// number is a JSON number, or one of the strings that stand for infinities.
-type number float64
+// UnmarshalJSON implements json.Unmarshaler.
+func (skipped) UnmarshalJSON([]byte) error { return nil }
 
-func (n *number) UnmarshalJSON(b []byte) error {
-	switch text := strings.Trim(string(b), `"`); text {
-	case "null":
-		return nil
-	case "Infinity", "+Infinity", "inf", "+Inf", "Inf":
-		*n = number(math.Inf(1))
-		return nil
-	case "-Infinity", "-inf", "-Inf":
-		*n = number(math.Inf(-1))
-		return nil
+// ParseCertificate reads the row that a certificate's line shows. It does not check the
+// certificate itself. Errors match [ErrFormat].
+func ParseCertificate(line []byte) (Row, error) {
+	none := certificate.Float(math.NaN())
+	var c struct {
+		certificate.Certificate
+		// In place of the certificate's own: no row shows the fields, which take long to read.
+		Noise struct {
+			Norm string `json:"norm"`
+		} `json:"noise"`
+		Regions skipped `json:"regions"`
 	}
-	return json.Unmarshal(b, (*float64)(n))
-}
-
-// line is the part of a certificate that a row shows.
-type line struct {
-	Schema    string `json:"schema"`
-	Guarantee string `json:"guarantee"`
-	Status    Status `json:"status"`
-	Input     struct {
-		Index *int `json:"index"`
-		Label *int `json:"label"`
-	} `json:"input"`
-	Noise struct {
-		Norm string `json:"norm"`
-	} `json:"noise"`
-	Statistics struct {
-		N      int64  `json:"n"`
-		K      int64  `json:"k"`
-		PLower number `json:"p_lower"`
-	} `json:"statistics"`
-	Predict *int              `json:"predict"`
-	Correct bool              `json:"correct"`
-	Radii   map[string]number `json:"radii"`
-	ALM     number            `json:"alm"`
-	Run     struct {
-		Seconds float64 `json:"seconds"`
-	} `json:"run"`
-}
-
-// ParseCertificate reads the row that a certificate's line shows. Errors match [ErrFormat].
-func ParseCertificate(b []byte) (Row, error) {
-	var c line
-	if err := json.Unmarshal(b, &c); err != nil {
+	c.Predict, c.Radii = NoClass, certificate.Radii{L1: none, L2: none, LInf: none}
+	c.Input.Index, c.Input.Label = -1, NoClass
+	if err := json.Unmarshal(line, &c); err != nil {
 		return Row{}, kindErrorf(ErrFormat, "not a certificate: %w", err)
 	}
-	if c.Schema != CertificateSchema {
-		return Row{}, kindErrorf(ErrFormat, "schema is %q, want %q", c.Schema, CertificateSchema)
+	c.Certificate.Noise.Norm = c.Noise.Norm
+	if c.Schema != certificate.Schema {
+		return Row{}, kindErrorf(ErrFormat, "schema is %q, want %q", c.Schema, certificate.Schema)
 	}
-	if c.Input.Index == nil {
+	if c.Input.Index < 0 {
 		return Row{}, kindErrorf(ErrFormat, "it has no input.index")
 	}
-	row := Row{
-		Index: *c.Input.Index, Label: NoClass, Predict: NoClass, Correct: c.Correct, Seconds: c.Run.Seconds,
-		Norm: c.Noise.Norm, PLower: float64(c.Statistics.PLower), K: c.Statistics.K, N: c.Statistics.N,
-		Guarantee: c.Guarantee, Status: c.Status,
-	}
-	if c.Input.Label != nil {
-		row.Label = *c.Input.Label
-	}
-	if c.Predict != nil {
-		row.Predict = *c.Predict
-	}
-	if c.Status == Certified {
-		radius, ok := c.Radii[c.Noise.Norm]
-		if !ok {
-			return Row{}, kindErrorf(ErrFormat, "radii lack the norm %q", c.Noise.Norm)
-		}
-		row.Radius, row.ALM = float64(radius), float64(c.ALM)
-		row.L1, row.L2, row.LInf = float64(c.Radii["l1"]), float64(c.Radii["l2"]), float64(c.Radii["linf"])
+	row := RowOf(&c.Certificate)
+	if math.IsNaN(row.Radius) {
+		return Row{}, kindErrorf(ErrFormat, "radii lack the norm %q", row.Norm)
 	}
 	if err := row.Validate(); err != nil {
 		return Row{}, &kindError{kind: ErrFormat, err: err}

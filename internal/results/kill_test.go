@@ -36,9 +36,8 @@ func childRun(dir string) error {
 	if err != nil {
 		return err
 	}
-	t := &testing.T{} // certificate cannot fail
 	for _, i := range w.Remaining() {
-		if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
+		if err := w.Put(certificateOf(row(i))); err != nil {
 			return err
 		}
 		time.Sleep(time.Millisecond)

@@ -275,7 +275,7 @@ func (m merging) writeLines(to io.Writer) error {
 // copyFields copies the fields that lie beside the parts to the output's folder.
 func (m merging) copyFields() error {
 	folder := filepath.Dir(m.output)
-	to := certificate.NewFolder(folder)
+	to := NewFolder(folder)
 	if !m.isJSON {
 		return nil
 	}
@@ -286,7 +286,7 @@ func (m merging) copyFields() error {
 		}
 		c, err := certificate.Parse(text)
 		if err == nil {
-			err = to.Copy(c, certificate.NewFolder(from))
+			err = to.Copy(c, NewFolder(from))
 		}
 		if err != nil {
 			return fmt.Errorf("merge %q: input %d: %w", line.part, line.row.Index, err)

@@ -84,12 +84,12 @@ func TestCertificatesOfAnotherProcessorStand(t *testing.T) {
 	other.K--
 	other.PLower -= 0.01
 	w = mustOpen(t, on(cfg, "a"))
-	if err := w.Put(other, lineOf(t, other)); !errors.Is(err, ErrMismatch) {
+	if err := w.Put(certificateOf(other)); !errors.Is(err, ErrMismatch) {
 		t.Errorf("another row on the same processor: %v, want ErrMismatch", err)
 	}
 	mustClose(t, w)
 	w = mustOpen(t, on(cfg, "b"))
-	if err := w.Put(other, lineOf(t, other)); err != nil {
+	if err := w.Put(certificateOf(other)); err != nil {
 		t.Fatal(err)
 	}
 	put(t, w, 2)

@@ -2,7 +2,6 @@ package results
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"math"
@@ -11,7 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
 	"ucan/fixtures/subtest"
+	"ucan/smooth"
+	"ucan/smooth/certificate"
 )
 
 // row makes a certified row of input i, or an abstained or failed one.
@@ -29,18 +31,22 @@ func row(i int) Row {
 	}
 }
 
-// certificate makes the certificate that row r stands for.
+// certificateOf makes a certificate that shows row r.
+func certificateOf(r Row) *certificate.Certificate {
+	c := &certificate.Certificate{
+		Schema: certificate.Schema, Guarantee: smooth.Guarantee(r.Guarantee), Status: certificate.Status(r.Status), Predict: r.Predict, Correct: &r.Correct,
+		Radii: certificate.Radii{L1: certificate.Float(r.L1), L2: certificate.Float(r.L2), LInf: certificate.Float(r.LInf)}, ALM: certificate.Float(r.ALM),
+	}
+	c.Input = certificate.Input{Source: "test", Index: int64(r.Index), Label: r.Label}
+	c.Noise.Norm, c.Run.Seconds = r.Norm, certificate.Float(r.Seconds)
+	c.Statistics.N, c.Statistics.K, c.Statistics.PLower = r.N, r.K, certificate.Float(r.PLower)
+	return c
+}
+
+// lineOf is the line of that certificate.
 func lineOf(t testing.TB, r Row) []byte {
 	t.Helper()
-	b, err := json.Marshal(map[string]any{
-		"schema": CertificateSchema, "guarantee": r.Guarantee, "status": r.Status,
-		"input":      map[string]any{"index": r.Index, "label": r.Label, "source": "test"},
-		"noise":      map[string]any{"norm": r.Norm},
-		"statistics": map[string]any{"n": r.N, "k": r.K, "p_lower": r.PLower},
-		"predict":    r.Predict, "correct": r.Correct, "alm": r.ALM,
-		"radii": map[string]any{"l1": r.L1, "l2": r.L2, "linf": r.LInf},
-		"run":   map[string]any{"seconds": r.Seconds},
-	})
+	b, err := certificateOf(r).Marshal()
 	if err != nil {
 		t.Fatal(err)
 	}

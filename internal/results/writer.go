@@ -1,14 +1,14 @@
 package results
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"ucan/smooth/certificate"
 )
 
 // Config says what a [Writer] writes.
@@ -30,6 +30,7 @@ type Config struct {
 type Writer struct {
 	mu      sync.Mutex
 	outputs []*output
+	fields  *Folder // beside the certificates; nil where the run writes none
 	locks   []*lockFile
 	indices []int
 	place   map[int]int
@@ -44,8 +45,8 @@ type Writer struct {
 
 // entry is a row that waits for its turn.
 type entry struct {
-	row         Row
-	certificate []byte
+	row  Row
+	line []byte // of certificates; nil where the run writes none
 }
 
 // Open locks the outputs, checks what is there, stores the record of the run,
@@ -74,6 +75,7 @@ func open(cfg Config, opener opener) (*Writer, error) {
 	// Certificates come first: a row of the table is never without its proof.
 	if cfg.JSONL != "" {
 		w.outputs = append(w.outputs, &output{path: cfg.JSONL, json: true})
+		w.fields = Beside(cfg.JSONL)
 	}
 	if cfg.TSV != "" {
 		w.outputs = append(w.outputs, &output{path: cfg.TSV})
@@ -199,60 +201,57 @@ func (w *Writer) Rows() []Row {
 	return append([]Row(nil), w.rows...)
 }
 
-// Put hands over the row of one input and, when certificates are written, its
-// certificate as one JSON object. Rows may come in any order and are written, in
-// order, as soon as all before them are there. After a failure to write, every
-// call returns that failure, and what was written stays.
+// Put hands over the certificate of one input, from which the table takes its row. Fields that
+// are too large to lie inside it are saved beside the certificates. Inputs may come in any order
+// and are written, in order, as soon as all before them are there. After a failure to write,
+// every call returns that failure, and what was written stays.
 //
 // Where an output has the input already, the row must say the same but for the
 // time; if not, the error matches [ErrMismatch]. Only where another kind of
 // processor made a certificate, which may have counted otherwise, that certificate
 // stands and the table takes its row.
-func (w *Writer) Put(row Row, certificate []byte) error {
+func (w *Writer) Put(c *certificate.Certificate) error {
+	e := entry{row: RowOf(c)}
+	if err := e.row.Validate(); err != nil {
+		return err
+	}
+	if w.fields != nil {
+		if err := w.fields.Save(c); err != nil {
+			return err
+		}
+		line, err := c.Marshal()
+		if err != nil {
+			return err
+		}
+		e.line = append(line, '\n')
+	}
+	return w.put(e)
+}
+
+// PutRow is [Writer.Put] for a row without a certificate, in a run that writes none.
+func (w *Writer) PutRow(row Row) error {
+	if w.fields != nil {
+		return kindErrorf(ErrRow, "row of input %d: it has no certificate, and this run writes certificates", row.Index)
+	}
 	if err := row.Validate(); err != nil {
 		return err
 	}
-	e := entry{row: row}
-	for _, o := range w.outputs {
-		if !o.json {
-			continue
-		}
-		var err error
-		if e.certificate, err = certificateLine(row, certificate); err != nil {
-			return err
-		}
-	}
+	return w.put(entry{row: row})
+}
+
+func (w *Writer) put(e entry) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.err != nil {
 		return w.err
 	}
-	place, ok := w.place[row.Index]
+	place, ok := w.place[e.row.Index]
 	if _, twice := w.pending[place]; !ok || twice || place < w.next || w.closed {
-		return kindErrorf(ErrRow, "row of input %d: it is not expected (not selected, already there, or the results are closed)", row.Index)
+		return kindErrorf(ErrRow, "row of input %d: it is not expected (not selected, already there, or the results are closed)", e.row.Index)
 	}
 	w.pending[place] = e
 	w.err = w.flush()
 	return w.err
-}
-
-// certificateLine puts a certificate on one line after checking that it shows
-// what the row says.
-func certificateLine(row Row, certificate []byte) ([]byte, error) {
-	var line bytes.Buffer
-	if err := json.Compact(&line, certificate); err != nil {
-		return nil, kindErrorf(ErrRow, "certificate of input %d: %w", row.Index, err)
-	}
-	shown, err := ParseCertificate(line.Bytes())
-	if err != nil {
-		return nil, &kindError{kind: ErrRow, err: fmt.Errorf("certificate of input %d: %w", row.Index, err)}
-	}
-	shown.Seconds = row.Seconds
-	if a, b := shown.AppendTSV(nil), row.AppendTSV(nil); !bytes.Equal(a, b) {
-		return nil, kindErrorf(ErrRow, "certificate of input %d does not show what its row says: %q, the row %q", row.Index, a, b)
-	}
-	line.WriteByte('\n')
-	return line.Bytes(), nil
 }
 
 // flush writes every row whose turn has come, all outputs in step.
@@ -290,7 +289,7 @@ func (w *Writer) flush() error {
 			switch {
 			case first+i < len(o.rows):
 			case o.json:
-				text = append(text, e.certificate...)
+				text = append(text, e.line...)
 			default:
 				text = e.row.AppendTSV(text)
 			}
@@ -318,13 +317,6 @@ func (o *output) confirm(old, now Row) error {
 		return nil
 	}
 	return kindErrorf(ErrMismatch, "resume %q: input %d came out differently this time (%q, stored %q); the machine, library or provider changed, start anew under another name", o.path, now.Index, b, a)
-}
-
-// Written is the number of inputs that every output has.
-func (w *Writer) Written() int {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.next
 }
 
 // Close releases the outputs. Rows that still wait for an earlier one are not

@@ -1,7 +1,6 @@
 package results
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
 	"ucan/fixtures/subtest"
 )
 
@@ -35,7 +35,7 @@ func indices(n int) []int {
 func put(t testing.TB, w *Writer, list ...int) {
 	t.Helper()
 	for _, i := range list {
-		if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
+		if err := w.Put(certificateOf(row(i))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -108,7 +108,7 @@ func TestRowsAreInOrder(t *testing.T) {
 		wg.Go(func() {
 			for k := range 10 {
 				i := 4*(9-k) + g
-				if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
+				if err := w.Put(certificateOf(row(i))); err != nil {
 					t.Error(err)
 				}
 			}
@@ -138,11 +138,11 @@ func TestRowsAreWrittenAtOnce(t *testing.T) {
 		t.Errorf("a new table holds %q", read(t, cfg.TSV))
 	}
 	put(t, w, 1)
-	if read(t, cfg.TSV) != header() || w.Written() != 0 || w.Done(1) {
+	if read(t, cfg.TSV) != header() || len(w.Rows()) != 0 || w.Done(1) {
 		t.Error("row 1 was written before row 0")
 	}
 	put(t, w, 0)
-	if strings.Count(read(t, cfg.TSV), "\n") != 3 || strings.Count(read(t, cfg.JSONL), "\n") != 2 || w.Written() != 2 || !w.Done(1) {
+	if strings.Count(read(t, cfg.TSV), "\n") != 3 || strings.Count(read(t, cfg.JSONL), "\n") != 2 || !w.Done(1) {
 		t.Error("rows 0 and 1 are not on disk")
 	}
 	if !slices.Equal(w.Remaining(), []int{2}) || len(w.Rows()) != 2 || w.Rows()[0] != row(0) {
@@ -150,17 +150,18 @@ func TestRowsAreWrittenAtOnce(t *testing.T) {
 	}
 	for name, bad := range subtest.Rows(map[string]Row{"done": row(1), "not selected": row(9)}) {
 		t.Run(name, func(t *testing.T) {
-			if err := w.Put(bad, lineOf(t, bad)); !errors.Is(err, ErrRow) {
+			if err := w.Put(certificateOf(bad)); !errors.Is(err, ErrRow) {
 				t.Errorf("%s: %v, want ErrRow", name, err)
 			}
 		})
 	}
-	for name, cert := range subtest.Rows(map[string][]byte{"none": nil, "another input": lineOf(t, row(1)), "no JSON": []byte("{"), "another radius": bytes.Replace(lineOf(t, row(2)), []byte(`"l2":0.144`), []byte(`"l2":0.154`), 1)}) {
-		t.Run(name, func(t *testing.T) {
-			if err := w.Put(row(2), cert); !errors.Is(err, ErrRow) {
-				t.Errorf("certificate %s: %v, want ErrRow", name, err)
-			}
-		})
+	if err := w.PutRow(row(2)); !errors.Is(err, ErrRow) {
+		t.Errorf("a row without its certificate: %v, want ErrRow", err)
+	}
+	false2 := certificateOf(row(2))
+	false2.Radii.L2 = -1
+	if err := w.Put(false2); !errors.Is(err, ErrRow) {
+		t.Errorf("a certificate with a negative radius: %v, want ErrRow", err)
 	}
 	put(t, w, 2)
 	mustClose(t, w)
@@ -249,7 +250,7 @@ func TestResumeWithOneMoreOutput(t *testing.T) {
 	put(t, w, 0)
 	other := row(1)
 	other.Radius, other.L2 = other.Radius+1, other.L2+1
-	if err := w.Put(other, lineOf(t, other)); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "input 1 came out differently") {
+	if err := w.Put(certificateOf(other)); !errors.Is(err, ErrMismatch) || !strings.Contains(err.Error(), "input 1 came out differently") {
 		t.Errorf("a row that came out differently: %v, want ErrMismatch", err)
 	}
 	mustClose(t, w)
@@ -413,7 +414,7 @@ func TestLockRace(t *testing.T) {
 			mu.Lock()
 			won++
 			mu.Unlock()
-			if err := errors.Join(w.Put(row(0), lineOf(t, row(0))), w.Close()); err != nil {
+			if err := errors.Join(w.Put(certificateOf(row(0))), w.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -467,12 +468,12 @@ func TestFullDisk(t *testing.T) {
 			full = err
 		} else {
 			for i := range n {
-				if err := w.Put(row(i), lineOf(t, row(i))); err != nil {
+				if err := w.Put(certificateOf(row(i))); err != nil {
 					full = err
 					break
 				}
 			}
-			if again := w.Put(row(n-1), lineOf(t, row(n-1))); again == nil {
+			if again := w.Put(certificateOf(row(n - 1))); again == nil {
 				t.Errorf("space %d: the writer goes on after its failure", space)
 			}
 			mustClose(t, w)
@@ -520,10 +521,10 @@ func TestSyncFailure(t *testing.T) {
 	}
 	put(t, w, 0)
 	fail = true
-	if err := w.Put(row(1), lineOf(t, row(1))); !errors.Is(err, syscall.EIO) {
+	if err := w.Put(certificateOf(row(1))); !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v, want EIO", err)
 	}
-	if w.Done(1) || w.Written() != 1 {
+	if w.Done(1) || len(w.Rows()) != 1 {
 		t.Error("a row that was not synced counts as done")
 	}
 	mustClose(t, w)
@@ -532,7 +533,7 @@ func TestSyncFailure(t *testing.T) {
 func TestCollectOnly(t *testing.T) {
 	w := mustOpen(t, Config{Indices: []int{2, 4, 8}, Run: testRun()})
 	for _, i := range []int{8, 2, 4} {
-		if err := w.Put(row(i), nil); err != nil {
+		if err := w.PutRow(row(i)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -24,6 +24,13 @@ type Field struct {
 	Values []float32
 }
 
+// Loader gives the values of fields that lie outside a certificate.
+type Loader interface {
+	// Load returns the values of f, a field of dim values, after checking them
+	// against its hash.
+	Load(f *Field, dim int) ([]float32, error)
+}
+
 // NewField returns the field of the given values, which it keeps; nil for nil.
 func NewField(values []float32) *Field {
 	if values == nil {

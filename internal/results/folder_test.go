@@ -1,6 +1,7 @@
-package certificate_test
+package results
 
 import (
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,13 +22,30 @@ func large(tb testing.TB) *certificate.Certificate {
 	for i := range d {
 		sigma[i], mu[i] = 1+float32(i%7)/8, float32(i%5)/16
 	}
-	noise := seal(tb, "gaussian", family.L2, 0.25, d, mu, sigma)
-	s := smoother(tb, d, func([]float32) int32 { return 1 })
-	r, err := s.Certify(tb.Context(), x, smooth.InputID(x), noise, smooth.FixedN{N0: 3, N: 20, Alpha: 0.1})
+	fields, err := smooth.NewFields(d, mu, sigma, nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	c, err := certificate.New(head(x, 1), noise, r)
+	f, err := family.New("gaussian", nil)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	noise, err := smooth.Noise{Family: f, Norm: family.L2, Lambda: 0.25, Fields: fields}.Seal(d)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	votes := func(n int64) smooth.Counts { return smooth.Counts{PerClass: []int64{0, n}, N: n} }
+	result, err := noise.Conclude(votes(3), votes(20), 0.1, smooth.OneBound)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	id := smooth.InputID(x)
+	hash := hex.EncodeToString(id[:])
+	c, err := certificate.New(certificate.Head{
+		Guarantee: smooth.Deployed,
+		Input:     certificate.Input{Source: "test", Index: 3, SHA256: hash, Shape: []int{1, d}, Label: 1},
+		Model:     certificate.Model{Name: "constant", SHA256: hash, Decision: "argmax", Classes: 2},
+	}, noise, result)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -37,7 +55,7 @@ func large(tb testing.TB) *certificate.Certificate {
 func TestFieldsInFiles(t *testing.T) {
 	dir := t.TempDir()
 	c := large(t)
-	folder := certificate.NewFolder(dir)
+	folder := NewFolder(dir)
 	for range 2 { // the second time the files are there
 		if err := folder.Save(c); err != nil {
 			t.Fatal(err)
@@ -62,7 +80,7 @@ func TestFieldsInFiles(t *testing.T) {
 		t.Errorf("checked without its fields: %v", findings)
 	}
 	for range 2 { // the second time from the cache
-		findings, cerr := certificate.Check(got, certificate.NewFolder(dir))
+		findings, cerr := certificate.Check(got, NewFolder(dir))
 		if cerr != nil || len(findings) > 0 {
 			t.Fatalf("with its files: %v %v", findings, cerr)
 		}
@@ -89,7 +107,7 @@ func TestFieldsInFiles(t *testing.T) {
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			findings, err := certificate.Check(got, certificate.NewFolder(dir))
+			findings, err := certificate.Check(got, NewFolder(dir))
 			if err != nil || len(findings) == 0 {
 				t.Errorf("%s: no finding (%v)", name, err)
 			}
@@ -105,18 +123,17 @@ func TestFieldsInFiles(t *testing.T) {
 	if err := os.Symlink(target, path); err != nil {
 		t.Skip("no symbolic links here")
 	}
-	if findings, err := certificate.Check(got, certificate.NewFolder(dir)); err != nil || len(findings) == 0 {
+	if findings, err := certificate.Check(got, NewFolder(dir)); err != nil || len(findings) == 0 {
 		t.Errorf("a symbolic link out of the folder was followed (%v)", err)
 	}
 }
 
 func TestSaveLeavesNothingHalf(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "absent")
-	if err := certificate.NewFolder(dir).Save(large(t)); err == nil {
+	if err := NewFolder(dir).Save(large(t)); err == nil {
 		t.Error("fields were saved into a folder that does not exist")
 	}
-	c := samples(t)["fields"]
-	if err := certificate.NewFolder(dir).Save(c); err != nil {
+	if err := NewFolder(dir).Save(certificateOf(row(1))); err != nil {
 		t.Errorf("a certificate without large fields needs no folder: %v", err)
 	}
 }
