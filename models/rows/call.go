@@ -54,7 +54,7 @@ func (c *call) apply() {
 	if len(c.out) == 0 {
 		return // nothing reads it
 	}
-	name := operatorName(c.n)
+	name := onnx.OperatorName(c.n)
 	r, ok := c.p.rules[name]
 	if !ok {
 		c.mix("no rule is known for this operator")

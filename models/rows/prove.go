@@ -223,15 +223,7 @@ func sorted(nodes []*onnxpb.NodeProto) ([]*onnxpb.NodeProto, *Break) {
 }
 
 func breakAt(n *onnxpb.NodeProto, reason string) *Break {
-	return &Break{Node: onnx.Describe(n), Operator: operatorName(n), Reason: reason}
-}
-
-// operatorName is the name that an operator's rule is registered under.
-func operatorName(n *onnxpb.NodeProto) string {
-	if d := onnx.NormalDomain(n.GetDomain()); d != "" {
-		return d + "." + n.GetOpType()
-	}
-	return n.GetOpType()
+	return &Break{Node: onnx.Describe(n), Operator: onnx.OperatorName(n), Reason: reason}
 }
 
 // node follows one node.

@@ -213,7 +213,7 @@ func globalPoolRule(c *call) {
 func resizeRule(c *call) {
 	x := c.in[0]
 	roi, scales, sizes := 1, 2, 3
-	if operatorName(c.n) == "Upsample" || c.opset == 10 {
+	if onnx.OperatorName(c.n) == "Upsample" || c.opset == 10 {
 		roi, scales, sizes = -1, 1, -1
 	}
 	if roi > 0 && !c.isConstant(roi) || !c.isConstant(scales) {
@@ -224,7 +224,7 @@ func resizeRule(c *call) {
 		return
 	}
 	mode := onnx.AttrString(c.n, "coordinate_transformation_mode", "half_pixel")
-	if c.opset == 10 || operatorName(c.n) == "Upsample" {
+	if c.opset == 10 || onnx.OperatorName(c.n) == "Upsample" {
 		mode = "asymmetric"
 	}
 	switch mode {

@@ -1,6 +1,10 @@
 package rows
 
-import "slices"
+import (
+	"slices"
+
+	"ucan/runtime/onnx"
+)
 
 // tabularRule: the classifiers and regressors of ai.onnx.ml on a table [N, features], a
 // row each: labels [N] and scores [N, …].
@@ -14,7 +18,7 @@ func tabularRule(c *call) {
 		return
 	}
 	n := x.dims[0]
-	switch operatorName(c.n) {
+	switch onnx.OperatorName(c.n) {
 	case "ai.onnx.ml.TreeEnsembleClassifier", "ai.onnx.ml.LinearClassifier", "ai.onnx.ml.SVMClassifier":
 		c.set(0, x.like([]dim{n}, 0))
 		c.set(1, x.like([]dim{n, openDim}, 0))

@@ -89,7 +89,7 @@ type differ struct {
 
 // passes reports whether gradients go through n, by its operator alone.
 func (d *differ) passes(n *onnxpb.NodeProto) (pass, known bool) {
-	r, known := d.rules[opKey(n)]
+	r, known := d.rules[onnx.OperatorName(n)]
 	if n.GetOpType() == "Cast" && onnx.NormalDomain(n.GetDomain()) == "" {
 		return onnx.DType(onnx.AttrInt(n, "to", 0)).IsFloat(), known
 	}
@@ -139,7 +139,7 @@ func (d *differ) missing(m *onnx.Model, wrt, targets []string) error {
 			if name == "" {
 				name = n.GetOutput()[0]
 			}
-			lacking = append(lacking, MissingRule{Operator: opKey(n), Node: name})
+			lacking = append(lacking, MissingRule{Operator: onnx.OperatorName(n), Node: name})
 		}
 	}
 	if len(lacking) == 0 {
@@ -326,7 +326,7 @@ func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.
 
 // apply runs the rule of one node and hands out what it returns.
 func (d *differ) apply(c *Context, parts map[string][]onnx.Value) (err error) {
-	rule := d.rules[opKey(c.Node)]
+	rule := d.rules[onnx.OperatorName(c.Node)]
 	if rule == nil {
 		return fmt.Errorf("no rule") // missing() has seen to it
 	}

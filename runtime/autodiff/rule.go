@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/onnxpb"
 )
 
 // Rule makes the gradients of a node's inputs out of those of its outputs, by adding operators to
@@ -81,14 +80,6 @@ func (e *RuleError) Error() string {
 
 // Unwrap returns the cause.
 func (e *RuleError) Unwrap() error { return e.Err }
-
-// opKey is the name an operator is registered under.
-func opKey(n *onnxpb.NodeProto) string {
-	if d := onnx.NormalDomain(n.GetDomain()); d != "" {
-		return d + "." + n.GetOpType()
-	}
-	return n.GetOpType()
-}
 
 // rules returns the registry. A nil rule marks an operator that passes no gradient: its derivative
 // is 0 wherever it exists, or its result is no real number.

@@ -135,7 +135,7 @@ func (d *differ) findStacks(m *onnx.Model, sh *shared, reach, ofWeights map[stri
 		return
 	}
 	for _, n := range m.Nodes() {
-		if opKey(n) != "Conv" || onnx.AttrInt(n, "group", 1) != 1 {
+		if onnx.OperatorName(n) != "Conv" || onnx.AttrInt(n, "group", 1) != 1 {
 			continue
 		}
 		if w := n.Input[1]; !reach[w] || sh.readers[w] != 1 || (!ofWeights[w] && !slices.Contains(d.wrt, w)) {

@@ -56,7 +56,7 @@ func (d *differ) markBlocked(m *onnx.Model, sh *shared) {
 		for _, u := range onnx.Uses(n) {
 			sh.readers[u]++
 		}
-		if opKey(n) == "Relu" {
+		if onnx.OperatorName(n) == "Relu" {
 			sh.relus[n.GetOutput()[0]] = true
 		}
 	}

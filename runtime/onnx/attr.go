@@ -110,7 +110,7 @@ func AttrFloats(n *onnxpb.NodeProto, name string) []float32 {
 // value_float, value_ints, …), named after the node's output.
 func ConstantValue(n *onnxpb.NodeProto) (*onnxpb.TensorProto, error) {
 	if n.GetOpType() != "Constant" || NormalDomain(n.GetDomain()) != "" || len(n.GetOutput()) != 1 {
-		return nil, fmt.Errorf("onnx: node %s is no Constant", Describe(n))
+		return nil, fmt.Errorf("onnx: node %s is not a Constant", Describe(n))
 	}
 	name := n.GetOutput()[0]
 	for _, a := range n.GetAttribute() {
@@ -146,13 +146,19 @@ func InputOf(n *onnxpb.NodeProto, i int) string {
 	return ""
 }
 
+// OperatorName returns the operator of a node, behind its domain and a dot where that is not the
+// default one.
+func OperatorName(n *onnxpb.NodeProto) string {
+	if d := NormalDomain(n.GetDomain()); d != "" {
+		return d + "." + n.GetOpType()
+	}
+	return n.GetOpType()
+}
+
 // Describe names a node for messages: its operator and its name, or its first output when it has no
 // name.
 func Describe(n *onnxpb.NodeProto) string {
-	op := n.GetOpType()
-	if d := NormalDomain(n.GetDomain()); d != "" {
-		op = d + "." + op
-	}
+	op := OperatorName(n)
 	if n.GetName() != "" {
 		return fmt.Sprintf("%s %q", op, n.GetName())
 	}

@@ -116,7 +116,7 @@ func (b *Builder) Input(name string, dt DType, dims ...Dim) Value {
 	if !b.claim("input", name) {
 		return Value{}
 	}
-	b.g.p.Graph.Input = append(b.g.p.Graph.Input, infoProto(name, dt, dims, true))
+	b.g.p.Graph.Input = append(b.g.p.Graph.Input, Declare(name, dt, dims...))
 	return Value{b.g, name}
 }
 
@@ -131,7 +131,10 @@ func (b *Builder) Initializer(t *onnxpb.TensorProto) Value {
 
 // Tensor adds a constant of the given dimensions under a name derived from base and the scope.
 func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
-	t, err := NewTensor(b.fresh(base), dims, data)
+	return b.constant(NewTensor(b.fresh(base), dims, data))
+}
+
+func (b *Builder) constant(t *onnxpb.TensorProto, err error) Value {
 	if err != nil {
 		return b.Fail(err)
 	}
@@ -142,50 +145,31 @@ func Tensor[T Element](b *Builder, base string, dims []int64, data []T) Value {
 // Ints returns a one-dimensional constant of int64: a shape, or axes. Equal constants are stored
 // once.
 func (b *Builder) Ints(v ...int64) Value {
-	key := fmt.Sprint("ints", v)
-	if c, ok := b.g.consts[key]; ok {
-		return c
-	}
-	root := &Builder{g: b.g}
-	c := Tensor(root, "ints", []int64{int64(len(v))}, v)
-	b.g.consts[key] = c
-	return c
+	return b.once(fmt.Sprint("ints", v), "ints", func(name string) (*onnxpb.TensorProto, error) {
+		return NewTensor(name, []int64{int64(len(v))}, v)
+	})
 }
 
 // Int64 returns a scalar constant of int64.
 func (b *Builder) Int64(v int64) Value {
-	key := fmt.Sprint("int64 ", v)
-	if c, ok := b.g.consts[key]; ok {
-		return c
-	}
-	c := Tensor(&Builder{g: b.g}, "int", nil, []int64{v})
-	b.g.consts[key] = c
-	return c
+	return b.once(fmt.Sprint("int64 ", v), "int", func(name string) (*onnxpb.TensorProto, error) {
+		return NewTensor(name, nil, []int64{v})
+	})
 }
 
-// Scalar returns a scalar constant of a floating-point type, or of a signed integer type for whole
-// numbers.
+// Scalar returns a scalar constant of a type that [NewNumbers] knows.
 func (b *Builder) Scalar(dt DType, v float64) Value {
-	key := fmt.Sprint("scalar ", dt, math.Float64bits(v))
+	return b.once(fmt.Sprint("scalar ", dt, math.Float64bits(v)), "scalar", func(name string) (*onnxpb.TensorProto, error) {
+		return NewNumbers(name, dt, nil, []float64{v})
+	})
+}
+
+// once returns the constant of a key, which it makes the first time. Its name is of no scope.
+func (b *Builder) once(key, base string, tensor func(name string) (*onnxpb.TensorProto, error)) Value {
 	if c, ok := b.g.consts[key]; ok {
 		return c
 	}
-	root := &Builder{g: b.g}
-	var c Value
-	switch dt {
-	case Float:
-		c = Tensor(root, "scalar", nil, []float32{float32(v)})
-	case Double:
-		c = Tensor(root, "scalar", nil, []float64{v})
-	case Float16:
-		c = Tensor(root, "scalar", nil, []Half{HalfFromFloat32(float32(v))})
-	case Int64:
-		c = Tensor(root, "scalar", nil, []int64{int64(v)})
-	case Int32:
-		c = Tensor(root, "scalar", nil, []int32{int32(v)})
-	default:
-		return b.Fail(fmt.Errorf("onnx: scalar constants of type %v are not supported", dt))
-	}
+	c := b.constant(tensor(b.g.w.Fresh(base)))
 	b.g.consts[key] = c
 	return c
 }
@@ -252,7 +236,7 @@ func (b *Builder) Append(n *onnxpb.NodeProto, inputs []Value) []Value {
 // Output makes v an output of the graph under the given name. A value made by this builder takes
 // that name; others are passed through an Identity.
 func (b *Builder) Output(name string, v Value, dt DType, dims ...Dim) {
-	b.output(name, v, infoProto(name, dt, dims, true))
+	b.output(name, v, Declare(name, dt, dims...))
 }
 
 // OutputUntyped is [Builder.Output] without a declaration of type and shape, which readers then
@@ -298,12 +282,7 @@ func (b *Builder) Build() (*Model, error) {
 	g.p.Graph.Node = g.w.Nodes
 	p := cloneSharing(g.p)
 	if len(g.alias) > 0 {
-		renameGraph(p.Graph, func(s string) string {
-			if t, ok := g.alias[s]; ok {
-				return t
-			}
-			return s
-		}, nil)
+		renameGraph(p.Graph, byTable(g.alias), nil)
 	}
 	if err := check(p); err != nil {
 		return nil, err

@@ -61,14 +61,7 @@ func checkWires(first, then *Model, wire map[string]string) error {
 		if v.Kind == "tensor" && w.Kind == "tensor" && v.Type != w.Type && v.Type != Undefined && w.Type != Undefined {
 			return fmt.Errorf("output %v does not fit input %v", w, v)
 		}
-		if !v.HasShape || !w.HasShape {
-			continue
-		}
-		ok = len(v.Shape) == len(w.Shape)
-		for i := 0; ok && i < len(v.Shape); i++ {
-			ok = !v.Shape[i].IsFixed() || !w.Shape[i].IsFixed() || v.Shape[i].Size == w.Shape[i].Size
-		}
-		if !ok {
+		if v.HasShape && w.HasShape && !slices.EqualFunc(v.Shape, w.Shape, Dim.mayEqual) {
 			return fmt.Errorf("output %v does not fit input %v", w, v)
 		}
 	}
@@ -103,12 +96,7 @@ func disjoint(first, then *Model, wire map[string]string) (*Model, error) {
 		nodeNames.taken[n.GetName()] = true
 	}
 	p := cloneSharing(then.p)
-	renameGraph(p.Graph, func(s string) string {
-		if t, ok := names[s]; ok {
-			return t
-		}
-		return s
-	}, func(n *onnxpb.NodeProto) {
+	renameGraph(p.Graph, byTable(names), func(n *onnxpb.NodeProto) {
 		if n.GetName() != "" {
 			n.Name = proto.String(nodeNames.fresh(n.GetName()))
 		}
@@ -161,12 +149,7 @@ func join(p, q *onnxpb.ModelProto, wire map[string]string) error {
 	p.IrVersion = proto.Int64(max(p.GetIrVersion(), q.GetIrVersion()))
 
 	g, h := p.Graph, q.Graph
-	renameGraph(h, func(s string) string {
-		if out, ok := wire[s]; ok {
-			return out
-		}
-		return s
-	}, nil)
+	renameGraph(h, byTable(wire), nil)
 	wired := make(map[string]bool)
 	for _, out := range wire {
 		wired[out] = true

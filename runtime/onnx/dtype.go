@@ -3,6 +3,7 @@ package onnx
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -31,40 +32,8 @@ const (
 
 // String returns the schema's name in lower case, such as "float" or "int64".
 func (d DType) String() string {
-	switch d {
-	case Undefined:
-		return "undefined"
-	case Float:
-		return "float"
-	case Uint8:
-		return "uint8"
-	case Int8:
-		return "int8"
-	case Uint16:
-		return "uint16"
-	case Int16:
-		return "int16"
-	case Int32:
-		return "int32"
-	case Int64:
-		return "int64"
-	case String:
-		return "string"
-	case Bool:
-		return "bool"
-	case Float16:
-		return "float16"
-	case Double:
-		return "double"
-	case Uint32:
-		return "uint32"
-	case Uint64:
-		return "uint64"
-	case BFloat16:
-		return "bfloat16"
-	}
 	if name, ok := onnxpb.TensorProto_DataType_name[int32(d)]; ok {
-		return name
+		return strings.ToLower(name)
 	}
 	return fmt.Sprintf("dtype(%d)", int32(d))
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"sort"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -15,13 +14,7 @@ import (
 // Values returns every name that the main graph defines: inputs, initialisers and node outputs,
 // sorted.
 func (m *Model) Values() []string {
-	seen := definedNames(m.p.Graph)
-	out := make([]string, 0, len(seen))
-	for v := range seen {
-		out = append(out, v)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(maps.Keys(definedNames(m.p.Graph)))
 }
 
 func definedNames(g *onnxpb.GraphProto) map[string]bool {
@@ -47,10 +40,8 @@ func (m *Model) WithOutputs(names ...string) (*Model, error) {
 		g := p.Graph
 		defined := definedNames(g)
 		known := make(map[string]*onnxpb.ValueInfoProto)
-		for _, list := range [][]*onnxpb.ValueInfoProto{g.ValueInfo, g.Input, g.Output} {
-			for _, v := range list {
-				known[v.GetName()] = v
-			}
+		for _, v := range slices.Concat(g.ValueInfo, g.Input, g.Output) {
+			known[v.GetName()] = v
 		}
 		var outs []*onnxpb.ValueInfoProto
 		seen := make(map[string]bool)
@@ -79,25 +70,15 @@ func (m *Model) WithOutputs(names ...string) (*Model, error) {
 // declared as d. Declarations of inner values are dropped, since they may contradict it.
 func (m *Model) WithDim(name string, axis int, d Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
-		found := false
-		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
-			for _, v := range list {
-				if v.GetName() != name {
-					continue
-				}
-				found = true
-				dims := v.GetType().GetTensorType().GetShape().GetDim()
-				if axis < 0 || axis >= len(dims) {
-					return fmt.Errorf("onnx: %v has no dimension %d", infoOf(v), axis)
-				}
-				dims[axis].Value = dimProto(d).Value
-			}
-		}
-		if !found {
-			return fmt.Errorf("onnx: the model has no input or output %q", name)
-		}
 		p.Graph.ValueInfo = nil
-		return nil
+		return declared(p.Graph, name, func(v *onnxpb.ValueInfoProto) error {
+			dims := DimProtos(v)
+			if axis < 0 || axis >= len(dims) {
+				return fmt.Errorf("onnx: %v has no dimension %d", infoOf(v), axis)
+			}
+			dims[axis].Value = dimProto(d).Value
+			return nil
+		})
 	})
 }
 
@@ -107,14 +88,9 @@ func (m *Model) WithDim(name string, axis int, d Dim) (*Model, error) {
 func (m *Model) WithBatch(d Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		ini := initializerNames(p.Graph)
-		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
-			for _, v := range list {
-				if ini[v.GetName()] {
-					continue
-				}
-				if dims := v.GetType().GetTensorType().GetShape().GetDim(); len(dims) > 0 {
-					dims[0].Value = dimProto(d).Value
-				}
+		for _, v := range slices.Concat(p.Graph.Input, p.Graph.Output) {
+			if dims := DimProtos(v); len(dims) > 0 && !ini[v.GetName()] {
+				dims[0].Value = dimProto(d).Value
 			}
 		}
 		p.Graph.ValueInfo = nil
@@ -128,19 +104,14 @@ func (m *Model) Promote(names ...string) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		g := p.Graph
 		for _, name := range names {
-			at := -1
-			for i, t := range g.Initializer {
-				if t.GetName() == name {
-					at = i
-				}
-			}
+			at := slices.IndexFunc(g.Initializer, func(t *onnxpb.TensorProto) bool { return t.GetName() == name })
 			if at < 0 {
 				return fmt.Errorf("onnx: the graph has no initialiser %q", name)
 			}
 			t := g.Initializer[at]
 			g.Initializer = append(g.Initializer[:at:at], g.Initializer[at+1:]...)
 			g.Input = filter(g.Input, func(v *onnxpb.ValueInfoProto) bool { return v.GetName() != name })
-			g.Input = append(g.Input, infoProto(name, TensorType(t), Dims(t.Dims...), true))
+			g.Input = append(g.Input, Declare(name, TensorType(t), Dims(t.Dims...)...))
 		}
 		return nil
 	})
@@ -170,14 +141,7 @@ func fits(in ValueInfo, t *onnxpb.TensorProto) error {
 	if in.Type != Undefined && in.Type != TensorType(t) {
 		return fmt.Errorf("onnx: %v cannot take a tensor of %v", in, TensorType(t))
 	}
-	if !in.HasShape {
-		return nil
-	}
-	ok := len(in.Shape) == len(t.Dims)
-	for i := 0; ok && i < len(t.Dims); i++ {
-		ok = !in.Shape[i].IsFixed() || in.Shape[i].Size == t.Dims[i]
-	}
-	if !ok {
+	if in.HasShape && !slices.EqualFunc(in.Shape, Dims(t.Dims...), Dim.mayEqual) {
 		return fmt.Errorf("onnx: %v cannot take a tensor of dimensions %v", in, t.Dims)
 	}
 	return nil
@@ -198,7 +162,7 @@ func (m *Model) WithInitializers(ts ...*onnxpb.TensorProto) (*Model, error) {
 				return fmt.Errorf("onnx: the graph has no initialiser %q", t.GetName())
 			}
 			old := p.Graph.Initializer[i]
-			if old.GetDataType() != t.GetDataType() || fmt.Sprint(old.Dims) != fmt.Sprint(t.Dims) {
+			if old.GetDataType() != t.GetDataType() || !slices.Equal(old.Dims, t.Dims) {
 				return fmt.Errorf("onnx: initialiser %q is %v%v, not %v%v", t.GetName(), TensorType(old), old.Dims, TensorType(t), t.Dims)
 			}
 			p.Graph.Initializer[i] = t
@@ -242,12 +206,7 @@ func (m *Model) Renamed(names map[string]string) (*Model, error) {
 		target[to] = from
 	}
 	return m.Edit(func(p *onnxpb.ModelProto) error {
-		renameGraph(p.Graph, func(s string) string {
-			if t, ok := names[s]; ok {
-				return t
-			}
-			return s
-		}, nil)
+		renameGraph(p.Graph, byTable(names), nil)
 		return nil
 	})
 }
@@ -262,6 +221,16 @@ func (m *Model) Prefixed(prefix string) *Model {
 		}
 	})
 	return &Model{p: p}
+}
+
+// byTable replaces the names that a table has.
+func byTable(names map[string]string) func(string) string {
+	return func(s string) string {
+		if to, ok := names[s]; ok {
+			return to
+		}
+		return s
+	}
 }
 
 // renameGraph applies f to every non-empty value name in g and its subgraphs, and node to every
@@ -285,10 +254,8 @@ func renameGraph(g *onnxpb.GraphProto, f func(string) string, node func(*onnxpb.
 			t.Values.Name = proto.String(apply(t.Values.GetName()))
 		}
 	}
-	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.Output, g.ValueInfo} {
-		for _, v := range list {
-			v.Name = proto.String(apply(v.GetName()))
-		}
+	for _, v := range slices.Concat(g.Input, g.Output, g.ValueInfo) {
+		v.Name = proto.String(apply(v.GetName()))
 	}
 	for _, a := range g.QuantizationAnnotation {
 		a.TensorName = proto.String(apply(a.GetTensorName()))
@@ -338,18 +305,27 @@ func (m *Model) WithoutInitializerInputs() (*Model, error) {
 // tensor of the given type and shape, whatever was declared before.
 func (m *Model) WithDeclared(name string, dt DType, dims ...Dim) (*Model, error) {
 	return m.Edit(func(p *onnxpb.ModelProto) error {
-		found := false
-		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
-			for _, v := range list {
-				if v.GetName() == name {
-					v.Type = infoProto(name, dt, dims, true).Type
-					found = true
-				}
-			}
-		}
-		if !found {
-			return fmt.Errorf("onnx: the model has no input or output %q", name)
-		}
-		return nil
+		return declared(p.Graph, name, func(v *onnxpb.ValueInfoProto) error {
+			v.Type = Declare(name, dt, dims...).Type
+			return nil
+		})
 	})
+}
+
+// declared calls f with every input and output of that name, at least one.
+func declared(g *onnxpb.GraphProto, name string, f func(*onnxpb.ValueInfoProto) error) error {
+	found := false
+	for _, v := range slices.Concat(g.Input, g.Output) {
+		if v.GetName() != name {
+			continue
+		}
+		found = true
+		if err := f(v); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("onnx: the model has no input or output %q", name)
+	}
+	return nil
 }

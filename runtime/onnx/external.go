@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,13 +25,34 @@ var ErrOutside = errors.New("external data lies outside the model's folder")
 // subgraphs and attributes included.
 func (m *Model) ExternalTensors() []string {
 	var out []string
+	m.eachExternal(func(t *onnxpb.TensorProto) { out = append(out, t.GetName()) })
+	return out
+}
+
+// ExternalFiles returns the files that hold the model's external data, as the model names them
+// (relative to its own folder), sorted and each once. Whether they exist, and stay in the folder,
+// [Model.LoadExternal] checks.
+func (m *Model) ExternalFiles() []string {
+	var out []string
+	m.eachExternal(func(t *onnxpb.TensorProto) {
+		for _, e := range t.GetExternalData() {
+			if e.GetKey() == "location" {
+				out = append(out, e.GetValue())
+			}
+		}
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// eachExternal visits the tensors whose data is in another file.
+func (m *Model) eachExternal(visit func(*onnxpb.TensorProto)) {
 	_ = eachTensor(m.p.Graph, func(t *onnxpb.TensorProto) (*onnxpb.TensorProto, error) {
 		if isExternal(t) {
-			out = append(out, t.GetName())
+			visit(t)
 		}
 		return t, nil
 	})
-	return out
 }
 
 // LoadExternal returns a copy of the model with all external data read in from files below dir,
@@ -158,33 +180,28 @@ func externalFields(t *onnxpb.TensorProto) (location string, offset, length int6
 // eachTensor calls f for every tensor of the graph, its nodes' attributes and subgraphs, and puts
 // what f returns in its place. With an f that returns its argument it changes nothing.
 func eachTensor(g *onnxpb.GraphProto, f func(*onnxpb.TensorProto) (*onnxpb.TensorProto, error)) error {
-	for i, t := range g.GetInitializer() {
-		u, err := f(t)
-		if err != nil {
-			return err
+	replace := func(at **onnxpb.TensorProto) error {
+		t, err := f(*at)
+		if err == nil && t != *at { // models share what is not replaced
+			*at = t
 		}
-		if u != t {
-			g.Initializer[i] = u
+		return err
+	}
+	for i := range g.GetInitializer() {
+		if err := replace(&g.Initializer[i]); err != nil {
+			return err
 		}
 	}
 	for _, n := range g.GetNode() {
 		for _, a := range n.GetAttribute() {
 			if a.T != nil {
-				u, err := f(a.T)
-				if err != nil {
+				if err := replace(&a.T); err != nil {
 					return err
-				}
-				if u != a.T {
-					a.T = u
 				}
 			}
-			for i, t := range a.Tensors {
-				u, err := f(t)
-				if err != nil {
+			for i := range a.Tensors {
+				if err := replace(&a.Tensors[i]); err != nil {
 					return err
-				}
-				if u != t {
-					a.Tensors[i] = u
 				}
 			}
 		}

@@ -19,7 +19,16 @@ type Library struct {
 	model  []*onnxpb.OperatorSetIdProto
 }
 
+// functionName identifies a function, and what a node calls.
 type functionName struct{ domain, name, overload string }
+
+func nameOf(f *onnxpb.FunctionProto) functionName {
+	return functionName{NormalDomain(f.GetDomain()), f.GetName(), f.GetOverload()}
+}
+
+func calledBy(n *onnxpb.NodeProto) functionName {
+	return functionName{NormalDomain(n.GetDomain()), n.GetOpType(), n.GetOverload()}
+}
 
 // Library returns the local functions of m. The messages are for reading only.
 func (m *Model) Library() *Library {
@@ -28,7 +37,7 @@ func (m *Model) Library() *Library {
 		model: m.p.GetOpsetImport(),
 	}
 	for _, f := range m.p.GetFunctions() {
-		key := functionName{NormalDomain(f.GetDomain()), f.GetName(), f.GetOverload()}
+		key := nameOf(f)
 		l.twice[key] = l.byName[key] != nil
 		l.byName[key] = f
 	}
@@ -47,7 +56,7 @@ func (l *Library) Opset(f *onnxpb.FunctionProto, domain string) int64 {
 // is defined twice, or in a domain of onnxruntime's own operators, where it is unclear which of the
 // two runs, is an error.
 func (l *Library) Function(n *onnxpb.NodeProto) (*onnxpb.FunctionProto, error) {
-	key := functionName{NormalDomain(n.GetDomain()), n.GetOpType(), n.GetOverload()}
+	key := calledBy(n)
 	f := l.byName[key]
 	switch {
 	case f == nil:

@@ -2,7 +2,8 @@ package onnx
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"ucan/runtime/onnx/onnxpb"
@@ -23,15 +24,14 @@ func Sym(name string) Dim { return Dim{Size: -1, Symbol: name} }
 
 // Dims turns sizes into fixed dimensions.
 func Dims(sizes ...int64) []Dim {
-	out := make([]Dim, len(sizes))
-	for i, s := range sizes {
-		out[i] = Fixed(s)
-	}
-	return out
+	return convert(sizes, Fixed)
 }
 
 // IsFixed reports whether the size is known.
 func (d Dim) IsFixed() bool { return d.Size >= 0 }
+
+// mayEqual reports whether the sizes can be the same.
+func (d Dim) mayEqual(e Dim) bool { return !d.IsFixed() || !e.IsFixed() || d.Size == e.Size }
 
 // String returns the size, the symbol, or "?".
 func (d Dim) String() string {
@@ -66,11 +66,7 @@ func (v ValueInfo) String() string {
 	if !v.HasShape {
 		return v.Name + ": " + v.Type.String()
 	}
-	parts := make([]string, len(v.Shape))
-	for i, d := range v.Shape {
-		parts[i] = d.String()
-	}
-	return v.Name + ": " + v.Type.String() + "[" + strings.Join(parts, ",") + "]"
+	return v.Name + ": " + v.Type.String() + "[" + strings.Join(convert(v.Shape, Dim.String), ",") + "]"
 }
 
 // infoOf reads a declaration. Dimensions of 0 mean an empty tensor to the schema, though some
@@ -121,20 +117,21 @@ func dimProto(d Dim) *onnxpb.TensorShapeProto_Dimension {
 	return &onnxpb.TensorShapeProto_Dimension{}
 }
 
-// infoProto writes a declaration of a tensor. A nil shape declares none.
-func infoProto(name string, dt DType, shape []Dim, hasShape bool) *onnxpb.ValueInfoProto {
+// Declare writes the declaration of a tensor.
+func Declare(name string, dt DType, dims ...Dim) *onnxpb.ValueInfoProto {
+	shape := &onnxpb.TensorShapeProto{}
+	for _, d := range dims {
+		shape.Dim = append(shape.Dim, dimProto(d))
+	}
 	e := int32(dt)
-	tt := &onnxpb.TypeProto_Tensor{ElemType: &e}
-	if hasShape {
-		tt.Shape = &onnxpb.TensorShapeProto{}
-		for _, d := range shape {
-			tt.Shape.Dim = append(tt.Shape.Dim, dimProto(d))
-		}
-	}
-	return &onnxpb.ValueInfoProto{
-		Name: &name,
-		Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{TensorType: tt}},
-	}
+	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
+		TensorType: &onnxpb.TypeProto_Tensor{ElemType: &e, Shape: shape},
+	}}}
+}
+
+// DimProtos returns the declared dimensions of a tensor, to be changed; nil where there are none.
+func DimProtos(v *onnxpb.ValueInfoProto) []*onnxpb.TensorShapeProto_Dimension {
+	return v.GetType().GetTensorType().GetShape().GetDim()
 }
 
 // Name returns the name of the graph.
@@ -184,12 +181,12 @@ func (m *Model) Opsets() map[string]int64 {
 
 // Nodes returns the nodes of the main graph in file order. The messages are for reading only.
 func (m *Model) Nodes() []*onnxpb.NodeProto {
-	return append([]*onnxpb.NodeProto(nil), m.p.Graph.Node...)
+	return slices.Clone(m.p.Graph.Node)
 }
 
 // Initializers returns the constants of the main graph. The messages are for reading only.
 func (m *Model) Initializers() []*onnxpb.TensorProto {
-	return append([]*onnxpb.TensorProto(nil), m.p.Graph.Initializer...)
+	return slices.Clone(m.p.Graph.Initializer)
 }
 
 // Initializer returns the constant of the given name, or nil. The message is for reading only.
@@ -217,8 +214,10 @@ func (m *Model) Inputs() []ValueInfo {
 
 // Input returns the input of the given name; ok is false when there is none (initialisers listed as
 // inputs do not count).
-func (m *Model) Input(name string) (v ValueInfo, ok bool) {
-	for _, v := range m.Inputs() {
+func (m *Model) Input(name string) (v ValueInfo, ok bool) { return named(m.Inputs(), name) }
+
+func named(list []ValueInfo, name string) (v ValueInfo, ok bool) {
+	for _, v := range list {
 		if v.Name == name {
 			return v, true
 		}
@@ -228,30 +227,15 @@ func (m *Model) Input(name string) (v ValueInfo, ok bool) {
 
 // Outputs returns the outputs of the main graph.
 func (m *Model) Outputs() []ValueInfo {
-	out := make([]ValueInfo, len(m.p.Graph.Output))
-	for i, v := range m.p.Graph.Output {
-		out[i] = infoOf(v)
-	}
-	return out
+	return convert(m.p.Graph.Output, infoOf)
 }
 
 // Output returns the output of the given name; ok is false when there is none.
-func (m *Model) Output(name string) (v ValueInfo, ok bool) {
-	for _, v := range m.Outputs() {
-		if v.Name == name {
-			return v, true
-		}
-	}
-	return ValueInfo{}, false
-}
+func (m *Model) Output(name string) (v ValueInfo, ok bool) { return named(m.Outputs(), name) }
 
 // ValueInfos returns what the model declares of values inside the graph, often nothing.
 func (m *Model) ValueInfos() []ValueInfo {
-	out := make([]ValueInfo, len(m.p.Graph.ValueInfo))
-	for i, v := range m.p.Graph.ValueInfo {
-		out[i] = infoOf(v)
-	}
-	return out
+	return convert(m.p.Graph.ValueInfo, infoOf)
 }
 
 // Operators counts the operators of the model, those in subgraphs included, under names such as
@@ -264,11 +248,7 @@ func (m *Model) Operators() map[string]int {
 
 func countOps(g *onnxpb.GraphProto, out map[string]int) {
 	for _, n := range g.GetNode() {
-		op := n.GetOpType()
-		if d := NormalDomain(n.GetDomain()); d != "" {
-			op = d + "." + op
-		}
-		out[op]++
+		out[OperatorName(n)]++
 		for _, sub := range subgraphs(n) {
 			countOps(sub, out)
 		}
@@ -321,25 +301,17 @@ func Uses(n *onnxpb.NodeProto) []string {
 	for _, g := range subgraphs(n) {
 		captures(g, seen)
 	}
-	out := make([]string, 0, len(seen))
-	for k := range seen {
-		out = append(out, k)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// UsesAny reports whether a node reads one of the given values.
+func UsesAny(n *onnxpb.NodeProto, values map[string]bool) bool {
+	return slices.ContainsFunc(Uses(n), func(u string) bool { return values[u] })
 }
 
 // captures adds to seen the names that g reads but does not define.
 func captures(g *onnxpb.GraphProto, seen map[string]bool) {
-	own := initializerNames(g)
-	for _, v := range g.Input {
-		own[v.GetName()] = true
-	}
-	for _, n := range g.Node {
-		for _, o := range n.GetOutput() {
-			own[o] = true
-		}
-	}
+	own := definedNames(g)
 	inner := make(map[string]bool)
 	for _, n := range g.Node {
 		for _, u := range Uses(n) {

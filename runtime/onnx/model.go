@@ -3,6 +3,7 @@ package onnx
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -36,14 +37,13 @@ func DefaultLimits() Limits {
 // Validate reports every limit that is not positive.
 func (l Limits) Validate() error {
 	var errs []error
-	if l.ModelBytes <= 0 {
-		errs = append(errs, fmt.Errorf("onnx: limit ModelBytes is %d; must be positive", l.ModelBytes))
-	}
-	if l.ExternalBytes <= 0 {
-		errs = append(errs, fmt.Errorf("onnx: limit ExternalBytes is %d; must be positive", l.ExternalBytes))
-	}
-	if l.Messages <= 0 {
-		errs = append(errs, fmt.Errorf("onnx: limit Messages is %d; must be positive", l.Messages))
+	for _, limit := range []struct {
+		name  string
+		value int64
+	}{{"ModelBytes", l.ModelBytes}, {"ExternalBytes", l.ExternalBytes}, {"Messages", l.Messages}} {
+		if limit.value <= 0 {
+			errs = append(errs, fmt.Errorf("onnx: limit %s is %d; must be positive", limit.name, limit.value))
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -141,7 +141,7 @@ func cloneSharing(p *onnxpb.ModelProto) *onnxpb.ModelProto {
 	}
 	g := shallow(p.Graph, "initializer").(*onnxpb.GraphProto)
 	out.Graph = proto.Clone(g).(*onnxpb.GraphProto)
-	out.Graph.Initializer = append([]*onnxpb.TensorProto(nil), p.Graph.Initializer...)
+	out.Graph.Initializer = slices.Clone(p.Graph.Initializer)
 	return out
 }
 

@@ -54,6 +54,15 @@ func (w *NodeWriter) Constant(t *onnxpb.TensorProto) string {
 	return t.GetName()
 }
 
+// Store is [NodeWriter.Constant] for data that fits the dimensions by construction.
+func Store[T Element](w *NodeWriter, name string, dims []int64, data ...T) string {
+	t, err := NewTensor(name, dims, data)
+	if err != nil {
+		panic(err.Error())
+	}
+	return w.Constant(t)
+}
+
 // FreshName returns base, or base with a number behind it, such that no value of the model,
 // subgraphs included, has that name.
 func (m *Model) FreshName(base string) string {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -90,15 +91,13 @@ type upgrader struct {
 // learn collects declared shapes and types. Most operators pass on the type of their first input,
 // which carries float16 and float64 through a graph.
 func (u *upgrader) learn(g *onnxpb.GraphProto) {
-	for _, list := range [][]*onnxpb.ValueInfoProto{g.Input, g.ValueInfo, g.Output} {
-		for _, v := range list {
-			i := infoOf(v)
-			if i.HasShape {
-				u.ranks[i.Name] = len(i.Shape)
-			}
-			if i.Type != Undefined {
-				u.types[i.Name] = i.Type
-			}
+	for _, v := range slices.Concat(g.Input, g.ValueInfo, g.Output) {
+		i := infoOf(v)
+		if i.HasShape {
+			u.ranks[i.Name] = len(i.Shape)
+		}
+		if i.Type != Undefined {
+			u.types[i.Name] = i.Type
 		}
 	}
 	for _, t := range g.Initializer {
@@ -240,7 +239,7 @@ func (u *upgrader) to11(n *onnxpb.NodeProto, op string) error {
 		if len(n.Input) != 2 {
 			return fmt.Errorf("it has %d inputs, not 2", len(n.Input))
 		}
-		n.Input = []string{n.Input[0], u.Constant(mustTensor(u.Fresh("roi"), []int64{0}, []float32{})), n.Input[1]}
+		n.Input = []string{n.Input[0], Store[float32](u.NodeWriter, u.Fresh("roi"), []int64{0}), n.Input[1]}
 		SetAttr(n, Str("coordinate_transformation_mode", "asymmetric"))
 		SetAttr(n, Str("nearest_mode", "floor"))
 	case "Scatter":
@@ -294,7 +293,7 @@ func (u *upgrader) attrToInput(n *onnxpb.NodeProto, name string, at int) error {
 	}
 	switch a.GetType() {
 	case onnxpb.AttributeProto_FLOATS:
-		u.setInput(n, at, u.Constant(mustTensor(u.Fresh(name), []int64{int64(len(a.Floats))}, a.Floats)))
+		u.setInput(n, at, Store(u.NodeWriter, u.Fresh(name), []int64{int64(len(a.Floats))}, a.Floats...))
 	case onnxpb.AttributeProto_INTS, onnxpb.AttributeProto_UNDEFINED:
 		u.setInput(n, at, u.ints(name, a.Ints))
 	default:
@@ -312,7 +311,7 @@ func (u *upgrader) setInput(n *onnxpb.NodeProto, at int, name string) {
 }
 
 func (u *upgrader) ints(base string, v []int64) string {
-	return u.Constant(mustTensor(u.Fresh(base), []int64{int64(len(v))}, v))
+	return Store(u.NodeWriter, u.Fresh(base), []int64{int64(len(v))}, v...)
 }
 
 // float adds a scalar of the type of the value like: float32 unless something else is known of it.
@@ -320,29 +319,13 @@ func (u *upgrader) float(base, like string, v float32) string {
 	name := u.Fresh(base)
 	switch u.types[like] {
 	case Double:
-		return u.Constant(mustTensor(name, nil, []float64{float64(v)}))
+		return Store(u.NodeWriter, name, nil, float64(v))
 	case Float16:
-		return u.Constant(mustTensor(name, nil, []Half{HalfFromFloat32(v)}))
+		return Store(u.NodeWriter, name, nil, HalfFromFloat32(v))
 	}
-	return u.Constant(mustTensor(name, nil, []float32{v}))
-}
-
-// mustTensor is NewTensor where dims and data agree by construction.
-func mustTensor[T Element](name string, dims []int64, data []T) *onnxpb.TensorProto {
-	t, err := NewTensor(name, dims, data)
-	if err != nil {
-		panic("onnx: " + err.Error())
-	}
-	return t
+	return Store(u.NodeWriter, name, nil, v)
 }
 
 func dropAttrs(n *onnxpb.NodeProto, names ...string) {
-	n.Attribute = filter(n.Attribute, func(a *onnxpb.AttributeProto) bool {
-		for _, name := range names {
-			if a.GetName() == name {
-				return false
-			}
-		}
-		return true
-	})
+	n.Attribute = filter(n.Attribute, func(a *onnxpb.AttributeProto) bool { return !slices.Contains(names, a.GetName()) })
 }

@@ -189,14 +189,11 @@ func inCycle(needs [][]int) int {
 	return slices.IndexFunc(missing, func(n int) bool { return n > 0 })
 }
 
-// functionKey identifies a function, and what a node calls.
-type functionKey struct{ domain, name, overload string }
-
 // checkFunctions checks the model's own functions. Their bodies see nothing but their inputs.
 func checkFunctions(functions []*onnxpb.FunctionProto) error {
-	index := map[functionKey]int{}
+	index := map[functionName]int{}
 	for i, f := range functions {
-		key := functionKey{NormalDomain(f.GetDomain()), f.GetName(), f.GetOverload()}
+		key := nameOf(f)
 		if _, twice := index[key]; twice {
 			return fmt.Errorf("%w: Duplicate definition of function (%s)", ErrMalformed, f.GetName())
 		}
@@ -219,7 +216,7 @@ func checkFunctions(functions []*onnxpb.FunctionProto) error {
 			}
 		}
 		called := map[int]bool{}
-		eachCall(f.GetNode(), func(key functionKey) {
+		eachCall(f.GetNode(), func(key functionName) {
 			if j, ok := index[key]; ok && !called[j] {
 				called[j] = true
 				needs[i] = append(needs[i], j)
@@ -233,9 +230,9 @@ func checkFunctions(functions []*onnxpb.FunctionProto) error {
 }
 
 // eachCall visits what nodes call, those of their subgraphs included.
-func eachCall(nodes []*onnxpb.NodeProto, visit func(functionKey)) {
+func eachCall(nodes []*onnxpb.NodeProto, visit func(functionName)) {
 	for _, n := range nodes {
-		visit(functionKey{NormalDomain(n.GetDomain()), n.GetOpType(), n.GetOverload()})
+		visit(calledBy(n))
 		for _, sub := range subgraphs(n) {
 			eachCall(sub.GetNode(), visit)
 		}

@@ -3,7 +3,7 @@ package onnx
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -81,69 +81,43 @@ func NewTensor[T Element](name string, dims []int64, data []T) (*onnxpb.TensorPr
 		return nil, fmt.Errorf("onnx: tensor %q: dimensions %v hold %d elements, got %d", name, dims, n, len(data))
 	}
 	dt := DTypeOf[T]()
-	raw := make([]byte, 0, len(data)*dt.Size())
-	le := binary.LittleEndian
-	switch d := any(data).(type) {
-	case []float32:
-		for _, v := range d {
-			raw = le.AppendUint32(raw, math.Float32bits(v))
-		}
-	case []float64:
-		for _, v := range d {
-			raw = le.AppendUint64(raw, math.Float64bits(v))
-		}
-	case []Half:
-		for _, v := range d {
-			raw = le.AppendUint16(raw, uint16(v))
-		}
-	case []int8:
-		for _, v := range d {
-			raw = append(raw, byte(v))
-		}
-	case []int16:
-		for _, v := range d {
-			raw = le.AppendUint16(raw, uint16(v))
-		}
-	case []int32:
-		for _, v := range d {
-			raw = le.AppendUint32(raw, uint32(v))
-		}
-	case []int64:
-		for _, v := range d {
-			raw = le.AppendUint64(raw, uint64(v))
-		}
-	case []uint8:
-		raw = append(raw, d...)
-	case []uint16:
-		for _, v := range d {
-			raw = le.AppendUint16(raw, v)
-		}
-	case []uint32:
-		for _, v := range d {
-			raw = le.AppendUint32(raw, v)
-		}
-	case []uint64:
-		for _, v := range d {
-			raw = le.AppendUint64(raw, v)
-		}
-	case []bool:
-		for _, v := range d {
-			b := byte(0)
-			if v {
-				b = 1
-			}
-			raw = append(raw, b)
-		}
+	raw, err := binary.Append(make([]byte, 0, len(data)*dt.Size()), binary.LittleEndian, data)
+	if err != nil {
+		return nil, fmt.Errorf("onnx: tensor %q: %w", name, err)
 	}
 	t := &onnxpb.TensorProto{
 		DataType: proto.Int32(int32(dt)),
-		Dims:     append([]int64(nil), dims...),
+		Dims:     slices.Clone(dims),
 		RawData:  raw,
 	}
 	if name != "" {
 		t.Name = proto.String(name)
 	}
 	return t, nil
+}
+
+// NewNumbers is [NewTensor] for an element type that is known only when the program runs. Reals are
+// rounded to nearest, integers cut off.
+func NewNumbers(name string, dt DType, dims []int64, values []float64) (*onnxpb.TensorProto, error) {
+	switch dt {
+	case Float:
+		return NewTensor(name, dims, convert(values, func(v float64) float32 { return float32(v) }))
+	case Double:
+		return NewTensor(name, dims, values)
+	case Float16:
+		return NewTensor(name, dims, convert(values, func(v float64) Half { return HalfFromFloat32(float32(v)) }))
+	case Int64:
+		return NewTensor(name, dims, convert(values, func(v float64) int64 { return int64(v) }))
+	case Int32:
+		return NewTensor(name, dims, convert(values, func(v float64) int32 { return int32(v) }))
+	case Int8:
+		return NewTensor(name, dims, convert(values, func(v float64) int8 { return int8(v) }))
+	case Uint8:
+		return NewTensor(name, dims, convert(values, func(v float64) uint8 { return uint8(v) }))
+	case Bool:
+		return NewTensor(name, dims, convert(values, func(v float64) bool { return v != 0 }))
+	}
+	return nil, fmt.Errorf("onnx: a tensor of type %v cannot be made of numbers", dt)
 }
 
 // TensorType returns the element type of t.
@@ -167,21 +141,21 @@ func TensorData[T Element](t *onnxpb.TensorProto) ([]T, error) {
 	}
 	if t.RawData != nil {
 		out := make([]T, n)
-		decodeRaw(any(out), t.RawData)
-		return out, nil
+		_, err := binary.Decode(t.RawData, binary.LittleEndian, out)
+		return out, err
 	}
 	var out any
 	switch DTypeOf[T]() {
 	case Float:
-		out = append([]float32(nil), t.FloatData...)
+		out = slices.Clone(t.FloatData)
 	case Double:
-		out = append([]float64(nil), t.DoubleData...)
+		out = slices.Clone(t.DoubleData)
 	case Int64:
-		out = append([]int64(nil), t.Int64Data...)
+		out = slices.Clone(t.Int64Data)
 	case Int32:
-		out = append([]int32(nil), t.Int32Data...)
+		out = slices.Clone(t.Int32Data)
 	case Uint64:
-		out = append([]uint64(nil), t.Uint64Data...)
+		out = slices.Clone(t.Uint64Data)
 	case Uint32:
 		out = convert(t.Uint64Data, func(v uint64) uint32 { return uint32(v) })
 	case Float16:
@@ -219,91 +193,29 @@ func tensorElements(t *onnxpb.TensorProto) (int64, error) {
 		return 0, fmt.Errorf("onnx: tensor %q: its data is in another file; read the model by its path", t.GetName())
 	}
 	dt := TensorType(t)
-	var have int64
-	if t.RawData != nil {
-		if dt.Size() == 0 {
-			return 0, fmt.Errorf("onnx: tensor %q: elements of type %v are not supported", t.GetName(), dt)
-		}
-		have = int64(len(t.RawData))
-		if have%int64(dt.Size()) != 0 {
-			have = -1
-		} else {
-			have /= int64(dt.Size())
-		}
-	} else {
-		switch dt {
-		case Float:
-			have = int64(len(t.FloatData))
-		case Double:
-			have = int64(len(t.DoubleData))
-		case Int64:
-			have = int64(len(t.Int64Data))
-		case Uint32, Uint64:
-			have = int64(len(t.Uint64Data))
-		case String:
-			have = int64(len(t.StringData))
-		default:
-			have = int64(len(t.Int32Data))
-		}
+	have := len(t.Int32Data)
+	switch size := dt.Size(); {
+	case t.RawData != nil && size == 0:
+		return 0, fmt.Errorf("onnx: tensor %q: elements of type %v are not supported", t.GetName(), dt)
+	case t.RawData != nil && len(t.RawData)%size != 0:
+		have = -1
+	case t.RawData != nil:
+		have = len(t.RawData) / size
+	case dt == Float:
+		have = len(t.FloatData)
+	case dt == Double:
+		have = len(t.DoubleData)
+	case dt == Int64:
+		have = len(t.Int64Data)
+	case dt == Uint32 || dt == Uint64:
+		have = len(t.Uint64Data)
+	case dt == String:
+		have = len(t.StringData)
 	}
-	if have != n {
+	if int64(have) != n {
 		return 0, fmt.Errorf("onnx: tensor %q: its data does not fit its dimensions %v", t.GetName(), t.Dims)
 	}
 	return n, nil
-}
-
-// decodeRaw fills out, a slice of one of the Element types, from little-endian bytes of the same
-// number of elements.
-func decodeRaw(out any, raw []byte) {
-	le := binary.LittleEndian
-	switch o := out.(type) {
-	case []float32:
-		for i := range o {
-			o[i] = math.Float32frombits(le.Uint32(raw[4*i:]))
-		}
-	case []float64:
-		for i := range o {
-			o[i] = math.Float64frombits(le.Uint64(raw[8*i:]))
-		}
-	case []Half:
-		for i := range o {
-			o[i] = Half(le.Uint16(raw[2*i:]))
-		}
-	case []int8:
-		for i := range o {
-			o[i] = int8(raw[i])
-		}
-	case []int16:
-		for i := range o {
-			o[i] = int16(le.Uint16(raw[2*i:]))
-		}
-	case []int32:
-		for i := range o {
-			o[i] = int32(le.Uint32(raw[4*i:]))
-		}
-	case []int64:
-		for i := range o {
-			o[i] = int64(le.Uint64(raw[8*i:]))
-		}
-	case []uint8:
-		copy(o, raw)
-	case []uint16:
-		for i := range o {
-			o[i] = le.Uint16(raw[2*i:])
-		}
-	case []uint32:
-		for i := range o {
-			o[i] = le.Uint32(raw[4*i:])
-		}
-	case []uint64:
-		for i := range o {
-			o[i] = le.Uint64(raw[8*i:])
-		}
-	case []bool:
-		for i := range o {
-			o[i] = raw[i] != 0
-		}
-	}
 }
 
 // Float32s returns the elements of a float, double or float16 tensor as float32, rounding doubles
@@ -313,11 +225,9 @@ func Float32s(t *onnxpb.TensorProto) ([]float32, error) {
 	case Float:
 		return TensorData[float32](t)
 	case Double:
-		d, err := TensorData[float64](t)
-		return convert(d, func(v float64) float32 { return float32(v) }), err
+		return converted(t, func(v float64) float32 { return float32(v) })
 	case Float16:
-		d, err := TensorData[Half](t)
-		return convert(d, Half.Float32), err
+		return converted(t, Half.Float32)
 	}
 	return nil, fmt.Errorf("onnx: tensor %q of type %v does not hold real numbers", t.GetName(), TensorType(t))
 }
@@ -328,22 +238,18 @@ func Int64s(t *onnxpb.TensorProto) ([]int64, error) {
 	case Int64:
 		return TensorData[int64](t)
 	case Int32:
-		d, err := TensorData[int32](t)
-		return convert(d, func(v int32) int64 { return int64(v) }), err
+		return converted(t, func(v int32) int64 { return int64(v) })
 	case Int8:
-		d, err := TensorData[int8](t)
-		return convert(d, func(v int8) int64 { return int64(v) }), err
+		return converted(t, func(v int8) int64 { return int64(v) })
 	case Uint8:
-		d, err := TensorData[uint8](t)
-		return convert(d, func(v uint8) int64 { return int64(v) }), err
+		return converted(t, func(v uint8) int64 { return int64(v) })
 	case Bool:
-		d, err := TensorData[bool](t)
-		return convert(d, func(v bool) int64 {
+		return converted(t, func(v bool) int64 {
 			if v {
 				return 1
 			}
 			return 0
-		}), err
+		})
 	}
 	return nil, fmt.Errorf("onnx: tensor %q of type %v does not hold integers", t.GetName(), TensorType(t))
 }
@@ -359,4 +265,10 @@ func Float64s(t *onnxpb.TensorProto) ([]float64, error) {
 	}
 	i, err := Int64s(t)
 	return convert(i, func(x int64) float64 { return float64(x) }), err
+}
+
+// converted returns f of every element of t.
+func converted[A Element, B any](t *onnxpb.TensorProto, f func(A) B) ([]B, error) {
+	data, err := TensorData[A](t)
+	return convert(data, f), err
 }

@@ -25,13 +25,9 @@ func WithSymbolicBatch(m *onnx.Model, input string, static int) (*onnx.Model, []
 		w := newWriter(p, m)
 		edits = append(edits, fmt.Sprintf("batch of input %q: %d → N", input, static))
 		p.Graph.ValueInfo = nil
-		for _, list := range [][]*onnxpb.ValueInfoProto{p.Graph.Input, p.Graph.Output} {
-			for _, info := range list {
-				name := info.GetName()
-				dims := info.GetType().GetTensorType().GetShape().GetDim()
-				if len(dims) > 0 && (name == input || data[name]) {
-					dims[0].Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
-				}
+		for _, v := range slices.Concat(p.Graph.Input, p.Graph.Output) {
+			if dims := onnx.DimProtos(v); len(dims) > 0 && data[v.GetName()] {
+				dims[0].Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
 			}
 		}
 		nodes := make([]*onnxpb.NodeProto, 0, len(p.Graph.Node))
@@ -54,7 +50,7 @@ func WithSymbolicBatch(m *onnx.Model, input string, static int) (*onnx.Model, []
 			w.Nodes = nil
 		}
 		p.Graph.Node = nodes
-		return w.err
+		return nil
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("rewrite the batch: %w", err)
@@ -119,7 +115,7 @@ func (w *writer) freeConcat(ix *Index, n *onnxpb.NodeProto, data map[string]bool
 		if data[in] || t != nil && (len(t.Dims) < 2 || t.Dims[0] != 1 || onnx.AttrInt(n, "axis", 1) == -int64(len(t.Dims))) {
 			continue
 		}
-		rest := w.slice(w.op("Shape", []string{in}), 1)
+		rest := w.behindFirst(w.op("Shape", []string{in}))
 		rows := w.rows(row)
 		shape := w.op("Concat", []string{rows, rest}, onnx.Int("axis", 0))
 		n.Input[i] = w.op("Expand", []string{in, shape})
@@ -166,15 +162,12 @@ func freeRecurrent(ix *Index, n *onnxpb.NodeProto, data map[string]bool) string 
 
 // rows returns the first dimension of a value, as a vector of one.
 func (w *writer) rows(value string) string {
-	zero := w.ints("first", 0)
-	return w.op("Gather", []string{w.op("Shape", []string{value}), zero}, onnx.Int("axis", 0))
+	return w.op("Gather", []string{w.op("Shape", []string{value}), w.ints("first", 0)}, onnx.Int("axis", 0))
 }
 
-// slice returns a vector from the given element on; it needs opset 10.
-func (w *writer) slice(vector string, from int64) string {
-	start := w.ints("from", from)
-	end := w.ints("to", math.MaxInt32)
-	return w.op("Slice", []string{vector, start, end})
+// behindFirst returns a vector without its first element; it needs opset 10.
+func (w *writer) behindFirst(vector string) string {
+	return w.op("Slice", []string{vector, w.ints("from", 1), w.ints("to", math.MaxInt32)})
 }
 
 // WithFixedBatch returns m with the batch of the named input declared as size.
@@ -182,8 +175,7 @@ func WithFixedBatch(m *onnx.Model, input string, size int) (*onnx.Model, error) 
 	return m.Edit(func(p *onnxpb.ModelProto) error {
 		p.Graph.ValueInfo = nil
 		for _, info := range p.Graph.Input {
-			dims := info.GetType().GetTensorType().GetShape().GetDim()
-			if info.GetName() == input && len(dims) > 0 {
+			if dims := onnx.DimProtos(info); info.GetName() == input && len(dims) > 0 {
 				dims[0].Value = &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: int64(size)}
 			}
 		}

@@ -1,7 +1,6 @@
 package rewrite
 
 import (
-	"fmt"
 	"slices"
 
 	"ucan/models/declare"
@@ -50,12 +49,9 @@ func WithDecision(m *onnx.Model, o Output, d declare.Decision, batch int64) (*on
 		} else {
 			w.scored(o, d)
 		}
-		if w.err != nil {
-			return fmt.Errorf("append the decision: %w", w.err)
-		}
-		p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(LabelName, onnx.Int32, batch)}
+		p.Graph.Output = []*onnxpb.ValueInfoProto{info(LabelName, onnx.Int32, batch)}
 		if d.Kind != declare.Label || o.Width > 0 {
-			p.Graph.Output = append(p.Graph.Output, tensorInfo(ScoresName, onnx.Float, batch, int64(o.Width)))
+			p.Graph.Output = append(p.Graph.Output, info(ScoresName, onnx.Float, batch, int64(o.Width)))
 		}
 		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = without(p.Graph.ValueInfo, LabelName, ScoresName)
@@ -93,8 +89,7 @@ func (w *writer) unique(s string, axis int64, smallest bool) (hit, single string
 	best := w.reduce(reduce, s, axis, 1)
 	hit = w.cast(w.op("Not", []string{w.op(beaten, []string{s, best})}), onnx.Float)
 	count := w.reduce("ReduceSum", hit, axis, 0)
-	limit := w.scalar("one_and_a_half", 1.5)
-	return hit, w.op("Less", []string{count, limit})
+	return hit, w.op("Less", []string{count, w.scalar("one_and_a_half", 1.5)})
 }
 
 // vote writes class where valid and −1 elsewhere: (class + 1)·valid − 1, all
@@ -121,8 +116,7 @@ func (w *writer) threshold(s string, dt onnx.DType, t float64) {
 // where what it was chosen from holds a NaN or a tie.
 func (w *writer) label(o Output) {
 	l := w.cast(w.reshape(o.Name, -1), onnx.Float)
-	low := w.scalar("low", -0.5)
-	high := w.scalar("high", float64(o.Classes)-0.5)
+	low, high := w.scalar("low", -0.5), w.scalar("high", float64(o.Classes)-0.5)
 	in := w.op("And", []string{w.op("Greater", []string{l, low}), w.op("Less", []string{l, high})})
 	if o.Source != nil {
 		in = w.op("And", []string{in, w.decided(o.Source, o.SourceRank)})

@@ -70,7 +70,7 @@ func IntegerRange(dt onnx.DType) (lo, hi float64, ok bool) {
 // source's shape, and the preprocessing, layout and element type of the model
 // compiled in between. batch is the fixed batch, or −1.
 func WithPreprocessing(m *onnx.Model, input onnx.ValueInfo, source []int, row RowShape, a Affine, batch int64) (*onnx.Model, error) {
-	info := tensorInfo(InputName, onnx.Float, append([]int64{batch}, Int64s(source)...)...)
+	declared := info(InputName, onnx.Float, append([]int64{batch}, Int64s(source)...)...)
 	plain, err := m.Edit(func(p *onnxpb.ModelProto) error {
 		p.Graph.ValueInfo = nil // shapes declared inside may hold the old batch
 		if err := a.Check(source); err != nil {
@@ -79,13 +79,13 @@ func WithPreprocessing(m *onnx.Model, input onnx.ValueInfo, source []int, row Ro
 		w := newWriter(p, m)
 		w.Reserve(InputName)
 		x := w.preprocess(InputName, input.Type, source, row, a)
-		if x == InputName || w.err != nil {
-			return w.err
+		if x == InputName {
+			return nil
 		}
 		// The last node takes over the name that the model reads.
 		w.Nodes[len(w.Nodes)-1].Output[0] = input.Name
 		p.Graph.Node = append(w.Nodes, p.Graph.Node...)
-		p.Graph.Input = append(without(p.Graph.Input, input.Name), info)
+		p.Graph.Input = append(without(p.Graph.Input, input.Name), declared)
 		return nil
 	})
 	if err != nil {
@@ -100,7 +100,7 @@ func WithPreprocessing(m *onnx.Model, input onnx.ValueInfo, source []int, row Ro
 		return nil, err
 	}
 	return renamed.Edit(func(p *onnxpb.ModelProto) error {
-		p.Graph.Input = append(without(p.Graph.Input, InputName), info)
+		p.Graph.Input = append(without(p.Graph.Input, InputName), declared)
 		return nil
 	})
 }
@@ -124,8 +124,8 @@ func WithSourceOutput(m *onnx.Model, name, value string, source []int, row RowSh
 		w.opTo(name, "Identity", []string{x})
 		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = nil
-		p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(name, onnx.Float, append([]int64{batch}, Int64s(source)...)...)}
-		return w.err
+		p.Graph.Output = []*onnxpb.ValueInfoProto{info(name, onnx.Float, append([]int64{batch}, Int64s(source)...)...)}
+		return nil
 	})
 }
 
@@ -210,13 +210,10 @@ func (w *writer) convert(x string, to onnx.DType) string {
 		return w.cast(x, to)
 	case w.opset >= 11:
 		x = w.op("Round", []string{x})
-		low := w.scalar("low", lo)
-		high := w.scalar("high", hi)
-		return w.cast(w.op("Clip", []string{x, low, high}), to)
+		return w.cast(w.op("Clip", []string{x, w.scalar("low", lo), w.scalar("high", hi)}), to)
 	}
 	// Before opset 11 there is no Round; halves go up instead of to even.
-	half := w.scalar("half", 0.5)
-	x = w.op("Floor", []string{w.op("Add", []string{x, half})})
+	x = w.op("Floor", []string{w.op("Add", []string{x, w.scalar("half", 0.5)})})
 	x = w.op("Clip", []string{x}, onnx.FloatAttr("min", float32(lo)), onnx.FloatAttr("max", float32(hi)))
 	return w.cast(x, to)
 }

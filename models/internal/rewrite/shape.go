@@ -1,6 +1,8 @@
 package rewrite
 
 import (
+	"slices"
+
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -12,22 +14,18 @@ func WithShape(m *onnx.Model, name string) (*onnx.Model, error) {
 		w := newWriter(p, m)
 		dims := w.op("Shape", []string{name})
 		rank := w.op("Shape", []string{dims})
-		filler := make([]int64, MaxRank)
 		index := make([]int64, 1+MaxRank)
-		for i := range filler {
-			filler[i] = -1
-		}
 		for i := range index {
 			index[i] = int64(i)
 		}
-		fill := w.ints("fill", filler...)
+		fill := w.ints("fill", slices.Repeat([]int64{-1}, MaxRank)...)
 		first := w.ints("index", index...)
 		all := w.op("Concat", []string{rank, dims, fill}, onnx.Int("axis", 0))
 		w.opTo(ShapeName, "Gather", []string{all, first}, onnx.Int("axis", 0))
 		p.Graph.Node = append(p.Graph.Node, w.Nodes...)
 		p.Graph.ValueInfo = nil
-		p.Graph.Output = []*onnxpb.ValueInfoProto{tensorInfo(ShapeName, onnx.Int64, 1+MaxRank)}
-		return w.err
+		p.Graph.Output = []*onnxpb.ValueInfoProto{info(ShapeName, onnx.Int64, 1+MaxRank)}
+		return nil
 	})
 }
 

@@ -1,18 +1,15 @@
 package rewrite
 
 import (
-	"errors"
-
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
 
 // writer writes nodes for a working copy of a graph, in the notation of the graph's operator set.
-// Names of new values begin with "ucan.". Errors are kept in err, so that calls can be nested.
+// Names of new values begin with "ucan.".
 type writer struct {
 	*onnx.NodeWriter
 	opset int64
-	err   error
 }
 
 func newWriter(p *onnxpb.ModelProto, m *onnx.Model) *writer {
@@ -34,26 +31,16 @@ func (w *writer) opTo(out, operator string, inputs []string, attrs ...onnx.Attr)
 	w.Node("", operator, inputs, []string{out}, attrs...)
 }
 
-// tensor stores a constant under a name made of base.
-func tensor[T onnx.Element](w *writer, base string, dims []int64, values []T) string {
-	t, err := onnx.NewTensor(w.name(base), dims, values)
-	if err != nil {
-		w.err = errors.Join(w.err, err)
-		return ""
-	}
-	return w.Constant(t)
-}
-
 // floats stores values as Double, or as float32 for any other type.
 func (w *writer) floats(base string, dims []int64, dt onnx.DType, values ...float64) string {
 	if dt == onnx.Double {
-		return tensor(w, base, dims, values)
+		return onnx.Store(w.NodeWriter, w.name(base), dims, values...)
 	}
 	f := make([]float32, len(values))
 	for i, v := range values {
 		f[i] = float32(v)
 	}
-	return tensor(w, base, dims, f)
+	return onnx.Store(w.NodeWriter, w.name(base), dims, f...)
 }
 
 // scalar stores one float32.
@@ -63,7 +50,7 @@ func (w *writer) scalar(base string, value float64) string {
 
 // ints stores int64 values as a vector.
 func (w *writer) ints(base string, values ...int64) string {
-	return tensor(w, base, []int64{int64(len(values))}, values)
+	return onnx.Store(w.NodeWriter, w.name(base), []int64{int64(len(values))}, values...)
 }
 
 // cast converts a value to another element type.
@@ -73,8 +60,7 @@ func (w *writer) cast(in string, to onnx.DType) string {
 
 // reshape gives a value the shape dims.
 func (w *writer) reshape(in string, dims ...int64) string {
-	shape := w.ints("shape", dims...)
-	return w.op("Reshape", []string{in, shape})
+	return w.op("Reshape", []string{in, w.ints("shape", dims...)})
 }
 
 // reduce applies ReduceMax, ReduceMin or ReduceSum along one axis. Their axes became an input in
@@ -87,22 +73,16 @@ func (w *writer) reduce(operator, in string, axis, keep int64) string {
 	if w.opset < since {
 		return w.op(operator, []string{in}, onnx.Ints("axes", axis), onnx.Int("keepdims", keep))
 	}
-	axes := w.ints("axes", axis)
-	return w.op(operator, []string{in, axes}, onnx.Int("keepdims", keep))
+	return w.op(operator, []string{in, w.ints("axes", axis)}, onnx.Int("keepdims", keep))
 }
 
-// tensorInfo declares a tensor value; a negative size is the symbol N.
-func tensorInfo(name string, dt onnx.DType, dims ...int64) *onnxpb.ValueInfoProto {
-	shape := &onnxpb.TensorShapeProto{}
-	for _, n := range dims {
-		d := &onnxpb.TensorShapeProto_Dimension{Value: &onnxpb.TensorShapeProto_Dimension_DimValue{DimValue: n}}
+// info declares a tensor; a negative size is the symbol N.
+func info(name string, dt onnx.DType, sizes ...int64) *onnxpb.ValueInfoProto {
+	dims := onnx.Dims(sizes...)
+	for i, n := range sizes {
 		if n < 0 {
-			d.Value = &onnxpb.TensorShapeProto_Dimension_DimParam{DimParam: "N"}
+			dims[i] = onnx.Sym("N")
 		}
-		shape.Dim = append(shape.Dim, d)
 	}
-	elem := int32(dt)
-	return &onnxpb.ValueInfoProto{Name: &name, Type: &onnxpb.TypeProto{Value: &onnxpb.TypeProto_TensorType{
-		TensorType: &onnxpb.TypeProto_Tensor{ElemType: &elem, Shape: shape},
-	}}}
+	return onnx.Declare(name, dt, dims...)
 }

@@ -116,11 +116,7 @@ func (l *layout) emit(domain, op, out string, inputs []string, attrs ...onnx.Att
 // constant stores an initialiser, once for each name.
 func constant[T onnx.Element](l *layout, name string, dims []int64, data ...T) string {
 	if !l.stored[name] {
-		t, err := onnx.NewTensor(name, dims, data)
-		if err != nil {
-			panic("autodiff: " + err.Error()) // dims are made from data by the callers
-		}
-		l.stored[l.Constant(t)] = true
+		l.stored[onnx.Store(l.NodeWriter, name, dims, data...)] = true
 	}
 	return name
 }
