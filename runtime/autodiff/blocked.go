@@ -26,12 +26,12 @@ func (c *Context) pictures(dims []int64) bool {
 }
 
 // units returns the weights of the convolution that changes nothing, [C,1,1,1].
-func (c *Context) units(channels int64) onnx.Value {
-	return c.shared.units(c.Builder, channels)
+func (c pass) units(channels int64) onnx.Value {
+	return c.shared.units(c.b, channels)
 }
 
 // blocks marks v as a value that the provider will hold in blocks.
-func (c *Context) blocks(v onnx.Value) onnx.Value {
+func (c pass) blocks(v onnx.Value) onnx.Value {
 	if c.cpu {
 		c.shared.blocked[v.Name()] = true
 	}
@@ -39,7 +39,7 @@ func (c *Context) blocks(v onnx.Value) onnx.Value {
 }
 
 // inBlocks returns v, of the given channels, as a value held in blocks.
-func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
+func (c pass) inBlocks(v onnx.Value, channels int64) onnx.Value {
 	if c.shared.blocked[v.Name()] || c.shared.layout {
 		return v // forCPU brings it to blocks
 	}
@@ -47,9 +47,9 @@ func (c *Context) inBlocks(v onnx.Value, channels int64) onnx.Value {
 }
 
 // unitConv is a convolution over single channels that changes nothing but what attrs say (pads).
-func (c *Context) unitConv(v onnx.Value, channels int64, attrs ...onnx.Attr) onnx.Value {
+func (c pass) unitConv(v onnx.Value, channels int64, attrs ...onnx.Attr) onnx.Value {
 	attrs = append(attrs, onnx.Int("group", channels), onnx.Ints("kernel_shape", 1, 1))
-	return c.blocks(c.Builder.Op("Conv", []onnx.Value{v, c.units(channels)}, attrs...))
+	return c.blocks(c.b.Op("Conv", []onnx.Value{v, c.units(channels)}, attrs...))
 }
 
 // enlarged repeats every row and column of v.

@@ -17,13 +17,20 @@ type Context struct {
 	// Node is the forward node, for reading.
 	Node *onnxpb.NodeProto
 
-	ctx    context.Context
-	eng    Engine
+	pass
+	ctx   context.Context
+	eng   Engine
+	facts facts
+	grads []onnx.Value
+	need  []bool
+}
+
+// pass is what helpers see that work between nodes as well, where gradients are added and stacked:
+// they have no node, and so no method of [Context] that reads it.
+type pass struct {
+	b      *onnx.Builder
 	cpu    bool
 	shared *shared
-	facts  facts
-	grads  []onnx.Value
-	need   []bool
 }
 
 // Inputs returns the number of inputs of the node, omitted ones included.

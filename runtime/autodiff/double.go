@@ -168,7 +168,7 @@ func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error)
 	if v.window, err = windowOf(n, wd[2:], xd[2:], yd[2:]); err != nil {
 		return onnx.Value{}, err
 	}
-	c := &Context{Builder: b, Node: n, facts: d.facts}
+	c := &Context{Builder: b, Node: n, pass: pass{b: b}, facts: d.facts}
 	rank := len(v.kernel)
 	xp := v.padded(c, in[0])
 	var shifts []onnx.Value

@@ -262,9 +262,9 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	d.markBlocked(m, sh)
 	nodes, ofWeights, made := weightsFirst(m, sh.fixed)
 	d.findStacks(m, sh, reach, made)
+	between := pass{b: b, cpu: d.cpu, shared: sh}
 	settle := func(all bool) {
-		c := &Context{Builder: b, cpu: d.cpu, shared: sh}
-		for w, g := range c.unstack(all) {
+		for w, g := range between.unstack(all) {
 			parts[w] = append(parts[w], g)
 		}
 	}
@@ -275,7 +275,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 		}
 		sum := p[0]
 		for _, q := range p[1:] {
-			sum = d.add(b, sh, sum, q, d.facts[v])
+			sum = between.add(sum, q, d.facts[v].dims)
 		}
 		parts[v] = []onnx.Value{sum}
 		return sum
@@ -283,7 +283,7 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	for i := len(nodes) - 1; i >= 0; i-- {
 		n := nodes[i]
 		settle(i < ofWeights)
-		c := &Context{Builder: b, Node: n, ctx: d.ctx, eng: d.eng, facts: d.facts, cpu: d.cpu, shared: sh}
+		c := &Context{Builder: b, Node: n, pass: between, ctx: d.ctx, eng: d.eng, facts: d.facts}
 		some := false
 		for _, o := range n.GetOutput() {
 			g := onnx.Value{}
@@ -311,17 +311,16 @@ func (d *differ) pass(b *onnx.Builder, m *onnx.Model, reach map[string]bool, l l
 	return grads, nil
 }
 
-// add returns p + q, two gradients of one value. When one is held in blocks the other is brought
-// there, and so is the sum.
-func (d *differ) add(b *onnx.Builder, sh *shared, p, q onnx.Value, f fact) onnx.Value {
-	if !d.cpu || (!sh.blocked[p.Name()] && !sh.blocked[q.Name()]) {
-		return b.Add(p, q)
+// add returns p + q, two gradients of one value of the given dimensions. When one is held in blocks
+// the other is brought there, and so is the sum.
+func (c pass) add(p, q onnx.Value, dims []int64) onnx.Value {
+	if !c.cpu || (!c.shared.blocked[p.Name()] && !c.shared.blocked[q.Name()]) {
+		return c.b.Add(p, q)
 	}
-	c := &Context{Builder: b, cpu: d.cpu, shared: sh}
 	if sum, ok := c.addPhases(p, q); ok {
 		return sum
 	}
-	return c.blocks(b.Add(c.inBlocks(p, f.dims[1]), c.inBlocks(q, f.dims[1])))
+	return c.blocks(c.b.Add(c.inBlocks(p, dims[1]), c.inBlocks(q, dims[1])))
 }
 
 // apply runs the rule of one node and hands out what it returns.

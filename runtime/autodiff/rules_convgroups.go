@@ -40,8 +40,8 @@ func (c *Context) kernelPays(v conv) bool {
 //
 // A stride becomes a dilation of the kernel, and a dilation along rows the stride; for one along
 // columns what lies between is left out of the result.
-func convWeightGroups(c *Context, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
-	b := c.Builder
+func convWeightGroups(c pass, v conv, x onnx.Value, gs ...onnx.Value) []onnx.Value {
+	b := c.b
 	n, o, ch := v.xd[0], v.wd[0], v.wd[1]
 	if ch%blockSize == 0 {
 		x = c.inBlocks(x, ch)
@@ -104,7 +104,7 @@ func convWeightExchanged(c *Context, v conv, x, g onnx.Value) onnx.Value {
 		e.begin = append(e.begin, v.extent(a)-1-v.begin[a])
 		e.end = append(e.end, v.extent(a)-1-v.end[a])
 	}
-	return turned(c.Builder, convWeightGroups(c, e, g, x)[0], v)
+	return turned(c.Builder, convWeightGroups(c.pass, e, g, x)[0], v)
 }
 
 // weightStack collects the gradients of convolutions of one input that differ in nothing but their
@@ -193,7 +193,7 @@ func (c *Context) stacks(v conv) bool {
 }
 
 // unstack returns the gradients of the stacks that wait for nothing more, or of all.
-func (c *Context) unstack(all bool) map[string]onnx.Value {
+func (c pass) unstack(all bool) map[string]onnx.Value {
 	out := make(map[string]onnx.Value)
 	for _, s := range c.shared.stackOrder {
 		if len(s.grads) == 0 || (s.left > 0 && !all) {

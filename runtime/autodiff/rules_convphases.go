@@ -89,9 +89,9 @@ type interleaved struct {
 
 // interleave returns the picture of the given dimensions whose row s·i + a and column s·j + e are
 // row i and column j of part s·a + e, the zero Value standing for zeros. Their sum with other parts
-// is better taken before ([Context.addPhases]).
-func (c *Context) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Value {
-	b := c.Builder
+// is better taken before (addPhases). Only float32 is held in blocks.
+func (c pass) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Value {
+	b := c.b
 	whole := slices.Clone(parts)
 	var zeros onnx.Value
 	for i := range whole {
@@ -99,7 +99,7 @@ func (c *Context) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Val
 			continue
 		}
 		if zeros.IsZero() {
-			zeros = c.blocks(b.Expand(c.Scalar(0), b.Ints(dims[0], dims[1], dims[2]/s, dims[3]/s)))
+			zeros = c.blocks(b.Expand(b.Scalar(onnx.Float, 0), b.Ints(dims[0], dims[1], dims[2]/s, dims[3]/s)))
 		}
 		whole[i] = zeros
 	}
@@ -109,7 +109,7 @@ func (c *Context) interleave(parts []onnx.Value, s int64, dims []int64) onnx.Val
 }
 
 // addPhases adds two gradients that interleave has made, phase by phase.
-func (c *Context) addPhases(p, q onnx.Value) (onnx.Value, bool) {
+func (c pass) addPhases(p, q onnx.Value) (onnx.Value, bool) {
 	a, b := c.shared.phases[p.Name()], c.shared.phases[q.Name()]
 	if len(a.parts) == 0 || len(a.parts) != len(b.parts) {
 		return onnx.Value{}, false
@@ -120,7 +120,7 @@ func (c *Context) addPhases(p, q onnx.Value) (onnx.Value, bool) {
 		case sum[i].IsZero():
 			sum[i] = v
 		case !v.IsZero():
-			sum[i] = c.blocks(c.Builder.Add(sum[i], v))
+			sum[i] = c.blocks(c.b.Add(sum[i], v))
 		}
 	}
 	return c.interleave(sum, a.stride, a.dims), true

@@ -57,7 +57,7 @@ func weightMethods() []weightMethod {
 		// the shifts by rows: 0.7–1 of the time, least for small pictures. That took 0.7 of one
 		// product per column of the kernel with copies of x̄ (rows).
 		{"groups", func(_ *Context, v conv) bool { return v.groups() }, groupsPay,
-			func(c *Context, v conv, x, g onnx.Value) onnx.Value { return convWeightGroups(c, v, x, g)[0] }},
+			func(c *Context, v conv, x, g onnx.Value) onnx.Value { return convWeightGroups(c.pass, v, x, g)[0] }},
 
 		// Fewer copies and larger products than shifts.
 		{"rows", func(_ *Context, v conv) bool {

@@ -38,7 +38,7 @@ func TestWeightMethods(t *testing.T) {
 	} {
 		sh := newShared()
 		sh.layout, sh.groups = k.layout, k.layout
-		c := &Context{Node: &onnxpb.NodeProto{Output: []string{"y"}}, facts: facts{"y": {dtype: onnx.Float}}, cpu: k.cpu, shared: sh}
+		c := &Context{Node: &onnxpb.NodeProto{Output: []string{"y"}}, facts: facts{"y": {dtype: onnx.Float}}, pass: pass{cpu: k.cpu, shared: sh}}
 		m, err := weightMethodOf(c, k.conv)
 		if err != nil || m.name != k.want {
 			t.Errorf("the method for %+v is %q (%v), not %q", k.conv, m.name, err, k.want)
