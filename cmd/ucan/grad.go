@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -27,7 +28,7 @@ Losses: cross-entropy (its mean over the batch; adds the input "labels", int64 [
 batch) and linear (the sum of the outputs times the new input "weights": any vector-Jacobian product).
 --wrt lists inputs or initialisers; "input" stands for every real-valued input. Initialisers become inputs of the result,
 so that their values can change. The outputs of the result are those of the model, then "loss", "logitK" or "linear",
-then NAME.grad for every name.`,
+then NAME.grad for every name. Where the model has a value of such a name, another is chosen and printed.`,
 		Example: `  ucan grad model.onnx --out model-grad.onnx
   ucan grad model.onnx --out tune.onnx --wrt conv1.weight,conv1.bias
   ucan grad model.onnx --out saliency.onnx --loss logit:3`,
@@ -45,10 +46,12 @@ then NAME.grad for every name.`,
 
 // gradRecord is what grad prints about its result.
 type gradRecord struct {
-	Out          string            `json:"out"`
-	Losses       []string          `json:"losses"`
-	Gradients    map[string]string `json:"gradients"` // by the value they are with respect to
-	Promoted     []string          `json:"promoted"`
+	Out       string            `json:"out"`
+	Losses    []string          `json:"losses"`
+	Gradients map[string]string `json:"gradients"` // by the value they are with respect to
+	Promoted  []string          `json:"promoted"`
+	// Renamed says what is called otherwise than documented, since the model has a value of that name.
+	Renamed      map[string]string `json:"renamed,omitempty"`
 	Nodes        int               `json:"nodes"`
 	ForwardNodes int               `json:"forward_nodes"`
 }
@@ -93,7 +96,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 		return fmt.Errorf("grad: %w", err)
 	}
 	rec := gradRecord{
-		Out: out, Losses: g.Losses, Gradients: make(map[string]string), Promoted: append([]string{}, g.Promoted...),
+		Out: out, Losses: g.Losses, Gradients: make(map[string]string), Promoted: append([]string{}, g.Promoted...), Renamed: g.Renamed,
 		Nodes: g.Nodes, ForwardNodes: g.ForwardNodes,
 	}
 	for _, w := range g.Wrt {
@@ -108,6 +111,9 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	}
 	for _, v := range g.Model.Outputs() {
 		fmt.Fprintf(a.stdout, "  output  %v\n", v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(g.Renamed)) {
+		fmt.Fprintf(a.stdout, "  renamed %s is called %s: the model has a value of that name\n", name, g.Renamed[name])
 	}
 	return nil
 }

@@ -77,6 +77,38 @@ func TestGradWritesAModel(t *testing.T) {
 	want(t, exitUsage, "grad", model, "--out", out) // it exists
 }
 
+// TestGradTellsNewNames has a model whose values are called what the command calls its own.
+func TestGradTellsNewNames(t *testing.T) {
+	t.Parallel()
+	m, err := onnx.Read(gradModel(t, false))
+	if err == nil {
+		m, err = m.Renamed(map[string]string{"pixels": "labels", "kernel": "loss", "logits": "labels.grad"})
+	}
+	model := filepath.Join(t.TempDir(), "names.onnx")
+	if err == nil {
+		err = m.Write(model)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := filepath.Join(t.TempDir(), "grad.onnx")
+	got := want(t, exitDone, "grad", model, "--out", out, "--format", "json")
+	var rec gradRecord
+	if err := json.Unmarshal([]byte(got.stdout), &rec); err != nil {
+		t.Fatal(err)
+	}
+	if s := fmt.Sprint(rec.Renamed); s != "map[labels:labels_1 labels.grad:labels.grad_1 loss:loss_1]" {
+		t.Errorf("renamed %s", s)
+	}
+	if rec.Gradients["labels"] != "labels.grad_1" || rec.Losses[0] != "loss_1" {
+		t.Errorf("record %+v", rec)
+	}
+	got = want(t, exitDone, "grad", model, "--out", out+".onnx")
+	if !strings.Contains(got.stdout, "labels is called labels_1") {
+		t.Errorf("%q does not name the new input", got.stdout)
+	}
+}
+
 func TestGradFaults(t *testing.T) {
 	t.Parallel()
 	model := gradModel(t, false)

@@ -34,6 +34,7 @@ type Network struct {
 	scores   []float32
 	gradient *autodiff.Executor
 	linear   autodiff.Linear
+	weights  string // the input of the linear loss
 	classes  int
 
 	probabilities, rows []float32
@@ -77,7 +78,8 @@ func OpenNetwork(ctx context.Context, rt *runtime.Runtime, b Base) (_ *Network, 
 	if err != nil {
 		return nil, fmt.Errorf("perinput: %w", err)
 	}
-	n.classes = len(n.gradient.Floats(n.linear.Weights)) / b.Batch
+	n.weights = n.gradient.Gradient().Input(n.linear.Name(), n.linear.Weights)
+	n.classes = len(n.gradient.Floats(n.weights)) / b.Batch
 	if n.classes < 2 || len(n.gradient.Floats(b.Input)) != b.Batch*dim {
 		return nil, fmt.Errorf("perinput: the model gives %d scores a row; it takes at least 2", n.classes)
 	}
@@ -150,7 +152,7 @@ func (n *Network) Gradient(ctx context.Context, x, p, weights []float32) ([]floa
 	dim := len(n.input) / n.base.Batch
 	for from := 0; from < count; from += n.base.Batch {
 		fill(n.gradient.Floats(n.base.Input), x[from*dim:])
-		fill(n.gradient.Floats(n.linear.Weights), pulled[from*n.classes:])
+		fill(n.gradient.Floats(n.weights), pulled[from*n.classes:])
 		if err := n.gradient.Step(ctx); err != nil {
 			return nil, err
 		}

@@ -124,7 +124,8 @@ const goodEnough = 1e-4
 type checker struct {
 	opts   CheckOptions
 	wrt    string
-	losses []string
+	names  []string // of the losses
+	losses []string // the outputs that hold them
 	grads  []string // outputs of gradient, one for each loss
 	output string   // the model's, that losses read
 	sides  []string // outputs that say on which side of a kink elements are
@@ -158,7 +159,7 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 		return nil, err
 	}
 	for _, l := range losses {
-		k.losses = append(k.losses, l.Name())
+		k.names = append(k.names, l.Name())
 	}
 	o := Options{Wrt: []string{wrt}, Losses: losses, Output: k.output, CPU: !opts.Plain}
 	source := fixed
@@ -182,6 +183,7 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 		return nil, err
 	}
 	for _, l := range losses {
+		k.losses = append(k.losses, g.Loss(l.Name()))
 		name := g.Output(l.Name(), wrt)
 		k.grads = append(k.grads, name)
 		fs[name] = fs[wrt]
@@ -256,12 +258,12 @@ func (k *checker) differences(ctx context.Context) ([]CheckResult, error) {
 	results := make([]CheckResult, len(k.losses))
 	for i, l := range k.losses {
 		r := &results[i]
-		*r = CheckResult{Loss: l, Wrt: k.wrt, Batch: k.opts.Batch, Directions: k.opts.Directions, Reference: k.kind}
+		*r = CheckResult{Loss: k.names[i], Wrt: k.wrt, Batch: k.opts.Batch, Directions: k.opts.Directions, Reference: k.kind}
 		for _, v := range k.gradient.floats(k.grads[i]) {
 			r.GradientNorm = math.Hypot(r.GradientNorm, v)
 		}
 		if math.IsNaN(r.GradientNorm) || math.IsInf(r.GradientNorm, 0) {
-			return nil, fmt.Errorf("autodiff: the gradient of %s is not finite", l)
+			return nil, fmt.Errorf("autodiff: the gradient of %s is not finite", r.Loss)
 		}
 		r.ValueError = math.Abs(k.gradient.floats(l)[0]-values[i]) / (1 + math.Abs(values[i]))
 	}

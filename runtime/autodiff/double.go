@@ -36,6 +36,11 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 		}
 		d.values[t.GetName()] = d.b.Initializer(u)
 	}
+	for _, o := range m.Outputs() {
+		if d.values[o.Name].IsZero() {
+			d.b.Hold(o.Name)
+		}
+	}
 	for _, n := range m.Nodes() {
 		if err := d.node(n); err != nil {
 			return nil, fmt.Errorf("autodiff: %s in float64: %w", onnx.Describe(n), err)

@@ -171,7 +171,7 @@ func (x *Executor) Mode() WeightMode { return x.mode }
 func (x *Executor) Gradient() *Gradient { return x.grad }
 
 // Floats returns the memory of a float32 input, to be filled before a step, or nil when there is
-// none of the name.
+// none of the name. [Gradient.Input] tells what an input of a loss is called.
 func (x *Executor) Floats(input string) []float32 { return dataOf[float32](x.data[input]) }
 
 // Ints returns the memory of an int64 input, such as labels, or nil when there is none of the name.
@@ -216,7 +216,7 @@ func (x *Executor) Step(ctx context.Context) error {
 
 // Loss returns the value of a loss in the last step.
 func (x *Executor) Loss(loss string) float64 {
-	t := x.results[loss]
+	t := x.results[x.grad.Loss(loss)]
 	if f := dataOf[float32](t); len(f) == 1 {
 		return float64(f[0])
 	}

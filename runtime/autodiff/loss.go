@@ -10,9 +10,11 @@ import (
 
 // Loss adds a scalar to be differentiated to a graph.
 type Loss interface {
-	// Name is the name of the loss's output; letters, digits, dots and dashes.
+	// Name is the name of the loss's output, unless the model has a value of that name; letters,
+	// digits, dots and dashes.
 	Name() string
-	// Build adds the loss to b and returns it, a value of one element.
+	// Build adds the loss to b and returns it, a value of one element. It adds inputs by
+	// [Head.Input].
 	Build(b *onnx.Builder, h Head) (onnx.Value, error)
 }
 
@@ -29,6 +31,18 @@ type Head struct {
 	// then what goes into it.
 	Softmax, LogSoftmax bool
 	Before              onnx.Value
+
+	added map[string]string // the inputs that the loss has added, by the names it wanted
+}
+
+// Input adds an input for a loss to b, under the given name or, where the model has a value of that
+// name, under another ([Gradient.Input]).
+func (h Head) Input(b *onnx.Builder, name string, dt onnx.DType, dims ...onnx.Dim) onnx.Value {
+	free := b.FreeName(name)
+	if h.added != nil {
+		h.added[name] = free
+	}
+	return b.Input(free, dt, dims...)
 }
 
 // classes returns the number of logits per sample.
@@ -75,7 +89,7 @@ func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	if err != nil {
 		return onnx.Value{}, err
 	}
-	labels := b.Input(l.Labels, onnx.Int64, h.Shape[0])
+	labels := h.Input(b, l.Labels, onnx.Int64, h.Shape[0])
 	s := b.Scope("loss")
 	var each onnx.Value // the loss of each sample, [N] or [N, 1]
 	if k == 1 && !h.Softmax && !h.LogSoftmax {
@@ -147,7 +161,7 @@ func (Linear) Name() string { return "linear" }
 
 // Build adds the loss.
 func (l Linear) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
-	w := b.Input(l.Weights, h.DType, h.Shape...)
+	w := h.Input(b, l.Weights, h.DType, h.Shape...)
 	s := b.Scope("loss")
 	return s.Sum(s.Mul(h.Logits, w), false), nil
 }

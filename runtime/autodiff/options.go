@@ -48,12 +48,25 @@ type Gradient struct {
 	// ForwardNodes counts the nodes of the forward graph after folding, Nodes those of the whole.
 	ForwardNodes, Nodes int
 
+	// Renamed says what this package calls otherwise than documented, since the model has a value of
+	// that name: inputs of losses, losses and gradients, by the documented name.
+	Renamed map[string]string
+
+	losses  map[string]lossValue
 	outputs map[[2]string]string
 }
 
+// Loss returns the name of the output that holds a loss: that of the loss, or another where the
+// model has a value of that name.
+func (g *Gradient) Loss(loss string) string { return g.losses[loss].output }
+
+// Input returns the name of the input that a loss has added under the given name, or under another
+// where the model has a value of that name. It is "" where the loss has added none.
+func (g *Gradient) Input(loss, name string) string { return g.losses[loss].inputs[name] }
+
 // Output returns the name of the output that holds the gradient of a loss with respect to a value:
-// "NAME.grad", or "LOSS.NAME.grad" where there are several losses. It is "" for names that were not
-// asked for.
+// "NAME.grad", or "LOSS.NAME.grad" where there are several losses, with a number behind it where
+// the model has a value of that name. It is "" for names that were not asked for.
 func (g *Gradient) Output(loss, wrt string) string { return g.outputs[[2]string{loss, wrt}] }
 
 // Validate reports all faults that show without running anything.

@@ -98,6 +98,7 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 			}
 			h, sizes = headOf(b, m, output, f, fs)
 		}
+		h.added = make(map[string]string)
 		v, berr := l.Build(b, h)
 		if berr != nil {
 			return nil, nil, nil, berr
@@ -109,9 +110,10 @@ func addLosses(ctx context.Context, eng Engine, m *onnx.Model, output string, op
 		if _, isOutput := m.Output(v.Name()); isOutput {
 			name = v.Name()
 		} else {
+			name = b.FreeName(name)
 			b.OutputUntyped(name, v)
 		}
-		losses = append(losses, lossValue{name: l.Name(), output: name})
+		losses = append(losses, lossValue{name: l.Name(), output: name, inputs: h.added})
 	}
 	out, err := b.Build()
 	if err != nil {

@@ -12,9 +12,6 @@ import (
 // maxRank is the largest number of dimensions a value may have.
 const maxRank = 12
 
-// shapesOutput is the one output of a graph made by shapeModel.
-const shapesOutput = "ucan.shapes"
-
 // shapeModel returns m with a single output: the shapes of the named values, each padded to maxRank
 // by −1.
 func shapeModel(m *onnx.Model, values []string) (*onnx.Model, error) {
@@ -31,7 +28,7 @@ func shapeModel(m *onnx.Model, values []string) (*onnx.Model, error) {
 		padded := s.Concat(0, s.Shape(b.Value(name)), pad)
 		rows[i] = s.Slice(padded, []int64{0}, []int64{maxRank}, []int64{0}, nil)
 	}
-	b.Output(shapesOutput, s.Concat(0, rows...), onnx.Int64, onnx.Fixed(int64(len(values))*maxRank))
+	b.Output(b.FreeName("ucan.shapes"), s.Concat(0, rows...), onnx.Int64, onnx.Fixed(int64(len(values))*maxRank))
 	sm, err := b.Build()
 	if err != nil {
 		return nil, err
@@ -115,7 +112,7 @@ func probeValues(ctx context.Context, eng Engine, m *onnx.Model, names []string,
 		if err != nil {
 			return nil, fmt.Errorf("autodiff: probe shapes: %w", err)
 		}
-		if shapes[round], err = unpackShapes(out[shapesOutput], tensors); err != nil {
+		if shapes[round], err = unpackShapes(out[sm.Outputs()[0].Name], tensors); err != nil {
 			return nil, err
 		}
 	}

@@ -70,7 +70,11 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 }
 
 // lossValue is a loss by its own name and that of the output holding it.
-type lossValue struct{ name, output string }
+// inputs are those it has added, by the names it wanted.
+type lossValue struct {
+	name, output string
+	inputs       map[string]string
+}
 
 // differ is one differentiation.
 type differ struct {
@@ -155,10 +159,22 @@ func (d *differ) missing(m *onnx.Model, wrt, targets []string) error {
 func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
 	b := onnx.Extend(m)
 	reach := d.reachable(m)
-	res := &Gradient{Wrt: d.wrt, ForwardNodes: len(m.Nodes()), outputs: make(map[[2]string]string)}
-	res.Promoted = d.promoted
+	res := &Gradient{
+		Wrt: d.wrt, Promoted: d.promoted, ForwardNodes: len(m.Nodes()), Renamed: make(map[string]string),
+		losses: make(map[string]lossValue), outputs: make(map[[2]string]string),
+	}
+	named := func(wanted, name string) {
+		if wanted != name {
+			res.Renamed[wanted] = name
+		}
+	}
 	for _, l := range d.losses {
 		res.Losses = append(res.Losses, l.output)
+		res.losses[l.name], res.losses[l.output] = l, l
+		named(l.name, l.output)
+		for wanted, name := range l.inputs {
+			named(wanted, name)
+		}
 		scope := "grad"
 		if len(d.losses) > 1 {
 			scope += "." + l.name
@@ -168,10 +184,12 @@ func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
 			return nil, err
 		}
 		for _, w := range d.wrt {
-			name := w + ".grad"
+			wanted := w + ".grad"
 			if len(d.losses) > 1 {
-				name = l.name + "." + name
+				wanted = l.name + "." + wanted
 			}
+			name := b.FreeName(wanted)
+			named(wanted, name)
 			g := grads[w]
 			if g.IsZero() { // the loss does not depend on it
 				g = b.Expand(b.Scalar(d.facts[w].dtype, 0), b.Shape(b.Value(w)))

@@ -61,11 +61,12 @@ func (e *runtimeEngine) Eval(ctx context.Context, m *onnx.Model, inputs []*onnxp
 		if err != nil {
 			return nil, err
 		}
-		packed, err := e.run(ctx, sm, inputs, map[string][]int64{shapesOutput: {int64(len(open)) * maxRank}})
+		name := sm.Outputs()[0].Name
+		packed, err := e.run(ctx, sm, inputs, map[string][]int64{name: {int64(len(open)) * maxRank}})
 		if err != nil {
 			return nil, err
 		}
-		if shapes, err = unpackShapes(packed[shapesOutput], open); err != nil {
+		if shapes, err = unpackShapes(packed[name], open); err != nil {
 			return nil, err
 		}
 	}

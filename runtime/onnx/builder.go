@@ -47,6 +47,7 @@ type graphState struct {
 	alias   map[string]string // values renamed to outputs
 	made    map[string]bool   // node outputs, which may be renamed
 	defined map[string]bool   // every value
+	held    map[string]bool   // names kept for outputs to come
 	errs    []error
 }
 
@@ -73,6 +74,7 @@ func newBuilder(p *onnxpb.ModelProto, opset int64) *Builder {
 		alias:   make(map[string]string),
 		made:    make(map[string]bool),
 		defined: definedNames(p.Graph),
+		held:    make(map[string]bool),
 	}
 	g.w.Nodes = p.Graph.Node
 	if opset < builderMinOpset {
@@ -102,14 +104,32 @@ func (b *Builder) fresh(base string) string { return b.g.w.Fresh(b.scope + base)
 
 // claim takes a name the caller chose.
 func (b *Builder) claim(what, name string) bool {
-	if name == "" || b.g.w.names.taken[name] {
+	if name == "" || b.g.w.names.taken[name] && !b.g.held[name] {
 		b.Fail(fmt.Errorf("onnx: %s %q: the name is taken or empty", what, name))
 		return false
 	}
 	b.g.w.Reserve(name)
 	b.g.defined[name] = true
+	delete(b.g.held, name)
 	return true
 }
+
+// Hold keeps names, which no value may have yet, for inputs, initialisers and outputs to come: the
+// operators added until then get others.
+func (b *Builder) Hold(names ...string) {
+	for _, name := range names {
+		if b.g.w.names.taken[name] {
+			b.Fail(fmt.Errorf("onnx: the name %q is taken", name))
+			continue
+		}
+		b.g.w.Reserve(name)
+		b.g.held[name] = true
+	}
+}
+
+// FreeName returns base, or base with a number behind it, such that no value of the graph,
+// subgraphs included, has that name. It is for an input or output that is added next.
+func (b *Builder) FreeName(base string) string { return b.g.w.names.free(base) }
 
 // Input adds an input.
 func (b *Builder) Input(name string, dt DType, dims ...Dim) Value {

@@ -2,6 +2,7 @@ package onnx
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -87,21 +88,28 @@ func namesOf(graphs ...*onnxpb.GraphProto) nameSet {
 
 // fresh returns base, or base with a number behind it, and takes it.
 func (s nameSet) fresh(base string) string {
+	name := s.free(base)
+	s.taken[name] = true
+	return name
+}
+
+// free is fresh without taking the name.
+func (s nameSet) free(base string) string {
 	name := base
 	for name == "" || s.taken[name] {
 		s.next[base]++
 		name = fmt.Sprintf("%s_%d", base, s.next[base])
 	}
-	s.taken[name] = true
 	return name
 }
 
-// allNames adds every value name found in g or its subgraphs.
+// allNames adds every value name found in g or its subgraphs, those that are declared and not
+// defined included: a declaration would hold for a new value of that name.
 func allNames(g *onnxpb.GraphProto, seen map[string]bool) {
 	for v := range definedNames(g) {
 		seen[v] = true
 	}
-	for _, v := range g.Output {
+	for _, v := range slices.Concat(g.Output, g.ValueInfo) {
 		seen[v.GetName()] = true
 	}
 	for _, n := range g.Node {

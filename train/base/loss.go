@@ -31,7 +31,7 @@ func (l loss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) {
 	}
 	c := l.config
 	n, m, k := int64(c.Rows), int64(c.Draws), h.Dims[1]
-	labels := b.Input(labelsInput, onnx.Int64, onnx.Fixed(n))
+	labels := h.Input(b, labelsInput, onnx.Int64, onnx.Fixed(n))
 	s := b.Scope("ucan.loss")
 	logits := h.Logits
 	if h.Softmax {

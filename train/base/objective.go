@@ -116,7 +116,7 @@ func (o *Objective) bind() {
 	for _, name := range slices.Sorted(maps.Keys(o.net.running)) {
 		o.state = append(o.state, train.State{Name: name, Values: o.net.running[name]})
 	}
-	o.images, o.labels, o.logits = x.Floats(o.net.input), x.Ints(labelsInput), x.Result(o.net.logits)
+	o.images, o.labels, o.logits = x.Floats(o.net.input), x.Ints(x.Gradient().Input(lossName, labelsInput)), x.Result(o.net.logits)
 	o.classes = len(o.logits) / (o.config.Rows * o.config.Draws)
 }
 
