@@ -28,8 +28,11 @@ func readFile(path string) (*file, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read model: %w", withoutPath(err))
+		return nil, fmt.Errorf("read model: %w; check the path", withoutPath(err))
 	case info.IsDir():
+		if _, err := os.Stat(filepath.Join(path, "saved_model.pb")); err == nil {
+			return nil, declare.Errorf("it is a TensorFlow SavedModel; export it to ONNX first (docs/export.md says how)")
+		}
 		return nil, declare.Errorf("it is a folder; give the ONNX file in it")
 	case !info.Mode().IsRegular():
 		return nil, errors.New("read model: not a regular file; give an ONNX file")
@@ -73,7 +76,7 @@ func withoutPath(err error) error {
 func parseFile(b []byte, limits onnx.Limits) (*file, error) {
 	m, err := onnx.ParseLimited(b, limits)
 	if err != nil {
-		return nil, fmt.Errorf("read model: %w; give a complete ONNX file", err)
+		return nil, fmt.Errorf("read model: %w", err)
 	}
 	sum := sha256.Sum256(b)
 	return &file{bytes: int64(len(b)), sha256: hex.EncodeToString(sum[:]), m: m}, nil

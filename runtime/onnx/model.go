@@ -67,6 +67,21 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 	if int64(len(b)) > lim.ModelBytes {
 		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrLimit, len(b), lim.ModelBytes)
 	}
+	p, err := decode(b, lim)
+	if errors.Is(err, ErrMalformed) {
+		return nil, named(b, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStructure(p); err != nil {
+		return nil, err
+	}
+	return &Model{p: p}, nil
+}
+
+// decode reads a message and makes sure of what the accessors rely on.
+func decode(b []byte, lim Limits) (*onnxpb.ModelProto, error) {
 	p := &onnxpb.ModelProto{}
 	if err := scanMessages(b, p.ProtoReflect().Descriptor(), lim.Messages); err != nil {
 		return nil, err
@@ -74,13 +89,7 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(b, p); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if err := check(p); err != nil {
-		return nil, err
-	}
-	if err := checkStructure(p); err != nil {
-		return nil, err
-	}
-	return &Model{p: p}, nil
+	return p, check(p)
 }
 
 // check makes sure of what the accessors rely on.
