@@ -28,7 +28,7 @@ func (p *plan) planDenoiser(path string) error {
 	if p.source == nil {
 		return soundness.Refuse("the classifier leaves the data's shape open", "compose a denoiser when data is given")
 	}
-	f, err := readFile(path)
+	f, err := readFile(declare.ModelPath(path))
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ type plan struct {
 // planFile reads a file and decides what will be done with it. The report is filled
 // as far as that went, also when the error is a Refusal.
 func planFile(path string, opts Options) (*plan, error) {
+	path = declare.ModelPath(path)
 	p := newPlan(path, opts)
 	d, yaml, err := opts.declaration(path)
 	if err != nil {
@@ -56,7 +57,7 @@ func planBytes(name string, b []byte, opts Options) (*plan, error) {
 func newPlan(path string, opts Options) *plan {
 	p := &plan{report: Report{Name: opts.Name, File: base(path)}}
 	if p.report.Name == "" {
-		p.report.Name = stem(path)
+		p.report.Name = declare.ModelName(path)
 	}
 	return p
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"ucan/models/declare"
 	"ucan/runtime/files"
@@ -89,12 +88,6 @@ func parseAlone(b []byte) (*file, error) {
 		err = errors.New("read model: its weights lie in other files; open it by its path")
 	}
 	return f, err
-}
-
-// stem returns a file's name without folder and extension.
-func stem(path string) string {
-	base := filepath.Base(path)
-	return strings.TrimSuffix(base, filepath.Ext(base))
 }
 
 // base returns a path's last element, "" for no path.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/fault"
+	"ucan/models/declare"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
@@ -75,7 +76,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	if _, statErr := os.Stat(out); statErr == nil {
 		return usagef("grad: write %q: the file exists; name another", out)
 	}
-	m, err := onnx.Read(path)
+	m, err := onnx.Read(declare.ModelPath(path))
 	if err != nil {
 		return fmt.Errorf("grad: %w", err)
 	}
@@ -171,7 +172,7 @@ const maxGradientError = 5e-3
 // inspectGradients differentiates the model by its inputs and, with check, compares with central differences. The
 // error says why the model is refused, or that the check failed; the report is complete in both cases.
 func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, check bool) (*gradientReport, error) {
-	m, err := onnx.Read(path)
+	m, err := onnx.Read(declare.ModelPath(path))
 	if err != nil {
 		return nil, err
 	}

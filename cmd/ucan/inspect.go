@@ -11,7 +11,6 @@ import (
 	"ucan/models"
 	"ucan/models/declare"
 	"ucan/runtime"
-	"ucan/train/base"
 )
 
 func newInspectCommand(a *app) *cobra.Command {
@@ -39,7 +38,7 @@ its own batch. A model that cannot be smoothed soundly is refused with the reaso
 }
 
 func runInspect(ctx context.Context, a *app, path string) error {
-	path = base.ModelPath(path)
+	path = declare.ModelPath(path)
 	r := a.values()
 	declared := a.declaration(r)
 	session, err := a.sessionOptions(r)

@@ -3,7 +3,6 @@ package main
 import (
 	"ucan/models"
 	"ucan/models/declare"
-	"ucan/train/base"
 )
 
 // modelOptions name a model and declare what is known of it.
@@ -43,7 +42,7 @@ func (m *modelOptions) check(f *faults) {
 	if m.file == "" {
 		f.add(&m.file, "no model given; name an ONNX file, or the bundle of a trained one")
 	}
-	m.file = base.ModelPath(m.file)
+	m.file = declare.ModelPath(m.file)
 	m.checkDeclared(f)
 }
 

@@ -12,10 +12,10 @@ import (
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/table"
+	"ucan/models/declare"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/smooth"
-	"ucan/train/base"
 )
 
 // checkedSpecimens is how many inputs a check looks at unless the user says otherwise.
@@ -118,7 +118,7 @@ func checkedModel(r *values, spec string) string {
 			return joint
 		}
 	}
-	return base.ModelPath(requireModel(r))
+	return declare.ModelPath(requireModel(r))
 }
 
 // run gathers the inputs and examines the generator on them.

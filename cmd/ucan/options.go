@@ -14,7 +14,6 @@ import (
 	"ucan/runtime"
 	"ucan/smooth"
 	"ucan/smooth/family"
-	"ucan/train/base"
 )
 
 // The groups of settings that several commands share.
@@ -208,5 +207,5 @@ func requireModel(r *values) string {
 	if path == "" {
 		r.fault("model.file", "no model given; name an ONNX file, or the bundle of a trained one")
 	}
-	return base.ModelPath(path)
+	return declare.ModelPath(path)
 }

@@ -12,6 +12,7 @@ import (
 	"ucan/internal/certify"
 	"ucan/models"
 	"ucan/models/arch"
+	"ucan/models/declare"
 	"ucan/train/base"
 	"ucan/train/fit"
 )
@@ -58,7 +59,7 @@ func runTrainBase(ctx context.Context, a *app) error {
 		return err
 	}
 	if init != "" {
-		c.Init, err = models.Open(ctx, rt, base.ModelPath(init), models.Options{SourceShape: c.Data.Source.Info().Shape, Session: session.options(), CacheDir: cacheFolder()})
+		c.Init, err = models.Open(ctx, rt, declare.ModelPath(init), models.Options{SourceShape: c.Data.Source.Info().Shape, Session: session.options(), CacheDir: cacheFolder()})
 		if err != nil {
 			return modelError(fmt.Errorf("open model %w", err))
 		}

@@ -12,16 +12,15 @@ import (
 
 	"ucan/internal/atomicfile"
 	"ucan/models"
-	"ucan/npg/bundle"
+	"ucan/models/declare"
 	"ucan/runtime/files"
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/sidefile"
 	"ucan/train"
 )
 
 // Names of the files of a bundle.
 const (
-	ModelFile  = "model.onnx"
+	ModelFile  = declare.ModelFile
 	RecordFile = "train.yaml"
 )
 
@@ -158,20 +157,6 @@ func writeModel(m *onnx.Model, dir string) (string, error) {
 		return "", fmt.Errorf("write %s: %w", ModelFile, err)
 	}
 	return digest(b), nil
-}
-
-// ModelPath returns the ONNX file that a path stands for: the model of a bundle when it is the folder of one, and the
-// classifier that was trained along with it when it is that of a generator. A link that leads out of the folder is no
-// model of the bundle's.
-func ModelPath(path string) string {
-	inside := filepath.Join(path, ModelFile)
-	if sidefile.Check(inside) == nil {
-		return inside
-	}
-	if joint, ok := bundle.ClassifierFile(path); ok {
-		return joint
-	}
-	return path
 }
 
 // WriteDeclaration writes a bundle's model.yaml.

@@ -116,9 +116,9 @@ func (p *parser) files(z *Zoo, o object, m ModelEntry) {
 	}
 	found := p.locate(pattern, glob, line)
 	for _, file := range found {
-		m.File = file
+		m.File = declare.ModelPath(file)
 		if m.Name == "" || glob {
-			m.Name = strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))
+			m.Name = declare.ModelName(file)
 		}
 		z.Models = append(z.Models, m)
 	}
