@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// named adds to an error what the bytes are instead of ONNX, where that can be told.
-func named(b []byte, err error) error {
+// explained adds to an error what the bytes are instead of ONNX, where that can be told.
+func explained(b []byte, err error) error {
 	if kind := foreign(b); kind != "" {
 		return fmt.Errorf("%w: %s", ErrMalformed, kind)
 	}

@@ -69,7 +69,7 @@ func ParseLimited(b []byte, lim Limits) (*Model, error) {
 	}
 	p, err := decode(b, lim)
 	if errors.Is(err, ErrMalformed) {
-		return nil, named(b, err)
+		return nil, explained(b, err)
 	}
 	if err != nil {
 		return nil, err
