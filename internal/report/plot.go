@@ -1,12 +1,10 @@
 package report
 
 import (
-	"bytes"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,11 +12,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 
-	"ucan/internal/atomicfile"
 	"ucan/internal/results"
 )
 
@@ -60,27 +54,13 @@ const maxSteps = 1500
 // SavePlot draws the certified-accuracy curves into a file, whose name ends in
 // .png or .svg and decides the format. It replaces the file in one step.
 func SavePlot(path string, series []Series, opt PlotOptions) error {
-	format := strings.ToLower(strings.TrimPrefix(filepath.Ext(path), "."))
-	if !slices.Contains(PlotFormats(), format) {
-		return fmt.Errorf("cannot plot to %q: use a name ending in .%s", path, strings.Join(PlotFormats(), " or ."))
-	}
-	err := atomicfile.Write(path, func(w io.Writer) error { return WritePlot(w, format, series, opt) })
-	if err != nil {
-		return fmt.Errorf("plot: %w", err)
-	}
-	return nil
+	return Save(path, func(w io.Writer, format string) error { return WritePlot(w, format, series, opt) })
 }
-
-// PlotFormats lists the formats that [SavePlot] and [WritePlot] know.
-func PlotFormats() []string { return []string{"png", "svg"} }
 
 // WritePlot draws the certified-accuracy curves in a format of [PlotFormats].
 // All series must have radii in one norm; each must have one guarantee, which
 // the plot names. Errors match [ErrEmpty] or [ErrMixed] for unfit rows.
 func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) error {
-	if !slices.Contains(PlotFormats(), format) {
-		return fmt.Errorf("unknown plot format %q: use %s", format, strings.Join(PlotFormats(), " or "))
-	}
 	if opt.Width < 200 || opt.Height < 150 || opt.Width > 10000 || opt.Height > 10000 {
 		return fmt.Errorf("a plot of %d × %d pixels; want 200 × 150 to 10000 × 10000", opt.Width, opt.Height)
 	}
@@ -89,34 +69,20 @@ func WritePlot(w io.Writer, format string, series []Series, opt PlotOptions) err
 		return err
 	}
 	const pixel = vg.Inch / 96
-	width, height := vg.Length(opt.Width*len(panels))*pixel, vg.Length(opt.Height)*pixel
-	if format == "svg" {
-		c := vgsvg.New(width, height)
-		drawPanels(draw.New(c), panels, opt.Title)
-		_, err = c.WriteTo(fontWriter{w})
-		return err
-	}
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
-	drawPanels(draw.New(c), panels, opt.Title)
-	_, err = c.WriteTo(w)
-	return err
-}
-
-// fontWriter names fonts of the same widths for viewers without ours, so that texts keep clear of what stands beside them.
-type fontWriter struct{ w io.Writer }
-
-func (f fontWriter) Write(p []byte) (int, error) {
-	// The canvas writes attribute by attribute: a name is never split.
-	named := bytes.ReplaceAll(p, []byte("font-family:Liberation Sans;"), []byte("font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
-	if _, err := f.w.Write(named); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	return Draw(w, format, panels, opt.Title, vg.Length(opt.Width*len(panels))*pixel, vg.Length(opt.Height)*pixel)
 }
 
 func newPlot(series []Series, opt PlotOptions) (*plot.Plot, error) {
-	p := plot.New()
-	style(p)
+	p := NewPlot()
+	for _, a := range []*plot.Axis{&p.X, &p.Y} {
+		a.Padding = 0
+	}
+	p.Y.Tick.Marker = plot.ConstantTicks{
+		{Value: 0, Label: "0 %"}, {Value: 0.2, Label: "20 %"}, {Value: 0.4, Label: "40 %"},
+		{Value: 0.6, Label: "60 %"}, {Value: 0.8, Label: "80 %"}, {Value: 1, Label: "100 %"},
+	}
+	p.Legend.YOffs, p.Legend.XOffs = vg.Points(-4), vg.Points(-4)
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(22), vg.Points(3)
 	right := 0.0
 	guarantees := map[string]bool{}
 	for _, s := range series {
@@ -298,28 +264,4 @@ func seriesColor(i int) color.NRGBA {
 func SeriesColor(i int) string {
 	c := seriesColor(i)
 	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
-}
-
-func style(p *plot.Plot) {
-	p.Title.TextStyle = sans(13)
-	p.Title.Padding = vg.Points(8)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Label.TextStyle.Color = sans(11).Font, ink()
-		a.Tick.Label.Font, a.Tick.Label.Color = sans(10).Font, ink()
-		a.Label.Padding = vg.Points(5)
-		a.Color, a.Tick.Color = ink(), ink()
-		a.Padding = 0
-	}
-	p.Y.Tick.Marker = plot.ConstantTicks{
-		{Value: 0, Label: "0 %"}, {Value: 0.2, Label: "20 %"}, {Value: 0.4, Label: "40 %"},
-		{Value: 0.6, Label: "60 %"}, {Value: 0.8, Label: "80 %"}, {Value: 1, Label: "100 %"},
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = color.NRGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
-	grid.Horizontal.Color = grid.Vertical.Color
-	p.Add(grid)
-	p.Legend.TextStyle.Font, p.Legend.TextStyle.Color = sans(10).Font, ink()
-	p.Legend.Top, p.Legend.Left = true, false
-	p.Legend.YOffs, p.Legend.XOffs = vg.Points(-4), vg.Points(-4)
-	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(22), vg.Points(3)
 }

@@ -17,9 +17,8 @@ import (
 	"ucan/smooth/sequential"
 )
 
-// Load reads the zoo.yaml at path with everything it names, and reports every fault at once. A relative path in it is
-// relative to its folder, or to the working folder where nothing is there. The error matches [ErrFaulty] when the file
-// is at fault.
+// Load reads a zoo.yaml and reports every fault at once. A relative path in it is relative to its
+// folder, or else to the working folder. The error matches [ErrFaulty] when the file is at fault.
 func Load(file string) (*Zoo, error) {
 	text, err := files.Read(file, maxFile)
 	if err != nil {
@@ -29,17 +28,10 @@ func Load(file string) (*Zoo, error) {
 	return p.zoo(text)
 }
 
-// Parse reads the text of a zoo.yaml without looking at any file it names: globs stay as they are. File names it in
-// messages.
-func Parse(file string, text []byte) (*Zoo, error) {
-	p := parser{faults: &Faults{File: file}}
-	return p.zoo(text)
-}
-
 // parser makes a Zoo of a tree.
 type parser struct {
 	faults *Faults
-	places []string // where relative paths are looked for; nil: nowhere
+	places []string // where relative paths are looked for; nil: paths are not looked up
 
 	noiseLines []int // of each setting
 }
@@ -69,20 +61,16 @@ func (p *parser) zoo(text []byte) (*Zoo, error) {
 func (p *parser) models(z *Zoo, tree object) {
 	defaults := get(tree, "defaults", object{})
 	base := p.declaration(defaults)
-	whole := layer{get(tree, "statistics", object{}), get(tree, "runtime", object{})}
-	p.statistics(whole.statistics, object{}) // faults of the defaults are named even where every model has its own
+	statistics, sessions := get(tree, "statistics", object{}), get(tree, "runtime", object{})
+	p.statistics(statistics, object{}) // faults of the defaults are named even where every model has its own
 	for _, o := range get[[]object](tree, "models", nil) {
 		m := ModelEntry{Line: o.line, Name: get(o, "name", ""), Declared: base.Merge(p.declaration(o))}
-		own := layer{get(o, "statistics", object{}), get(o, "runtime", object{})}
-		m.Statistics = p.statistics(own.statistics, whole.statistics)
+		m.Statistics = p.statistics(get(o, "statistics", object{}), statistics)
 		m.Statistics.Force = get(o, "force", get(defaults, "force", false))
-		m.Runtime, m.Limits = p.runtime(own.runtime, whole.runtime)
+		m.Runtime, m.Limits = p.runtime(get(o, "runtime", object{}), sessions)
 		p.files(z, o, m)
 	}
 }
-
-// layer is one layer of settings that a model may override.
-type layer struct{ statistics, runtime object }
 
 // pick is the value of the first layer that has the key.
 func pick[T any](key string, otherwise T, layers ...object) T {
@@ -128,14 +116,18 @@ func (p *parser) files(z *Zoo, o object, m ModelEntry) {
 func (p *parser) locate(name string, glob bool, line int) []string {
 	if glob {
 		if _, err := path.Match(name, ""); err != nil {
-			p.faults.add(line, "%q is no glob: %v; correct the brackets", name, err)
+			p.faults.add(line, "bad glob %q: %v; correct the brackets", name, err)
 			return nil
 		}
 	}
 	if p.places == nil {
 		return []string{name}
 	}
-	for _, candidate := range p.candidates(name) {
+	for _, place := range p.places {
+		candidate := name
+		if !filepath.IsAbs(name) {
+			candidate = filepath.Join(place, name)
+		}
 		if glob {
 			if found, err := filepath.Glob(candidate); err == nil && len(found) > 0 {
 				return found // sorted
@@ -148,17 +140,6 @@ func (p *parser) locate(name string, glob bool, line int) []string {
 	}
 	p.faults.add(line, "%q names nothing that exists; give a path relative to this file, or an absolute one", name)
 	return nil
-}
-
-func (p *parser) candidates(name string) []string {
-	if filepath.IsAbs(name) {
-		return []string{name}
-	}
-	list := make([]string, 0, len(p.places))
-	for _, place := range p.places {
-		list = append(list, filepath.Join(place, name))
-	}
-	return list
 }
 
 // file is locate for one file, "" where it is missing.
@@ -335,27 +316,25 @@ func (p *parser) unique(z *Zoo) {
 		}
 		seen[name] = line
 	}
-	seen := map[string]int{}
+	models, datasets, noise := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, m := range z.Models {
-		check("model", "give one of them another name", seen, m.Name, m.Line)
+		check("model", "give one of them another name", models, m.Name, m.Line)
 	}
-	seen = map[string]int{}
 	for _, d := range z.Datasets {
-		check("dataset", "give one of them another name", seen, d.Name, d.Line)
+		check("dataset", "give one of them another name", datasets, d.Name, d.Line)
 	}
-	seen = map[string]int{}
 	for i, s := range z.Noise {
-		check("noise", "drop one, or give it a name", seen, s.Name, p.noiseLines[i])
+		check("noise", "drop one, or give it a name", noise, s.Name, p.noiseLines[i])
 	}
 }
 
-// rules reads what to leave out; a pattern that matches nothing is a slip of the pen.
+// rules reads what to leave out; a pattern that matches nothing is taken for a typing error.
 func (p *parser) rules(tree object, z *Zoo) {
 	for _, o := range get[[]object](tree, "skip", nil) {
 		r := Rule{Model: get(o, "model", "*"), Dataset: get(o, "dataset", "*"), Noise: get(o, "noise", "*")}
 		for key, pattern := range map[string]string{"model": r.Model, "dataset": r.Dataset, "noise": r.Noise} {
 			if _, err := path.Match(pattern, ""); err != nil {
-				p.faults.add(o.lineOf(key), "%q is no pattern: %v; correct the brackets", pattern, err)
+				p.faults.add(o.lineOf(key), "bad pattern %q: %v; correct the brackets", pattern, err)
 			}
 		}
 		if p.places != nil && len(z.Models) > 0 && !slices.ContainsFunc(z.Models, func(m ModelEntry) bool { return matches(r.Model, m.Name) }) {

@@ -173,15 +173,6 @@ type Cell struct {
 	Forced string `json:"forced,omitempty"`
 }
 
-// Refusal is a combination that does not run. Dataset or Noise is "" where the reason holds for all of them.
-type Refusal struct {
-	Model   string `json:"model"`
-	Dataset string `json:"dataset,omitempty"`
-	Noise   string `json:"noise,omitempty"`
-	// Reason says in one line what is wrong and what to do.
-	Reason string `json:"reason"`
-}
-
 // Shard is a stretch of the selected inputs of one cell: the unit of work.
 type Shard struct {
 	// Run is the run's ID.
@@ -254,40 +245,34 @@ func (r *Run) Inputs() int64 {
 	return n
 }
 
+// find returns the first element that matches.
+func find[T any](list []T, match func(*T) bool) (*T, bool) {
+	for i := range list {
+		if match(&list[i]) {
+			return &list[i], true
+		}
+	}
+	return nil, false
+}
+
 // Model returns the model of that name.
 func (r *Run) Model(name string) (*Model, bool) {
-	i := slices.IndexFunc(r.Models, func(m Model) bool { return m.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return &r.Models[i], true
+	return find(r.Models, func(m *Model) bool { return m.Name == name })
 }
 
 // Dataset returns the data source of that name.
 func (r *Run) Dataset(name string) (*Dataset, bool) {
-	i := slices.IndexFunc(r.Datasets, func(d Dataset) bool { return d.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return &r.Datasets[i], true
+	return find(r.Datasets, func(d *Dataset) bool { return d.Name == name })
 }
 
 // Setting returns the noise setting of that name.
 func (r *Run) Setting(name string) (*Setting, bool) {
-	i := slices.IndexFunc(r.Noise, func(s Setting) bool { return s.Name == name })
-	if i < 0 {
-		return nil, false
-	}
-	return &r.Noise[i], true
+	return find(r.Noise, func(s *Setting) bool { return s.Name == name })
 }
 
 // Cell returns the cell of a combination.
 func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
-	i := slices.IndexFunc(r.Cells, func(c Cell) bool { return c.Model == model && c.Dataset == dataset && c.Noise == noise })
-	if i < 0 {
-		return nil, false
-	}
-	return &r.Cells[i], true
+	return find(r.Cells, func(c *Cell) bool { return c.Model == model && c.Dataset == dataset && c.Noise == noise })
 }
 
 // Combination is a cell with what its names stand for.

@@ -14,19 +14,13 @@ import (
 
 // scalar reads a single value.
 func (r *treeReader) scalar(n *yaml.Node, path string, f field) (any, bool) {
-	if n.Kind != yaml.ScalarNode {
-		r.faults.add(n.Line, "%q is %s; write %s", path, describe(n), form(f))
-		return nil, false
+	if n.Kind == yaml.ScalarNode {
+		if v, err := parseScalar(n, f); err == nil && inRange(v, f) {
+			return v, true
+		}
 	}
-	v, err := parseScalar(n, f)
-	if err == nil {
-		err = inRange(v, f)
-	}
-	if err != nil {
-		r.faults.add(n.Line, "%q is %s; write %s", path, describe(n), form(f))
-		return nil, false
-	}
-	return v, true
+	r.faults.add(n.Line, "%q is %s; write %s", path, describe(n), form(f))
+	return nil, false
 }
 
 var errForm = errors.New("another form")
@@ -81,7 +75,7 @@ func wholeOf(n *yaml.Node) (any, error) {
 	return int64(v), nil
 }
 
-func inRange(v any, f field) error {
+func inRange(v any, f field) bool {
 	var x float64
 	switch v := v.(type) {
 	case float64:
@@ -89,12 +83,9 @@ func inRange(v any, f field) error {
 	case int64:
 		x = float64(v)
 	default:
-		return nil
+		return true
 	}
-	if (f.low != nil && x < *f.low) || (f.above != nil && x <= *f.above) || (f.high != nil && x > *f.high) {
-		return errForm
-	}
-	return nil
+	return (f.low == nil || x >= *f.low) && (f.above == nil || x > *f.above) && (f.high == nil || x <= *f.high)
 }
 
 // parseBytes reads 1048576, 1MiB, 1.5GB and the like.

@@ -37,8 +37,8 @@ type field struct {
 
 func at(v float64) *float64 { return &v }
 
-// table is the form of zoo.yaml.
-func table() []field {
+// zooFields is the form of zoo.yaml.
+func zooFields() []field {
 	return []field{
 		{name: "models", kind: kindObjects, required: true, doc: "models to certify", fields: modelFields()},
 		{name: "datasets", kind: kindObjects, required: true, doc: "data sources", fields: datasetFields()},

@@ -60,7 +60,7 @@ func parseTree(text []byte, faults *Faults) object {
 		faults.add(0, "it holds more than one document; keep one")
 	}
 	r := treeReader{faults: faults}
-	tree := r.object(document.Content[0], "", table(), 0)
+	tree := r.object(document.Content[0], "", zooFields(), 0)
 	if r.nodes > maxNodes {
 		return object{} // what was read until then is not worth judging
 	}

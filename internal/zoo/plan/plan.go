@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/rand/v2"
 
 	"ucan/internal/zoo/matrix"
 	"ucan/runtime"
@@ -138,7 +139,7 @@ func (p *Plan) sum(run *matrix.Run, workers int) {
 // seed. Nothing is kept, whatever the number of shards.
 func (p *Plan) ShardSeconds(seed uint64) func(yield func(float64) bool) {
 	return func(yield func(float64) bool) {
-		rng := newSource(seed)
+		rng := newRand(seed)
 		for i := range p.Prices {
 			c := &p.Prices[i]
 			left := c.Inputs - c.Done
@@ -154,13 +155,13 @@ func (p *Plan) ShardSeconds(seed uint64) func(yield func(float64) bool) {
 }
 
 // draw is the time of a shard of n inputs: each takes the passes of a pilot input at random.
-func (c *Price) draw(n int, rng *source) float64 {
+func (c *Price) draw(n int, rng *rand.Rand) float64 {
 	if len(c.perInput) == 0 {
 		return float64(n) * c.Passes / float64(max(c.Inputs, 1)) * c.SecondsPerPass
 	}
 	passes := 0.0
 	for range n {
-		passes += c.perInput[rng.intN(len(c.perInput))]
+		passes += c.perInput[rng.IntN(len(c.perInput))]
 	}
 	return passes * c.SecondsPerPass
 }

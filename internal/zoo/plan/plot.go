@@ -5,19 +5,12 @@ import (
 	"image/color"
 	"io"
 	"math"
-	"path/filepath"
-	"strings"
+	"ucan/internal/report"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/text"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
-
-	"ucan/internal/atomicfile"
 )
 
 // SavePlot draws simulated fleets into a .png or .svg file: the makespan, and the ideal one without failures, a database
@@ -30,30 +23,15 @@ func SavePlot(path string, s Scenario, outcomes []Outcome) error {
 	if err != nil {
 		return fmt.Errorf("plot %q: %w", path, err)
 	}
-	const width, height = 8 * vg.Inch, 5 * vg.Inch
-	return atomicfile.Write(path, func(w io.Writer) error {
-		if strings.EqualFold(filepath.Ext(path), ".svg") {
-			c := vgsvg.New(width, height)
-			p.Draw(margin(draw.New(c)))
-			_, err := c.WriteTo(w)
-			return err
-		}
-		c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(192))}
-		p.Draw(margin(draw.New(c)))
-		_, err := c.WriteTo(w)
-		return err
+	return report.Save(path, func(w io.Writer, format string) error {
+		return report.Draw(w, format, []*plot.Plot{p}, "", 8*vg.Inch, 5*vg.Inch)
 	})
 }
 
-func margin(c draw.Canvas) draw.Canvas {
-	const m = 4 * vg.Millimeter
-	return draw.Crop(c, m, -2*m, m, -m)
-}
-
 func newPlot(s Scenario, outcomes []Outcome) (*plot.Plot, error) {
-	p := plot.New()
-	style(p)
+	p := report.NewPlot()
 	p.Title.Text = "Simulated time of the run"
+	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(26), vg.Points(3)
 	p.X.Label.Text, p.Y.Label.Text = "workers", "makespan"
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	var makespan, ideal, limit plotter.XYs
@@ -134,27 +112,4 @@ func times(low, high float64) plot.ConstantTicks {
 		}
 	}
 	return ticks
-}
-
-func style(p *plot.Plot) {
-	ink := color.NRGBA{R: 0x22, G: 0x22, B: 0x22, A: 0xff}
-	sans := func(s *text.Style, size vg.Length) {
-		s.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
-		s.Color = ink
-	}
-	sans(&p.Title.TextStyle, vg.Points(13))
-	p.Title.Padding = vg.Points(8)
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		sans(&a.Label.TextStyle, vg.Points(11))
-		sans(&a.Tick.Label, vg.Points(10))
-		a.Label.Padding = vg.Points(5)
-		a.Color, a.Tick.Color = ink, ink
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color = color.NRGBA{R: 0xe4, G: 0xe4, B: 0xe4, A: 0xff}
-	grid.Horizontal.Color = grid.Vertical.Color
-	p.Add(grid)
-	sans(&p.Legend.TextStyle, vg.Points(10))
-	p.Legend.Top = true
-	p.Legend.ThumbnailWidth, p.Legend.Padding = vg.Points(26), vg.Points(3)
 }

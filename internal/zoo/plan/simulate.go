@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -159,7 +160,7 @@ func (s Scenario) Simulate(k int, shards iter.Seq[float64]) (Outcome, error) {
 	}
 	next, stop := iter.Pull(shards)
 	defer stop()
-	f := fleet{Scenario: s, next: next, rng: newSource(s.Seed), out: Outcome{Workers: k}}
+	f := fleet{Scenario: s, next: next, rng: newRand(s.Seed), out: Outcome{Workers: k}}
 	for range k {
 		f.push(event{at: s.Setup, kind: workerFree})
 	}
@@ -176,6 +177,9 @@ func (s Scenario) Simulate(k int, shards iter.Seq[float64]) (Outcome, error) {
 	}
 	return *o, nil
 }
+
+// newRand returns the random numbers of a simulation; the same seed gives the same run everywhere.
+func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5eed)) }
 
 // kind of an event.
 type eventKind uint8
@@ -198,7 +202,7 @@ type event struct {
 type fleet struct {
 	Scenario
 	next   func() (float64, bool)
-	rng    *source
+	rng    *rand.Rand
 	out    Outcome
 	events queue
 	order  uint64
@@ -280,7 +284,7 @@ func (f *fleet) work(at float64) {
 		f.served += 1 / f.Rate
 	}
 	if f.MTBF > 0 {
-		if life := f.rng.exponential(f.MTBF); life < seconds {
+		if life := f.rng.ExpFloat64() * f.MTBF; life < seconds {
 			f.out.Failures++
 			f.out.Lost += life
 			died := start + life

@@ -24,9 +24,9 @@ func same(n int, d float64) iter.Seq[float64] {
 // random yields n shards of exponential length with the given mean.
 func random(n int, mean float64, seed uint64) iter.Seq[float64] {
 	return func(yield func(float64) bool) {
-		rng := newSource(seed)
+		rng := newRand(seed)
 		for range n {
-			if !yield(rng.exponential(mean)) {
+			if !yield(rng.ExpFloat64() * mean) {
 				return
 			}
 		}

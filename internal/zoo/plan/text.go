@@ -42,7 +42,7 @@ func (p *Plan) WriteText(w io.Writer) error {
 	if p.Unmeasured > 0 {
 		line("not timed", "%d combinations, which are in none of the times: %s", p.Unmeasured, p.firstUnmeasured())
 	}
-	return writeRefusals(w, p.Refusals)
+	return matrix.WriteRefusals(w, p.Refusals, "make")
 }
 
 func (p *Plan) firstUnmeasured() string {
@@ -71,26 +71,6 @@ func count(v float64) string {
 	default:
 		return fmt.Sprintf("%.4g G", v/1e9)
 	}
-}
-
-func writeRefusals(w io.Writer, refusals []matrix.Refusal) error {
-	if len(refusals) == 0 {
-		return nil
-	}
-	fmt.Fprintf(w, "\nRefused: these make no certificates.\n")
-	t := table.New("model", "dataset", "noise", "reason")
-	for _, r := range refusals {
-		t.Row(r.Model, orAll(r.Dataset), orAll(r.Noise), r.Reason)
-	}
-	_, err := t.WriteTo(w)
-	return err
-}
-
-func orAll(name string) string {
-	if name == "" {
-		return "(all)"
-	}
-	return name
 }
 
 // WriteOutcomes writes simulated fleets as a table.

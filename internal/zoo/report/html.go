@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"ucan/internal/report"
+	"ucan/internal/zoo/matrix"
 )
 
 // mostCurves is how many curves one plot shows: as many as it has colours that everybody can tell apart.
@@ -69,7 +70,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		p.Cards = append(p.Cards, c)
 	}
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"percent": percent, "percents": percents, "radius": radius, "radii": radii, "orAll": orAll,
+		"percent": percent, "percents": percents, "radius": radius, "radii": radii, "orAll": matrix.OrAll,
 		"number":  func(v float64) string { return fmt.Sprintf("%.4g", v) },
 		"each":    func(total float64, n int) string { return fmt.Sprintf("%.3g", total/float64(max(n, 1))) },
 		"hundred": func(v float64) string { return fmt.Sprintf("%g", 100*v) },

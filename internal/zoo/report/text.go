@@ -7,6 +7,7 @@ import (
 	"ucan/internal/report"
 	"ucan/internal/results"
 	"ucan/internal/table"
+	"ucan/internal/zoo/matrix"
 )
 
 // maxColumns is how many radii a table on a terminal has.
@@ -25,23 +26,7 @@ func (r *Report) WriteText(w io.Writer) error {
 			return err
 		}
 	}
-	if len(r.Refusals) == 0 {
-		return nil
-	}
-	fmt.Fprintf(w, "\nRefused: these made no certificates.\n")
-	t := table.New("model", "dataset", "noise", "reason")
-	for _, f := range r.Refusals {
-		t.Row(f.Model, orAll(f.Dataset), orAll(f.Noise), f.Reason)
-	}
-	_, err := t.WriteTo(w)
-	return err
-}
-
-func orAll(name string) string {
-	if name == "" {
-		return "(all)"
-	}
-	return name
+	return matrix.WriteRefusals(w, r.Refusals, "made")
 }
 
 func (b *Board) writeText(w io.Writer) error {

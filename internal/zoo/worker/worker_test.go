@@ -69,13 +69,16 @@ func TestRun(t *testing.T) {
 	if err := os.WriteFile("digits.onnx", demo.Model(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	zoo, err := matrix.Parse("zoo.yaml", []byte(`
+	if err := os.WriteFile("zoo.yaml", []byte(`
 models: [{file: digits.onnx, runtime: {timeout: 60}}]
 datasets: [{source: "digits?n=40", max: 3}]
 noise: [{sigma: 0.25}]
 statistics: {n0: 10, n: 50, alpha: 0.1}
 shard_size: 1
-`))
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	zoo, err := matrix.Load("zoo.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// Schema is the JSON schema (draft 2020-12) of zoo.yaml, for editors and other checkers. It is made from the table that
-// the parser follows. What depends on several keys, and on the files named, only the parser checks.
-func Schema() ([]byte, error) {
-	root := objectSchema(table())
+// schemaText is docs/zoo.schema.json: the JSON schema (draft 2020-12) of zoo.yaml, made from the table
+// that the parser follows. Only the parser checks what depends on several keys or on files.
+func schemaText() ([]byte, error) {
+	root := objectSchema(zooFields())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "zoo.yaml of ucan"
 	root["description"] = "a matrix of models, data sources and noise settings to certify"
