@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -33,10 +34,9 @@ type imageStore struct {
 func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
 	s := &imageStore{closer: func() error { return nil }}
 	var err error
-	switch spec.Kind {
-	case "folder":
+	if spec.Kind == "folder" {
 		err = s.addFolder(ctx, spec.Paths[0])
-	default:
+	} else {
 		var b *blob
 		if b, err = openBlob(ctx, spec.Paths[0]); err != nil {
 			return nil, Info{}, err
@@ -63,7 +63,7 @@ func openImages(ctx context.Context, spec Spec) (backend, Info, error) {
 
 // assemble sorts the entries and finds labels and channels.
 func (s *imageStore) assemble(ctx context.Context, spec Spec) (Info, error) {
-	sort.SliceStable(s.entries, func(i, j int) bool { return s.entries[i].name < s.entries[j].name })
+	slices.SortStableFunc(s.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	for i := 1; i < len(s.entries); i++ {
 		if s.entries[i].name == s.entries[i-1].name {
 			return Info{}, formatErrorf("two images are named %q", s.entries[i].name)
@@ -189,15 +189,11 @@ func (s *imageStore) labelByFolder() (names []string, classes int) {
 	if len(index) == 0 {
 		return nil, 0
 	}
-	numeric := true
-	for class := range index {
-		names = append(names, class)
+	names = slices.Sorted(maps.Keys(index))
+	numeric := !slices.ContainsFunc(names, func(class string) bool {
 		v, err := strconv.Atoi(class)
-		if err != nil || v < 0 || v > 1<<20 {
-			numeric = false
-		}
-	}
-	sort.Strings(names)
+		return err != nil || v < 0 || v > 1<<20
+	})
 	for i, class := range names {
 		index[class] = i
 		if numeric {
@@ -233,6 +229,7 @@ func commonFolders(entries []entry) int {
 	return n
 }
 
+// classOf is the folder of an image below those that all share.
 func classOf(name string, skip int) (string, bool) {
 	parts := strings.Split(name, "/")
 	if len(parts) < skip+2 {

@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 
+	"ucan/internal/npy"
 	"ucan/runtime/files"
 )
 
@@ -41,14 +42,7 @@ func (b *blob) section(off, n int64) *io.SectionReader { return io.NewSectionRea
 
 // readAt fills dst from off; a short read is an error.
 func (b *blob) readAt(dst []byte, off int64) error {
-	n, err := b.ReadAt(dst, off)
-	if n == len(dst) {
-		return nil
-	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
-	}
-	return fmt.Errorf("%d bytes at offset %d: %w", len(dst), off, err)
+	return npy.ReadAt(b.ReaderAt, dst, off)
 }
 
 // openBlob opens a regular file; gzip is recognised by its magic number,
@@ -97,7 +91,7 @@ func inflate(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
 // it was inflated from.
 func spill(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
 	limit := min(inflateLimit, max(maxInflated, maxRatio*min(packed, inflateLimit)))
-	src := &ctxReader{ctx: ctx, r: r}
+	src := files.WithContext(ctx, r)
 	var buf bytes.Buffer
 	_, err := io.CopyN(&buf, src, inflateInMemory)
 	if errors.Is(err, io.EOF) {
@@ -139,19 +133,6 @@ func inflateError(err error) error {
 		return formatErrorf("inflate: %w; the file is damaged or truncated, fetch it again", err)
 	}
 	return fmt.Errorf("inflate: %w", err)
-}
-
-// ctxReader stops a long copy when the context ends.
-type ctxReader struct {
-	ctx context.Context //nolint:containedctx // lives for one copy only, and io.Reader takes no context
-	r   io.Reader
-}
-
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
 }
 
 // pathError turns a missing path into an error that matches ErrSpec and says

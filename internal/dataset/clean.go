@@ -2,7 +2,9 @@ package dataset
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"strings"
 
 	"ucan/smooth/stats"
@@ -292,17 +294,12 @@ func assignment(gain [][]float64) []int {
 // describeMapping names a few of the changes in the order of the labels.
 func describeMapping(m map[int]int) string {
 	var parts []string
-	most := 0
-	for label := range m {
-		most = max(most, label)
-	}
-	for label := 0; label <= most && len(parts) < 4; label++ {
-		if to, ok := m[label]; ok {
-			parts = append(parts, fmt.Sprintf("%d→%d", label, to))
+	for _, label := range slices.Sorted(maps.Keys(m)) {
+		if len(parts) == 4 {
+			parts = append(parts, "…")
+			break
 		}
-	}
-	if len(m) > len(parts) {
-		parts = append(parts, "…")
+		parts = append(parts, fmt.Sprintf("%d→%d", label, m[label]))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math"
 	"slices"
 	"strconv"
@@ -66,12 +65,7 @@ func parseCSV(ctx context.Context, b *blob, spec Spec) (*csvStore, Info, error) 
 			return nil, Info{}, err
 		}
 	}
-	for {
-		var row []string
-		row, err = r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for row, err := range r.rest() {
 		if err == nil {
 			line, _ := r.FieldPos(0)
 			err = p.add(row, line)

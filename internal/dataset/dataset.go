@@ -2,12 +2,11 @@ package dataset
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
+	"ucan/smooth"
 )
 
 // Options configures how the inputs of a source are prepared. The zero value takes
@@ -251,7 +250,7 @@ func (s *Source) fill(item *Item, rec record) error {
 	if err := s.checkLabel(item); err != nil {
 		return err
 	}
-	item.SHA256 = hashValues(item.X)
+	item.SHA256 = smooth.InputID(item.X)
 	return nil
 }
 
@@ -286,21 +285,4 @@ func (s *Source) Close() error {
 		return fmt.Errorf("close data source %s: %w", s.info.Name, err)
 	}
 	return nil
-}
-
-// hashValues is the SHA-256 of the values as little-endian float32.
-func hashValues(x []float32) [32]byte {
-	h := sha256.New()
-	var buf [4096]byte
-	for len(x) > 0 {
-		n := min(len(x), len(buf)/4)
-		for i, v := range x[:n] {
-			binary.LittleEndian.PutUint32(buf[4*i:], math.Float32bits(v))
-		}
-		h.Write(buf[:4*n])
-		x = x[n:]
-	}
-	var out [32]byte
-	h.Sum(out[:0])
-	return out
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"ucan/runtime/files"
 )
 
 const (
@@ -44,7 +45,7 @@ func (f fingerprint) bytes(b []byte) {
 func (f fingerprint) blob(ctx context.Context, b *blob) error {
 	f.number(b.size)
 	if b.size <= fingerprintWhole {
-		if _, err := io.Copy(f.h, &ctxReader{ctx: ctx, r: b.section(0, b.size)}); err != nil {
+		if _, err := io.Copy(f.h, files.WithContext(ctx, b.section(0, b.size))); err != nil {
 			return fmt.Errorf("hash the data: %w", err)
 		}
 		return nil

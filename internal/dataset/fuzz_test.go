@@ -10,6 +10,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/internal/npy"
+	"ucan/smooth"
 )
 
 func TestParseSpec(t *testing.T) {
@@ -88,7 +89,7 @@ func checkAll(t *testing.T, back backend, info Info) {
 			}
 			continue
 		}
-		if len(item.X) != size || item.SHA256 != hashValues(item.X) || item.Label < -1 {
+		if len(item.X) != size || item.SHA256 != smooth.InputID(item.X) || item.Label < -1 {
 			t.Errorf("input %d: %d values for shape %v, label %d", i, len(item.X), s.info.Shape, item.Label)
 		}
 		for _, v := range item.X {

@@ -62,9 +62,7 @@ type idxStore struct {
 func openMNIST(ctx context.Context, spec Spec) (backend, Info, error) {
 	split := spec.Params["split"]
 	switch split {
-	case "":
-		split = "t10k"
-	case "test":
+	case "", "test":
 		split = "t10k"
 	case "t10k", "train":
 	default:

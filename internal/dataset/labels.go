@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -36,7 +37,8 @@ func labelColumns() []string {
 func readLabels(ctx context.Context, file, beside, column string) (labelTable, error) {
 	path := file
 	if _, err := os.Stat(path); err != nil && !filepath.IsAbs(path) {
-		if alt := filepath.Join(beside, path); statOK(alt) {
+		alt := filepath.Join(beside, path)
+		if _, err := os.Stat(alt); err == nil {
 			path = alt
 		}
 	}
@@ -49,11 +51,6 @@ func readLabels(ctx context.Context, file, beside, column string) (labelTable, e
 		return labelTable{}, fmt.Errorf("labels %q: %w", file, err)
 	}
 	return t, nil
-}
-
-func statOK(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
 
 func parseLabels(b *blob, column string) (labelTable, error) {
@@ -74,12 +71,7 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 	if !isHeader {
 		add(slices.Clone(first))
 	}
-	for {
-		var row []string
-		row, err = r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
+	for row, err := range r.rest() {
 		if err != nil {
 			return labelTable{}, formatErrorf("%w", err)
 		}
@@ -127,6 +119,18 @@ type csvReader struct {
 func (c *csvReader) Read() ([]string, error) {
 	c.src.left = maxCSVRecord
 	return c.Reader.Read()
+}
+
+// rest yields the rows that are left, up to the first error.
+func (c *csvReader) rest() iter.Seq2[[]string, error] {
+	return func(yield func([]string, error) bool) {
+		for {
+			row, err := c.Read()
+			if errors.Is(err, io.EOF) || !yield(row, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // recordReader gives out so many bytes at most until more are allowed.
@@ -199,13 +203,10 @@ func numberLabels(texts []string) (numbers []int, names []string, err error) {
 	if allNumbers {
 		return numbers, nil, nil
 	}
-	for w := range words {
-		names = append(names, w)
-	}
-	if len(names) > 1<<20 {
+	if len(words) > 1<<20 {
 		return nil, nil, formatErrorf("more than %d different labels; is it the right column?", 1<<20)
 	}
-	sort.Strings(names)
+	names = slices.Sorted(maps.Keys(words))
 	for i, w := range names {
 		words[w] = i
 	}

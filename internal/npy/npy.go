@@ -58,7 +58,7 @@ var (
 // is wrong with the file and what to do.
 func Open(r io.ReaderAt, size int64) (*Array, error) {
 	var pre [12]byte
-	if err := readAt(r, pre[:10], 0); err != nil {
+	if err := ReadAt(r, pre[:10], 0); err != nil {
 		return nil, fmt.Errorf("npy header: %w; the file is too short", err)
 	}
 	if string(pre[:6]) != magic {
@@ -70,7 +70,7 @@ func Open(r io.ReaderAt, size int64) (*Array, error) {
 	case 1:
 		length, a.at = int64(binary.LittleEndian.Uint16(pre[8:])), 10
 	case 2, 3:
-		if err := readAt(r, pre[:], 0); err != nil {
+		if err := ReadAt(r, pre[:], 0); err != nil {
 			return nil, fmt.Errorf("npy header: %w; the file is truncated", err)
 		}
 		length, a.at = int64(binary.LittleEndian.Uint32(pre[8:])), 12
@@ -81,7 +81,7 @@ func Open(r io.ReaderAt, size int64) (*Array, error) {
 		return nil, fmt.Errorf("the npy header claims %d bytes, more than %d; the file is damaged", length, maxHeader)
 	}
 	text := make([]byte, length)
-	if err := readAt(r, text, a.at); err != nil {
+	if err := ReadAt(r, text, a.at); err != nil {
 		return nil, fmt.Errorf("npy header: %w; the file is truncated", err)
 	}
 	a.at += length
@@ -147,7 +147,7 @@ func (a *Array) checkSize(size int64) error {
 // Values decodes count values, the first one being number first in C order.
 func (a *Array) Values(first, count int64) ([]float64, error) {
 	raw := make([]byte, count*int64(a.size))
-	if err := readAt(a.r, raw, a.at+first*int64(a.size)); err != nil {
+	if err := ReadAt(a.r, raw, a.at+first*int64(a.size)); err != nil {
 		return nil, err
 	}
 	out := make([]float64, count)
@@ -197,8 +197,8 @@ func half(h uint16) float64 {
 	return sign * math.Ldexp(1024+frac, exp-25)
 }
 
-// readAt fills dst from off; a short read is an error.
-func readAt(r io.ReaderAt, dst []byte, off int64) error {
+// ReadAt fills dst from off; a short read is an error.
+func ReadAt(r io.ReaderAt, dst []byte, off int64) error {
 	n, err := r.ReadAt(dst, off)
 	if n == len(dst) {
 		return nil

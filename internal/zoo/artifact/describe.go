@@ -103,24 +103,11 @@ func hashFile(ctx context.Context, path string) (sum string, size int64, err err
 	}
 	defer func() { _ = f.Close() }() // read only
 	h := sha256.New()
-	size, err = io.Copy(h, &reader{ctx: ctx, r: f})
+	size, err = io.Copy(h, files.WithContext(ctx, f))
 	if err != nil {
 		return "", 0, err
 	}
 	return hex.EncodeToString(h.Sum(nil)), size, nil
-}
-
-// reader ends with the context.
-type reader struct {
-	ctx context.Context // lives as long as one copy
-	r   io.Reader
-}
-
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.r.Read(p)
 }
 
 // withoutPath drops the path of a file system's error, which callers add.
