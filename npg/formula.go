@@ -11,6 +11,8 @@ import (
 
 // Formula is a generator whose fields follow from the shape of the inputs alone: [Pattern] or [Frequency].
 type Formula interface {
+	// Validate reports the first parameter that is out of range.
+	Validate() error
 	// Field evaluates the formula for inputs of the shape.
 	Field(shape []int) (Parameters, error)
 	// String is the specification, with every default written out.
@@ -68,15 +70,12 @@ func ParseFormula(spec string) (Formula, error) {
 	case Pattern:
 		err = assign(parts, map[string]*float64{"kappa": &f.Kappa, "iota": &f.Iota, "span": &f.Span, "floor": &f.Floor, "ceiling": &f.Ceiling})
 		formula = f
-		if err == nil {
-			err = f.Validate()
-		}
 	case Frequency:
 		err = assign(parts, map[string]*float64{"kappa": &f.Kappa, "gamma": &f.Gamma, "iota": &f.Iota, "floor": &f.Floor, "ceiling": &f.Ceiling})
 		formula = f
-		if err == nil {
-			err = f.Validate()
-		}
+	}
+	if err == nil {
+		err = formula.Validate()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("pattern %q: %w", spec, err)
@@ -97,20 +96,7 @@ func formulaNamed(name string) (Formula, error) {
 	if f, ok := presets()[name]; ok {
 		return f, nil
 	}
-	return nil, fmt.Errorf("%q is no pattern; use l1, l2, linf, dct or a preset: %s", name, strings.Join(PresetNames(), ", "))
-}
-
-// ParsePattern is [ParseFormula] for patterns in pixels.
-func ParsePattern(spec string) (Pattern, error) {
-	f, err := ParseFormula(spec)
-	if err != nil {
-		return DefaultPattern(), err
-	}
-	p, ok := f.(Pattern)
-	if !ok {
-		return DefaultPattern(), fmt.Errorf("pattern %q: it is a pattern of frequencies", spec)
-	}
-	return p, nil
+	return nil, fmt.Errorf("unknown pattern %q: use l1, l2, linf, dct or a preset: %s", name, strings.Join(PresetNames(), ", "))
 }
 
 // assign reads name=value parts.
@@ -120,7 +106,7 @@ func assign(parts []string, fields map[string]*float64) error {
 		field, known := fields[name]
 		if !known || !assigned {
 			names := slices.Sorted(maps.Keys(fields))
-			return fmt.Errorf("%q is none of %s=", part, strings.Join(names, "=, "))
+			return fmt.Errorf("bad parameter %q: use one of %s=VALUE", part, strings.Join(names, "=, "))
 		}
 		v, err := strconv.ParseFloat(value, 64)
 		if err != nil {
@@ -176,7 +162,7 @@ func imageShape(shape []int) (channels, height, width int, err error) {
 	case 3:
 		channels, height, width = shape[0], shape[1], shape[2]
 	default:
-		return 0, 0, 0, fmt.Errorf("pattern: inputs of shape %v are no images; use a field from a .npy file", shape)
+		return 0, 0, 0, fmt.Errorf("pattern: inputs of shape %v are not images; use a field from a .npy file", shape)
 	}
 	if channels < 1 || height < 1 || width < 1 {
 		return 0, 0, 0, fmt.Errorf("pattern: the shape %v is empty", shape)

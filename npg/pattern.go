@@ -95,7 +95,7 @@ func (p Pattern) norm(a, b float64) float64 {
 	}
 }
 
-// String returns the specification that [ParsePattern] reads back.
+// String returns the specification that [ParseFormula] reads back.
 func (p Pattern) String() string {
 	return "pattern:" + p.Norm + numbers(named{"kappa", p.Kappa}, named{"iota", p.Iota}, named{"span", p.Span}) + p.spec()
 }

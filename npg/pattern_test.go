@@ -97,15 +97,16 @@ func TestParametersAreSealed(t *testing.T) {
 }
 
 func TestParsePattern(t *testing.T) {
-	p, err := ParsePattern("pattern:linf,kappa=2,iota=0.125")
-	if err != nil || p.Norm != "linf" || p.Kappa != 2 || p.Iota != .125 || p.Span != 1 {
+	f, err := ParseFormula("pattern:linf,kappa=2,iota=0.125")
+	p, ok := f.(Pattern)
+	if err != nil || !ok || p.Norm != "linf" || p.Kappa != 2 || p.Iota != .125 || p.Span != 1 {
 		t.Fatalf("got %+v, %v", p, err)
 	}
-	if back, err := ParsePattern(p.String()); err != nil || back != p {
+	if back, err := ParseFormula(p.String()); err != nil || back != f {
 		t.Errorf("%q reads back as %+v, %v", p.String(), back, err)
 	}
 	for _, bad := range []string{"", "dct:", "pattern:l3", "pattern:l2,kappa", "pattern:l2,kapa=1", "pattern:l2,iota=x", "pattern:l2,iota=NaN", "pattern:l2,span=0", "pattern:l2,floor=0"} {
-		if _, err := ParsePattern(bad); err == nil {
+		if _, err := ParseFormula(bad); err == nil {
 			t.Errorf("%q was accepted", bad)
 		}
 	}

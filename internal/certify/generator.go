@@ -147,7 +147,7 @@ func (t NoiseTarget) open(ctx context.Context, made *bundle.Bundle, name string)
 	if !slices.Equal(made.Shape, t.Shape) {
 		return nil, fault.Wrongf("read --npg %q: it was made for inputs of shape %v, and these have %v; use data of its shape, or train another", name, made.Shape, t.Shape)
 	}
-	opened, err := infer.Open(ctx, t.Runtime, made, infer.Options{Session: t.Session})
+	opened, err := infer.Open(ctx, t.Runtime, made, t.Session)
 	if err != nil {
 		return nil, fmt.Errorf("read --npg %q: %w", name, err)
 	}

@@ -12,9 +12,9 @@ import (
 	"ucan/runtime/onnx/soundness"
 )
 
-// Graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
+// graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
 // bits whatever else runs. Whoever opens it closes it.
-type Graph struct {
+type graph struct {
 	mu      sync.Mutex // one run at a time: the tensors are shared
 	session *runtime.Session
 	in      *runtime.Tensor
@@ -23,24 +23,13 @@ type Graph struct {
 	y       [][]float32
 }
 
-var _ Network = (*Graph)(nil)
+var _ Network = (*graph)(nil)
 
-// GraphOptions say how a graph is opened.
-type GraphOptions struct {
-	// Shape is that of one input in source layout.
-	Shape []int
-	// Outputs chooses outputs by name, in the order in which Evaluate gives them; nil takes the only one there is.
-	Outputs []string
-	// Session are the options of the session; one thread is used whatever they say.
-	Session runtime.SessionOptions
-	// Known is the file that remembers graphs which loaded once; "" for the default, "-" for none.
-	Known string
-}
-
-// OpenGraph opens a graph with one float input and outputs of one value a coordinate each, for a batch of one, so that no
-// other row can have a part in the answer. A graph whose answer is no function of its input is refused with a
-// *soundness.Refusal. The first load of a graph is tried in a process of its own where that is possible, since onnxruntime can abort on damaged ones.
-func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOptions) (_ *Graph, err error) {
+// openGraph opens a graph with one float input of the shape and outputs of one value a coordinate each, in the order of
+// the names; nil takes the only one. The batch is one, so that no other row has a part in the answer. A graph whose answer
+// is not a function of its input is refused with a *soundness.Refusal. The first load of a graph is tried in a process of
+// its own where that is possible, since onnxruntime can abort on damaged ones.
+func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []int, outputs []string, session runtime.SessionOptions) (_ *graph, err error) {
 	m, err := onnx.Parse(model)
 	if err != nil {
 		return nil, err
@@ -48,25 +37,23 @@ func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOp
 	if len(m.ExternalTensors()) > 0 {
 		return nil, errors.New("it keeps weights in other files; store the generator as one file")
 	}
-	if o.Outputs == nil {
-		outputs := m.Outputs()
-		if len(outputs) != 1 {
-			return nil, fmt.Errorf("it has %d outputs; give it one, or name them mu and sigma", len(outputs))
+	if outputs == nil {
+		all := m.Outputs()
+		if len(all) != 1 {
+			return nil, fmt.Errorf("it has %d outputs; give it one, or name them mu and sigma", len(all))
 		}
-		o.Outputs = []string{outputs[0].Name}
+		outputs = []string{all[0].Name}
 	}
-	if err = checkGraph(m, o.Outputs); err != nil {
+	if err = checkGraph(m, outputs); err != nil {
 		return nil, err
 	}
-	session := o.Session
-	session.IntraOp, session.Concurrent = 1, 0
-	session.Outputs = o.Outputs
+	session.IntraOp, session.Concurrent, session.Outputs = 1, 0, outputs
 	if runtime.Probed() {
-		if err = rt.ProbeLoad(ctx, model, runtime.ProbeOptions{Session: session, Known: o.Known}); err != nil {
+		if err = rt.ProbeLoad(ctx, model, runtime.ProbeOptions{Session: session}); err != nil {
 			return nil, err
 		}
 	}
-	g := &Graph{}
+	g := &graph{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, g.Close())
@@ -75,7 +62,7 @@ func OpenGraph(ctx context.Context, rt *runtime.Runtime, model []byte, o GraphOp
 	if g.session, err = rt.NewSession(ctx, model, session); err != nil {
 		return nil, err
 	}
-	return g, g.allocate(rt, o.Shape)
+	return g, g.allocate(rt, shape)
 }
 
 // checkGraph refuses what makes the outputs, or may, no function of the input. The file itself is loaded whole.
@@ -91,7 +78,7 @@ func checkGraph(m *onnx.Model, outputs []string) error {
 }
 
 // allocate makes the tensors.
-func (g *Graph) allocate(rt *runtime.Runtime, shape []int) error {
+func (g *graph) allocate(rt *runtime.Runtime, shape []int) error {
 	inputs := g.session.Inputs()
 	if len(inputs) != 1 {
 		return fmt.Errorf("it has %d inputs; a generator reads one, the clean input", len(inputs))
@@ -143,7 +130,7 @@ func fit(what string, io runtime.IO, shape []int) ([]int64, error) {
 }
 
 // Evaluate implements [Network].
-func (g *Graph) Evaluate(ctx context.Context, x []float32) ([][]float32, error) {
+func (g *graph) Evaluate(ctx context.Context, x []float32) ([][]float32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.session == nil {
@@ -164,7 +151,7 @@ func (g *Graph) Evaluate(ctx context.Context, x []float32) ([][]float32, error) 
 }
 
 // Close releases the session. Further calls do nothing.
-func (g *Graph) Close() error {
+func (g *graph) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var err error

@@ -14,7 +14,7 @@ import (
 // Opened is a generator with the sessions it runs on. Whoever opens it closes it.
 type Opened struct {
 	npg.Generator
-	graphs []*Graph
+	graphs []*graph
 }
 
 // Close releases the sessions. Further calls do nothing.
@@ -27,16 +27,9 @@ func (o *Opened) Close() error {
 	return errors.Join(errs...)
 }
 
-// Options say how a bundle's graphs are run.
-type Options struct {
-	// Session are the options of every session; one thread is used whatever they say.
-	Session runtime.SessionOptions
-	// Known is the file that remembers graphs which loaded once; "" for the default, "-" for none.
-	Known string
-}
-
-// Open returns the generator of a bundle. rt may be nil for kinds that run no networks.
-func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options) (_ *Opened, err error) {
+// Open returns the generator of a bundle. rt may be nil for kinds that run no networks; others run on one thread, whatever
+// the options of the session say.
+func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, session runtime.SessionOptions) (_ *Opened, err error) {
 	if b.Kind != npg.KindCertification {
 		generator, storedErr := b.Stored()
 		if storedErr != nil {
@@ -54,7 +47,7 @@ func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, o Options)
 		}
 	}()
 	open := func(role bundle.Role, outputs []string) (Network, error) {
-		g, openErr := OpenGraph(ctx, rt, b.Graphs[role], GraphOptions{Shape: b.Shape, Outputs: outputs, Session: o.Session, Known: o.Known})
+		g, openErr := openGraph(ctx, rt, b.Graphs[role], b.Shape, outputs, session)
 		if openErr != nil {
 			return nil, fmt.Errorf("the graph %s: %w", role, openErr)
 		}

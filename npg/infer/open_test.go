@@ -66,7 +66,7 @@ func TestOpenBundles(t *testing.T) {
 		"open all over": {example(map[bundle.Role][]byte{bundle.Sigma: linear(t, []onnx.Dim{onnx.Sym("N"), onnx.Sym("C"), onnx.Sym("H"), onnx.Sym("W")}, []string{"b"}, 3)}), 0, 3},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			g, err := Open(t.Context(), rt, c.bundle, Options{Known: "-"})
+			g, err := Open(t.Context(), rt, c.bundle, runtime.SessionOptions{})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return
@@ -110,7 +110,7 @@ func TestOpenRefuses(t *testing.T) {
 		"second is wrong": {map[bundle.Role][]byte{bundle.Mu: linear(t, batched, []string{"b"}, 3), bundle.Sigma: linear(t, wrong, []string{"b"}, 3)}, "graph sigma"},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			_, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
+			_, err := Open(t.Context(), rt, example(c.graphs), runtime.SessionOptions{})
 			if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "\n") {
 				t.Errorf("%s: error %v, want one line about %q", name, err, c.want)
 			}
@@ -130,7 +130,7 @@ func TestPublishedGenerators(t *testing.T) {
 	}
 	g, err := Open(t.Context(), rt, &bundle.Bundle{
 		Kind: npg.KindCertification, Shape: []int{3, 32, 32}, Limits: npg.DefaultLimits(), MuScale: 1, Graphs: graphs,
-	}, Options{Known: "-"})
+	}, runtime.SessionOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

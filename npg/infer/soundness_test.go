@@ -8,6 +8,7 @@ import (
 
 	"ucan/fixtures/subtest"
 	"ucan/npg/bundle"
+	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/soundness"
 	"ucan/runtime/runtimetest"
@@ -63,7 +64,7 @@ func TestGeneratorsOfChance(t *testing.T) {
 		}, "y")}, "training mode"},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			opened, err := Open(t.Context(), rt, example(c.graphs), Options{Known: "-"})
+			opened, err := Open(t.Context(), rt, example(c.graphs), runtime.SessionOptions{})
 			var refusal *soundness.Refusal
 			if !errors.As(err, &refusal) || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("%s: %v, error %v; want a refusal with %q", name, opened, err, c.want)
@@ -86,7 +87,7 @@ func TestGeneratorsThatAreSound(t *testing.T) {
 		}, "sigma"),
 	}) {
 		t.Run(name, func(t *testing.T) {
-			g, err := Open(t.Context(), rt, example(map[bundle.Role][]byte{bundle.Joint: data}), Options{Known: "-"})
+			g, err := Open(t.Context(), rt, example(map[bundle.Role][]byte{bundle.Joint: data}), runtime.SessionOptions{})
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
 				return

@@ -112,16 +112,3 @@ func (c Config) Dim() int {
 	}
 	return d
 }
-
-// bounds are the floor rounded up and the ceiling rounded down to float32, so that the field keeps to what was asked
-// for, in float64 too.
-func (c Config) bounds() (low, high float32) {
-	low, high = float32(c.Floor), float32(c.Ceiling)
-	if float64(low) < c.Floor {
-		low = math.Nextafter32(low, math.MaxFloat32)
-	}
-	if float64(high) > c.Ceiling {
-		high = math.Nextafter32(high, 0)
-	}
-	return low, high
-}

@@ -3,6 +3,7 @@ package net
 import (
 	"math"
 
+	"ucan/npg"
 	"ucan/runtime/onnx"
 )
 
@@ -37,7 +38,7 @@ func (n *Net) logScale(b *onnx.Builder, tanh onnx.Value) onnx.Value {
 
 // within clips to the bounds what rounding, or a pattern, takes beyond them.
 func (n *Net) within(b *onnx.Builder, s onnx.Value) onnx.Value {
-	low, high := n.config.bounds()
+	low, high := npg.Limits{Floor: n.config.Floor, Ceiling: n.config.Ceiling}.Float32()
 	return b.Clip(s, b.Scalar(onnx.Float, float64(low)), b.Scalar(onnx.Float, float64(high)))
 }
 

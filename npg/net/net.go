@@ -65,13 +65,6 @@ func New(c Config) (*Net, error) {
 	return n, nil
 }
 
-// Config returns what the generator was made from.
-func (n *Net) Config() Config {
-	c := n.config
-	c.Shape = slices.Clone(c.Shape)
-	return c
-}
-
 // Weights returns copies of the first weights, in the order in which the graph uses them.
 func (n *Net) Weights() []Weight {
 	out := make([]Weight, len(n.weights))
@@ -81,16 +74,12 @@ func (n *Net) Weights() []Weight {
 	return out
 }
 
-// Model returns the graph with the first weights: input "x" float [N, shape…], outputs "mu" (unless the mean is fixed),
-// which is μ/c within [−1, 1], and "sigma", float [N, shape…].
-func (n *Net) Model() *onnx.Model { return n.model }
-
-// Training returns Model in the form that is quickest to train: the same function of the same weights, but for rounding,
-// whose gradients by the weights take fewer products.
+// Training returns the graph with the first weights in the form that is quickest to train. It computes the same function
+// as what [Net.Export] returns, but for rounding, and its gradients by the weights take fewer products.
 func (n *Net) Training() *onnx.Model { return n.training }
 
-// Export returns Model with the given weights in place of the first, all of them by name. The same values give the
-// same bytes.
+// Export returns the graph with the given weights, all of them by name: input "x" float [N, shape…], outputs "mu" (unless
+// the mean is fixed), which is μ/c within [−1, 1], and "sigma", float [N, shape…]. The same values give the same bytes.
 func (n *Net) Export(values map[string][]float32) (*onnx.Model, error) {
 	m := n.model
 	for _, w := range n.weights {

@@ -93,11 +93,12 @@ func (o *optimiser) run(ctx context.Context) (Result, error) {
 // start searches the isotropic scales. All are tried on the same noise, so that they differ by scale alone.
 func (o *optimiser) start(ctx context.Context) (scale float32, class int, certifiable bool, err error) {
 	low, high := o.config.search()
+	floor, _ := o.config.Limits.Float32()
 	from := o.take(o.config.Votes)
 	best, bestBound := -1.0, -1.0
 	for i := range o.config.GridSize {
 		s := float32(low * math.Pow(high/low, float64(i)/float64(o.config.GridSize-1)))
-		s = min(max(s, up32(o.config.Limits.Floor)), float32(o.config.Limits.Ceiling))
+		s = min(max(s, floor), float32(o.config.Limits.Ceiling))
 		field := slices.Repeat([]float32{s}, len(o.x))
 		v, err := o.votes(ctx, field, from, -1)
 		if err != nil {
@@ -109,15 +110,6 @@ func (o *optimiser) start(ctx context.Context) (scale float32, class int, certif
 		}
 	}
 	return scale, class, best > 0, nil
-}
-
-// up32 rounds up to float32.
-func up32(v float64) float32 {
-	f := float32(v)
-	if float64(f) < v {
-		f = math.Nextafter32(f, float32(math.Inf(1)))
-	}
-	return f
 }
 
 // ascend runs Adam from the isotropic start.

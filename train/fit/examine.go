@@ -75,7 +75,7 @@ func (e examination) examine(ctx context.Context, b *bundle.Bundle) (report diag
 func openGraphs(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle) (*infer.Opened, error) {
 	graphs := *b
 	graphs.Kind, graphs.Mu, graphs.Sigma = npg.KindCertification, nil, nil
-	g, err := infer.Open(ctx, rt, &graphs, infer.Options{Session: runtime.SessionOptions{IntraOp: 1}})
+	g, err := infer.Open(ctx, rt, &graphs, runtime.SessionOptions{IntraOp: 1})
 	if err != nil {
 		return nil, fmt.Errorf("open the generator: %w", err)
 	}

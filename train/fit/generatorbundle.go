@@ -158,7 +158,7 @@ func (t *generatorTraining) diagnose(ctx context.Context, b *bundle.Bundle) (_ d
 		}
 		defer func() { err = errors.Join(err, e.model.Close()) }()
 	}
-	g, err := infer.Open(ctx, t.rt, b, infer.Options{Session: runtime.SessionOptions{IntraOp: 1}})
+	g, err := infer.Open(ctx, t.rt, b, runtime.SessionOptions{IntraOp: 1})
 	if err != nil {
 		return diagnose.Report{}, err
 	}
