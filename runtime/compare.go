@@ -135,24 +135,20 @@ func (c *Comparison) add(ya, yb []float32, classes int) {
 		}
 	}
 	for i := 0; i < len(ya); i += classes {
-		if argmax(ya[i:i+classes]) != argmax(yb[i:i+classes]) {
+		if Argmax(ya[i:i+classes]) != Argmax(yb[i:i+classes]) {
 			c.Changed++
 		}
 	}
 }
 
-// argmax is the index of the only largest value, −1 for a NaN or a tie.
-func argmax(v []float32) int {
-	best := 0
-	unique := true
+// Argmax is the index of the only largest value, −1 for a NaN or a tie.
+func Argmax(v []float32) int {
+	best, unique := 0, true
 	for i, x := range v {
-		if x != x {
-			return -1
-		}
-		if i == 0 {
-			continue
-		}
 		switch {
+		case x != x:
+			return -1
+		case i == 0:
 		case x > v[best]:
 			best, unique = i, true
 		case x == v[best]:

@@ -15,12 +15,8 @@ import (
 // graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
 // bits whatever else runs. Whoever opens it closes it.
 type graph struct {
-	mu      sync.Mutex // one run at a time: the tensors are shared
-	session *runtime.Session
-	in      *runtime.Tensor
-	out     []*runtime.Tensor
-	x       []float32
-	y       [][]float32
+	mu      sync.Mutex // one run at a time
+	session *runtime.FloatSession
 }
 
 var _ Network = (*graph)(nil)
@@ -29,13 +25,16 @@ var _ Network = (*graph)(nil)
 // the names; nil takes the only one. The batch is one, so that no other row has a part in the answer. A graph whose answer
 // is not a function of its input is refused with a *soundness.Refusal. The first load of a graph is tried in a process of
 // its own where that is possible, since onnxruntime can abort on damaged ones.
-func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []int, outputs []string, session runtime.SessionOptions) (_ *graph, err error) {
+func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []int, outputs []string, session runtime.SessionOptions) (*graph, error) {
 	m, err := onnx.Parse(model)
 	if err != nil {
 		return nil, err
 	}
 	if len(m.ExternalTensors()) > 0 {
 		return nil, errors.New("it keeps weights in other files; store the generator as one file")
+	}
+	if inputs := m.Inputs(); len(inputs) != 1 {
+		return nil, fmt.Errorf("it has %d inputs; a generator reads one, the clean input", len(inputs))
 	}
 	if outputs == nil {
 		all := m.Outputs()
@@ -53,16 +52,16 @@ func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []i
 			return nil, err
 		}
 	}
-	g := &graph{}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, g.Close())
+	s, err := rt.NewFloatSession(ctx, model, session, func(io runtime.IO, output bool) ([]int64, error) {
+		if output {
+			return fit("output", io, shape)
 		}
-	}()
-	if g.session, err = rt.NewSession(ctx, model, session); err != nil {
+		return fit("input", io, shape)
+	})
+	if err != nil {
 		return nil, err
 	}
-	return g, g.allocate(rt, shape)
+	return &graph{session: s}, nil
 }
 
 // checkGraph refuses what makes the outputs, or may, no function of the input. The file itself is loaded whole.
@@ -75,38 +74,6 @@ func checkGraph(m *onnx.Model, outputs []string) error {
 		return err
 	}
 	return soundness.Check(used)
-}
-
-// allocate makes the tensors.
-func (g *graph) allocate(rt *runtime.Runtime, shape []int) error {
-	inputs := g.session.Inputs()
-	if len(inputs) != 1 {
-		return fmt.Errorf("it has %d inputs; a generator reads one, the clean input", len(inputs))
-	}
-	dims, err := fit("input", inputs[0], shape)
-	if err != nil {
-		return err
-	}
-	dim := 1
-	for _, n := range shape {
-		dim *= n
-	}
-	g.x = make([]float32, dim)
-	if g.in, err = runtime.NewTensor(rt, dims, g.x); err != nil {
-		return err
-	}
-	for _, output := range g.session.Outputs() {
-		if dims, err = fit("output", output, shape); err != nil {
-			return err
-		}
-		y := make([]float32, dim)
-		tensor, err := runtime.NewTensor(rt, dims, y)
-		if err != nil {
-			return err
-		}
-		g.y, g.out = append(g.y, y), append(g.out, tensor)
-	}
-	return nil
 }
 
 // fit returns the dimensions of a float tensor that holds one input of the shape: with a batch of one, flattened with a
@@ -133,18 +100,15 @@ func fit(what string, io runtime.IO, shape []int) ([]int64, error) {
 func (g *graph) Evaluate(ctx context.Context, x []float32) ([][]float32, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.session == nil {
-		return nil, errors.New("the generator is closed")
+	if len(x) != len(g.session.In[0]) {
+		return nil, fmt.Errorf("an input of %d values for a generator of %d", len(x), len(g.session.In[0]))
 	}
-	if len(x) != len(g.x) {
-		return nil, fmt.Errorf("an input of %d values for a generator of %d", len(x), len(g.x))
-	}
-	copy(g.x, x)
-	if err := g.session.Run(ctx, []*runtime.Tensor{g.in}, g.out); err != nil {
+	copy(g.session.In[0], x)
+	if err := g.session.Run(ctx); err != nil {
 		return nil, err
 	}
-	out := make([][]float32, len(g.y))
-	for i, y := range g.y {
+	out := make([][]float32, len(g.session.Out))
+	for i, y := range g.session.Out {
 		out[i] = slices.Clone(y)
 	}
 	return out, nil
@@ -154,15 +118,5 @@ func (g *graph) Evaluate(ctx context.Context, x []float32) ([][]float32, error) 
 func (g *graph) Close() error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	var err error
-	if g.session != nil {
-		err = g.session.Close()
-	}
-	for _, t := range append(g.out, g.in) {
-		if t != nil {
-			err = errors.Join(err, t.Close())
-		}
-	}
-	g.session, g.in, g.out = nil, nil, nil
-	return err
+	return g.session.Close()
 }

@@ -28,10 +28,8 @@ type Base struct {
 // concurrent use.
 type Network struct {
 	base     Base
-	forward  *runtime.Session
-	in, out  *runtime.Tensor
-	input    []float32
-	scores   []float32
+	dim      int
+	forward  *runtime.FloatSession
 	gradient *autodiff.Executor
 	linear   autodiff.Linear
 	weights  string // the input of the linear loss
@@ -63,7 +61,7 @@ func OpenNetwork(ctx context.Context, rt *runtime.Runtime, b Base) (_ *Network, 
 	if !in.Shape[0].IsFixed() {
 		sizes[in.Shape[0].Symbol] = int64(b.Batch)
 	}
-	n := &Network{base: b, linear: autodiff.DefaultLinear()}
+	n := &Network{base: b, dim: dim, linear: autodiff.DefaultLinear()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, n.Close())
@@ -83,7 +81,7 @@ func OpenNetwork(ctx context.Context, rt *runtime.Runtime, b Base) (_ *Network, 
 	if n.classes < 2 || len(n.gradient.Floats(b.Input)) != b.Batch*dim {
 		return nil, fmt.Errorf("perinput: the model gives %d scores a row; it takes at least 2", n.classes)
 	}
-	return n, n.openForward(ctx, rt, shape, dim)
+	return n, n.openForward(ctx, rt, shape)
 }
 
 // onCPU says whether the sessions run on the CPU alone.
@@ -91,21 +89,20 @@ func onCPU(o runtime.SessionOptions) bool {
 	return len(o.Providers) == 0 || len(o.Providers) == 1 && o.Providers[0].Name == "cpu"
 }
 
-func (n *Network) openForward(ctx context.Context, rt *runtime.Runtime, shape []int64, dim int) error {
+func (n *Network) openForward(ctx context.Context, rt *runtime.Runtime, shape []int64) error {
 	bytes, err := n.base.Graph.Marshal()
 	if err != nil {
 		return fmt.Errorf("perinput: %w", err)
 	}
 	options := n.base.Session
 	options.Outputs = []string{n.base.Output}
-	if n.forward, err = rt.NewSession(ctx, bytes, options); err != nil {
-		return fmt.Errorf("perinput: %w", err)
-	}
-	n.input, n.scores = make([]float32, n.base.Batch*dim), make([]float32, n.base.Batch*n.classes)
-	if n.in, err = runtime.NewTensor(rt, shape, n.input); err != nil {
-		return fmt.Errorf("perinput: %w", err)
-	}
-	if n.out, err = runtime.NewTensor(rt, []int64{int64(n.base.Batch), int64(n.classes)}, n.scores); err != nil {
+	n.forward, err = rt.NewFloatSession(ctx, bytes, options, func(_ runtime.IO, output bool) ([]int64, error) {
+		if output {
+			return []int64{int64(n.base.Batch), int64(n.classes)}, nil
+		}
+		return shape, nil
+	})
+	if err != nil {
 		return fmt.Errorf("perinput: %w", err)
 	}
 	return nil
@@ -118,13 +115,12 @@ func (n *Network) Probabilities(ctx context.Context, x []float32) ([]float32, er
 		return nil, err
 	}
 	n.probabilities = resize(n.probabilities, count*n.classes)
-	dim := len(n.input) / n.base.Batch
 	for from := 0; from < count; from += n.base.Batch {
-		fill(n.input, x[from*dim:])
-		if err := n.forward.Run(ctx, []*runtime.Tensor{n.in}, []*runtime.Tensor{n.out}); err != nil {
+		fill(n.forward.In[0], x[from*n.dim:])
+		if err := n.forward.Run(ctx); err != nil {
 			return nil, err
 		}
-		copy(n.probabilities[from*n.classes:], n.scores)
+		copy(n.probabilities[from*n.classes:], n.forward.Out[0])
 	}
 	if n.base.Softmax {
 		for r := range count {
@@ -149,14 +145,13 @@ func (n *Network) Gradient(ctx context.Context, x, p, weights []float32) ([]floa
 		pulled = throughSoftmax(p, weights, n.classes)
 	}
 	n.rows = resize(n.rows, len(x))
-	dim := len(n.input) / n.base.Batch
 	for from := 0; from < count; from += n.base.Batch {
-		fill(n.gradient.Floats(n.base.Input), x[from*dim:])
+		fill(n.gradient.Floats(n.base.Input), x[from*n.dim:])
 		fill(n.gradient.Floats(n.weights), pulled[from*n.classes:])
 		if err := n.gradient.Step(ctx); err != nil {
 			return nil, err
 		}
-		copy(n.rows[from*dim:], n.gradient.Grad(n.linear.Name(), n.base.Input))
+		copy(n.rows[from*n.dim:], n.gradient.Grad(n.linear.Name(), n.base.Input))
 	}
 	return n.rows, nil
 }
@@ -170,15 +165,8 @@ func (n *Network) Close() error {
 	if n.gradient != nil {
 		err = n.gradient.Close()
 	}
-	if n.forward != nil {
-		err = errors.Join(err, n.forward.Close())
-	}
-	for _, t := range []*runtime.Tensor{n.in, n.out} {
-		if t != nil {
-			err = errors.Join(err, t.Close())
-		}
-	}
-	n.gradient, n.forward, n.in, n.out = nil, nil, nil, nil
+	err = errors.Join(err, n.forward.Close())
+	n.gradient, n.forward = nil, nil
 	return err
 }
 
@@ -186,11 +174,10 @@ func (n *Network) count(x []float32) (int, error) {
 	if n.forward == nil {
 		return 0, errors.New("perinput: the network is closed")
 	}
-	dim := len(n.input) / n.base.Batch
-	if len(x) == 0 || len(x)%dim != 0 {
-		return 0, fmt.Errorf("perinput: %d values are no rows of %d", len(x), dim)
+	if len(x) == 0 || len(x)%n.dim != 0 {
+		return 0, fmt.Errorf("perinput: %d values do not make rows of %d", len(x), n.dim)
 	}
-	return len(x) / dim, nil
+	return len(x) / n.dim, nil
 }
 
 // fill copies as much as there is and clears the rest.

@@ -32,100 +32,59 @@ func (v *Validator) Validate(ctx context.Context) (_ train.Validation, err error
 	if err != nil {
 		return train.Validation{}, err
 	}
-	c, err := newClassifier(ctx, v.Runtime, m, v.Shape, v.Batch, v.Objective.classes, v.Objective.config.Session)
+	c, err := v.open(ctx, m)
 	if err != nil {
 		return train.Validation{}, err
 	}
-	defer func() { err = errors.Join(err, c.close()) }()
+	defer func() { err = errors.Join(err, c.session.Close()) }()
 	o := v.Options
 	o.Classes = v.Objective.classes
-	return validate.Run(ctx, []smooth.Classifier{c}, v.Images, len(c.input)/v.Batch, v.Noise, o)
+	return validate.Run(ctx, []smooth.Classifier{c}, v.Images, len(c.Input())/v.Batch, v.Noise, o)
 }
 
 // classifier runs an exported graph as a smooth.Classifier.
 type classifier struct {
-	session *runtime.Session
-	tensors []*runtime.Tensor
-	input   []float32
-	logits  []float32
+	session *runtime.FloatSession
 	labels  []int32
 	classes int
 }
 
 var _ smooth.Classifier = (*classifier)(nil)
 
-func newClassifier(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, shape []int, batch, classes int, so runtime.SessionOptions) (_ *classifier, err error) {
+func (v *Validator) open(ctx context.Context, m *onnx.Model) (*classifier, error) {
 	bytes, err := m.Marshal()
 	if err != nil {
 		return nil, err
 	}
-	dims, dim := []int64{int64(batch)}, 1
-	for _, n := range shape {
-		dims, dim = append(dims, int64(n)), dim*n
+	in, out := []int64{int64(v.Batch)}, []int64{int64(v.Batch), int64(v.Objective.classes)}
+	for _, n := range v.Shape {
+		in = append(in, int64(n))
 	}
-	c := &classifier{
-		input: make([]float32, batch*dim), logits: make([]float32, batch*classes), labels: make([]int32, batch), classes: classes,
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, c.close())
+	options := v.Objective.config.Session
+	options.Outputs = nil
+	s, err := v.Runtime.NewFloatSession(ctx, bytes, options, func(_ runtime.IO, output bool) ([]int64, error) {
+		if output {
+			return out, nil
 		}
-	}()
-	so.Outputs = nil
-	if c.session, err = rt.NewSession(ctx, bytes, so); err != nil {
+		return in, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	for _, t := range []struct {
-		dims []int64
-		data []float32
-	}{{dims, c.input}, {[]int64{int64(batch), int64(classes)}, c.logits}} {
-		tensor, err := runtime.NewTensor(rt, t.dims, t.data)
-		if err != nil {
-			return nil, err
-		}
-		c.tensors = append(c.tensors, tensor)
-	}
-	return c, nil
+	return &classifier{session: s, labels: make([]int32, v.Batch), classes: v.Objective.classes}, nil
 }
 
 // Input returns the batch to fill.
-func (c *classifier) Input() []float32 { return c.input }
+func (c *classifier) Input() []float32 { return c.session.In[0] }
 
 // Classify returns the label of every row, smooth.NoVote where the largest logit is not alone.
 func (c *classifier) Classify(ctx context.Context, rows int) ([]int32, error) {
-	if err := c.session.Run(ctx, c.tensors[:1], c.tensors[1:]); err != nil {
+	if err := c.session.Run(ctx); err != nil {
 		return nil, err
 	}
+	logits := c.session.Out[0]
 	for r := range rows {
-		c.labels[r] = int32(top(c.logits[r*c.classes : (r+1)*c.classes]))
+		c.labels[r] = int32(runtime.Argmax(logits[r*c.classes : (r+1)*c.classes]))
 	}
 	return c.labels[:rows], nil
-}
-
-// top is the index of the only largest value, −1 where there is none: a NaN, or two that are equal.
-func top(v []float32) int {
-	best, unique := 0, true
-	for i, x := range v {
-		switch {
-		case x != x:
-			return -1
-		case i == 0:
-		case x > v[best]:
-			best, unique = i, true
-		case x == v[best]:
-			unique = false
-		}
-	}
-	if !unique {
-		return -1
-	}
-	return best
-}
-
-func (c *classifier) close() error {
-	err := c.session.Close()
-	for _, t := range c.tensors {
-		err = errors.Join(err, t.Close())
-	}
-	return err
 }

@@ -99,11 +99,11 @@ func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 	certified := make([]float64, len(j.Radii))
 	var out train.Validation
 	var scales float64
-	noise := v.noisy.input(noiseInput)
+	noise := v.noisy.Input(noiseInput)
 	for i := range j.Images.Len() {
 		j.Images.Read(i, x)
-		copy(v.clean.input(basePrefix+v.objective.config.Base.Input), x)
-		copy(v.noisy.input("x"), x)
+		copy(v.clean.Input(basePrefix+v.objective.config.Base.Input), x)
+		copy(v.noisy.Input("x"), x)
 		key := stream.New(j.Seed, validationKey(i), stream.Train)
 		for k := range j.Draws {
 			source := key.Source(uint64(k))
@@ -117,10 +117,10 @@ func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 			return out, fmt.Errorf("validate a generator: %w", err)
 		}
 		label := []int64{int64(j.Images.Label(i))}
-		out.Clean += train.CorrectShare(v.clean.output(logitOutput), label, 1, v.objective.classes)
-		share := train.CorrectShare(v.noisy.output(logitOutput), label, j.Draws, v.objective.classes)
+		out.Clean += train.CorrectShare(v.clean.Output(logitOutput), label, 1, v.objective.classes)
+		share := train.CorrectShare(v.noisy.Output(logitOutput), label, j.Draws, v.objective.classes)
 		out.Noisy += share
-		scale := fieldFigures(v.noisy.output(sigmaOutput), 1).geometric
+		scale := fieldFigures(v.noisy.Output(sigmaOutput), 1).geometric
 		scales += math.Log(scale)
 		alm, err := j.radius(share, d)
 		if err != nil {
@@ -157,10 +157,13 @@ func validationKey(i int) [32]byte {
 
 // Close releases the sessions. Further calls do nothing.
 func (v *Validator) Close() error {
-	if v == nil {
-		return nil
+	var errs []error
+	for _, s := range []*session{v.noisy, v.clean} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
-	return errors.Join(v.noisy.close(), v.clean.close())
+	return errors.Join(errs...)
 }
 
 // baseWeights are those of the classifier under the names of the step graph.
