@@ -27,6 +27,15 @@ type Parameters struct {
 	Floored, Ceiled int
 }
 
+// Dim is the number of coordinates of an input of the shape.
+func Dim(shape []int) int {
+	d := 1
+	for _, n := range shape {
+		d *= n
+	}
+	return d
+}
+
 // Field is the generator of one constant pair of fields, whatever the input: its noise is fixed before any input is
 // seen, so its certificates are [smooth.Deployed].
 type Field struct{ parameters Parameters }

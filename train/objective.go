@@ -40,8 +40,6 @@ type Metrics struct {
 	Loss float64
 	// Noisy is the fraction of noisy copies that were classified right, in [0, 1].
 	Noisy float64
-	// Clean is the fraction of images classified right without noise, in [0, 1]; negative where the step did not measure it.
-	Clean float64
 	// Extra are further figures of the objective, always the same names in the same order.
 	Extra []Figure
 }
@@ -64,7 +62,6 @@ const (
 	Mean Aggregate = iota
 	Minimum
 	Maximum
-	Last
 )
 
 // State is a tensor that steps change without gradients, such as the running average of a normalisation's statistics.

@@ -66,9 +66,9 @@ func (o *toy) Step(ctx context.Context, b *train.Batch) (train.Metrics, error) {
 	if o.diverge {
 		loss = math.NaN()
 	}
-	return train.Metrics{Loss: loss, Noisy: 1 / (1 + loss), Clean: -1, Extra: []train.Figure{
+	return train.Metrics{Loss: loss, Noisy: 1 / (1 + loss), Extra: []train.Figure{
 		{Name: "first", Value: float64(o.w[0])}, {Name: "least", Value: loss, Over: train.Minimum},
-		{Name: "most", Value: loss, Over: train.Maximum}, {Name: "final", Value: loss, Over: train.Last},
+		{Name: "most", Value: loss, Over: train.Maximum},
 	}}, nil
 }
 
@@ -357,7 +357,7 @@ func TestEpochSums(t *testing.T) {
 	var epoch struct {
 		Kind                          string
 		Epoch                         int
-		Loss, Least, Most, Final      float64
+		Loss, Least, Most             float64
 		Validation                    map[string]any
 		Best                          bool
 		Rate, Gradient_norm, Seconds_ float64
@@ -370,7 +370,7 @@ func TestEpochSums(t *testing.T) {
 		sum += l
 	}
 	if epoch.Kind != "epoch" || epoch.Epoch != 2 || epoch.Validation == nil || math.Abs(epoch.Loss-sum/batches) > 1e-12 ||
-		epoch.Least != slices.Min(losses) || epoch.Most != slices.Max(losses) || epoch.Final != losses[batches-1] {
+		epoch.Least != slices.Min(losses) || epoch.Most != slices.Max(losses) {
 		t.Errorf("epoch %+v, losses %v", epoch, losses)
 	}
 }

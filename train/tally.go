@@ -5,13 +5,11 @@ import "math"
 // tally sums up the steps of an epoch. It is part of a checkpoint, so that an epoch's line is the same when a resumed
 // run finishes it.
 type tally struct {
-	Steps      int       `json:"steps"`
-	Loss       float64   `json:"loss"`
-	Noisy      float64   `json:"noisy"`
-	Clean      float64   `json:"clean"`
-	CleanSteps int       `json:"clean_steps"`
-	Norm       float64   `json:"norm"`
-	Extra      []float64 `json:"extra,omitempty"`
+	Steps int       `json:"steps"`
+	Loss  float64   `json:"loss"`
+	Noisy float64   `json:"noisy"`
+	Norm  float64   `json:"norm"`
+	Extra []float64 `json:"extra,omitempty"`
 }
 
 // add takes in a step and the norm of its gradients.
@@ -19,10 +17,6 @@ func (t *tally) add(m Metrics, norm float64) {
 	t.Loss += m.Loss
 	t.Noisy += m.Noisy
 	t.Norm += norm
-	if m.Clean >= 0 {
-		t.Clean += m.Clean
-		t.CleanSteps++
-	}
 	if t.Steps == 0 {
 		t.Extra = t.Extra[:0]
 		for _, f := range m.Extra {
@@ -40,8 +34,6 @@ func (t *tally) add(m Metrics, norm float64) {
 			t.Extra[i] = math.Min(t.Extra[i], f.Value)
 		case Maximum:
 			t.Extra[i] = math.Max(t.Extra[i], f.Value)
-		case Last:
-			t.Extra[i] = f.Value
 		}
 	}
 }
@@ -49,10 +41,7 @@ func (t *tally) add(m Metrics, norm float64) {
 // metrics are those of the epoch; like gives the names of the extra figures.
 func (t *tally) metrics(like []Figure) Metrics {
 	n := float64(t.Steps)
-	m := Metrics{Loss: t.Loss / n, Noisy: t.Noisy / n, Clean: -1}
-	if t.CleanSteps > 0 {
-		m.Clean = t.Clean / float64(t.CleanSteps)
-	}
+	m := Metrics{Loss: t.Loss / n, Noisy: t.Noisy / n}
 	for i, f := range like {
 		f.Value = t.Extra[i]
 		if f.Over == Mean {
@@ -67,19 +56,11 @@ func (t *tally) reset() { *t = tally{Extra: t.Extra[:0]} }
 
 // fields are the metrics as a log line has them.
 func (m Metrics) fields() []field {
-	f := []field{{"loss", m.Loss}, {"noisy_accuracy", m.Noisy}}
-	if m.Clean >= 0 {
-		f = append(f, field{"clean_accuracy", m.Clean})
+	list := []field{{"loss", m.Loss}, {"noisy_accuracy", m.Noisy}}
+	for _, f := range m.Extra {
+		list = append(list, field{f.Name, f.Value})
 	}
-	return append(f, figures(m.Extra)...)
-}
-
-func figures(fs []Figure) []field {
-	var out []field
-	for _, f := range fs {
-		out = append(out, field{f.Name, f.Value})
-	}
-	return out
+	return list
 }
 
 // CorrectShare returns the fraction of rows of logits whose only largest value is that of the label. Rows hold classes

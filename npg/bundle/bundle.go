@@ -77,13 +77,7 @@ type Bundle struct {
 func (b *Bundle) Hash() string { return b.hash }
 
 // Dim returns the number of coordinates of an input.
-func (b *Bundle) Dim() int {
-	d := 1
-	for _, n := range b.Shape {
-		d *= n
-	}
-	return d
-}
+func (b *Bundle) Dim() int { return npg.Dim(b.Shape) }
 
 // Transform returns the basis of the scale fields, nil for the input's own coordinates.
 func (b *Bundle) Transform() (*basis.Transform, error) {
@@ -103,7 +97,7 @@ func (b *Bundle) Transform() (*basis.Transform, error) {
 // Validate reports the first thing that keeps the bundle from making parameters.
 func (b *Bundle) Validate() error {
 	if !slices.Contains([]npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification, npg.KindPerInput}, b.Kind) {
-		return fmt.Errorf("kind %q is none of pattern, dataset, certification, per-input", b.Kind)
+		return fmt.Errorf("unknown kind %q: use pattern, dataset, certification or per-input", b.Kind)
 	}
 	if err := checkShape(b.Shape); err != nil {
 		return err
@@ -122,7 +116,7 @@ func (b *Bundle) Validate() error {
 
 func checkShape(shape []int) error {
 	if len(shape) == 0 || len(shape) > 8 {
-		return fmt.Errorf("shape %v is no shape of an input", shape)
+		return fmt.Errorf("shape %v is out of range: give 1 to 8 dimensions", shape)
 	}
 	d := 1
 	for _, n := range shape {
@@ -139,23 +133,19 @@ const maxDim = 1 << 28
 
 // validateContents checks that the bundle holds what its kind needs, and nothing that could be mistaken for it.
 func (b *Bundle) validateContents() error {
-	sizes := []struct {
+	type field struct {
 		name   string
 		values []float32
-	}{{"mu_field", b.Mu}, {"sigma_field", b.Sigma}}
+	}
+	sizes := []field{{"mu_field", b.Mu}, {"sigma_field", b.Sigma}}
 	seen := map[[32]byte]bool{}
 	for i, in := range b.Inputs {
 		if in.Sigma == nil || seen[in.SHA256] {
 			return fmt.Errorf("input %d has no scale field, or another of the same hash has one", i)
 		}
 		seen[in.SHA256] = true
-		sizes = append(sizes, struct {
-			name   string
-			values []float32
-		}{fmt.Sprintf("input %d", i), in.Sigma}, struct {
-			name   string
-			values []float32
-		}{fmt.Sprintf("input %d", i), in.Mu})
+		name := fmt.Sprintf("input %d", i)
+		sizes = append(sizes, field{name, in.Sigma}, field{name, in.Mu})
 	}
 	for _, f := range sizes {
 		if f.values != nil && len(f.values) != b.Dim() {

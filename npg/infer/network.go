@@ -7,6 +7,7 @@ import (
 	"slices"
 	"sync"
 
+	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/soundness"
@@ -79,15 +80,12 @@ func checkGraph(m *onnx.Model, outputs []string) error {
 // fit returns the dimensions of a float tensor that holds one input of the shape: with a batch of one, flattened with a
 // batch of one, or alone.
 func fit(what string, io runtime.IO, shape []int) ([]int64, error) {
-	single := make([]int64, len(shape))
-	dim := int64(1)
-	for i, n := range shape {
-		single[i] = int64(n)
-		dim *= int64(n)
+	batched := []int64{1}
+	for _, n := range shape {
+		batched = append(batched, int64(n))
 	}
-	batched := append([]int64{1}, single...)
 	if io.Tensor && io.DType == onnx.Float {
-		for _, candidate := range [][]int64{batched, {1, dim}, single} {
+		for _, candidate := range [][]int64{batched, {1, int64(npg.Dim(shape))}, batched[1:]} {
 			if !io.Ranked || slices.EqualFunc(io.Dims, candidate, func(declared, n int64) bool { return declared < 0 || declared == n }) {
 				return candidate, nil
 			}

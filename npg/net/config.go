@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"ucan/npg"
 )
 
@@ -55,15 +56,15 @@ func DefaultConfig() Config {
 
 // Validate reports every fault in one line.
 func (c Config) Validate() error {
-	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	var faults []string
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	switch c.Kind {
 	case npg.KindPattern, npg.KindDataset, npg.KindCertification:
 	default:
-		fault("kind %q is unknown; use %s, %s or %s", c.Kind, npg.KindPattern, npg.KindDataset, npg.KindCertification)
+		fault("unknown kind %q: use %s, %s or %s", c.Kind, npg.KindPattern, npg.KindDataset, npg.KindCertification)
 	}
 	if c.Basis != Pixel && c.Basis != DCT {
-		fault("basis %q is unknown; use %s or %s", c.Basis, Pixel, DCT)
+		fault("unknown basis %q: use %s or %s", c.Basis, Pixel, DCT)
 	}
 	images := len(c.Shape) == 3
 	for _, d := range c.Shape {
@@ -78,37 +79,27 @@ func (c Config) Validate() error {
 	case c.Kind == npg.KindCertification && c.Basis == DCT:
 		fault("the certification-wise generator makes s in pixels; use the basis %s, or the kind %s", Pixel, npg.KindDataset)
 	case (c.Kind != npg.KindDataset || c.Basis == DCT) && !images:
-		fault("inputs of shape %v are no images [C, H, W]; use the kind %s in the basis %s", c.Shape, npg.KindDataset, Pixel)
+		fault("inputs of shape %v are not images [C, H, W]; use the kind %s in the basis %s", c.Shape, npg.KindDataset, Pixel)
 	}
 	if !(c.Floor > 0) || !(c.Ceiling > c.Floor) || math.IsInf(c.Ceiling, 0) {
-		fault("floor %v and ceiling %v are no range; give 0 < floor < ceiling", c.Floor, c.Ceiling)
+		fault("floor %v and ceiling %v are out of range: give 0 < floor < ceiling", c.Floor, c.Ceiling)
 	} else if !(c.Start > c.Floor && c.Start < c.Ceiling) {
 		fault("the scale cannot start at %v; give a value between the floor %v and the ceiling %v", c.Start, c.Floor, c.Ceiling)
 	}
 	if c.Hold != HoldNothing && c.Hold != HoldMean && c.Hold != HoldLogMean {
-		fault("mean %q cannot be held; use %s, %s or %s", c.Hold, HoldNothing, HoldMean, HoldLogMean)
+		fault("unknown mean to hold %q: use %s, %s or %s", c.Hold, HoldNothing, HoldMean, HoldLogMean)
 	}
 	if !(c.MuScale >= 0) || math.IsInf(c.MuScale, 0) {
-		fault("mu scale %v is no bound; give 0 (no offset) or more", c.MuScale)
+		fault("mu scale %v is out of range: give 0 (no offset) or more", c.MuScale)
 	}
 	if c.Kind == npg.KindPattern && c.MuScale > 0 {
 		fault("a pattern has no offset; leave the mean fixed")
 	}
-	if len(errs) == 0 {
+	if len(faults) == 0 {
 		return nil
 	}
-	text := errs[0].Error()
-	for _, e := range errs[1:] {
-		text += "; " + e.Error()
-	}
-	return errors.New("generator: " + text)
+	return errors.New("generator: " + strings.Join(faults, "; "))
 }
 
 // Dim is the number of coordinates of one input.
-func (c Config) Dim() int {
-	d := 1
-	for _, n := range c.Shape {
-		d *= n
-	}
-	return d
-}
+func (c Config) Dim() int { return npg.Dim(c.Shape) }

@@ -227,7 +227,7 @@ func TestValidateNamesTheFault(t *testing.T) {
 		{"kind", func(c *net.Config) { c.Kind = "other" }},
 		{"basis", func(c *net.Config) { c.Basis = "haar" }},
 		{"in pixels", func(c *net.Config) { c.Basis = net.DCT }},
-		{"no images", func(c *net.Config) { c.Shape = []int{30} }},
+		{"not images", func(c *net.Config) { c.Shape = []int{30} }},
 		{"floor", func(c *net.Config) { c.Floor = 0 }},
 		{"floor", func(c *net.Config) { c.Ceiling = math.Inf(1) }},
 		{"start", func(c *net.Config) { c.Start = 0.1 }},

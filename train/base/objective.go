@@ -145,7 +145,7 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 			return train.Metrics{}, err
 		}
 	}
-	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.logits, b.Labels, b.Draws, o.classes), Clean: -1}, nil
+	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.logits, b.Labels, b.Draws, o.classes)}, nil
 }
 
 // Export returns the classifier with its present weights, as plain ONNX with a symbolic batch. The same weights give the

@@ -14,7 +14,6 @@ import (
 	"ucan/models"
 	"ucan/models/declare"
 	"ucan/runtime/files"
-	"ucan/runtime/onnx"
 	"ucan/train"
 )
 
@@ -83,8 +82,7 @@ func (r Record) Fingerprint() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("record the settings: %w", err)
 	}
-	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:]), nil
+	return digest(b), nil
 }
 
 // Write stores the record in a bundle, in one step.
@@ -145,10 +143,6 @@ func (o *Objective) WriteModel(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return writeModel(m, dir)
-}
-
-func writeModel(m *onnx.Model, dir string) (string, error) {
 	b, err := m.Marshal()
 	if err == nil {
 		err = atomicfile.WriteLockedBytes(filepath.Join(dir, ModelFile), b)

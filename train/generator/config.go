@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 
 	"ucan/npg/net"
 	"ucan/runtime/onnx"
@@ -95,8 +96,8 @@ const (
 
 // Validate reports every fault in one line.
 func (c Config) Validate() error {
-	var errs []error
-	fault := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	var faults []string
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Sprintf(format, args...)) }
 	if c.Generator == nil || c.Base.Graph == nil {
 		fault("a generator and a base classifier are needed")
 	}
@@ -125,21 +126,8 @@ func (c Config) Validate() error {
 	if l.Consistency > 0 && c.Draws < 2 {
 		fault("the consistency term compares draws; give 2 draws or more")
 	}
-	if len(errs) == 0 {
+	if len(faults) == 0 {
 		return nil
 	}
-	text := errs[0].Error()
-	for _, e := range errs[1:] {
-		text += "; " + e.Error()
-	}
-	return errors.New("train a generator: " + text)
-}
-
-// dim is the number of coordinates of one input.
-func (c Config) dim() int {
-	d := 1
-	for _, n := range c.Shape {
-		d *= n
-	}
-	return d
+	return errors.New("train a generator: " + strings.Join(faults, "; "))
 }

@@ -24,7 +24,6 @@ func (o *Objective) metrics(labels []int64) train.Metrics {
 	return train.Metrics{
 		Loss:  o.executor.Loss(lossOutput),
 		Noisy: train.CorrectShare(o.executor.Result(logitOutput), labels, o.config.Draws, o.classes),
-		Clean: -1,
 		Extra: []train.Figure{
 			{Name: figureError, Value: float64(o.executor.Result(errorOutput)[0])},
 			{Name: figureMean, Value: f.mean},

@@ -3,6 +3,7 @@ package generator
 import (
 	"slices"
 
+	"ucan/npg"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
@@ -29,7 +30,7 @@ func lossGraph(forward *onnx.Model, c Config, classes int64) (*onnx.Model, error
 		uniform := s.Neg(s.Mean(logp, false))
 		loss = s.Add(scaled(s, plain, 1-e), scaled(s, uniform, e))
 	}
-	sigma := s.Reshape(b.Value(sigmaOutput), n, int64(c.dim()))
+	sigma := s.Reshape(b.Value(sigmaOutput), n, int64(npg.Dim(c.Shape)))
 	for _, t := range volumeTerms(s, c.Loss.Volume, sigma, each) {
 		loss = s.Sub(loss, t)
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 
+	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/smooth/family"
@@ -94,7 +95,7 @@ func cleanGraph(c Config) (*onnx.Model, error) {
 // leading class is not the label.
 func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 	j := v.config
-	d := v.objective.config.dim()
+	d := npg.Dim(v.objective.config.Shape)
 	x := make([]float32, d)
 	certified := make([]float64, len(j.Radii))
 	var out train.Validation
