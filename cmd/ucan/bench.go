@@ -16,7 +16,37 @@ import (
 	"ucan/smooth"
 )
 
+// benchOptions are those of bench.
+type benchOptions struct {
+	model      modelOptions
+	session    sessionOptions
+	noise      noiseOptions
+	statistics statisticsOptions
+	rounds     int
+}
+
+func (b *benchOptions) declare(o *options) {
+	b.model.declare(o)
+	b.session.declare(o)
+	b.noise.declare(o)
+	o.drop(&b.noise.arithmetic, &b.noise.SigmaField, &b.noise.MuField)
+	b.statistics.declareSamples(o, 10000, 1, 1)
+	o.count(&b.rounds, "bench.rounds", "rounds", 9, 1, 10000, "rounds to measure")
+}
+
+func (b *benchOptions) check(f *faults) {
+	b.model.checkDeclared(f)
+	b.session.check(f)
+	if b.noise.sigma == nil && b.noise.lambda == nil {
+		usual := 0.25
+		b.noise.sigma = &usual
+	}
+	b.noise.check(f)
+	checkAlpha(f, &b.statistics.Alpha)
+}
+
 func newBenchCommand(a *app) *cobra.Command {
+	o := &benchOptions{}
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure what certification costs beyond the bare model",
@@ -24,11 +54,9 @@ func newBenchCommand(a *app) *cobra.Command {
 the ratio of their times (the median over neighbouring rounds) beside the time to make one noise value.`,
 		Example: `  ucan bench --model model.onnx --n 10000`,
 		Args:    noArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), a) },
+		RunE:    func(cmd *cobra.Command, _ []string) error { return runBench(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, sessionKeys, []string{
-		"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.npg", "noise.floor", "noise.ceiling", "noise.fixed_mean", "statistics.n0", "statistics.n", "statistics.alpha", "bench.rounds",
-	})...)
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -40,35 +68,17 @@ type benchReport struct {
 	overhead.Result
 }
 
-func runBench(ctx context.Context, a *app) error {
-	r := a.values()
-	if !r.given("noise.sigma") && !r.given("noise.lambda") {
-		a.viper.Set("noise.sigma", 0.25)
-	}
-	if !r.changed("statistics.n") {
-		a.viper.Set("statistics.n", 10000)
-	}
-	session, err := a.sessionOptions(r)
-	if err != nil {
-		return err
-	}
-	declared, noise := a.declaration(r), a.noiseOptions(r)
-	fixed := smooth.FixedN{N0: r.int("statistics.n0", 1, 1<<40), N: r.int("statistics.n", 1, 1<<40), Alpha: r.float("statistics.alpha")}
-	rounds := int(r.int("bench.rounds", 1, 10000))
-	if err = r.err(); err != nil {
-		return err
-	}
-	path := r.text("model.file")
-	if path == "" {
-		if path, err = a.demoModel(); err != nil {
+func runBench(ctx context.Context, a *app, o *benchOptions) (err error) {
+	if o.model.file == "" {
+		if o.model.file, err = a.demoModel(); err != nil {
 			return err
 		}
 	}
-	setup, err := a.openSetup(ctx, path, declared, session, dataOptions{}, nil)
+	setup, err := a.openSetup(ctx, &o.model, &o.session, &dataOptions{}, nil)
 	if err != nil {
 		return err
 	}
-	source, err := setup.NoiseSource(ctx, noise)
+	source, err := setup.NoiseSource(ctx, o.noise.Noise)
 	if err != nil {
 		return err
 	}
@@ -84,7 +94,8 @@ func runBench(ctx context.Context, a *app) error {
 	}
 	result, err := overhead.Overhead(ctx, overhead.Config{
 		Classifiers: setup.Workers(), Dim: setup.Model.Dim(), Classes: setup.Model.Classes(),
-		Noise: sealed, Statistics: fixed, Rounds: rounds, Input: input,
+		Noise: sealed, Rounds: o.rounds, Input: input,
+		Statistics: smooth.FixedN{N0: o.statistics.N0, N: o.statistics.N, Alpha: o.statistics.Alpha},
 	})
 	if err != nil {
 		return err

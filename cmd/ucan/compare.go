@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +17,43 @@ import (
 	"ucan/internal/table"
 )
 
+// compareOptions are those of compare.
+type compareOptions struct {
+	compare.Options
+	isotropic []string
+	training  string
+	most      int // of the training data
+	plots     string
+}
+
+func (c *compareOptions) declare(o *options) {
+	o.in(statisticsSection)
+	declareRadii(o, &c.Radii)
+	o.words(&c.isotropic, "compare.isotropic", "isotropic", nil, "files under isotropic noise, whose best at each radius is what the others are compared with")
+	o.on(&c.Common, "compare.common", "common", "compare on the inputs that all files hold, instead of refusing files with other inputs")
+	o.float(&c.Least, "compare.least", "least", 0.1, "give ratios only where the file that is compared with certifies this fraction of the inputs")
+	o.in(dataSection)
+	o.text(&c.training, "compare.training", "training", "", "training data: a third table leaves out the inputs that never vary there")
+	o.count(&c.most, "compare.training_max", "training-max", 0, 0, math.MaxInt32, "look at the first N of the training data (0: all)")
+	o.in(outputSection)
+	o.text(&c.plots, "compare.plots", "plots", "", "draw the curves into PREFIX-l2.png and PREFIX-alm.png, of this PREFIX").output()
+}
+
+func (c *compareOptions) check(f *faults) {
+	c.Confidence = 0.95
+	if !(c.Least >= 0 && c.Least <= 1) {
+		f.add(&c.Least, "%v is out of range: give a fraction between 0 and 1", c.Least)
+	}
+	if len(c.Radii) > 0 && slices.Min(c.Radii) < 0 {
+		f.add(&c.Radii, "%v is out of range: give 0 or more", slices.Min(c.Radii))
+	}
+	if len(f.args)+len(c.isotropic) == 0 {
+		f.add(&c.isotropic, "no files given; name two files of certificates or more")
+	}
+}
+
 func newCompareCommand(a *app) *cobra.Command {
+	o := &compareOptions{}
 	cmd := &cobra.Command{
 		Use:   "compare [NAME=]FILE.jsonl...",
 		Short: "Set files of certificates beside each other, on the same inputs",
@@ -31,53 +67,32 @@ with that. With --training, a third table measures regions over the inputs that 
 Every interval holds for its radius alone, and the envelope, chosen by the same inputs, is favoured by that. Certificates are believed: run "ucan verify" on the files first.`,
 		Example: `  ucan compare before=a.jsonl after=b.jsonl --radii 0,0.25,0.5
   ucan compare --isotropic s025.jsonl,s050.jsonl field=field.jsonl --plots field`,
-		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), a, args) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), a, o, args) },
 	}
-	addSettings(cmd.Flags(), "output.radii", "compare.isotropic", "compare.common", "compare.least", "compare.training", "compare.training_max", "compare.plots")
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runCompare(ctx context.Context, a *app, args []string) error {
-	r := a.values()
-	isotropic, training, plots := r.list("compare.isotropic"), r.text("compare.training"), r.text("compare.plots")
-	o := compare.Options{Radii: r.floats("output.radii"), Common: r.flag("compare.common"), Least: r.float("compare.least"), Confidence: 0.95}
-	most := int(r.int("compare.training_max", 0, math.MaxInt32))
-	if !(o.Least >= 0 && o.Least <= 1) {
-		r.fault("compare.least", "%v is out of range: give a fraction between 0 and 1", o.Least)
-	}
-	for _, radius := range o.Radii {
-		if radius < 0 {
-			r.fault("output.radii", "%v is out of range: give 0 or more", radius)
-		}
-	}
-	if err := r.err(); err != nil {
-		return err
-	}
-	if len(args)+len(isotropic) == 0 {
-		return usagef("compare: no files given; name two files of certificates or more")
-	}
-	if training != "" {
-		source, err := a.openSource(ctx, training, dataset.Options{})
-		if errors.Is(err, dataset.ErrSpec) {
-			return usage(err)
-		}
+func runCompare(ctx context.Context, a *app, o *compareOptions, args []string) error {
+	if o.training != "" {
+		source, err := a.openSource(ctx, o.training, dataset.Options{})
 		if err != nil {
 			return err
 		}
-		if o.Varies, err = compare.Varying(ctx, source, most); err != nil {
+		if o.Varies, err = compare.Varying(ctx, source, o.most); err != nil {
 			return err
 		}
 	}
-	arms, err := readArms(ctx, isotropic, args, o.Varies)
+	arms, err := readArms(ctx, o.isotropic, args, o.Varies)
 	if err != nil {
 		return err
 	}
-	c, err := compare.Compare(arms, o)
+	c, err := compare.Compare(arms, o.Options)
 	if err != nil {
 		return err
 	}
-	if plots != "" {
-		paths, plotErr := compare.Plot(plots, arms)
+	if o.plots != "" {
+		paths, plotErr := compare.Plot(o.plots, arms)
 		if plotErr != nil {
 			return plotErr
 		}

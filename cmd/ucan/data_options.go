@@ -75,6 +75,21 @@ func (d *dataOptions) labels() string {
 	return strings.Join(pairs, ",")
 }
 
+// selected is the number of inputs of the selection over all its shards, out of a source of so many.
+// Alpha is shared among them.
+func (d *dataOptions) selected(inputs int) (int64, error) {
+	whole := d.selection
+	whole.Shard, whole.Shards = 0, 1
+	indices, err := whole.Indices(inputs)
+	if err != nil {
+		return 0, usage(err)
+	}
+	if len(indices) > math.MaxInt32 {
+		return 0, usagef("share alpha: %d inputs are too many; certify them in parts", len(indices))
+	}
+	return int64(len(indices)), nil
+}
+
 func readLabelMap(path string) (dataset.LabelMap, error) {
 	file, err := files.Open(path)
 	if err != nil {

@@ -17,7 +17,31 @@ import (
 	"ucan/smooth/family"
 )
 
+// demoOptions are those of demo.
+type demoOptions struct {
+	seed    seedOptions
+	session sessionOptions
+	out     string
+}
+
+func (d *demoOptions) declare(o *options) {
+	o.in(outputSection)
+	o.text(&d.out, "demo.out", "out", "", "folder for the demonstration's files (default: a fresh temporary one)").as("o").output()
+	d.seed.declare(o)
+	d.session.declare(o)
+	o.drop(&d.session.seconds)
+}
+
+func (d *demoOptions) check(f *faults) {
+	d.session.check(f)
+	d.seed.check(f)
+	if !d.seed.given {
+		d.seed.value, d.seed.given = 1, true
+	}
+}
+
 func newDemoCommand(a *app) *cobra.Command {
+	o := &demoOptions{}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Certify an embedded model on handwritten digits, in under a minute",
@@ -25,9 +49,9 @@ func newDemoCommand(a *app) *cobra.Command {
 noise and once with pattern noise (little in the centre, more at the border), shows both results, and leaves the model,
 the certificates and a plot in a fresh folder, whose path it prints.`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), "demo.out", "seed", "runtime.workers", "runtime.batch")
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -51,20 +75,8 @@ func demoArms() []demoArm {
 	}
 }
 
-func runDemo(ctx context.Context, a *app) error {
-	r := a.values()
-	session, err := a.sessionOptions(r)
-	if err != nil {
-		return err
-	}
-	seed, given := seedOf(r)
-	if err = r.err(); err != nil {
-		return err
-	}
-	if !given {
-		seed = 1
-	}
-	dir, err := demoFolder(r.text("demo.out"))
+func runDemo(ctx context.Context, a *app, o *demoOptions) error {
+	dir, err := demoFolder(o.out)
 	if err != nil {
 		return err
 	}
@@ -78,8 +90,8 @@ func runDemo(ctx context.Context, a *app) error {
 	for _, arm := range demoArms() {
 		selection := dataset.DefaultSelection()
 		selection.Max = demoInputs
-		run, prepareErr := a.prepareCertification(ctx, certifyOptions{
-			model: model, session: session, noise: arm.noise, seed: seed, seedGiven: true,
+		run, prepareErr := a.prepareCertification(ctx, &runOptions{
+			model: modelOptions{file: model}, session: o.session, noise: noiseOptions{Noise: arm.noise}, seed: o.seed,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
 			statistics: statisticsOptions{Statistics: certify.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
 			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},

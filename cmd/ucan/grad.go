@@ -18,7 +18,36 @@ import (
 	"ucan/runtime/onnx"
 )
 
+// gradOptions are those of grad, whose argument is the model.
+type gradOptions struct {
+	out      string
+	wrt      []string
+	lossName string
+	loss     autodiff.Loss
+	output   string
+}
+
+func (g *gradOptions) declare(o *options) {
+	o.in(modelSection)
+	declareOutput(o, &g.output)
+	o.words(&g.wrt, "grad.wrt", "wrt", []string{"input"}, "inputs or initialisers to differentiate by; input stands for every real-valued input")
+	o.text(&g.lossName, "grad.loss", "loss", "cross-entropy", "what to differentiate: cross-entropy, logit:K or linear").offers(func() []string { return []string{"cross-entropy", "logit:", "linear"} })
+	o.in(outputSection)
+	o.text(&g.out, "grad.out", "out", "", "write the gradient graph to this ONNX file").as("o").output()
+}
+
+func (g *gradOptions) check(f *faults) {
+	if g.out == "" {
+		f.add(&g.out, "no file to write is given")
+	}
+	var err error
+	if g.loss, err = autodiff.ParseLoss(g.lossName); err != nil {
+		f.add(&g.lossName, "%s", strings.TrimPrefix(err.Error(), "autodiff: "))
+	}
+}
+
 func newGradCommand(a *app) *cobra.Command {
+	o := &gradOptions{}
 	cmd := &cobra.Command{
 		Use:   "grad FILE.onnx",
 		Short: "Write a model that also returns its gradients, as plain ONNX",
@@ -39,9 +68,9 @@ then NAME.grad for every name. Where the model has a value of such a name, anoth
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runGrad(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runGrad(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), "grad.out", "grad.wrt", "grad.loss", "model.output", "runtime.library")
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -57,22 +86,8 @@ type gradRecord struct {
 	ForwardNodes int               `json:"forward_nodes"`
 }
 
-func runGrad(ctx context.Context, a *app, path string) (err error) {
-	r := a.values()
-	out := r.text("grad.out")
-	if out == "" {
-		r.fault("grad.out", "no file to write is given")
-	}
-	loss, lossErr := autodiff.ParseLoss(r.text("grad.loss"))
-	if lossErr != nil {
-		r.fault("grad.loss", "%v", strings.TrimPrefix(lossErr.Error(), "autodiff: "))
-	}
-	wrt := r.list("grad.wrt")
-	output := r.text("model.output")
-	config := a.runtimeConfig()
-	if err = r.err(); err != nil {
-		return err
-	}
+func runGrad(ctx context.Context, a *app, o *gradOptions, path string) (err error) {
+	out := o.out
 	if _, statErr := os.Stat(out); statErr == nil {
 		return usagef("grad: write %q: the file exists; name another", out)
 	}
@@ -80,12 +95,12 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 	if err != nil {
 		return fmt.Errorf("grad: %w", err)
 	}
-	rt, err := runtime.Open(ctx, config)
+	rt, err := runtime.Open(ctx, a.runtimeConfig())
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
-	options := autodiff.Options{Losses: []autodiff.Loss{loss}, Wrt: wanted(m, wrt), Output: output, Promote: true}
+	options := autodiff.Options{Losses: []autodiff.Loss{o.loss}, Wrt: wanted(m, o.wrt), Output: o.output, Promote: true}
 	if err = options.Validate(m); err != nil {
 		return usagef("grad: %s: %w", path, err)
 	}
@@ -101,7 +116,7 @@ func runGrad(ctx context.Context, a *app, path string) (err error) {
 		Nodes: g.Nodes, ForwardNodes: g.ForwardNodes,
 	}
 	for _, w := range g.Wrt {
-		rec.Gradients[w] = g.Output(loss.Name(), w)
+		rec.Gradients[w] = g.Output(o.loss.Name(), w)
 	}
 	if a.json() {
 		return writeJSON(a.stdout, rec)

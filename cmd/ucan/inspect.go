@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +12,33 @@ import (
 	"ucan/runtime"
 )
 
+// inspectOptions are those of inspect, whose argument is the model.
+type inspectOptions struct {
+	model     modelOptions
+	session   sessionOptions
+	gradients bool
+	compare   bool
+}
+
+func (i *inspectOptions) declare(o *options) {
+	i.model.declare(o)
+	o.drop(&i.model.file)
+	o.on(&i.gradients, "inspect.gradients", "gradients", "say whether the model can be differentiated, what is in the way, and how large the gradient graph is")
+	o.on(&i.compare, "inspect.check", "check", "with --gradients, compare the gradient with central differences on random directions")
+	i.session.declare(o)
+	o.drop(&i.session.workers, &i.session.batch)
+}
+
+func (i *inspectOptions) check(f *faults) {
+	i.model.checkDeclared(f)
+	i.session.check(f)
+	if i.compare && !i.gradients {
+		f.add(&i.compare, "there is nothing to check; add --gradients")
+	}
+}
+
 func newInspectCommand(a *app) *cobra.Command {
+	o := &inspectOptions{}
 	cmd := &cobra.Command{
 		Use:   "inspect FILE.onnx",
 		Short: "Show what a model is, what was guessed about it, and what will be done with it",
@@ -30,41 +55,23 @@ its own batch. A model that cannot be smoothed soundly is refused with the reaso
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), slices.DeleteFunc(slices.Clone(modelKeys), func(key string) bool { return key == "model.file" })...)
-	addSettings(cmd.Flags(), "inspect.gradients", "inspect.check")
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runInspect(ctx context.Context, a *app, path string) error {
+func runInspect(ctx context.Context, a *app, o *inspectOptions, path string) error {
 	path = declare.ModelPath(path)
-	r := a.values()
-	declared := a.declaration(r)
-	session, err := a.sessionOptions(r)
-	if err != nil {
-		return err
-	}
-	gradients, check := r.flag("inspect.gradients"), r.flag("inspect.check")
-	if check && !gradients {
-		r.fault("inspect.check", "there is nothing to check; add --gradients")
-	}
-	if err = r.err(); err != nil {
-		return err
-	}
-	options := models.Options{
-		Declared: declared,
-		Session:  session.options(),
-	}
-	report, err := tryModel(ctx, session.runtime, path, options)
+	report, err := tryModel(ctx, o.session.runtime, path, models.Options{Declared: o.model.declared, Session: o.session.options()})
 	var refusal *models.Refusal
 	if err != nil && !errors.As(err, &refusal) {
 		return modelError(fmt.Errorf("inspect %w", err))
 	}
 	full := inspectReport{Report: report}
 	var gradErr error
-	if gradients {
-		if full.Gradients, gradErr = gradientsOf(ctx, session.runtime, path, check); full.Gradients == nil && gradErr != nil {
+	if o.gradients {
+		if full.Gradients, gradErr = gradientsOf(ctx, o.session.runtime, path, o.compare); full.Gradients == nil && gradErr != nil {
 			return fmt.Errorf("inspect: %s: gradients: %w", path, gradErr)
 		}
 	}

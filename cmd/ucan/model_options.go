@@ -18,15 +18,23 @@ func (m *modelOptions) declare(o *options) {
 	o.in(modelSection)
 	o.text(&m.file, "model.file", "model", "", "ONNX file to certify").as("m")
 	input, output := &m.declared.Input, &m.declared.Output
-	o.floats(&input.Mean, "model.mean", "mean", "per-channel mean: f sees (x·scale − mean)/std")
-	o.floats(&input.Std, "model.std", "std", "per-channel standard deviation")
+	declareNormalisation(o, &input.Mean, &input.Std)
 	o.maybeFloat(&input.Scale, "model.scale", "scale", "factor applied before mean and std (255 for models fed raw bytes)")
 	o.text(&m.layout, "model.layout", "layout", "", "layout of the model's input: nchw, nhwc or flat").offers(layoutNames)
 	o.text(&input.Name, "model.input", "input", "", "name of the input that carries the image")
-	o.text(&output.Name, "model.output", "output", "", "name of the output that carries the scores")
+	declareOutput(o, &output.Name)
 	o.text(&output.Decision, "model.decision", "decision", "", "how scores become a class: argmax, argmin, threshold[:T] or label").offers(decisionNames)
 	o.words(&m.fix, "model.fix", "fix", nil, "constant for a second input, NAME=VALUE (repeatable)")
 	o.text(&m.declared.Denoiser, "model.denoiser", "denoiser", "", "ONNX denoiser to put in front of the model")
+}
+
+func declareNormalisation(o *options, mean, std *[]float64) {
+	o.floats(mean, "model.mean", "mean", "per-channel mean: f sees (x·scale − mean)/std")
+	o.floats(std, "model.std", "std", "per-channel standard deviation")
+}
+
+func declareOutput(o *options, into *string) {
+	o.text(into, "model.output", "output", "", "name of the output that carries the scores")
 }
 
 func layoutNames() []string {

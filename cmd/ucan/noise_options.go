@@ -66,10 +66,10 @@ func (n *familyOptions) parameters(f *faults) map[string]float64 {
 	return parameters
 }
 
-// noiseOptions say what noise is drawn. check makes noise of them.
+// noiseOptions say what noise is drawn.
 type noiseOptions struct {
 	familyOptions
-	noise certify.Noise
+	certify.Noise
 
 	floor, ceiling *float64 // nil where not given
 	arithmetic     string
@@ -78,12 +78,12 @@ type noiseOptions struct {
 func (n *noiseOptions) declare(o *options) {
 	n.familyOptions.declare(o)
 	o.text(&n.arithmetic, "noise.arithmetic", "arithmetic", string(smooth.Float32), "float32, which assumes real arithmetic; or lattice, exact for 8-bit images (gaussian, laplace, uniform, pareto)").oneOf(string(smooth.Float32), string(smooth.Lattice))
-	o.text(&n.noise.SigmaField, "noise.sigma_field", "sigma-field", "", ".npy file with one scale per coordinate")
-	o.text(&n.noise.MuField, "noise.mu_field", "mu-field", "", ".npy file with one offset per coordinate")
-	o.text(&n.noise.NPG, "noise.npg", "npg", "", "noise parameter generator: pattern:l2,kappa=1,iota=0.5 (pixels), pattern:dct,kappa=16,gamma=3,iota=0.25 (frequencies), a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx").offers(patternNames)
+	o.text(&n.SigmaField, "noise.sigma_field", "sigma-field", "", ".npy file with one scale per coordinate")
+	o.text(&n.MuField, "noise.mu_field", "mu-field", "", ".npy file with one offset per coordinate")
+	o.text(&n.NPG, "noise.npg", "npg", "", "noise parameter generator: pattern:l2,kappa=1,iota=0.5 (pixels), pattern:dct,kappa=16,gamma=3,iota=0.25 (frequencies), a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx").offers(patternNames)
 	o.maybeFloat(&n.floor, "noise.floor", "floor", "least scale of a generator given as .npy or .onnx files (default 0.001)")
 	o.maybeFloat(&n.ceiling, "noise.ceiling", "ceiling", "largest scale of a generator given as .npy or .onnx files (default: none)")
-	o.on(&n.noise.FixedMean, "noise.fixed_mean", "fixed-mean", "no offset (μ = 0) from a generator given as .onnx files")
+	o.on(&n.FixedMean, "noise.fixed_mean", "fixed-mean", "no offset (μ = 0) from a generator given as .onnx files")
 }
 
 func patternNames() []string {
@@ -96,28 +96,28 @@ func patternNames() []string {
 
 func (n *noiseOptions) check(f *faults) {
 	n.familyOptions.check(f)
-	n.noise.Arithmetic = smooth.Arithmetic(n.arithmetic)
+	n.Arithmetic = smooth.Arithmetic(n.arithmetic)
 	n.checkLimits(f)
-	if n.noise.NPG != "" && (n.noise.SigmaField != "" || n.noise.MuField != "") {
-		f.add(&n.noise.NPG, "a generator and fields are given; give one of the two")
+	if n.NPG != "" && (n.SigmaField != "" || n.MuField != "") {
+		f.add(&n.NPG, "a generator and fields are given; give one of the two")
 	}
-	if n.noise.Family = n.family(f); n.noise.Family == nil {
+	if n.Family = n.family(f); n.Family == nil {
 		return
 	}
-	n.noise.Norm = n.noise.Family.Norms()[0]
+	n.Norm = n.Family.Norms()[0]
 	if n.norm != "" {
 		var err error
-		if n.noise.Norm, err = family.ParseNorm(n.norm); err != nil {
+		if n.Norm, err = family.ParseNorm(n.norm); err != nil {
 			f.add(&n.norm, "%w", err)
 		}
 	}
 	switch {
 	case n.sigma != nil:
-		n.noise.Sigma = *n.sigma
+		n.Sigma = *n.sigma
 	case n.lambda != nil:
-		n.noise.Lambda = *n.lambda
-	case n.noise.SigmaField != "" || n.noise.NPG != "":
-		n.noise.Sigma = 1
+		n.Lambda = *n.lambda
+	case n.SigmaField != "" || n.NPG != "":
+		n.Sigma = 1
 	default:
 		f.add(&n.sigma, "no noise scale given; give --sigma (standard deviation, on the data's scale) or --lambda")
 	}
@@ -128,14 +128,14 @@ func (n *noiseOptions) checkLimits(f *faults) {
 	if n.floor == nil && n.ceiling == nil {
 		return
 	}
-	n.noise.Limits = npg.DefaultLimits()
+	n.Limits = npg.DefaultLimits()
 	if n.floor != nil {
-		n.noise.Limits.Floor = *n.floor
+		n.Limits.Floor = *n.floor
 	}
 	if n.ceiling != nil {
-		n.noise.Limits.Ceiling = *n.ceiling
+		n.Limits.Ceiling = *n.ceiling
 	}
-	if err := n.noise.Limits.Validate(); err != nil {
+	if err := n.Limits.Validate(); err != nil {
 		f.add(&n.floor, "%w", err)
 	}
 }

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-
-	"ucan/internal/certify"
 )
 
 func newNPGCommand(a *app) *cobra.Command {
@@ -24,9 +22,38 @@ draws what it gives, "npg check" says what is wrong with it. Both take what --np
 	return cmd
 }
 
-// generatorNoiseKeys are the settings of noise whose generator is the command's argument.
-var generatorNoiseKeys = []string{
-	"noise.family", "noise.norm", "noise.sigma", "noise.lambda", "noise.param", "noise.floor", "noise.ceiling", "noise.fixed_mean",
+// generatorOptions are those of a command whose argument is a generator: the noise that it shapes, and the data.
+type generatorOptions struct {
+	noise noiseOptions
+	data  dataOptions
+	seed  seedOptions
+}
+
+func (g *generatorOptions) declare(o *options) {
+	g.data.declare(o)
+	n := &g.noise
+	n.declare(o)
+	o.drop(&n.arithmetic, &n.SigmaField, &n.MuField, &n.NPG)
+	g.seed.declare(o)
+}
+
+func (g *generatorOptions) check(f *faults) {
+	g.data.check(f)
+	g.noise.NPG = f.args[0]
+	g.noise.check(f)
+	g.seed.check(f)
+}
+
+// spread takes at most n of the indices, evenly spaced, unless the user chose.
+func (g *generatorOptions) spread(a *app, indices []int, n int) []int {
+	if a.changed(&g.data.most) || a.changed(&g.data.selection.Stride) || len(indices) <= n {
+		return indices
+	}
+	out := make([]int, n)
+	for i := range out {
+		out[i] = indices[i*len(indices)/n]
+	}
+	return slices.Compact(out)
 }
 
 // oneGenerator checks that one generator is named.
@@ -36,12 +63,6 @@ func oneGenerator(cmd *cobra.Command, args []string) error {
 			cmd.CommandPath(), len(args))
 	}
 	return nil
-}
-
-// generatorNoise reads the noise that the generator is used with.
-func (a *app) generatorNoise(r *values, spec string) certify.Noise {
-	a.viper.Set("noise.npg", spec)
-	return a.noiseOptions(r)
 }
 
 // generatorName is the generator without any folder of this machine.
@@ -54,16 +75,4 @@ func generatorName(spec string) string {
 		parts[i] = filepath.Base(filepath.Clean(p))
 	}
 	return strings.Join(parts, ",")
-}
-
-// spread takes at most n of the indices, evenly spaced, unless the user chose.
-func spread(r *values, indices []int, n int) []int {
-	if r.given("data.max") || r.given("data.stride") || len(indices) <= n {
-		return indices
-	}
-	out := make([]int, n)
-	for i := range out {
-		out[i] = indices[i*len(indices)/n]
-	}
-	return slices.Compact(out)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -12,7 +11,6 @@ import (
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/table"
-	"ucan/models/declare"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
 	"ucan/smooth"
@@ -21,7 +19,39 @@ import (
 // checkedSpecimens is how many inputs a check looks at unless the user says otherwise.
 const checkedSpecimens = 300
 
+// npgCheckOptions are those of npg check.
+type npgCheckOptions struct {
+	generatorOptions
+	model   modelOptions
+	session sessionOptions
+	samples int
+	alpha   float64
+}
+
+func (c *npgCheckOptions) declare(o *options) {
+	c.model.declare(o)
+	c.generatorOptions.declare(o)
+	o.in(statisticsSection)
+	o.count(&c.samples, "check.samples", "samples", 100, 1, 1<<30, "noisy copies of an input that abstention is judged on")
+	declareAlpha(o, &c.alpha)
+	c.session.declare(o)
+}
+
+func (c *npgCheckOptions) check(f *faults) {
+	if joint, ok := bundle.ClassifierFile(f.args[0]); ok && c.model.file == "" {
+		c.model.file = joint // the model that was trained along with the generator
+	}
+	c.model.check(f)
+	c.generatorOptions.check(f)
+	c.session.check(f)
+	if c.session.batch == 0 {
+		c.session.batch = checkedBatch
+	}
+	checkAlpha(f, &c.alpha)
+}
+
 func newNPGCheckCommand(a *app) *cobra.Command {
+	o := &npgCheckOptions{}
 	cmd := &cobra.Command{
 		Use:   "check BUNDLE | MU.onnx,SIGMA.onnx | SPEC",
 		Short: "Say what is wrong with a noise parameter generator",
@@ -40,9 +70,9 @@ What each means and where its threshold lies: docs/generators.md. Exit 4 when on
   ucan npg check mu.onnx,sigma.onnx --model model.onnx --data cifar10:test_batch.bin --format json
   ucan npg check pattern:dct,kappa=16,gamma=3,iota=0.25 --model model.onnx --data cifar10:test_batch.bin`,
 		Args: oneGenerator,
-		RunE: func(cmd *cobra.Command, args []string) error { return runNPGCheck(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runNPGCheck(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, generatorNoiseKeys, sessionKeys, []string{"seed", "check.samples", "statistics.alpha"})...)
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -52,13 +82,10 @@ const checkedBatch = 8
 
 // npgCheck is one run of the command.
 type npgCheck struct {
+	*npgCheckOptions
 	a       *app
 	spec    string
-	model   string
-	noise   certify.Noise
-	data    dataOptions
 	options diagnose.Options
-	seed    uint64
 }
 
 // npgCheckRecord is what check prints as JSON.
@@ -73,31 +100,14 @@ type npgCheckRecord struct {
 	Seed       uint64              `json:"seed"`
 }
 
-func runNPGCheck(ctx context.Context, a *app, spec string) error {
-	r := a.values()
-	c := npgCheck{a: a, spec: spec, model: checkedModel(r, spec), data: a.dataOptions(r), noise: a.generatorNoise(r, spec), options: diagnose.DefaultOptions()}
-	declared := a.declaration(r)
-	session, err := a.sessionOptions(r)
+func runNPGCheck(ctx context.Context, a *app, o *npgCheckOptions, spec string) error {
+	c := npgCheck{npgCheckOptions: o, a: a, spec: spec, options: diagnose.DefaultOptions()}
+	c.options.Samples, c.options.Alpha, c.options.Seed = o.samples, o.alpha, o.seed.fix()
+	w, err := a.openSetup(ctx, &o.model, &o.session, &o.data, nil)
 	if err != nil {
 		return err
 	}
-	if session.batch == 0 {
-		session.batch = checkedBatch
-	}
-	c.options.Samples = int(r.int("check.samples", 1, 1<<30))
-	if c.options.Alpha = r.float("statistics.alpha"); !(c.options.Alpha > 0 && c.options.Alpha < 1) {
-		r.fault("statistics.alpha", "%v is no probability between 0 and 1", c.options.Alpha)
-	}
-	c.seed = seedOrRandom(r)
-	c.options.Seed = c.seed
-	if err = r.err(); err != nil {
-		return err
-	}
-	w, err := a.openSetup(ctx, c.model, declared, session, c.data, nil)
-	if err != nil {
-		return err
-	}
-	w.Indices = spread(r, w.Indices, checkedSpecimens)
+	w.Indices = o.spread(a, w.Indices, checkedSpecimens)
 	report, err := c.run(ctx, w)
 	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return fmt.Errorf("check the generator %q: %w", generatorName(spec), err)
@@ -111,28 +121,18 @@ func runNPGCheck(ctx context.Context, a *app, spec string) error {
 	return err
 }
 
-// checkedModel is the model that the user names, or the one that was trained along with the generator.
-func checkedModel(r *values, spec string) string {
-	if !r.given("model.file") {
-		if joint, ok := bundle.ClassifierFile(spec); ok {
-			return joint
-		}
-	}
-	return declare.ModelPath(requireModel(r))
-}
-
 // run gathers the inputs and examines the generator on them.
 func (c npgCheck) run(ctx context.Context, w *certify.Setup) (diagnose.Report, error) {
 	bounds, err := c.noise.Bounds()
 	if err != nil {
 		return diagnose.Report{}, err
 	}
-	maker, err := w.NoiseSource(ctx, c.noise)
+	maker, err := w.NoiseSource(ctx, c.noise.Noise)
 	if err != nil {
 		return diagnose.Report{}, err
 	}
 	c.a.onClose(maker.Close)
-	sampler, err := w.Smoother(c.seed)
+	sampler, err := w.Smoother(c.options.Seed)
 	if err != nil {
 		return diagnose.Report{}, err
 	}
@@ -168,12 +168,12 @@ func (c npgCheck) print(w *certify.Setup, r diagnose.Report) error {
 	if c.a.json() {
 		return writeJSON(c.a.stdout, npgCheckRecord{
 			Generator: generatorName(c.spec), Model: w.Model.Name(), Data: w.Info.Name, Found: foundNames(r.Found()),
-			Report: r, Thresholds: c.options.Thresholds, Seed: c.seed,
+			Report: r, Thresholds: c.options.Thresholds, Seed: c.options.Seed,
 		})
 	}
 	out := c.a.stdout
 	fmt.Fprintf(out, "generator  %s, guarantee %s\n", generatorName(c.spec), guaranteeText(r.Guarantee))
-	fmt.Fprintf(out, "inputs     %d of %s, classified by %s, seed %d\n", r.Inputs, w.Info.Name, w.Model.Name(), c.seed)
+	fmt.Fprintf(out, "inputs     %d of %s, classified by %s, seed %d\n", r.Inputs, w.Info.Name, w.Model.Name(), c.options.Seed)
 	name := "σ"
 	if r.Basis != "" {
 		name = "s, " + r.Basis

@@ -20,7 +20,30 @@ import (
 // shownSpecimens is how many inputs are drawn unless the user says otherwise.
 const shownSpecimens = 16
 
+// npgShowOptions are those of npg show.
+type npgShowOptions struct {
+	generatorOptions
+	session sessionOptions // of the generator's networks
+	out     string
+}
+
+func (s *npgShowOptions) declare(o *options) {
+	s.generatorOptions.declare(o)
+	o.drop(&s.data.force)
+	o.in(outputSection)
+	o.text(&s.out, "show.out", "out", "", "folder for the sheets, the fields and the index").as("o").output()
+}
+
+func (s *npgShowOptions) check(f *faults) {
+	s.generatorOptions.check(f)
+	s.session.check(f)
+	if s.out == "" {
+		f.add(&s.out, "no folder given; name one for the sheets and fields")
+	}
+}
+
 func newNPGShowCommand(a *app) *cobra.Command {
+	o := &npgShowOptions{}
 	cmd := &cobra.Command{
 		Use:   "show BUNDLE | MU.onnx,SIGMA.onnx | SPEC",
 		Short: "Draw the offset and the scale of a generator's noise beside the inputs",
@@ -32,47 +55,34 @@ in the frequencies of a DCT is drawn twice: its scale by frequency, and the stan
   ucan npg show pattern:dct,kappa=16,gamma=3,iota=0.25 --data cifar10:test_batch.bin --max 4 --out look
   ucan npg show mu.onnx,sigma.onnx --data cifar10:test_batch.bin --out look`,
 		Args: oneGenerator,
-		RunE: func(cmd *cobra.Command, args []string) error { return runNPGShow(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runNPGShow(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(dataKeys[:len(dataKeys)-1], generatorNoiseKeys, []string{"seed", "show.out"})...)
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runNPGShow(ctx context.Context, a *app, spec string) error {
-	r := a.values()
-	data, noise := a.dataOptions(r), a.generatorNoise(r, spec)
-	dir := r.text("show.out")
-	if dir == "" {
-		r.fault("show.out", "no folder given; name one for the sheets and fields")
-	}
-	seed := seedOrRandom(r)
-	session, err := a.sessionOptions(r)
-	if err != nil {
-		return err
-	}
-	if err = r.err(); err != nil {
-		return err
-	}
-	rt, err := runtime.Open(ctx, session.runtime)
+func runNPGShow(ctx context.Context, a *app, o *npgShowOptions, spec string) error {
+	seed := o.seed.fix()
+	rt, err := runtime.Open(ctx, o.session.runtime)
 	if err != nil {
 		return err
 	}
 	a.onClose(rt.Close)
-	source, err := a.openSource(ctx, data.spec, data.options)
+	source, err := a.openSource(ctx, o.data.spec, o.data.options)
 	if err != nil {
 		return err
 	}
-	indices, err := data.selection.Indices(source.Len())
+	indices, err := o.data.selection.Indices(source.Len())
 	if err != nil {
 		return usage(err)
 	}
 	info := source.Info()
-	maker, err := certify.OpenNoise(ctx, noise, certify.NoiseTarget{Shape: info.Shape, Runtime: rt, Session: session.options()})
+	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: info.Shape, Runtime: rt, Session: o.session.options()})
 	if err != nil {
 		return err
 	}
 	a.onClose(maker.Close)
-	loop := certify.Loop{Source: source, Indices: spread(r, indices, shownSpecimens), MaxFailures: data.maxFailures}
+	loop := certify.Loop{Source: source, Indices: o.spread(a, indices, shownSpecimens), MaxFailures: o.data.maxFailures}
 	g := fieldmap.Gallery{
 		Title: generatorName(spec), Shape: info.Shape, Constant: maker.Guarantee() == smooth.Deployed,
 		Note: fmt.Sprintf("data %s; seed %d; guarantee %s", info.Name, seed, guaranteeText(string(maker.Guarantee()))),
@@ -81,14 +91,14 @@ func runNPGShow(ctx context.Context, a *app, spec string) error {
 	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return fmt.Errorf("show the generator %q: %w", g.Title, err)
 	}
-	files, writeErr := g.Write(dir)
+	files, writeErr := g.Write(o.out)
 	if errors.Is(writeErr, fieldmap.ErrExists) {
 		return usage(writeErr)
 	}
 	if writeErr != nil {
 		return writeErr
 	}
-	return errors.Join(printGallery(a, dir, files, seed), err)
+	return errors.Join(printGallery(a, o.out, files, seed), err)
 }
 
 // specimens makes the noise parameters and one noisy copy of every input.

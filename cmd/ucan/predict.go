@@ -16,7 +16,65 @@ import (
 	"ucan/smooth"
 )
 
+// predictOptions are those of predict.
+type predictOptions struct {
+	runOptions
+	pin     string // a file of certificates whose noise is used
+	pinData string // what was certified there
+}
+
+func (p *predictOptions) declare(o *options) {
+	p.runOptions.declare(o)
+	o.drop(&p.output.measures)
+	p.statistics.declareSamples(o, 100000, 0, 0)
+	o.in(noiseSection)
+	o.text(&p.pin, "predict.pin", "pin", "", "answer with exactly the noise that the certificates of this file store, input by input")
+	o.text(&p.pinData, "predict.pin_data", "pin-data", "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions")
+}
+
+func (p *predictOptions) check(f *faults) {
+	p.runOptions.check(f)
+	checkAlpha(f, &p.statistics.Alpha)
+	if p.pin != "" {
+		p.checkPin(f)
+		return
+	}
+	p.output.check(f)
+	if p.pinData != "" {
+		f.add(&p.pinData, "it says which inputs were certified; give --pin as well, or leave it out")
+	}
+	if p.statistics.N > 0 {
+		p.noise.check(f)
+	}
+	if p.output.plot != "" {
+		f.add(&p.output.plot, "there is no radius to plot; leave it out, or use \"ucan certify\"")
+	}
+	if p.output.jsonl != "" {
+		f.add(&p.output.jsonl, "predictions carry no certificate; leave it out, or use \"ucan certify\"")
+	}
+}
+
+// checkPin checks what replays stored noise and prints what it finds.
+func (p *predictOptions) checkPin(f *faults) {
+	own := []any{&p.noise.name, &p.noise.arithmetic, &p.seed.text, &p.pin, &p.pinData}
+	for _, option := range f.in(noiseSection) {
+		if f.changed(option.into) && !slices.Contains(own, option.into) {
+			f.add(option.into, "with --pin the noise is that of the certificates; leave it out")
+		}
+	}
+	out := &p.output
+	for _, into := range []any{&out.tsv, &out.jsonl, &out.plot, &out.resume} {
+		if f.differs(into) {
+			f.add(into, "with --pin results are printed; leave it out, and use --format json for a document")
+		}
+	}
+	if p.statistics.N < 1 {
+		f.add(&p.statistics.N, "with --pin noise is replayed by samples; give at least 1")
+	}
+}
+
 func newPredictCommand(a *app) *cobra.Command {
+	o := &predictOptions{}
 	cmd := &cobra.Command{
 		Use:   "predict",
 		Short: "Answer as the smoothed classifier, or abstain",
@@ -35,9 +93,9 @@ Where a generator makes the noise from each input, there is ` + pinnedSentence +
   ucan predict --model model.onnx --data folder:images --sigma 0.25 --n 1000
   ucan predict --model model.onnx --pin run.jsonl --data npy:attacked.npy,labels.npy --pin-data cifar10:test_batch.bin --n 1000`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runPredict(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runPredict(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, dataKeys, noiseKeys, statisticsKeys, []string{"predict.pin", "predict.pin_data"}, sessionKeys, outputKeys)...)
+	a.bind(cmd, o)
 	return cmd
 }
 
@@ -52,48 +110,15 @@ type prediction struct {
 	Seconds   float64 `json:"seconds"`
 }
 
-func runPredict(ctx context.Context, a *app) error {
-	r := a.values()
-	pin, clean := r.text("predict.pin"), r.text("predict.pin_data")
-	switch {
-	case pin == "" && clean != "":
-		return usagef("predict: --pin-data says which inputs were certified; give --pin as well, or leave it out")
-	case pin != "":
-		for _, key := range noiseKeys {
-			if key != "noise.family" && key != "noise.arithmetic" && r.changed(key) {
-				return usagef("predict --pin: the noise is that of the certificates; leave --%s out", findSetting(key).flag)
-			}
-		}
-		o, err := a.pinOptions()
-		if err != nil {
-			return err
-		}
-		return runPin(ctx, a, o, pin, clean)
+func runPredict(ctx context.Context, a *app, o *predictOptions) error {
+	if o.pin != "" {
+		return runPin(ctx, a, o)
 	}
-	o, err := a.certifyOptions(0)
+	setting, err := o.resume()
 	if err != nil {
 		return err
 	}
-	if o.output.plot != "" {
-		return usagef("predict: there is no radius to plot; leave --plot out, or use \"ucan certify\"")
-	}
-	if !o.output.resume {
-		if existing := refuseExisting(o.output.outputs()); existing != nil {
-			return existing
-		}
-	}
-	if o.output.jsonl != "" {
-		return usagef("predict: predictions carry no certificate; leave --json out, or use \"ucan certify\"")
-	}
-	earlier, err := o.output.earlier()
-	if err != nil {
-		return err
-	}
-	setting, err := o.settle(earlier)
-	if err != nil {
-		return err
-	}
-	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, setting)
+	setup, err := a.openSetup(ctx, &o.model, &o.session, &o.data, setting)
 	if err != nil {
 		return err
 	}
@@ -108,7 +133,7 @@ func runPredict(ctx context.Context, a *app) error {
 // predictor runs predictions over the chosen inputs.
 type predictor struct {
 	a       *app
-	options certifyOptions
+	options *predictOptions
 	setup   *certify.Setup
 	noise   *certify.NoiseSource // nil without noise
 	writer  *results.Writer
@@ -119,12 +144,12 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	began := time.Now()
 	if p.options.statistics.N > 0 {
 		var err error
-		if p.noise, err = p.setup.NoiseSource(ctx, p.options.noise); err != nil {
+		if p.noise, err = p.setup.NoiseSource(ctx, p.options.noise.Noise); err != nil {
 			return prediction{}, err
 		}
 		p.a.onClose(p.noise.Close)
 		p.a.note("%s on %s (%d inputs), n = %d, alpha = %g, seed %d",
-			p.setup.Model.Name(), p.setup.Info.Name, len(p.setup.Indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed)
+			p.setup.Model.Name(), p.setup.Info.Name, len(p.setup.Indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed.value)
 		p.a.noteNoise(ctx, p.noise)
 	}
 	if err := p.a.warnOfOutputs(ctx, p.setup); err != nil {
@@ -134,7 +159,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	if p.noise != nil {
 		seal = p.noise.SealItem
 	}
-	if err := p.a.checkRows(ctx, p.setup, p.setup.Indices, p.options.seed, seal); err != nil {
+	if err := p.a.checkRows(ctx, p.setup, p.setup.Indices, p.options.seed.value, seal); err != nil {
 		return prediction{}, err
 	}
 	var err error
@@ -165,7 +190,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 
 // smoothed predicts under noise.
 func (p *predictor) smoothed(ctx context.Context, loop certify.Loop) error {
-	smoother, err := p.setup.Smoother(p.options.seed)
+	smoother, err := p.setup.Smoother(p.options.seed.value)
 	if err != nil {
 		return err
 	}
@@ -223,7 +248,7 @@ func (p *predictor) record(ctx context.Context) results.Run {
 	run.Configuration["labels"], run.Configuration["n"] = o.data.labels(), o.statistics.N
 	run.Configuration["preprocessing"], run.Configuration["decision"] = p.setup.Model.Preprocessing(), p.setup.Model.Decision().String()
 	if p.noise != nil {
-		run.Configuration["alpha"], run.Configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed)
+		run.Configuration["alpha"], run.Configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed.value)
 	}
 	return run
 }

@@ -44,7 +44,6 @@ func (c *runtimeCompareOptions) declare(o *options) {
 	c.sessionOptions.declare(o)
 	s := &c.sessionOptions
 	o.drop(&s.workers, &s.batch)
-	o.in(noiseSection)
 	c.seedOptions.declare(o)
 }
 
@@ -93,7 +92,7 @@ type comparison struct {
 }
 
 func runRuntimeCompare(ctx context.Context, a *app, o *runtimeCompareOptions) error {
-	c := comparison{Sigma: o.sigma, Seed: o.orRandom(), ThreadsA: o.sessionOptions.threads, ThreadsB: o.threads}
+	c := comparison{Sigma: o.sigma, Seed: o.seedOptions.fix(), ThreadsA: o.sessionOptions.threads, ThreadsB: o.threads}
 	if c.ThreadsA == 0 {
 		c.ThreadsA = runtime.CPUCount()
 	}

@@ -14,6 +14,7 @@ type seedOptions struct {
 }
 
 func (s *seedOptions) declare(o *options) {
+	o.in(noiseSection)
 	o.text(&s.text, "seed", "seed", "", "seed of the noise (default: a random one, printed and stored)")
 }
 
@@ -28,10 +29,10 @@ func (s *seedOptions) check(f *faults) {
 	s.given = true
 }
 
-// orRandom is the seed given, or a new one each time.
-func (s *seedOptions) orRandom() uint64 {
-	if s.given {
-		return s.value
+// fix draws a seed where none is given, and returns the one in force.
+func (s *seedOptions) fix() uint64 {
+	if !s.given {
+		s.value, s.given = rand.Uint64(), true
 	}
-	return rand.Uint64()
+	return s.value
 }

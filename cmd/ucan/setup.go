@@ -34,18 +34,18 @@ func (a *app) openSource(ctx context.Context, spec string, options dataset.Optio
 // openSetup opens a model beside its data until the command ends. An empty spec stands for a model
 // alone. stored is how the run that is resumed ran its model, nil for a new one: what can change a
 // result's last bits is chosen once.
-func (a *app) openSetup(ctx context.Context, path string, declared models.Declaration, so sessionOptions, do dataOptions, stored *models.Setting) (*certify.Setup, error) {
+func (a *app) openSetup(ctx context.Context, model *modelOptions, so *sessionOptions, do *dataOptions, stored *models.Setting) (*certify.Setup, error) {
 	rt, err := runtime.Open(ctx, so.runtime)
 	if err != nil {
 		return nil, err
 	}
 	a.onClose(rt.Close)
 	r := certify.Request{
-		Runtime: rt, Model: path,
-		Options:     models.Options{Declared: declared, Session: so.options(), CacheDir: cacheFolder()},
+		Runtime: rt, Model: model.file,
+		Options:     models.Options{Declared: model.declared, Session: so.options(), CacheDir: cacheFolder()},
 		DataOptions: do.options, Selection: do.selection,
 		Setting: func(ctx context.Context, m *models.Model) (models.Setting, error) {
-			a.noteFindings(path, m)
+			a.noteFindings(model.file, m)
 			return so.setting(ctx, m, stored)
 		},
 	}
@@ -80,7 +80,7 @@ func (a *app) noteFindings(path string, m *models.Model) {
 }
 
 // setting decides how the model runs: as in the run that is resumed, or anew where stored is nil.
-func (o sessionOptions) setting(ctx context.Context, m *models.Model, stored *models.Setting) (models.Setting, error) {
+func (o *sessionOptions) setting(ctx context.Context, m *models.Model, stored *models.Setting) (models.Setting, error) {
 	if stored == nil {
 		s, err := certify.Sizing{Threads: o.threads, Workers: o.workers, Batch: o.batch}.Choose(ctx, m)
 		return s, usage(err)

@@ -35,7 +35,11 @@ func (s *statisticsOptions) declareSamples(o *options, n, leastN0, leastN int64)
 	o.in(statisticsSection)
 	o.number(&s.N0, "statistics.n0", "n0", 100, leastN0, mostSamples, "samples that choose the class")
 	o.number(&s.N, "statistics.n", "n", n, leastN, mostSamples, "samples that estimate its probability").as("n")
-	o.float(&s.Alpha, "statistics.alpha", "alpha", 0.001, "probability that a certificate is wrong")
+	declareAlpha(o, &s.Alpha)
+}
+
+func declareAlpha(o *options, into *float64) {
+	o.float(into, "statistics.alpha", "alpha", 0.001, "probability that a certificate is wrong")
 }
 
 const adaptiveOff = "off"
@@ -44,14 +48,14 @@ func adaptiveNames() []string {
 	return []string{adaptiveOff, "strict", "default", "fast", string(smooth.MethodTwoStage)}
 }
 
-func (s *statisticsOptions) checkAlpha(f *faults) {
-	if !(s.Alpha > 0 && s.Alpha < 1) {
-		f.add(&s.Alpha, "%v is out of range; give a probability between 0 and 1, such as 0.001", s.Alpha)
+func checkAlpha(f *faults, alpha *float64) {
+	if !(*alpha > 0 && *alpha < 1) {
+		f.add(alpha, "%v is out of range: give a probability between 0 and 1, such as 0.001", *alpha)
 	}
 }
 
 func (s *statisticsOptions) check(f *faults) {
-	s.checkAlpha(f)
+	checkAlpha(f, &s.Alpha)
 	s.Bound, _ = smooth.ParseBound(s.bound) // another value was refused
 	s.checkProfile(f)
 	s.checkCombination(f)
@@ -91,14 +95,14 @@ func (s *statisticsOptions) checkTwoStage(f *faults) {
 		s.N0 = usual.Pilot
 	}
 	if s.Kappa = s.kappa; !(s.Kappa > 0) || math.IsInf(s.Kappa, 1) {
-		f.add(&s.kappa, "%v is out of range; give a positive number, such as %g", s.kappa, usual.Kappa)
+		f.add(&s.kappa, "%v is out of range: give a positive number, such as %g", s.kappa, usual.Kappa)
 	}
 }
 
 // checkCap checks the largest number of samples of an adaptive run.
 func (s *statisticsOptions) checkCap(f *faults) {
 	if s.N < 100 {
-		f.add(&s.N, "%d is out of range; give %s", s.N, between(100, mostSamples))
+		f.add(&s.N, "%d is out of range: give %s", s.N, between(100, mostSamples))
 	}
 }
 

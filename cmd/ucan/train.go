@@ -2,22 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/runtime"
 	"ucan/train"
-	"ucan/train/data"
-	"ucan/train/fit"
-	"ucan/train/optim"
 )
 
 func newTrainCommand(a *app) *cobra.Command {
@@ -33,122 +24,33 @@ Training runs on onnxruntime, by gradient graphs made of ordinary ONNX operators
 	return cmd
 }
 
-// baseTrainKeys are the settings that every kind of training has.
-var baseTrainKeys = []string{
-	"train.out", "train.resume", "seed", "train.epochs", "train.batch", "train.lr", "train.optimizer", "train.momentum",
-	"train.weight_decay", "train.schedule", "train.warmup", "train.clip", "train.ema", "train.augment", "train.smoothing",
-	"train.draws", "train.consistency", "train.consistency_entropy",
-	"train.val", "train.val_skip", "train.val_max", "train.validation", "train.val_samples", "train.val_every", "train.patience", "train.keep",
-	"train.checkpoint_every", "train.log_every", "train.weights",
-}
-
-// randomSeed is the seed of a run that was given none.
-func randomSeed() uint64 { return rand.Uint64() }
-
-// seedOrRandom is the seed given, or a new one.
-func seedOrRandom(r *values) uint64 {
-	seed, given := seedOf(r)
-	if !given {
-		seed = randomSeed()
+// openTraining opens the runtime and the data of a training, and says how it is watched.
+func (a *app) openTraining(ctx context.Context, t *trainOptions) (*runtime.Runtime, error) {
+	run := &t.run
+	if err := run.CheckFolder(); err != nil {
+		return nil, err
 	}
-	return seed
-}
-
-// readLoop reads the settings of a training by steps into l; faults are collected by r.
-func readLoop(r *values, l *fit.Loop) {
-	number := func(key string, low int64) int { return int(r.int(key, low, math.MaxInt32)) }
-	l.Epochs, l.Batch, l.Draws = number("train.epochs", 0), number("train.batch", 1), number("train.draws", 1)
-	l.Optimizer.Name, l.Optimizer.Momentum = r.text("train.optimizer"), r.float("train.momentum")
-	l.Schedule, l.Warmup, l.Clip, l.Average = r.text("train.schedule"), r.float("train.warmup"), r.float("train.clip"), r.float("train.ema")
-	l.Mode, l.ValidationDraws = r.text("train.weights"), number("train.val_samples", 1)
-	l.ValidateEvery, l.Patience = number("train.val_every", 0), number("train.patience", 0)
-	l.CheckpointEvery, l.LogEvery = number("train.checkpoint_every", 1), number("train.log_every", 0)
-	if r.given("train.lr") {
-		if l.LearningRate = r.float("train.lr"); !(l.LearningRate > 0) || math.IsInf(l.LearningRate, 0) {
-			r.fault("train.lr", "%s is not a positive number", r.text("train.lr"))
-		}
-	}
-	if r.given("train.weight_decay") {
-		decay := r.float("train.weight_decay")
-		if l.Optimizer.Decay = &decay; !(decay >= 0) || math.IsInf(decay, 0) {
-			r.fault("train.weight_decay", "%s is not 0 or more", r.text("train.weight_decay"))
-		}
-	}
-	switch keep := r.text("train.keep"); keep {
-	case "best", "last":
-		l.KeepBest = keep == "best"
-	default:
-		r.fault("train.keep", "%q is neither best nor last", keep)
-	}
-	if name := l.Optimizer.Name; name != "" && !slices.Contains(optim.Names(), name) {
-		r.fault("train.optimizer", "%q is unknown; use %s", name, strings.Join(optim.Names(), " or "))
-	}
-	if !slices.Contains(optim.Schedules(), l.Schedule) {
-		r.fault("train.schedule", "%q is unknown; use %s", l.Schedule, strings.Join(optim.Schedules(), ", "))
-	}
-	if !slices.Contains([]string{"inputs", "constants", "measure"}, l.Mode) {
-		r.fault("train.weights", "%q is unknown; use inputs, constants or measure", l.Mode)
-	}
-	if !(l.Warmup >= 0) {
-		r.fault("train.warmup", "%v epochs; give 0 or more", l.Warmup)
-	}
-	if names := r.list("train.augment"); len(names) > 0 {
-		augment, err := data.ParseAugment(names)
-		if err != nil {
-			r.fault("train.augment", "%s", err)
-		}
-		l.Augment = &augment
-	}
-}
-
-// readRun reads what all trainings have in common into run, but for the data, which [app.openTraining] opens.
-func (a *app) readRun(r *values, so sessionOptions, run *fit.Run) {
-	run.Dir, run.Resume = r.text("train.out"), r.flag("train.resume")
-	if run.Dir == "" {
-		r.fault("train.out", "no bundle to write is given; name a folder")
-	}
-	if seed, given := seedOf(r); given {
-		run.Seed = &seed
-	}
-	run.Data.HoldOut = int(r.int("train.validation", 0, math.MaxInt32))
-	run.Data.ValidationSkip = int(r.int("train.val_skip", 0, math.MaxInt32))
-	run.Data.ValidationMax = int(r.int("train.val_max", 0, math.MaxInt32))
-	if r.text("train.val") != "" && run.Data.HoldOut > 0 {
-		r.fault("train.validation", "both --val and --hold-out are given; give one")
-	}
-	run.Session, run.Processor = trainSession(so), a.processor
+	run.Session, run.Processor = trainSession(&t.session), a.processor
 	run.Observer.Warn = func(text string) { a.warn("%s", text) }
 	run.Observer.Note = func(text string) { a.note("%s", text) }
 	run.Observer.Reading = func(inputs int) (read, done func()) {
 		bar := progress.New(a.progressWriter(), progress.DefaultOptions(a.progressWriter(), int64(inputs), "inputs read"))
 		return func() { bar.Add(1) }, bar.Close
 	}
-}
-
-// openTraining opens the runtime and the data of a training.
-func (a *app) openTraining(ctx context.Context, so sessionOptions, do dataOptions, run *fit.Run) (*runtime.Runtime, error) {
-	if err := run.CheckFolder(); err != nil {
-		return nil, err
-	}
-	rt, err := runtime.Open(ctx, so.runtime)
+	rt, err := runtime.Open(ctx, t.session.runtime)
 	if err != nil {
 		return nil, err
 	}
 	a.onClose(rt.Close)
-	run.Data.Selection = do.selection
-	if run.Data.Source, err = a.openSource(ctx, do.spec, do.options); err == nil {
-		if val := a.values().text("train.val"); val != "" {
-			run.Data.Validation, err = a.openSource(ctx, val, do.options)
-		}
-	}
-	if errors.Is(err, dataset.ErrSpec) {
-		return nil, usage(err)
+	run.Data.Selection = t.data.selection
+	if run.Data.Source, err = a.openSource(ctx, t.data.spec, t.data.options); err == nil && t.validation != "" {
+		run.Data.Validation, err = a.openSource(ctx, t.validation, t.data.options)
 	}
 	return rt, err
 }
 
 // trainSession are the options of sessions that train: all threads in one.
-func trainSession(so sessionOptions) runtime.SessionOptions {
+func trainSession(so *sessionOptions) runtime.SessionOptions {
 	s := so.options()
 	s.IntraOp = so.threads
 	if s.IntraOp == 0 {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	goruntime "runtime"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,7 +16,47 @@ import (
 	"ucan/train/fit"
 )
 
+// trainBaseOptions are those of train base.
+type trainBaseOptions struct {
+	trainOptions
+	noise     noiseOptions
+	arch      string
+	init      string
+	batchNorm bool
+	mean, std []float64
+}
+
+func (t *trainBaseOptions) declare(o *options) {
+	o.in(modelSection)
+	o.text(&t.arch, "train.arch", "arch", "", "architecture to train from new weights: mnist-cnn, resnet20, resnet110, vit-tiny or mlp").oneOf(arch.Names()...)
+	o.text(&t.init, "train.init", "init", "", "ONNX file or bundle to begin with instead: fine-tune its weights")
+	o.on(&t.batchNorm, "train.batch_norm", "batch-norm", "with --init, train with batch normalisations behind the convolutions, folded away at the end: for noise unlike that which the model knows")
+	declareNormalisation(o, &t.mean, &t.std)
+	t.trainOptions.declare(o)
+	n := &t.noise
+	n.declare(o)
+	o.drop(&n.norm, &n.arithmetic, &n.floor, &n.ceiling, &n.FixedMean)
+}
+
+func (t *trainBaseOptions) check(f *faults) {
+	t.trainOptions.check(f)
+	t.noise.check(f)
+	switch {
+	case t.arch == "" && t.init == "":
+		f.add(&t.arch, "no network given; name one of %s, or an ONNX file with --init", strings.Join(arch.Names(), ", "))
+	case t.arch != "" && t.init != "":
+		f.add(&t.arch, "both --arch and --init are given; give one")
+	}
+	if t.batchNorm && t.init == "" {
+		f.add(&t.batchNorm, "it is for --init only: each network of --arch has its own normalisation")
+	}
+	if (len(t.mean) == 0) != (len(t.std) == 0) {
+		f.add(&t.mean, "give --mean and --std together")
+	}
+}
+
 func newTrainBaseCommand(a *app) *cobra.Command {
+	o := &trainBaseOptions{}
 	cmd := &cobra.Command{
 		Use:   "base",
 		Short: "Train a base classifier under noise, or fine-tune an ONNX file",
@@ -32,51 +71,40 @@ not there begins it; on a finished one it does nothing.`,
   ucan train base --init model.onnx --data folder:images --npg pattern:l2,kappa=1,iota=0.25 --epochs 3 --out tuned
   ucan certify --model cifar025 --data cifar10:test_batch.bin --sigma 0.25`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(baseTrainKeys, []string{
-		"train.arch", "train.init", "train.batch_norm", "model.mean", "model.std",
-		"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
-		"noise.family", "noise.sigma", "noise.lambda", "noise.param", "noise.sigma_field", "noise.mu_field", "noise.npg",
-	})...)
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runTrainBase(ctx context.Context, a *app) error {
-	r := a.values()
-	session, err := a.sessionOptions(r)
+func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
+	rt, err := a.openTraining(ctx, &o.trainOptions)
 	if err != nil {
 		return err
 	}
-	data, noise, init := a.dataOptions(r), a.noiseOptions(r), r.text("train.init")
-	c := readBase(r)
-	a.readRun(r, session, &c.Run)
-	if err = r.err(); err != nil {
-		return err
+	c := fit.BaseConfig{
+		Run: o.run, Loop: o.loop, Arch: o.arch, BatchNorm: o.batchNorm, Mean: o.mean, Std: o.std,
+		Smoothing: o.smoothing, Consistency: o.consistency, Entropy: o.entropy,
 	}
-	rt, err := a.openTraining(ctx, session, data, &c.Run)
-	if err != nil {
-		return err
-	}
-	if init != "" {
-		c.Init, err = models.Open(ctx, rt, declare.ModelPath(init), models.Options{SourceShape: c.Data.Source.Info().Shape, Session: session.options(), CacheDir: cacheFolder()})
+	if o.init != "" {
+		c.Init, err = models.Open(ctx, rt, declare.ModelPath(o.init), models.Options{SourceShape: c.Data.Source.Info().Shape, Session: o.session.options(), CacheDir: cacheFolder()})
 		if err != nil {
 			return modelError(fmt.Errorf("open model %w", err))
 		}
 		a.onClose(c.Init.Close)
 	}
-	maker, err := certify.OpenNoise(ctx, noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Runtime: rt})
+	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Runtime: rt})
 	if err != nil {
 		return err
 	}
 	a.onClose(maker.Close)
 	c.Noise = fit.Noise{
 		Family: maker.Family, Lambda: maker.Lambda, Generator: maker.Generator, Seal: maker.Seal,
-		NPG: noise.NPG, Fields: noise.SigmaField != "" || noise.MuField != "",
+		NPG: o.noise.NPG, Fields: o.noise.SigmaField != "" || o.noise.MuField != "",
 	}
-	c.LabelMap = data.labels()
+	c.LabelMap = o.data.labels()
 	c.Environment = map[string]any{
-		"ucan": buildVersion(), "onnxruntime": rt.Version(), "provider": session.providers[0].Name,
+		"ucan": buildVersion(), "onnxruntime": rt.Version(), "provider": o.session.providers[0].Name,
 		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: a.processor,
 	}
 	step, done := a.trainingProgress(c.Batch)
@@ -87,32 +115,6 @@ func runTrainBase(ctx context.Context, a *app) error {
 		return err
 	}
 	return a.presentBase(c.Dir, outcome)
-}
-
-// readBase reads the settings of base classifiers alone.
-func readBase(r *values) fit.BaseConfig {
-	c := fit.BaseConfig{
-		Loop: fit.DefaultLoop(), Arch: r.text("train.arch"), BatchNorm: r.flag("train.batch_norm"),
-		Mean: r.floats("model.mean"), Std: r.floats("model.std"),
-		Smoothing: r.float("train.smoothing"), Consistency: r.float("train.consistency"), Entropy: r.float("train.consistency_entropy"),
-	}
-	readLoop(r, &c.Loop)
-	init := r.text("train.init")
-	switch {
-	case c.Arch == "" && init == "":
-		r.fault("train.arch", "no network given; name one of %s, or an ONNX file with --init", strings.Join(arch.Names(), ", "))
-	case c.Arch != "" && init != "":
-		r.fault("train.arch", "both --arch and --init are given; give one")
-	case c.Arch != "" && !slices.Contains(arch.Names(), c.Arch):
-		r.fault("train.arch", "%q is unknown; use %s", c.Arch, strings.Join(arch.Names(), ", "))
-	}
-	if c.BatchNorm && init == "" {
-		r.fault("train.batch_norm", "it is for --init only: each network of --arch has its own normalisation")
-	}
-	if (len(c.Mean) == 0) != (len(c.Std) == 0) {
-		r.fault("model.mean", "give --mean and --std together")
-	}
-	return c
 }
 
 func (a *app) presentBase(out string, o base.Outcome) error {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +18,143 @@ import (
 	"ucan/train/generator"
 )
 
+// trainNPGOptions are those of train npg. Floor, ceiling and --fixed-mean have their own keys here: see [noiseOptions].
+type trainNPGOptions struct {
+	trainOptions
+	model     modelOptions
+	noise     familyOptions
+	norm      string // that estimates are made in
+	net       net.Config
+	joint     bool
+	jointRate float64
+
+	kind, basis  string
+	volume       string
+	volumeWeight float64
+	reg          float64
+	start        *float64
+	target       *float64
+	targetMean   string
+	fixedMean    bool
+	family       family.Isotropic
+	targetNorm   family.Norm
+}
+
+func (t *trainNPGOptions) declare(o *options) {
+	t.model.declare(o)
+	t.trainOptions.declare(o)
+	t.noise.declare(o)
+	o.drop(&t.noise.norm)
+	o.text(&t.norm, "npg.target_norm", "target-norm", "", "norm that estimates are made in: l1, l2 or linf (default: the family's own)").offers(normNames)
+	o.in(trainingSection)
+	o.text(&t.kind, "npg.kind", "kind", "", "generator: pattern, dataset, certification or per-input").oneOf(kindNames()...)
+	o.text(&t.basis, "npg.basis", "basis", string(net.Pixel), "basis of the scale field: pixel or dct").oneOf(string(net.Pixel), string(net.DCT))
+	o.on(&t.joint, "npg.joint", "joint", "train the classifier along, under the noise that is being learned")
+	o.float(&t.jointRate, "npg.joint_rate", "joint-rate", 1, "learning rate of the classifier over that of the generator")
+	o.text(&t.volume, "npg.volume", "volume", "logmean", "what rewards noise: min, mean, logmean (ALM) or area (the ALM radius itself)").oneOf("min", "mean", "logmean", "area")
+	o.float(&t.volumeWeight, "npg.volume_weight", "volume-weight", 0.5, "weight of the volume beside the cross-entropy")
+	o.float(&t.reg, "npg.reg", "reg", 0, "weight of the root mean square of the scale, which punishes noise")
+	o.float(&t.net.Floor, "npg.floor", "floor", 0.05, "least scale")
+	o.float(&t.net.Ceiling, "npg.ceiling", "ceiling", 1, "largest scale")
+	o.maybeFloat(&t.start, "npg.start", "start", "scale at the beginning (default: --target-sigma, otherwise the geometric mean of floor and ceiling)")
+	o.maybeFloat(&t.target, "npg.target_sigma", "target-sigma", "hold a mean of every input's scale at this value")
+	o.text(&t.targetMean, "npg.target_mean", "target-mean", string(net.HoldMean), "which mean --target-sigma holds: mean or logmean").oneOf(string(net.HoldMean), string(net.HoldLogMean))
+	o.on(&t.fixedMean, "npg.fixed_mean", "fixed-mean", "no offset: μ = 0")
+	o.float(&t.net.MuScale, "npg.mu_scale", "mu-scale", 0.25, "bound on the offset of every coordinate")
+	t.session.declare(o)
+	o.drop(&t.session.workers, &t.session.batch)
+}
+
+func kindNames() []string {
+	return []string{string(npg.KindPattern), string(npg.KindDataset), string(npg.KindCertification), string(npg.KindPerInput)}
+}
+
+func (t *trainNPGOptions) check(f *faults) {
+	t.model.check(f)
+	t.trainOptions.check(f)
+	t.noise.check(f)
+	t.checkNorm(f)
+	if t.kind == "" {
+		f.add(&t.kind, "no kind given: give %s", alternatives(kindNames()))
+	}
+	if t.target != nil && t.start != nil {
+		f.add(&t.start, "--target-sigma is the start already; give one of the two")
+	}
+	if t.perInput() {
+		t.checkPerInput(f)
+		return
+	}
+	if !f.changed(&t.run.Data.HoldOut) && t.validation == "" {
+		t.run.Data.HoldOut = defaultHoldOut
+	}
+	if !f.changed(&t.keep) {
+		t.loop.KeepBest = t.loop.Patience > 0 // the luckiest of many estimates is not the best
+	}
+	if !f.changed(&t.loop.Clip) {
+		t.loop.Clip = 1
+	}
+}
+
+func (t *trainNPGOptions) perInput() bool { return t.kind == string(npg.KindPerInput) }
+
+// checkNorm reads the family of the noise, and the norm of a theorem for it.
+func (t *trainNPGOptions) checkNorm(f *faults) {
+	if t.family = t.noise.family(f); t.family == nil {
+		return
+	}
+	norms := t.family.Norms()
+	t.targetNorm = norms[0]
+	if t.norm == "" {
+		return
+	}
+	var err error
+	if t.targetNorm, err = family.ParseNorm(t.norm); err == nil && !slices.Contains(norms, t.targetNorm) {
+		err = fmt.Errorf("noise family %s has a theorem for %v only", t.family.Name(), norms)
+	}
+	if err != nil {
+		f.add(&t.norm, "%w", err)
+	}
+}
+
+// config configures the training.
+func (t *trainNPGOptions) config() fit.GeneratorConfig {
+	c := fit.DefaultGenerator(npg.Kind(t.kind))
+	usual := c.LearningRate
+	c.Run, c.Loop = t.run, t.loop
+	if t.rate == nil {
+		c.LearningRate = usual
+	}
+	c.Joint, c.JointRate, c.Family, c.Norm = t.joint, t.jointRate, t.family, t.targetNorm
+	c.Loss.Smoothing, c.Loss.Consistency, c.Loss.Reg = t.smoothing, t.consistency, t.reg
+	c.Loss.Volume = generator.Volume{}
+	switch v := &c.Loss.Volume; t.volume {
+	case "min":
+		v.Min = t.volumeWeight
+	case "mean":
+		v.Mean = t.volumeWeight
+	case "logmean":
+		v.LogMean = t.volumeWeight
+	case "area":
+		v.Area = t.volumeWeight
+	}
+	n := &c.Net
+	n.Basis, n.Floor, n.Ceiling, n.MuScale = net.Basis(t.basis), t.net.Floor, t.net.Ceiling, t.net.MuScale
+	if t.fixedMean || n.Kind == npg.KindPattern {
+		n.MuScale = 0
+	}
+	switch {
+	case t.target != nil:
+		n.Start, n.Hold = *t.target, net.Hold(t.targetMean)
+	case t.start != nil:
+		n.Start = *t.start
+	default:
+		n.Start = math.Sqrt(n.Floor * n.Ceiling)
+	}
+	return c
+}
+
 func newTrainNPGCommand(a *app) *cobra.Command {
+	o := &trainNPGOptions{}
 	cmd := &cobra.Command{
 		Use:   "npg",
 		Short: "Learn a noise parameter generator for a classifier",
@@ -40,56 +175,31 @@ network, so that only its shape is learned: for comparisons at equal noise; the 
   ucan train npg --kind certification --fixed-mean --model model.onnx --data mnist:mnist --max 500 --epochs 40 --out maps
   ucan certify --model model.onnx --data mnist:mnist --skip 8000 --npg field --out field.tsv`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainNPG(cmd.Context(), a) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainNPG(cmd.Context(), a, o) },
 	}
-	addSettings(cmd.Flags(), slices.Concat(modelKeys, baseTrainKeys, npgTrainKeys)...)
+	a.bind(cmd, o)
 	return cmd
-}
-
-var npgTrainKeys = []string{
-	"data.source", "data.skip", "data.stride", "data.max", "data.shard", "data.resize", "data.crop", "data.label_map",
-	"noise.family", "noise.sigma", "noise.lambda", "noise.param",
-	"npg.kind", "npg.basis", "npg.joint", "npg.joint_rate", "npg.volume", "npg.volume_weight", "npg.reg", "npg.floor", "npg.ceiling",
-	"npg.start", "npg.target_sigma", "npg.target_mean", "npg.fixed_mean", "npg.mu_scale", "npg.target_norm",
 }
 
 // defaultHoldOut is how many inputs are held out for validation unless the user says otherwise.
 const defaultHoldOut = 100
 
-func runTrainNPG(ctx context.Context, a *app) error {
-	r := a.values()
-	session, err := a.sessionOptions(r)
+func runTrainNPG(ctx context.Context, a *app, o *trainNPGOptions) error {
+	rt, err := a.openTraining(ctx, &o.trainOptions)
 	if err != nil {
 		return err
 	}
-	path, declared, data := requireModel(r), a.declaration(r), a.dataOptions(r)
-	c := readGenerator(r)
-	a.readRun(r, session, &c.Run)
-	perInput := c.Net.Kind == npg.KindPerInput
-	switch {
-	case perInput:
-		refuseUnusedPerInput(r)
-	case !r.changed("train.validation") && r.text("train.val") == "":
-		c.Data.HoldOut = defaultHoldOut
-	}
-	sigma := readIsotropic(r, &c)
-	if err = r.err(); err != nil {
-		return err
-	}
-	rt, err := a.openTraining(ctx, session, data, &c.Run)
-	if err != nil {
-		return err
-	}
-	c.Model, err = models.Open(ctx, rt, path, models.Options{Declared: declared, SourceShape: c.Data.Source.Info().Shape, CacheDir: cacheFolder()})
+	c := o.config()
+	c.Model, err = models.Open(ctx, rt, o.model.file, models.Options{Declared: o.model.declared, SourceShape: c.Data.Source.Info().Shape, CacheDir: cacheFolder()})
 	if err != nil {
 		return modelError(fmt.Errorf("open model %w", err))
 	}
 	a.onClose(c.Model.Close)
-	if c.Family, c.Lambda, err = isotropic(c.Family, c.Model.Dim(), sigma, c.Lambda); err != nil {
+	if c.Family, c.Lambda, err = o.scale(c.Model.Dim()); err != nil {
 		return usage(err)
 	}
-	if perInput {
-		return a.runPerInput(ctx, rt, r, c)
+	if o.perInput() {
+		return a.runPerInput(ctx, rt, o, c)
 	}
 	step, done := a.trainingProgress(c.Batch)
 	c.Observer.Step = step
@@ -101,98 +211,21 @@ func runTrainNPG(ctx context.Context, a *app) error {
 	return a.presentGenerator(result, c.Dir)
 }
 
-// isotropic fixes a family for the dimension and turns a standard deviation, where it is not 0, into the raw scale.
-func isotropic(f family.Isotropic, dim int, sigma, lambda float64) (family.Isotropic, float64, error) {
-	f, err := family.ForDim(f, dim)
-	if err == nil && sigma > 0 {
-		lambda, err = smooth.LambdaFor(f, dim, sigma)
+// scale fixes the family for the dimension, and gives its raw scale.
+func (t *trainNPGOptions) scale(dim int) (family.Isotropic, float64, error) {
+	f, err := family.ForDim(t.family, dim)
+	if err != nil {
+		return nil, 0, err
 	}
+	if t.noise.lambda != nil {
+		return f, *t.noise.lambda, nil
+	}
+	sigma := 1.0
+	if t.noise.sigma != nil {
+		sigma = *t.noise.sigma
+	}
+	lambda, err := smooth.LambdaFor(f, dim, sigma)
 	return f, lambda, err
-}
-
-// readGenerator reads what the generator is, how it is trained and what it is rewarded for.
-func readGenerator(r *values) fit.GeneratorConfig {
-	kind := npg.Kind(r.text("npg.kind"))
-	if !slices.Contains([]npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification, npg.KindPerInput}, kind) {
-		r.fault("npg.kind", "unknown kind %q: give pattern, dataset, certification or per-input", kind)
-	}
-	c := fit.DefaultGenerator(kind)
-	readLoop(r, &c.Loop)
-	if !r.changed("train.keep") {
-		c.KeepBest = c.Patience > 0 // the luckiest of many estimates is not the best
-	}
-	if !r.changed("train.clip") {
-		c.Clip = 1
-	}
-	c.Loss.Smoothing, c.Loss.Consistency, c.Loss.Reg = r.float("train.smoothing"), r.float("train.consistency"), r.float("npg.reg")
-	c.Joint, c.JointRate = r.flag("npg.joint"), r.float("npg.joint_rate")
-	weight := r.float("npg.volume_weight")
-	c.Loss.Volume = generator.Volume{}
-	switch v := &c.Loss.Volume; r.text("npg.volume") {
-	case "min":
-		v.Min = weight
-	case "mean":
-		v.Mean = weight
-	case "logmean":
-		v.LogMean = weight
-	case "area":
-		v.Area = weight
-	default:
-		r.fault("npg.volume", "unknown volume %q: use min, mean, logmean or area", r.text("npg.volume"))
-	}
-	readNet(r, &c.Net)
-	return c
-}
-
-// readNet reads what the generator is.
-func readNet(r *values, n *net.Config) {
-	n.Basis, n.Floor, n.Ceiling = net.Basis(r.text("npg.basis")), r.float("npg.floor"), r.float("npg.ceiling")
-	n.Start = math.Sqrt(n.Floor * n.Ceiling)
-	if r.given("npg.target_sigma") {
-		n.Start = r.float("npg.target_sigma")
-		switch n.Hold = net.Hold(r.text("npg.target_mean")); n.Hold {
-		case net.HoldMean, net.HoldLogMean:
-		default:
-			r.fault("npg.target_mean", "unknown mean %q: use mean or logmean", n.Hold)
-		}
-	}
-	if r.given("npg.start") {
-		if n.Hold != net.HoldNothing {
-			r.fault("npg.start", "--target-sigma is the start already; give one of the two")
-		}
-		n.Start = r.float("npg.start")
-	}
-	if n.MuScale = r.float("npg.mu_scale"); r.flag("npg.fixed_mean") || n.Kind == npg.KindPattern {
-		n.MuScale = 0
-	}
-}
-
-// readIsotropic reads the family and its scale: lambda into c, or a standard deviation, which it returns.
-func readIsotropic(r *values, c *fit.GeneratorConfig) (sigma float64) {
-	var err error
-	if c.Family, err = family.New(strings.ToLower(r.text("noise.family")), parameters(r)); err != nil {
-		r.fault("noise.family", "%s", err)
-		return 0
-	}
-	c.Norm = c.Family.Norms()[0]
-	if text := r.text("npg.target_norm"); text != "" {
-		if c.Norm, err = family.ParseNorm(text); err == nil && !slices.Contains(c.Family.Norms(), c.Norm) {
-			err = fmt.Errorf("noise family %s has a theorem for %v only", c.Family.Name(), c.Family.Norms())
-		}
-		if err != nil {
-			r.fault("npg.target_norm", "%s", err)
-		}
-	}
-	switch {
-	case r.given("noise.sigma") && r.given("noise.lambda"):
-		r.fault("noise.sigma", "both --sigma and --lambda are given; give one")
-	case r.given("noise.sigma"):
-		return r.float("noise.sigma")
-	case r.given("noise.lambda"):
-		c.Lambda = r.float("noise.lambda")
-		return 0
-	}
-	return 1
 }
 
 // generatorSummary is what training prints at its end.

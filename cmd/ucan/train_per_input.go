@@ -19,27 +19,29 @@ import (
 // are padding.
 const perInputBatch = 25
 
-// refuseUnusedPerInput refuses what the optimisation input by input has no use for.
-func refuseUnusedPerInput(r *values) {
-	for _, key := range []string{"npg.joint", "npg.volume", "npg.volume_weight", "npg.reg", "npg.start", "npg.target_sigma", "train.val", "train.validation", "train.ema", "train.clip"} {
-		if r.differs(key) {
-			r.fault(key, "it has no effect on fields that are optimised input by input; leave it out")
+// checkPerInput refuses what the optimisation input by input has no use for.
+func (t *trainNPGOptions) checkPerInput(f *faults) {
+	for _, into := range []any{
+		&t.joint, &t.volume, &t.volumeWeight, &t.reg, &t.start, &t.target, &t.validation, &t.run.Data.HoldOut, &t.loop.Average, &t.loop.Clip,
+	} {
+		if f.differs(into) {
+			f.add(into, "it has no effect on fields that are optimised input by input; leave it out")
 		}
 	}
 }
 
 // runPerInput makes the bundle of kind per-input.
-func (a *app) runPerInput(ctx context.Context, rt *runtime.Runtime, r *values, g fit.GeneratorConfig) error {
+func (a *app) runPerInput(ctx context.Context, rt *runtime.Runtime, o *trainNPGOptions, g fit.GeneratorConfig) error {
 	c := fit.PerInputConfig{Run: g.Run, Model: g.Model, Batch: perInputBatch, Field: fields.DefaultConfig()}
 	c.Field.Family, c.Field.Lambda, c.Field.Norm = g.Family, g.Lambda, g.Norm
 	c.Field.Limits = npg.Limits{Floor: g.Net.Floor, Ceiling: g.Net.Ceiling}
 	if g.Epochs > 0 {
 		c.Field.Iterations = g.Epochs
 	}
-	if r.changed("train.draws") {
+	if a.changed(&o.loop.Draws) {
 		c.Field.Samples = g.Draws
 	}
-	if r.given("train.lr") {
+	if o.rate != nil {
 		c.Field.LearningRate = g.LearningRate
 	}
 	if g.Net.Basis == net.DCT {

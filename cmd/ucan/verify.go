@@ -2,15 +2,47 @@ package main
 
 import (
 	"context"
-	"slices"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"ucan/internal/audit"
+	"ucan/internal/progress"
+	"ucan/internal/replay"
 	"ucan/internal/results"
 )
 
+// verifyOptions are those of verify.
+type verifyOptions struct {
+	samples int64 // fresh ones of each input
+	// What they are drawn with.
+	seed    seedOptions
+	model   modelOptions
+	data    dataOptions
+	session sessionOptions
+}
+
+func (v *verifyOptions) declare(o *options) {
+	o.in(statisticsSection)
+	o.number(&v.samples, "verify.resample", "resample", 0, 0, mostSamples, "draw this many fresh samples of every certified input and compare")
+	v.seed.declare(o)
+	v.model.declare(o)
+	v.data.declare(o)
+	v.session.declare(o)
+}
+
+func (v *verifyOptions) check(f *faults) {
+	if v.samples == 0 {
+		return
+	}
+	v.seed.check(f)
+	v.model.check(f)
+	v.data.check(f)
+	v.session.check(f)
+}
+
 func newVerifyCommand(a *app) *cobra.Command {
+	o := &verifyOptions{}
 	cmd := &cobra.Command{
 		Use:   "verify FILE.jsonl",
 		Short: "Recompute every certificate from its counts, and with --resample from fresh noise",
@@ -40,27 +72,51 @@ What stays open without the model (docs/verify.md):
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd.Context(), a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd.Context(), a, o, args[0]) },
 	}
-	addSettings(cmd.Flags(), slices.Concat([]string{"verify.resample", "seed"}, modelKeys, dataKeys, sessionKeys)...)
+	a.bind(cmd, o)
 	return cmd
 }
 
-func runVerify(ctx context.Context, a *app, path string) error {
-	r := a.values()
-	resample := r.int("verify.resample", 0, 1<<40)
-	if err := r.err(); err != nil {
-		return err
-	}
-	report, kept, err := audit.Verify(ctx, path, results.Beside(path), buildName(), resample > 0)
+func runVerify(ctx context.Context, a *app, o *verifyOptions, path string) error {
+	report, kept, err := audit.Verify(ctx, path, results.Beside(path), buildName(), o.samples > 0)
 	if err != nil {
 		return err
 	}
 	out := verification{Report: report}
-	if resample > 0 {
-		if err := a.resample(ctx, path, resample, kept, &out); err != nil {
+	if o.samples > 0 {
+		if err := a.resample(ctx, path, o, kept, &out); err != nil {
 			return err
 		}
 	}
 	return out.present(a, path)
+}
+
+// resample compares the certificates that were true so far with the model and the data, and draws fresh noise for every
+// certified input.
+func (a *app) resample(ctx context.Context, path string, o *verifyOptions, all []audit.Numbered, v *verification) error {
+	seed := o.seed.fix()
+	setup, err := a.openSetup(ctx, &o.model, &o.session, &o.data, nil)
+	if err != nil {
+		return err
+	}
+	s := replay.Resampler{
+		Inputs: setup.Source, Name: setup.Info.Name, Smoother: setup.Smoother,
+		Fields: results.Beside(path), Samples: o.samples, Seed: seed,
+	}
+	if s.Model, err = setup.ModelRecord(); err != nil {
+		return err
+	}
+	seal, indices := replay.Stored(all, setup.Source.Len(), s.Fields)
+	if err = a.checkRows(ctx, setup, indices, seed, seal); err != nil {
+		return err
+	}
+	bar := progress.New(a.progressWriter(), a.progressOptions(len(all), 0))
+	defer bar.Close()
+	result, err := s.Run(ctx, all, &v.Report, func() { bar.Add(1) })
+	if err != nil {
+		return fmt.Errorf("resample %q: %w", path, err)
+	}
+	v.resampled = &result
+	return nil
 }

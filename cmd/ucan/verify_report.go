@@ -138,3 +138,13 @@ func (v *verification) printRuns(w io.Writer) error {
 	}
 	return nil
 }
+
+func printResampling(w io.Writer, s replay.Resampling) {
+	fmt.Fprintf(w, "resampled %d certificates with %d fresh samples each; in %d of them class counts differ from the stored ones beyond chance\n", s.Checked, s.Samples, s.Disagreed)
+	if s.Unrepeated > 0 {
+		fmt.Fprintf(w, "%d certificates in lattice arithmetic did not repeat their votes: made on another kind of processor or library, or with another seed than run.seed\n", s.Unrepeated)
+	}
+	for name, n := range s.Sources {
+		fmt.Fprintf(w, "%d certificates name the data %q, and these are %q; hashes, shapes and labels agree\n", n, name, s.Source)
+	}
+}

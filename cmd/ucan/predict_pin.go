@@ -16,31 +16,24 @@ import (
 )
 
 // runPin answers the chosen inputs that have a certificate in the file, with the noise that it stores.
-func runPin(ctx context.Context, a *app, o certifyOptions, path, certified string) error {
-	if len(o.output.outputs()) > 0 || o.output.plot != "" || o.output.resume {
-		return usagef("predict --pin: results are printed; leave --out, --json, --plot and --resume out, and use --format json for a document")
-	}
-	if o.statistics.N < 1 {
-		return usagef("predict --pin: a certificate's noise is replayed with samples; give --n of at least 1")
-	}
+func runPin(ctx context.Context, a *app, o *predictOptions) error {
+	path := o.pin
 	pins, err := replay.ReadPins(ctx, path, results.Beside(path), buildName())
 	if err != nil {
 		return fmt.Errorf("predict --pin %q: %w", path, err)
 	}
-	if _, err = o.settle(nil); err != nil {
-		return err
-	}
-	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, nil)
+	seed := o.seed.fix()
+	setup, err := a.openSetup(ctx, &o.model, &o.session, &o.data, nil)
 	if err != nil {
 		return err
 	}
 	p := replay.Pinned{Pins: pins, Inputs: setup.Inputs(), Request: smooth.PredictN{N: o.statistics.N, Alpha: o.statistics.Alpha}}
-	if certified != "" {
-		if p.Certified, err = a.openCertified(ctx, o, certified); err != nil {
+	if o.pinData != "" {
+		if p.Certified, err = a.openCertified(ctx, o); err != nil {
 			return err
 		}
 	}
-	if p.Smoother, err = setup.Smoother(o.seed); err != nil {
+	if p.Smoother, err = setup.Smoother(seed); err != nil {
 		return err
 	}
 	if p.Model, err = setup.ModelRecord(); err != nil {
@@ -50,8 +43,8 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 	if len(indices) == 0 {
 		return usagef("predict --pin %q: none of the %d chosen inputs has a certificate there; choose others with --skip and --max", path, len(setup.Indices))
 	}
-	a.note("%d of %d chosen inputs have a certificate; seed %d", len(indices), len(setup.Indices), o.seed)
-	if err = a.checkRows(ctx, setup, indices, o.seed, pins.Seal); err != nil {
+	a.note("%d of %d chosen inputs have a certificate; seed %d", len(indices), len(setup.Indices), seed)
+	if err = a.checkRows(ctx, setup, indices, seed, pins.Seal); err != nil {
 		return err
 	}
 	bar := progress.New(a.progressWriter(), a.progressOptions(len(indices), 0))
@@ -64,12 +57,12 @@ func runPin(ctx context.Context, a *app, o certifyOptions, path, certified strin
 }
 
 // openCertified opens the data that were certified, as the model wants them.
-func (a *app) openCertified(ctx context.Context, o certifyOptions, spec string) (*dataset.Source, error) {
-	effective, _, err := declare.Resolve(o.model, o.declared)
+func (a *app) openCertified(ctx context.Context, o *predictOptions) (*dataset.Source, error) {
+	effective, _, err := declare.Resolve(o.model.file, o.model.declared)
 	if err != nil {
 		return nil, modelError(fmt.Errorf("open model %w", err))
 	}
-	return a.openSource(ctx, spec, certify.PrepareFor(effective, o.data.options))
+	return a.openSource(ctx, o.pinData, certify.PrepareFor(effective, o.data.options))
 }
 
 func (a *app) presentAnswers(o replay.Answers, path string) error {

@@ -18,7 +18,7 @@ import (
 // certification is a run that is ready to go.
 type certification struct {
 	a          *app
-	options    certifyOptions
+	options    *runOptions
 	statistics certify.Statistics // with alpha shared among the inputs
 	setup      *certify.Setup
 	certifier  *certify.Certifier
@@ -30,23 +30,14 @@ type certification struct {
 	votes, invalid int64
 }
 
-// prepareCertification opens everything that a run needs and settles every choice, in the order in which a user can
-// mend faults cheapest: configuration, data, model, clean accuracy, outputs.
-func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*certification, error) {
-	if !o.output.resume {
-		if err := refuseExisting(o.output.outputs()); err != nil {
-			return nil, err
-		}
-	}
-	earlier, err := o.output.earlier()
+// prepareCertification opens what a run needs in the order in which mistakes are cheapest to fix: configuration, data,
+// model, clean accuracy, outputs.
+func (a *app) prepareCertification(ctx context.Context, o *runOptions) (*certification, error) {
+	setting, err := o.resume()
 	if err != nil {
 		return nil, err
 	}
-	setting, err := o.settle(earlier)
-	if err != nil {
-		return nil, err
-	}
-	setup, err := a.openSetup(ctx, o.model, o.declared, o.session, o.data, setting)
+	setup, err := a.openSetup(ctx, &o.model, &o.session, &o.data, setting)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +48,7 @@ func (a *app) prepareCertification(ctx context.Context, o certifyOptions) (*cert
 	if err := c.makeCertifier(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.checkRows(ctx, setup, setup.Indices, o.seed, c.certifier.Noise.SealItem); err != nil {
+	if err := a.checkRows(ctx, setup, setup.Indices, o.seed.value, c.certifier.Noise.SealItem); err != nil {
 		return nil, err
 	}
 	return c, c.openOutputs(ctx)
@@ -75,14 +66,14 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	}
 	var reach float64
 	c.certifier, reach, err = setup.Certifier(ctx, certify.Config{
-		Noise: o.noise, Statistics: c.statistics, Seed: o.seed, Version: buildName(), Processor: c.a.processor,
+		Noise: o.noise.Noise, Statistics: c.statistics, Seed: o.seed.value, Version: buildName(), Processor: c.a.processor,
 	})
 	if err != nil {
 		return err
 	}
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
 		setup.Model.Name(), setup.Info.Name, len(setup.Indices), setup.Model.Provider(), setup.Model.Classes(),
-		setup.Setting.Workers, setup.Setting.Batch, setup.Setting.IntraOp, o.seed)
+		setup.Setting.Workers, setup.Setting.Batch, setup.Setting.IntraOp, o.seed.value)
 	c.a.onClose(c.certifier.Noise.Close)
 	c.a.note("largest %s radius that %s can certify: %s%s", o.noise.Norm, c.statistics, results.FormatTruncated(reach), perInput(c.certifier.Noise))
 	c.a.noteNoise(ctx, c.certifier.Noise)
@@ -103,7 +94,7 @@ func (c *certification) record(ctx context.Context) results.Run {
 	run := c.a.newRecord(ctx, c.setup, "certify", c.certifier.Noise)
 	for name, value := range map[string]any{
 		"model": c.certifier.Head.Model.Preprocessing, "decision": c.certifier.Head.Model.Decision,
-		"statistics": c.statistics.Describe(), "labels": o.data.labels(), "seed": seedNumber(o.seed), "force": o.data.force,
+		"statistics": c.statistics.Describe(), "labels": o.data.labels(), "seed": seedNumber(o.seed.value), "force": o.data.force,
 	} {
 		run.Configuration[name] = value
 	}
@@ -157,7 +148,9 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	}
 	options := report.DefaultOptions()
 	options.LabelAware = c.options.statistics.LabelAware
-	options.Grid, options.Samples, options.Elapsed = c.options.output.radii, c.samples, time.Since(c.began)
+	output := &c.options.output
+	options.Grid, options.Measures = output.radii, measuresOf(output.measures)
+	options.Samples, options.Elapsed = c.samples, time.Since(c.began)
 	options.Votes, options.Invalid = c.votes, c.invalid
 	summary, err := report.Summarise(c.writer.Rows(), options)
 	if n := c.twins(); n > 0 {
@@ -200,18 +193,18 @@ func (c *certification) twins() int {
 // present prints the summary and draws the plot.
 func (c *certification) present(summary report.Summary) error {
 	title := fmt.Sprintf("%s on %s", c.setup.Model.Name(), c.setup.Info.Name)
-	return c.a.present(summary, c.options.output.plot, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
+	return c.a.present(summary, &c.options.output, []report.Series{{Name: c.noiseName(), Rows: c.writer.Rows()}}, title)
 }
 
 // present draws the plot, if one is asked for, and prints the summary.
-func (a *app) present(summary report.Summary, plot string, series []report.Series, title string) error {
-	if plot != "" {
+func (a *app) present(summary report.Summary, output *outputOptions, series []report.Series, title string) error {
+	if output.plot != "" {
 		options := report.DefaultPlotOptions()
-		options.Title = title
-		if err := report.SavePlot(plot, series, options); err != nil {
+		options.Title, options.Measures = title, measuresOf(output.measures)
+		if err := report.SavePlot(output.plot, series, options); err != nil {
 			return err
 		}
-		a.note("plot: %s", plot)
+		a.note("plot: %s", output.plot)
 	}
 	if a.json() {
 		return writeJSON(a.stdout, summary)
@@ -221,7 +214,7 @@ func (a *app) present(summary report.Summary, plot string, series []report.Serie
 
 // noiseName says in a few words what noise was drawn.
 func (c *certification) noiseName() string {
-	o := c.options.noise
+	o := c.options.noise.Noise
 	scale := fmt.Sprintf("σ = %g", o.Sigma)
 	if o.Lambda > 0 {
 		scale = fmt.Sprintf("λ = %g", o.Lambda)
