@@ -12,6 +12,7 @@ import (
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
 	"ucan/internal/progress"
+	"ucan/internal/report"
 	"ucan/internal/results"
 	"ucan/smooth"
 )
@@ -108,6 +109,8 @@ type prediction struct {
 	Failed    int     `json:"failed"`
 	Accuracy  float64 `json:"accuracy"`
 	Seconds   float64 `json:"seconds"`
+
+	judged int // that the accuracy is over
 }
 
 func runPredict(ctx context.Context, a *app, o *predictOptions) error {
@@ -270,19 +273,22 @@ func sum(rows []results.Row, elapsed time.Duration) prediction {
 		case results.Certified, results.Predicted:
 		}
 	}
-	if total.Inputs > 0 {
-		total.Accuracy = float64(total.Correct) / float64(total.Inputs)
+	if total.judged = len(report.Judged(rows)); total.judged > 0 {
+		total.Accuracy = float64(total.Correct) / float64(total.judged)
 	}
 	return total
 }
 
 func (p *predictor) present(total prediction) error {
+	if n := total.Inputs - total.judged; n > 0 {
+		p.a.note("%s", report.Unlabelled(n, total.Inputs))
+	}
 	if p.a.json() {
 		return writeJSON(p.a.stdout, total)
 	}
 	accuracy := "unknown (no labels)"
 	if total.Labelled > 0 {
-		accuracy = fmt.Sprintf("%.4f (%d of %d)", total.Accuracy, total.Correct, total.Inputs)
+		accuracy = fmt.Sprintf("%.4f (%d of %d)", total.Accuracy, total.Correct, total.judged)
 	}
 	_, err := fmt.Fprintf(p.a.stdout, "inputs     %d\naccuracy   %s\nabstained  %d\nfailed     %d\nseconds    %.2f\n",
 		total.Inputs, accuracy, total.Abstained, total.Failed, total.Seconds)

@@ -9,7 +9,7 @@ import (
 )
 
 // Curve gives the certified accuracy at each radius r of the grid: the share of
-// all rows that are right and certified at r or more, with exact intervals at
+// the judged rows that are right and certified at r or more, with exact intervals at
 // the given confidence, each for its radius alone.
 func Curve(rows []results.Row, grid []float64, confidence float64) ([]Point, error) {
 	if len(rows) == 0 {
@@ -18,6 +18,7 @@ func Curve(rows []results.Row, grid []float64, confidence float64) ([]Point, err
 	if err := checkGrid(grid); err != nil {
 		return nil, fmt.Errorf("curve: %w", err)
 	}
+	rows = Judged(rows)
 	radii := certifiedRadii(rows)
 	out := make([]Point, len(grid))
 	for i, r := range grid {

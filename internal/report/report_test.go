@@ -103,6 +103,23 @@ func TestSummaryOptions(t *testing.T) {
 	}
 }
 
+// An input without a label is neither right nor wrong; one that failed stays in every denominator.
+func TestUnlabelledRows(t *testing.T) {
+	rows := append(five(), certified(5, results.NoClass, 1, 9))
+	rows[5].Correct = false
+	s, err := Summarise(rows, DefaultOptions())
+	without, _ := Summarise(five(), DefaultOptions())
+	if err != nil || s.Inputs != 6 || s.Accuracy != without.Accuracy || s.ACR != without.ACR || s.Curve[0] != without.Curve[0] {
+		t.Errorf("%+v, %v", s, err)
+	}
+	if !strings.Contains(s.Notes[0], "1 of 6 inputs has no label") {
+		t.Errorf("notes %q", s.Notes)
+	}
+	if n := len(Judged(five())); n != 5 {
+		t.Errorf("%d of 5 rows are judged; the failed one counts as wrong", n)
+	}
+}
+
 func TestNoMixing(t *testing.T) {
 	pinned := certified(9, 1, 1, 1)
 	pinned.Guarantee = "pinned"

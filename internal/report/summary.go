@@ -58,7 +58,7 @@ type Interval struct {
 type Point struct {
 	// Radius is r, in input units.
 	Radius float64 `json:"radius"`
-	// CertifiedAccuracy is the share of all inputs that are right and certified
+	// CertifiedAccuracy is the share of those inputs that are right and certified
 	// at radius r or more.
 	CertifiedAccuracy float64 `json:"certified_accuracy"`
 	// Interval is the exact (Clopper–Pearson) interval, for this radius alone.
@@ -79,10 +79,10 @@ type Summary struct {
 	Certified int `json:"certified"`
 	Abstained int `json:"abstained"`
 	Failed    int `json:"failed"`
-	// Accuracy is Correct / Inputs.
+	// Accuracy is Correct over the inputs that have a label or failed; without any label it means nothing.
 	Accuracy         float64  `json:"accuracy"`
 	AccuracyInterval Interval `json:"accuracy_interval"`
-	// ACR is the mean over all inputs of the radius where correct, else 0.
+	// ACR is the mean over the same inputs of the radius where correct, else 0.
 	ACR float64 `json:"acr"`
 	// ACRInterval is Student's t interval for ACR, cut at 0; nil for one input.
 	ACRInterval *Interval `json:"acr_interval"`
@@ -113,7 +113,7 @@ type Summary struct {
 // Measured sums up sizes of regions by one measure.
 type Measured struct {
 	Measure Measure `json:"measure"`
-	// Mean is the mean over all inputs of the size where correct, else 0, as ACR is for the norm.
+	// Mean is the mean over the same inputs of the size where correct, else 0, as ACR is for the norm.
 	Mean         float64   `json:"mean"`
 	MeanInterval *Interval `json:"mean_interval"`
 	// Curve is the certified accuracy at sizes of the measure.
@@ -157,9 +157,10 @@ func Summarise(rows []results.Row, opt Options) (Summary, error) {
 	if s.Seconds > 0 {
 		s.SamplesPerSecond = float64(s.Samples) / s.Seconds
 	}
-	s.Accuracy = float64(s.Correct) / float64(s.Inputs)
 	var err error
-	if s.AccuracyInterval, err = exact(s.Correct, s.Inputs, opt.Confidence); err != nil {
+	judged := len(Judged(rows))
+	s.Accuracy = float64(s.Correct) / float64(judged)
+	if s.AccuracyInterval, err = exact(s.Correct, judged, opt.Confidence); err != nil {
 		return Summary{}, err
 	}
 	if s.ACR, s.ACRInterval, s.Curve, err = sizes(rows, opt.Grid, opt.Confidence); err != nil {
@@ -287,8 +288,8 @@ func (s *Summary) notes(rows []results.Row, opt Options) {
 	note := func(format string, args ...any) { s.Notes = append(s.Notes, fmt.Sprintf(format, args...)) }
 	if s.Labelled == 0 {
 		note("no input has a label: accuracy and ACR mean nothing here")
-	} else if n := unlabelled(rows); n > 0 {
-		note("%d inputs have no label and count as wrong", n)
+	} else if n := s.Inputs - len(Judged(rows)); n > 0 {
+		note("%s", Unlabelled(n, s.Inputs))
 	}
 	if s.Failed > 0 {
 		note("%d inputs failed and count as wrong", s.Failed)
@@ -325,15 +326,24 @@ func onlyClass(rows []results.Row) (label int, ok bool) {
 	return label, label != results.NoClass
 }
 
-// unlabelled counts usable rows without a label.
-func unlabelled(rows []results.Row) int {
-	n := 0
-	for _, r := range rows {
-		if r.Label == results.NoClass && r.Status != results.Failed {
-			n++
-		}
+// Judged lists the rows that accuracies and means are over: those with a label, and failed ones,
+// which count as wrong. Without any label it lists all rows.
+func Judged(rows []results.Row) []results.Row {
+	if !slices.ContainsFunc(rows, func(r results.Row) bool { return r.Label != results.NoClass }) {
+		return rows
 	}
-	return n
+	return slices.DeleteFunc(slices.Clone(rows), func(r results.Row) bool {
+		return r.Label == results.NoClass && r.Status != results.Failed
+	})
+}
+
+// Unlabelled says that n of so many inputs are left out of accuracies.
+func Unlabelled(n, inputs int) string {
+	have := "inputs have"
+	if n == 1 {
+		have = "inputs has"
+	}
+	return fmt.Sprintf("%d of %d %s no label: accuracies and means are over the others", n, inputs, have)
 }
 
 // credit is what a row adds to the radii: its radius when right.
@@ -344,9 +354,10 @@ func credit(r results.Row) float64 {
 	return 0
 }
 
-// meanRadius is the mean credit with Student's t interval for the mean of
+// meanRadius is the mean credit of the judged rows with Student's t interval for the mean of
 // independent inputs.
 func meanRadius(rows []results.Row, confidence float64) (float64, *Interval) {
+	rows = Judged(rows)
 	n := float64(len(rows))
 	mean := 0.0
 	for _, r := range rows {
