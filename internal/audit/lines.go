@@ -1,14 +1,13 @@
 package audit
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
 	"ucan/internal/fault"
+	"ucan/internal/results"
 	"ucan/runtime/files"
 	"ucan/smooth/certificate"
 )
@@ -21,35 +20,16 @@ func Lines(ctx context.Context, path string, f func(line int, text []byte) error
 		return fmt.Errorf("read certificates: %w; name the file that --json wrote", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	lines := bufio.NewScanner(file)
-	lines.Buffer(make([]byte, 0, 1<<16), certificate.MaxLine)
-	lines.Split(splitLines)
-	for line := 1; lines.Scan(); line++ {
-		if err = ctx.Err(); err != nil {
-			return err
+	err = results.Lines(file, certificate.MaxLine, func(line int, text []byte) error {
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		if err = f(line, lines.Bytes()); err != nil {
-			return err
-		}
-	}
-	if err = lines.Err(); errors.Is(err, bufio.ErrTooLong) {
-		return fmt.Errorf("read certificates %q: a line is longer than %d bytes; this is not a file of certificates", path, certificate.MaxLine)
-	}
-	if err != nil {
+		return f(line, text)
+	})
+	if errors.Is(err, results.ErrFormat) {
 		return fmt.Errorf("read certificates %q: %w", path, err)
 	}
-	return nil
-}
-
-// splitLines is a bufio.SplitFunc that keeps newlines.
-func splitLines(data []byte, atEOF bool) (advance int, token []byte, err error) {
-	if i := bytes.IndexByte(data, '\n'); i >= 0 {
-		return i + 1, data[:i+1], nil
-	}
-	if atEOF && len(data) > 0 {
-		return len(data), data, nil
-	}
-	return 0, nil, nil
+	return err
 }
 
 // TrueLines calls f for every certificate of a file, in order of lines. It stops with an error at the first line that is

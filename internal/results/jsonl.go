@@ -55,22 +55,12 @@ func ParseCertificate(line []byte) (Row, error) {
 
 // ReadJSONL reads the rows that certificates show, one a line. It does not check
 // the certificates themselves. Errors match [ErrFormat] and name the line.
-func ReadJSONL(r io.Reader) (Table, error) {
-	var t Table
-	seen := map[int]bool{}
-	tail, size, err := lines(r, certificate.MaxLine, func(_ int, b []byte) error {
-		row, err := ParseCertificate(b)
-		if err != nil {
-			return err
-		}
-		if seen[row.Index] {
-			return kindErrorf(ErrFormat, "input %d appears twice", row.Index)
-		}
-		seen[row.Index] = true
-		t.Rows = append(t.Rows, row)
-		return nil
+func ReadJSONL(r io.Reader) (t Table, err error) {
+	t.json = true
+	err = t.read(r, certificate.MaxLine, func(_ int, line []byte) (Row, bool, error) {
+		row, rowErr := ParseCertificate(line)
+		return row, true, rowErr
 	})
-	t.Torn, t.tail, t.size = len(tail) > 0, tail, size
 	return t, err
 }
 
@@ -91,7 +81,7 @@ func readAny(f *os.File) (Table, error) {
 	var first [1]byte
 	if n, err := f.ReadAt(first[:], 0); n == 0 {
 		if errors.Is(err, io.EOF) {
-			return Table{}, kindErrorf(ErrFormat, "it is empty; give a file that ucan certify wrote")
+			return Table{}, kindErrorf(ErrFormat, "it is empty; give a file that ucan certify finished")
 		}
 		return Table{}, err
 	}

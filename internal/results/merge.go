@@ -35,42 +35,36 @@ type Merged struct {
 // Shards may differ in how many samples a session took at once and on how many threads, which each machine measures.
 // Errors match [ErrExists], [ErrFormat] or [ErrMismatch].
 func MergeShards(out string, parts []string) (Merged, error) {
-	var tables, certificates []string
-	for _, path := range parts {
-		isJSON, err := holdsCertificates(path)
-		switch {
-		case err != nil:
-			return Merged{}, fmt.Errorf("merge %q: %w", path, err)
-		case isJSON:
-			certificates = append(certificates, path)
-		default:
-			tables = append(tables, path)
-		}
-	}
 	if len(parts) == 0 {
 		return Merged{}, kindErrorf(ErrMismatch, "merge into %q: no parts given; name the outputs of the shards", out)
 	}
 	stem := strings.TrimSuffix(strings.TrimSuffix(out, ".tsv"), ".jsonl")
-	var all []merging
-	for _, kind := range []struct {
-		ending string
-		parts  []string
-	}{{".tsv", tables}, {".jsonl", certificates}} {
-		if len(kind.parts) == 0 {
-			continue
-		}
-		m, err := readParts(stem+kind.ending, kind.parts, "configuration.batch", "configuration.intra_op")
+	kinds := []merging{{output: stem + ".tsv"}, {output: stem + ".jsonl", isJSON: true}}
+	for _, path := range parts {
+		t, err := readPart(path)
 		if err != nil {
+			return Merged{}, fmt.Errorf("merge %q: %w", path, err)
+		}
+		m := &kinds[0]
+		if t.json {
+			m = &kinds[1]
+		}
+		if err = m.add(path, t, "configuration.batch", "configuration.intra_op"); err != nil {
 			return Merged{}, err
 		}
-		all = append(all, m)
 	}
-	if len(all) == 2 && !slices.EqualFunc(all[0].lines, all[1].lines, func(a, b mergedLine) bool { return a.row.Same(b.row) }) {
+	kinds = slices.DeleteFunc(kinds, func(m merging) bool { return m.first == "" })
+	for i := range kinds {
+		if err := kinds[i].join(); err != nil {
+			return Merged{}, err
+		}
+	}
+	if len(kinds) == 2 && !slices.EqualFunc(kinds[0].lines, kinds[1].lines, func(a, b mergedLine) bool { return a.row.Same(b.row) }) {
 		return Merged{}, kindErrorf(ErrMismatch, "merge: tables and certificates do not show the same inputs; give both of every shard")
 	}
 	m := Merged{Even: true}
-	m.describe(all[0].lines)
-	for _, one := range all {
+	m.describe(kinds[0].lines)
+	for _, one := range kinds {
 		if err := one.write(); err != nil {
 			return m, err
 		}
@@ -102,107 +96,67 @@ type mergedLine struct {
 // merging is an output that is about to be written.
 type merging struct {
 	output string
-	run    Run
-	lines  []mergedLine
 	isJSON bool
+	first  string // the part whose record the output takes
+	run    Run
+	differ []string // the settings in which parts differ
+	lines  []mergedLine
 }
 
-// readParts reads the outputs of shards, all tables or all certificates. The parts must be whole and of one run: their
-// records must agree in all but the settings under the given keys (for example "configuration.batch"); no input may appear
-// twice. The record of the output is that of the first part without the settings in which the parts differ.
-func readParts(output string, parts []string, keys ...string) (m merging, err error) {
-	m.output = output
-	var differ []string
-	for i, path := range parts {
-		lines, isJSON, err := readPart(path)
-		if err != nil {
-			return m, fmt.Errorf("merge %q: %w", path, err)
-		}
-		r, err := ReadRun(path)
-		if errors.Is(err, fs.ErrNotExist) {
-			return m, kindErrorf(ErrMismatch, "merge %q: its record %q is missing, so nothing tells how it was made", path, RunPath(path))
-		}
-		if err != nil {
-			return m, err
-		}
-		if i == 0 {
-			m.run, m.isJSON = r, isJSON
-		}
-		other, err := compareParts(parts[0], path, m.run, r, keys)
-		if err != nil {
-			return m, err
-		}
-		differ = append(differ, other...)
-		m.run, _ = m.run.withProcessors(r.Processors())
-		m.lines = append(m.lines, lines...)
+// readPart reads a part, which must be whole.
+func readPart(path string) (Table, error) {
+	t, err := ReadFile(path)
+	switch {
+	case err != nil:
+	case t.Cohen:
+		err = kindErrorf(ErrFormat, "it has only the columns of Cohen's logs")
+	case t.Torn:
+		err = kindErrorf(ErrFormat, "its last line is torn; finish it with --resume first")
 	}
+	return t, err
+}
+
+// add takes a part, which must be of the run of those before: their records must agree in all but
+// the settings under the given keys (for example "configuration.batch").
+func (m *merging) add(path string, t Table, keys ...string) error {
+	r, err := ReadRun(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return kindErrorf(ErrMismatch, "merge %q: its record %q is missing, so nothing tells how it was made", path, RunPath(path))
+	}
+	if err != nil {
+		return err
+	}
+	if m.first == "" {
+		m.first, m.run = path, r
+	}
+	other, err := compareParts(m.first, path, m.run, r, keys)
+	if err != nil {
+		return err
+	}
+	m.differ = append(m.differ, other...)
+	m.run, _ = m.run.withProcessors(r.Processors())
+	for i, row := range t.Rows {
+		end := t.size
+		if i+1 < len(t.starts) {
+			end = t.starts[i+1]
+		}
+		m.lines = append(m.lines, mergedLine{row, path, t.starts[i], int(end - t.starts[i])})
+	}
+	return nil
+}
+
+// join sorts the lines, no input twice, and takes the settings in which parts differ from the record.
+func (m *merging) join() error {
 	slices.SortStableFunc(m.lines, func(a, b mergedLine) int { return a.row.Index - b.row.Index })
 	for i := 1; i < len(m.lines); i++ {
 		if a, b := m.lines[i-1], m.lines[i]; a.row.Index == b.row.Index {
-			return m, kindErrorf(ErrMismatch, "merge: input %d is in both %q and %q; give each shard once", a.row.Index, a.part, b.part)
+			return kindErrorf(ErrMismatch, "merge: input %d is in both %q and %q; give each shard once", a.row.Index, a.part, b.part)
 		}
 	}
-	for _, key := range differ {
+	for _, key := range m.differ {
 		drop(m.run.Configuration, strings.Split(strings.TrimPrefix(key, "configuration."), "."))
 	}
-	return m, nil
-}
-
-// holdsCertificates tells certificates from a table by the first byte.
-func holdsCertificates(path string) (_ bool, err error) {
-	f, err := files.Open(path)
-	if err != nil {
-		return false, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	var first [1]byte
-	if _, err = f.Read(first[:]); err != nil {
-		return false, kindErrorf(ErrFormat, "it is empty; finish the shard first")
-	}
-	return first[0] == '{', nil
-}
-
-// readPart reads the lines of one part.
-func readPart(path string) (out []mergedLine, isJSON bool, err error) {
-	if isJSON, err = holdsCertificates(path); err != nil {
-		return nil, false, err
-	}
-	f, err := files.Open(path)
-	if err != nil {
-		return nil, false, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	limit := maxTSVLine
-	if isJSON {
-		limit = certificate.MaxLine
-	}
-	offset := int64(0)
-	tail, _, err := lines(f, limit, func(n int, text []byte) error {
-		at := offset
-		offset += int64(len(text)) + 1
-		if n == 1 && !isJSON {
-			if string(text)+"\n" != header() {
-				return kindErrorf(ErrFormat, "not the header of a table of ours")
-			}
-			return nil
-		}
-		row, rowErr := parseLine(text, isJSON)
-		if rowErr == nil {
-			out = append(out, mergedLine{row, path, at, len(text) + 1})
-		}
-		return rowErr
-	})
-	if err == nil && len(tail) > 0 {
-		err = kindErrorf(ErrFormat, "its last line is torn; finish it with --resume first")
-	}
-	return out, isJSON, err
-}
-
-func parseLine(text []byte, isJSON bool) (Row, error) {
-	if isJSON {
-		return ParseCertificate(text)
-	}
-	return parseRow(strings.Split(string(text), "\t"), false)
+	return nil
 }
 
 // compareParts compares the records of two parts, and returns those of the given keys in which they differ.

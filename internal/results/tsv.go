@@ -23,70 +23,84 @@ type Table struct {
 	Torn bool
 	// Cohen says that the file has the six columns of Cohen et al.'s logs only.
 	Cohen bool
+	// json says that the file holds certificates; starts are where the lines of Rows begin.
+	json   bool
+	starts []int64
 	// tail is the torn line; size is the length in bytes of all whole lines.
 	tail []byte
 	size int64
 }
 
-// lines calls each for every whole line without its newline, and returns what
-// follows the last of them, and the number of bytes in whole lines.
-func lines(r io.Reader, limit int, each func(n int, line []byte) error) (tail []byte, size int64, err error) {
+// read adds the rows of all whole lines. parse gets them without their newlines; it is false for
+// the header.
+func (t *Table) read(r io.Reader, limit int, parse func(n int, line []byte) (Row, bool, error)) error {
+	seen := map[int]bool{}
+	return Lines(r, limit, func(n int, line []byte) error {
+		text, whole := bytes.CutSuffix(line, []byte("\n"))
+		if !whole {
+			t.Torn, t.tail = true, slices.Clone(line)
+			return nil
+		}
+		row, isRow, err := parse(n, text)
+		if err == nil && isRow && seen[row.Index] {
+			err = kindErrorf(ErrFormat, "input %d appears twice", row.Index)
+		}
+		if err != nil {
+			return fmt.Errorf("line %d: %w", n, err)
+		}
+		if isRow {
+			seen[row.Index] = true
+			t.Rows, t.starts = append(t.Rows, row), append(t.starts, t.size)
+		}
+		t.size += int64(len(line))
+		return nil
+	})
+}
+
+// Lines calls f for every line, numbered from 1, with its newline: a last line without one is torn.
+// A line of more than limit bytes is an error that matches [ErrFormat].
+func Lines(r io.Reader, limit int, f func(n int, line []byte) error) error {
 	br := bufio.NewReaderSize(r, 1<<16)
 	var long []byte
-	for n := 1; ; {
-		part, err := br.ReadSlice('\n')
-		if len(long)+len(part) > limit {
-			return nil, size, kindErrorf(ErrFormat, "line %d: longer than %d bytes", n, limit)
-		}
-		switch {
-		case errors.Is(err, bufio.ErrBufferFull):
-			long = append(long, part...)
-			continue
-		case errors.Is(err, io.EOF):
-			return append(long, part...), size, nil
-		case err != nil:
-			return nil, size, err
-		}
-		line := part
-		if len(long) > 0 {
-			long = append(long, part...)
+	for n := 1; ; n++ {
+		line, err := br.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			long = append(long[:0], line...)
+			for errors.Is(err, bufio.ErrBufferFull) && len(long) <= limit {
+				line, err = br.ReadSlice('\n')
+				long = append(long, line...)
+			}
 			line = long
 		}
-		if err := each(n, bytes.TrimSuffix(line, []byte("\n"))); err != nil {
-			return nil, size, fmt.Errorf("line %d: %w", n, err)
+		switch {
+		case len(line) > limit:
+			return kindErrorf(ErrFormat, "line %d: longer than %d bytes; this is not a file of results", n, limit)
+		case err != nil && !errors.Is(err, io.EOF):
+			return err
+		case len(line) == 0:
+			return nil
 		}
-		size += int64(len(line))
-		long = long[:0]
-		n++
+		if lineErr := f(n, line); lineErr != nil || err != nil {
+			return lineErr
+		}
 	}
 }
 
 // ReadTSV reads a table, with all columns or with Cohen's six, and checks every
 // field and row. Errors match [ErrFormat] and name line and column.
-func ReadTSV(r io.Reader) (Table, error) {
-	var t Table
-	seen := map[int]bool{}
-	tail, size, err := lines(r, maxTSVLine, func(n int, line []byte) error {
+func ReadTSV(r io.Reader) (t Table, err error) {
+	err = t.read(r, maxTSVLine, func(n int, line []byte) (Row, bool, error) {
 		fields := strings.Split(string(line), "\t")
-		if n == 1 {
-			t.Cohen = slices.Equal(fields, cohenColumns())
-			if !t.Cohen && !slices.Equal(fields, Columns()) {
-				return kindErrorf(ErrFormat, "not the header of a table of ours (idx, label, predict, …)")
-			}
-			return nil
+		if n > 1 {
+			row, rowErr := parseRow(fields, t.Cohen)
+			return row, true, rowErr
 		}
-		row, err := parseRow(fields, t.Cohen)
-		if err != nil {
-			return err
+		t.Cohen = slices.Equal(fields, cohenColumns())
+		if !t.Cohen && !slices.Equal(fields, Columns()) {
+			return Row{}, false, kindErrorf(ErrFormat, "not the header of a table of ours (idx, label, predict, …)")
 		}
-		if seen[row.Index] {
-			return kindErrorf(ErrFormat, "input %d appears twice", row.Index)
-		}
-		seen[row.Index] = true
-		t.Rows = append(t.Rows, row)
-		return nil
+		return Row{}, false, nil
 	})
-	t.Torn, t.tail, t.size = len(tail) > 0, tail, size
 	return t, err
 }
 
