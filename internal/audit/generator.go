@@ -30,7 +30,7 @@ func (x *checker) generator(c *certificate.Certificate) (*certificate.Finding, e
 	if g.Kind == npg.KindPattern {
 		check = x.pattern
 	}
-	key := fmt.Sprint(g.Kind, g.Spec, g.Floored, g.Ceiled, c.Noise.Arithmetic, c.Noise.Lambda, c.Input.Shape, digest(c.Noise.MuField), digest(c.Noise.SigmaField))
+	key := fmt.Sprint(g.Kind, g.Spec, g.Floored, g.Ceiled, c.Noise.Arithmetic, c.Noise.Lambda, c.Input.Shape, c.Noise.MuField.Digest(), c.Noise.SigmaField.Digest())
 	if x.proved[key] {
 		return nil, nil
 	}
@@ -232,11 +232,4 @@ func sameScale(got, want, raw float32) bool {
 		return true
 	}
 	return w != r && math.Abs(math.Log(g*w/(r*r))) <= patternDigits
-}
-
-func digest(f *certificate.Field) string {
-	if f == nil {
-		return ""
-	}
-	return f.SHA256
 }

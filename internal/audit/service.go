@@ -66,7 +66,7 @@ func (s services) add(line int, c *certificate.Certificate) error {
 // noiseKey is what is sampled: the noise and nothing that names it.
 func noiseKey(c *certificate.Certificate) (string, error) {
 	n := c.Noise
-	key, err := json.Marshal([]any{n.Family, n.Parameters, n.Lambda, n.Basis, digest(n.MuField), digest(n.SigmaField)})
+	key, err := json.Marshal([]any{n.Family, n.Parameters, n.Lambda, n.Basis, n.MuField.Digest(), n.SigmaField.Digest()})
 	if err != nil {
 		return "", fmt.Errorf("compare noise: %w", err)
 	}

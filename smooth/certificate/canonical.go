@@ -44,16 +44,6 @@ func (o object) get(name string) (any, bool) {
 	return nil, false
 }
 
-// index finds members by name. Objects of many members, such as counts, are compared
-// through it: looking for each name in the list would take the square of their number.
-func (o object) index() map[string]any {
-	at := make(map[string]any, len(o))
-	for _, m := range o {
-		at[m.name] = m.value
-	}
-	return at
-}
-
 // without returns o less the named members.
 func (o object) without(names ...string) object {
 	return slices.DeleteFunc(slices.Clone(o), func(m member) bool { return slices.Contains(names, m.name) })
@@ -81,6 +71,19 @@ func parse(data []byte) (any, error) {
 	return v, nil
 }
 
+// parseObject is parse for a JSON object, such as a certificate.
+func parseObject(data []byte) (object, error) {
+	v, err := parse(data)
+	if err != nil {
+		return nil, fmt.Errorf("certificate: %w", err)
+	}
+	o, ok := v.(object)
+	if !ok {
+		return nil, errors.New("certificate: not a JSON object")
+	}
+	return o, nil
+}
+
 func parseValue(dec *json.Decoder, depth int) (any, error) {
 	if depth > maxDepth {
 		return nil, fmt.Errorf("nested deeper than %d", maxDepth)
@@ -92,7 +95,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 	switch t := tok.(type) {
 	case json.Delim:
 		if t == '{' {
-			return parseObject(dec, depth)
+			return parseMembers(dec, depth)
 		}
 		list := []any{}
 		for dec.More() {
@@ -115,7 +118,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 	}
 }
 
-func parseObject(dec *json.Decoder, depth int) (any, error) {
+func parseMembers(dec *json.Decoder, depth int) (any, error) {
 	o := object{}
 	seen := map[string]bool{}
 	for dec.More() {

@@ -2,6 +2,7 @@ package certificate
 
 import (
 	"encoding/json"
+
 	"ucan/smooth"
 )
 

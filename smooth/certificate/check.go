@@ -94,7 +94,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 
 // noise is sealNoise, remembering the last one.
 func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
-	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, fieldText(n.SigmaField), fieldText(n.MuField), n.Basis})
+	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, n.SigmaField.Digest(), n.MuField.Digest(), n.Basis})
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -200,12 +200,4 @@ func (s *Statistics) conclude(noise *smooth.SealedNoise, classes, label int, tab
 		}
 	}
 	return noise.Conclude(selection, estimation, float64(s.Alpha), bound)
-}
-
-// fieldText stands for a field in keys: its hash.
-func fieldText(f *Field) string {
-	if f == nil {
-		return "null"
-	}
-	return f.SHA256
 }

@@ -5,9 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
 )
 
 // Marshal returns c as one line of JSON without the line's end. It does not
@@ -52,20 +50,12 @@ func (c *Certificate) computeID() (string, error) {
 // SHA-256 of its RFC 8785 form without its members "id" and "run". It works on
 // any JSON object, a certificate or not.
 func LineID(line []byte) (string, error) {
-	v, err := parse(line)
+	o, err := parseObject(line)
 	if err != nil {
-		return "", fmt.Errorf("certificate: %w", err)
+		return "", err
 	}
-	o, ok := v.(object)
-	if !ok {
-		return "", errors.New("certificate: not a JSON object")
-	}
-	return objectID(o), nil
-}
-
-func objectID(o object) string {
 	sum := sha256.Sum256(appendCanonical(nil, o.without("id", "run")))
-	return hex.EncodeToString(sum[:])
+	return hex.EncodeToString(sum[:]), nil
 }
 
 // Parse reads one certificate, strictly: it accepts only what Marshal could have
@@ -75,13 +65,9 @@ func Parse(line []byte) (*Certificate, error) {
 	if len(line) > MaxLine {
 		return nil, fmt.Errorf("certificate: %d bytes; the limit is %d", len(line), MaxLine)
 	}
-	v, err := parse(line)
+	o, err := parseObject(line)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
-	}
-	o, ok := v.(object)
-	if !ok {
-		return nil, errors.New("certificate: not a JSON object")
+		return nil, err
 	}
 	if s, _ := o.get("schema"); s != Schema {
 		return nil, fmt.Errorf("certificate: schema is %.60v; this version reads %q", s, Schema)
@@ -94,64 +80,24 @@ func Parse(line []byte) (*Certificate, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := parse(again)
+	w, err := parseObject(again)
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", err)
+		return nil, err
 	}
-	if where := difference("", v, w); where != "" {
+	if where, differ := difference(o, w); differ {
 		return nil, fmt.Errorf("certificate: member %q is unknown, missing or not in its normal form", where)
 	}
 	return c, c.validate()
 }
 
-// difference names the first place where two parsed values differ, "" for none.
-// Members of objects may come in any order.
-func difference(path string, a, b any) string {
-	join := func(name string) string {
-		if path == "" {
-			return name
-		}
-		return path + "." + name
+// difference names the first place where two parsed values differ. Members of objects may come in
+// any order.
+func difference(a, b any) (where string, differ bool) {
+	k := checker{strict: true}
+	if k.walk("", a, b); len(k.findings) == 0 {
+		return "", false
 	}
-	switch x := a.(type) {
-	case object:
-		y, ok := b.(object)
-		if !ok {
-			return path
-		}
-		mine, theirs := x.index(), y.index()
-		for _, m := range x {
-			w, ok := theirs[m.name]
-			if !ok {
-				return join(m.name)
-			}
-			if d := difference(join(m.name), m.value, w); d != "" {
-				return d
-			}
-		}
-		for _, m := range y {
-			if _, ok := mine[m.name]; !ok {
-				return join(m.name)
-			}
-		}
-		return ""
-	case []any:
-		y, ok := b.([]any)
-		if !ok || len(x) != len(y) {
-			return path
-		}
-		for i := range x {
-			if d := difference(join(strconv.Itoa(i)), x[i], y[i]); d != "" {
-				return d
-			}
-		}
-		return ""
-	default:
-		if a != b {
-			return path
-		}
-		return ""
-	}
+	return k.findings[0].Field, true
 }
 
 // Recognise reports whether a line looks like a certificate of some version of this

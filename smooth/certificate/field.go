@@ -43,6 +43,14 @@ func NewField(values []float32) *Field {
 	return f
 }
 
+// Digest is the hash of the field, "" for no field.
+func (f *Field) Digest() string {
+	if f == nil {
+		return ""
+	}
+	return f.SHA256
+}
+
 // Fields lists the fields of the certificate that are too large to lie inside it, those of a file.
 // Several may be one field.
 func (c *Certificate) Fields() []*Field {

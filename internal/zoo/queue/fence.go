@@ -44,7 +44,7 @@ func (f fence) complete(ctx context.Context, h holding, r *store.ShardResult) er
 	q := f.queue
 	return f.insist(ctx, func(ctx context.Context) error {
 		err := q.store.InTx(ctx, func(tx *sql.Tx) error {
-			ours, err := changed(ctx, tx, q.store.Bind(q.sql.complete), h.id, h.attempt, h.owner)
+			ours, err := changed(ctx, tx, q.sql(sqlComplete), h.id, h.attempt, h.owner)
 			if err == nil && !ours && !f.open {
 				err = ErrSuperseded
 			}
@@ -72,7 +72,7 @@ func (f fence) settle(ctx context.Context, h holding) (settled bool, err error) 
 		if tryErr != nil || !finished || f.open {
 			return tryErr
 		}
-		settled, tryErr = changed(ctx, q.store.DB(), q.store.Bind(q.sql.complete), h.id, h.attempt, h.owner)
+		settled, tryErr = changed(ctx, q.store.DB(), q.sql(sqlComplete), h.id, h.attempt, h.owner)
 		if tryErr == nil && !settled {
 			return ErrSuperseded
 		}
@@ -91,7 +91,7 @@ func (f fence) fail(ctx context.Context, h holding, kind, message string) error 
 	seconds := strconv.FormatFloat(delay(int(h.attempt)).Seconds(), 'f', 3, 64)
 	return f.insist(ctx, func(ctx context.Context) error {
 		return q.store.InTx(ctx, func(tx *sql.Tx) error {
-			ours, err := changed(ctx, tx, q.store.Bind(q.sql.fail), entry, seconds, h.id, h.attempt, h.owner)
+			ours, err := changed(ctx, tx, q.sql(sqlFail), entry, seconds, h.id, h.attempt, h.owner)
 			if err == nil && !ours {
 				err = ErrSuperseded
 			}
@@ -108,7 +108,7 @@ func (f fence) holds(ctx context.Context, h holding) error {
 	q := f.queue
 	return f.insist(ctx, func(ctx context.Context) error {
 		var n int
-		if err := q.store.DB().QueryRowContext(ctx, q.store.Bind(q.sql.held), h.id, h.attempt, h.owner).Scan(&n); err != nil {
+		if err := q.store.DB().QueryRowContext(ctx, q.sql(sqlHeld), h.id, h.attempt, h.owner).Scan(&n); err != nil {
 			return err
 		}
 		if n != 1 {

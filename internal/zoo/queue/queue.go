@@ -2,9 +2,10 @@ package queue
 
 import (
 	"context"
-	"errors"
+	"database/sql"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"ucan/internal/zoo/store"
@@ -14,9 +15,10 @@ import (
 // safe for concurrent use.
 type Queue struct {
 	store *store.Store
-	sql   statements
-	log   *slog.Logger
-	alive roll
+	// dialect writes the words of statements that differ between the databases.
+	dialect *strings.Replacer
+	log     *slog.Logger
+	alive   roll
 	// grace is how long after its limit a shard is taken from a process that seems alive.
 	grace time.Duration
 	// settle is how long a database server must have been up before a free lock means a dead process: after a restart
@@ -42,9 +44,9 @@ const (
 
 // New is the queue of the store. Log lines go to log.
 func New(s *store.Store, log *slog.Logger) *Queue {
-	q := &Queue{store: s, sql: sqliteStatements(), log: log, alive: fileRoll{folder: s.Name().File() + ".workers"}, grace: overdueGrace, settle: settling{resumedTime, begunTime}}
+	q := &Queue{store: s, dialect: sqlite(), log: log, alive: fileRoll{folder: s.Name().File() + ".workers"}, grace: overdueGrace, settle: settling{resumedTime, begunTime}}
 	if s.Pool() != nil {
-		q.sql, q.alive = postgresStatements(), lockRoll{store: s}
+		q.dialect, q.alive = postgres(), lockRoll{store: s}
 	}
 	return q
 }
@@ -66,17 +68,12 @@ func (q *Queue) Counts(ctx context.Context, run *store.Run) (c Counts, err error
 	if err != nil {
 		return c, err
 	}
-	rows, err := q.store.DB().QueryContext(ctx, q.store.Bind(q.sql.unfinished), run.Number)
-	if err != nil {
-		return c, fmt.Errorf("count the shards: %w", store.Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
 	c.Done, c.Unsent = progress.Shards, run.Shards-run.Enqueued
-	for rows.Next() {
+	err = q.store.Query(ctx, func(rows *sql.Rows) error {
 		var state string
 		var n int64
-		if err = rows.Scan(&state, &n); err != nil {
-			return c, fmt.Errorf("count the shards: %w", store.Explain(err))
+		if err := rows.Scan(&state, &n); err != nil {
+			return err
 		}
 		switch state {
 		case "running":
@@ -86,26 +83,30 @@ func (q *Queue) Counts(ctx context.Context, run *store.Run) (c Counts, err error
 		case "cancelled":
 			c.Cancelled = n
 		}
+		return nil
+	}, q.sql(sqlUnfinished), run.Number)
+	if err != nil {
+		return c, fmt.Errorf("count the shards: %w", err)
 	}
 	// A shard may finish between the two statements.
 	c.Waiting = max(0, run.Shards-c.Unsent-c.Done-c.Running-c.Poisoned-c.Cancelled)
-	return c, store.Explain(rows.Err())
+	return c, nil
 }
 
 // Open reports whether the queue of that name, of any run, has a shard that waits or runs. A shard whose worker died
 // runs until the reaper frees it.
 func (q *Queue) Open(ctx context.Context, name string) (bool, error) {
-	return q.exists(ctx, q.sql.open, name)
+	return q.exists(ctx, q.sql(sqlOpen), name)
 }
 
 // Available reports whether a shard of the run waits for a worker.
 func (q *Queue) Available(ctx context.Context, run int64) (bool, error) {
-	return q.exists(ctx, q.sql.available, run)
+	return q.exists(ctx, q.sql(sqlAvailable), run)
 }
 
 func (q *Queue) exists(ctx context.Context, query string, arg any) (bool, error) {
 	var n int64
-	if err := q.store.DB().QueryRowContext(ctx, q.store.Bind(query), arg).Scan(&n); err != nil {
+	if err := q.store.DB().QueryRowContext(ctx, query, arg).Scan(&n); err != nil {
 		return false, fmt.Errorf("look into the queue: %w", store.Explain(err))
 	}
 	return n > 0, nil
@@ -114,13 +115,13 @@ func (q *Queue) exists(ctx context.Context, query string, arg any) (bool, error)
 // Retry sets the cancelled and poisoned shards of a run going again, each with all its attempts, and returns their
 // number.
 func (q *Queue) Retry(ctx context.Context, run int64) (int64, error) {
-	return q.change(ctx, "retry the run", q.sql.retry, run)
+	return q.change(ctx, "retry the run", q.sql(sqlRetry), run)
 }
 
 // Audit looks for shards of a finished run that the queue calls completed while the store lacks their results, which must
 // not happen, sets them going again and returns their number. It then checks that every result is whole.
 func (q *Queue) Audit(ctx context.Context, run *store.Run) (int64, error) {
-	n, err := q.change(ctx, "audit the run", q.sql.audit, run.Number)
+	n, err := q.change(ctx, "audit the run", q.sql(sqlAudit), run.Number)
 	if err != nil || n > 0 {
 		return n, err
 	}
@@ -128,7 +129,7 @@ func (q *Queue) Audit(ctx context.Context, run *store.Run) (int64, error) {
 }
 
 func (q *Queue) change(ctx context.Context, what, query string, run int64) (n int64, err error) {
-	result, err := q.store.DB().ExecContext(ctx, q.store.Bind(query), run)
+	result, err := q.store.DB().ExecContext(ctx, query, run)
 	if err == nil {
 		n, err = result.RowsAffected()
 	}
@@ -141,10 +142,16 @@ func (q *Queue) change(ctx context.Context, what, query string, run int64) (n in
 // Cancel cancels a run: its waiting shards at once, its running ones by asking their workers to stop. It returns how
 // many of each there were.
 func (q *Queue) Cancel(ctx context.Context, run int64) (waiting, running int64, err error) {
-	if waiting, err = q.change(ctx, "cancel the run", q.sql.cancel, run); err != nil {
+	if waiting, err = q.change(ctx, "cancel the run", q.sql(sqlCancel), run); err != nil {
 		return 0, 0, err
 	}
-	ids, err := q.ids(ctx, q.sql.runningOf, run)
+	var ids []int64
+	err = q.store.Query(ctx, func(rows *sql.Rows) error {
+		var id int64
+		err := rows.Scan(&id)
+		ids = append(ids, id)
+		return err
+	}, q.sql(sqlRunningOf), run)
 	if err != nil {
 		return waiting, 0, err
 	}
@@ -159,22 +166,6 @@ func (q *Queue) Cancel(ctx context.Context, run int64) (waiting, running int64, 
 		running++
 	}
 	return waiting, running, nil
-}
-
-func (q *Queue) ids(ctx context.Context, query string, run int64) (ids []int64, err error) {
-	rows, err := q.store.DB().QueryContext(ctx, q.store.Bind(query), run)
-	if err != nil {
-		return nil, store.Explain(err)
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
-		var id int64
-		if err = rows.Scan(&id); err != nil {
-			return nil, store.Explain(err)
-		}
-		ids = append(ids, id)
-	}
-	return ids, store.Explain(rows.Err())
 }
 
 // changed runs a guarded statement and reports whether it found its job as it should be.

@@ -3,7 +3,6 @@ package queue
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -68,19 +67,16 @@ func (q *Queue) reap(ctx context.Context, causes func(worker string) Cause, own 
 }
 
 func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
-	rows, err := q.store.DB().QueryContext(ctx, q.sql.running)
-	if err != nil {
-		return nil, fmt.Errorf("look for dead workers: %w", store.Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = q.store.Query(ctx, func(rows *sql.Rows) error {
 		var j runningJob
-		if err = rows.Scan(&j.id, &j.attempt, &j.owner, &j.run, &j.shard, &j.seconds, &j.limit); err != nil {
-			return nil, fmt.Errorf("look for dead workers: %w", store.Explain(err))
-		}
+		err := rows.Scan(&j.id, &j.attempt, &j.owner, &j.run, &j.shard, &j.seconds, &j.limit)
 		jobs = append(jobs, j)
+		return err
+	}, q.sql(sqlRunning))
+	if err != nil {
+		return nil, fmt.Errorf("look for dead workers: %w", err)
 	}
-	return jobs, store.Explain(rows.Err())
+	return jobs, nil
 }
 
 // serverUp is for how many seconds the database has kept its locks: a server that has just started knows none yet, while
@@ -115,7 +111,7 @@ func (q *Queue) free(ctx context.Context, job runningJob, cause Cause, settled, 
 		if freeErr != nil {
 			return freeErr
 		}
-		freed, freeErr = changed(ctx, tx, q.store.Bind(q.sql.free), text, job.id, job.attempt, job.owner)
+		freed, freeErr = changed(ctx, tx, q.sql(sqlFree), text, job.id, job.attempt, job.owner)
 		if freeErr != nil || !freed {
 			return freeErr
 		}

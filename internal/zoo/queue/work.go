@@ -135,7 +135,7 @@ func (q *Queue) work(ctx context.Context, c Config, executor Executor, exitWhenI
 	}
 	// A job that was being fetched at that moment is ours in the books without ever having arrived.
 	return w.fence.insist(background, func(ctx context.Context) error {
-		_, releaseErr := q.store.DB().ExecContext(ctx, q.store.Bind(q.sql.release), c.ID)
+		_, releaseErr := q.store.DB().ExecContext(ctx, q.sql(sqlRelease), c.ID)
 		return releaseErr
 	})
 }

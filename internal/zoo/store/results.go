@@ -123,19 +123,16 @@ type namedCell struct {
 }
 
 func (s *Store) cellsByName(ctx context.Context, run int64) (cells []namedCell, err error) {
-	rows, err := s.db.QueryContext(ctx, s.Bind("SELECT cell, model, dataset, noise FROM zoo_cell WHERE run = ? ORDER BY model, dataset, noise"), run)
-	if err != nil {
-		return nil, fmt.Errorf("list the cells: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.Query(ctx, func(rows *sql.Rows) error {
 		var c namedCell
-		if err = rows.Scan(&c.cell, &c.model, &c.dataset, &c.noise); err != nil {
-			return nil, fmt.Errorf("list the cells: %w", Explain(err))
-		}
+		err := rows.Scan(&c.cell, &c.model, &c.dataset, &c.noise)
 		cells = append(cells, c)
+		return err
+	}, "SELECT cell, model, dataset, noise FROM zoo_cell WHERE run = ? ORDER BY model, dataset, noise", run)
+	if err != nil {
+		return nil, fmt.Errorf("list the cells: %w", err)
 	}
-	return cells, Explain(rows.Err())
+	return cells, nil
 }
 
 // cellRecords gives one cell's certificates; false ends the reading.
@@ -144,7 +141,7 @@ func (s *Store) cellRecords(ctx context.Context, run int64, c namedCell, yield f
 	for {
 		page, err := s.page(ctx, run, c.cell, last)
 		if err != nil {
-			yield(export.Record{}, fmt.Errorf("read the certificates: %w", Explain(err)))
+			yield(export.Record{}, fmt.Errorf("read the certificates: %w", err))
 			return false
 		}
 		for _, row := range page {
@@ -160,20 +157,13 @@ func (s *Store) cellRecords(ctx context.Context, run int64, c namedCell, yield f
 }
 
 func (s *Store) page(ctx context.Context, run, cell, after int64) (page []Row, err error) {
-	query := s.Bind("SELECT idx, line FROM zoo_certificate WHERE run = ? AND cell = ? AND idx > ? ORDER BY idx LIMIT ?")
-	rows, err := s.db.QueryContext(ctx, query, run, cell, after, recordPage)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.Query(ctx, func(rows *sql.Rows) error {
 		var row Row
-		if err = rows.Scan(&row.Index, &row.Line); err != nil {
-			return nil, err
-		}
+		err := rows.Scan(&row.Index, &row.Line)
 		page = append(page, row)
-	}
-	return page, rows.Err()
+		return err
+	}, "SELECT idx, line FROM zoo_certificate WHERE run = ? AND cell = ? AND idx > ? ORDER BY idx LIMIT ?", run, cell, after, recordPage)
+	return page, err
 }
 
 // Field returns the .npy file of a noise field that a certificate of the run names by its hash.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -58,29 +57,23 @@ func (s *Store) CreateRun(ctx context.Context, r *matrix.Run) (*Run, error) {
 	return s.Find(ctx, r.ID)
 }
 
-const runColumns = "SELECT number, spec, shards, inputs, enqueued, created_ms FROM zoo_run"
-
 // Runs lists the stored runs, the newest last.
 func (s *Store) Runs(ctx context.Context) (runs []*Run, err error) {
-	rows, err := s.db.QueryContext(ctx, runColumns+" ORDER BY number")
-	if err != nil {
-		return nil, fmt.Errorf("list the runs: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.Query(ctx, func(rows *sql.Rows) error {
 		r := &Run{Spec: new(matrix.Run)}
-		var text string
+		var text []byte
 		var created int64
-		if err = rows.Scan(&r.Number, &text, &r.Shards, &r.Inputs, &r.Enqueued, &created); err != nil {
-			return nil, fmt.Errorf("list the runs: %w", Explain(err))
-		}
-		if err = json.Unmarshal([]byte(text), r.Spec); err != nil {
-			return nil, fmt.Errorf("read run %d: %w", r.Number, err)
+		if err := rows.Scan(&r.Number, &text, &r.Shards, &r.Inputs, &r.Enqueued, &created); err != nil {
+			return err
 		}
 		r.Created = time.UnixMilli(created)
 		runs = append(runs, r)
+		return json.Unmarshal(text, r.Spec)
+	}, "SELECT number, spec, shards, inputs, enqueued, created_ms FROM zoo_run ORDER BY number")
+	if err != nil {
+		return nil, fmt.Errorf("list the runs: %w", err)
 	}
-	return runs, Explain(rows.Err())
+	return runs, nil
 }
 
 // Find returns the run whose ID begins with id; "" means the only run there is. Errors match ErrNotFound.
@@ -120,21 +113,17 @@ func (s *Store) ByNumber(ctx context.Context, number int64) (*Run, error) {
 }
 
 // addRefusals appends what workers refused to what the plan refused.
-func (s *Store) addRefusals(ctx context.Context, r *Run) (err error) {
-	query := s.Bind("SELECT model, dataset, noise, refused FROM zoo_cell WHERE run = ? AND refused <> '' ORDER BY cell")
-	rows, err := s.db.QueryContext(ctx, query, r.Number)
-	if err != nil {
-		return fmt.Errorf("list what was refused: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+func (s *Store) addRefusals(ctx context.Context, r *Run) error {
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		var f matrix.Refusal
-		if err = rows.Scan(&f.Model, &f.Dataset, &f.Noise, &f.Reason); err != nil {
-			return fmt.Errorf("list what was refused: %w", Explain(err))
-		}
+		err := rows.Scan(&f.Model, &f.Dataset, &f.Noise, &f.Reason)
 		r.Spec.Refusals = append(r.Spec.Refusals, f)
+		return err
+	}, "SELECT model, dataset, noise, refused FROM zoo_cell WHERE run = ? AND refused <> '' ORDER BY cell", r.Number)
+	if err != nil {
+		return fmt.Errorf("list what was refused: %w", err)
 	}
-	return Explain(rows.Err())
+	return nil
 }
 
 // Run returns the specification of a stored run, as package export reads it.

@@ -36,6 +36,21 @@ type Execer interface {
 	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
 }
 
+// Query calls scan for every row that a query gives.
+func (s *Store) Query(ctx context.Context, scan func(*sql.Rows) error, query string, args ...any) (err error) {
+	rows, err := s.db.QueryContext(ctx, s.Bind(query), args...)
+	if err != nil {
+		return Explain(err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err = scan(rows); err != nil {
+			return Explain(err)
+		}
+	}
+	return Explain(rows.Err())
+}
+
 // InTx runs f in a transaction, which f's error rolls back. On SQLite the transaction holds the only connection: f must
 // use nothing but tx.
 func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,22 +42,18 @@ type CellProgress struct {
 
 // Cells is the progress of every cell of a run, sorted by name.
 func (s *Store) Cells(ctx context.Context, run int64) (cells []CellProgress, err error) {
-	query := s.Bind(`SELECT c.model, c.dataset, c.noise, c.inputs, c.refused, coalesce(sum(d.rows), 0), coalesce(sum(d.failed), 0)
-		FROM zoo_cell c LEFT JOIN zoo_shard d ON d.run = c.run AND d.cell = c.cell WHERE c.run = ?
-		GROUP BY c.model, c.dataset, c.noise, c.inputs, c.refused ORDER BY c.model, c.dataset, c.noise`)
-	rows, err := s.db.QueryContext(ctx, query, run)
-	if err != nil {
-		return nil, fmt.Errorf("read the progress: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.Query(ctx, func(rows *sql.Rows) error {
 		var c CellProgress
-		if err = rows.Scan(&c.Model, &c.Dataset, &c.Noise, &c.Inputs, &c.Refused, &c.Rows, &c.Failed); err != nil {
-			return nil, fmt.Errorf("read the progress: %w", Explain(err))
-		}
+		err := rows.Scan(&c.Model, &c.Dataset, &c.Noise, &c.Inputs, &c.Refused, &c.Rows, &c.Failed)
 		cells = append(cells, c)
+		return err
+	}, `SELECT c.model, c.dataset, c.noise, c.inputs, c.refused, coalesce(sum(d.rows), 0), coalesce(sum(d.failed), 0)
+		FROM zoo_cell c LEFT JOIN zoo_shard d ON d.run = c.run AND d.cell = c.cell WHERE c.run = ?
+		GROUP BY c.model, c.dataset, c.noise, c.inputs, c.refused ORDER BY c.model, c.dataset, c.noise`, run)
+	if err != nil {
+		return nil, fmt.Errorf("read the progress: %w", err)
 	}
-	return cells, Explain(rows.Err())
+	return cells, nil
 }
 
 // Failure is one attempt at a shard that did not succeed.
@@ -94,42 +89,35 @@ func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail stri
 
 // Failures lists a run's failures, the newest last, at most limit of the newest ones.
 func (s *Store) Failures(ctx context.Context, run int64, limit int) (failures []Failure, err error) {
-	query := s.Bind(`SELECT shard, attempt, worker, kind, message, log_tail, at_ms FROM
-		(SELECT * FROM zoo_failure WHERE run = ? ORDER BY number DESC LIMIT ?) AS newest ORDER BY number`)
-	rows, err := s.db.QueryContext(ctx, query, run, limit)
-	if err != nil {
-		return nil, fmt.Errorf("list the failures: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for rows.Next() {
+	err = s.Query(ctx, func(rows *sql.Rows) error {
 		f := Failure{Attempt: Attempt{Run: run}}
 		var at int64
-		if err = rows.Scan(&f.Shard, &f.Try, &f.Worker, &f.Kind, &f.Message, &f.LogTail, &at); err != nil {
-			return nil, fmt.Errorf("list the failures: %w", Explain(err))
-		}
+		err := rows.Scan(&f.Shard, &f.Try, &f.Worker, &f.Kind, &f.Message, &f.LogTail, &at)
 		f.At = time.UnixMilli(at)
 		failures = append(failures, f)
+		return err
+	}, `SELECT shard, attempt, worker, kind, message, log_tail, at_ms FROM
+		(SELECT * FROM zoo_failure WHERE run = ? ORDER BY number DESC LIMIT ?) AS newest ORDER BY number`, run, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list the failures: %w", err)
 	}
-	return failures, Explain(rows.Err())
+	return failures, nil
 }
 
 // FailureKinds counts a run's failed attempts by kind; run 0 means all runs.
-func (s *Store) FailureKinds(ctx context.Context, run int64) (kinds map[string]int64, err error) {
-	rows, err := s.db.QueryContext(ctx, s.Bind("SELECT kind, count(*) FROM zoo_failure WHERE run = ? OR ? = 0 GROUP BY kind"), run, run)
-	if err != nil {
-		return nil, fmt.Errorf("count the failures: %w", Explain(err))
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	kinds = map[string]int64{}
-	for rows.Next() {
+func (s *Store) FailureKinds(ctx context.Context, run int64) (map[string]int64, error) {
+	kinds := map[string]int64{}
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		var kind string
 		var n int64
-		if err = rows.Scan(&kind, &n); err != nil {
-			return nil, fmt.Errorf("count the failures: %w", Explain(err))
-		}
+		err := rows.Scan(&kind, &n)
 		kinds[kind] = n
+		return err
+	}, "SELECT kind, count(*) FROM zoo_failure WHERE run = ? OR ? = 0 GROUP BY kind", run, run)
+	if err != nil {
+		return nil, fmt.Errorf("count the failures: %w", err)
 	}
-	return kinds, Explain(rows.Err())
+	return kinds, nil
 }
 
 // Check verifies that a run's results are whole: as many certificates as its finished shards counted.
