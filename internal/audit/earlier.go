@@ -29,7 +29,8 @@ type RunTerms struct {
 	Bound  smooth.Bound
 	Alpha  float64
 	N      int64
-	// Looks and Levels are those of an adaptive run ([RowTerms]).
+	// Looks are the numbers of samples at which an adaptive run may end, Levels the bounds on p_A
+	// that it tests; nil where they depend on the input.
 	Looks  []int64
 	Levels []float64
 }
@@ -39,15 +40,8 @@ func (t RunTerms) fixed() bool { return t.Guarantee == smooth.Deployed }
 
 // CheckRows holds the rows of the run's table to its terms.
 func (t RunTerms) CheckRows(rows []results.Row) error {
-	terms := RowTerms{
-		Guarantee: string(t.Guarantee), Norm: t.Norm.String(), Method: t.Method, Bound: t.Bound, Alpha: t.Alpha, N: t.N,
-		Looks: t.Looks, Levels: t.Levels,
-	}
-	if t.fixed() {
-		terms.Noise = t.Nominal
-	}
 	for _, row := range rows {
-		if err := terms.Check(row); err != nil {
+		if err := t.checkRow(row); err != nil {
 			return fault.Falsef("input %d: %w; the file or its record was altered, start anew under another name", row.Index, err)
 		}
 	}

@@ -11,30 +11,14 @@ import (
 	"ucan/smooth/stats"
 )
 
-// RowTerms are the terms that the rows of a table were made under, as far as a row can be held to them.
-type RowTerms struct {
-	Guarantee, Norm string
-	Method          smooth.Method
-	Bound           smooth.Bound
-	Alpha           float64
-	// N is the number of estimation samples, the largest one unless the method is fixed.
-	N int64
-	// Looks are the numbers of samples at which an adaptive run may end.
-	Looks []int64
-	// Levels are the bounds on p_A that an adaptive run tests; nil where they depend on the input.
-	Levels []float64
-	// Noise is that of all inputs; nil where it is made for each, so that no radius can be derived from a row.
-	Noise *smooth.SealedNoise
-}
-
 // tableDigits is what the six truncated decimals of a table may be off by.
 const tableDigits = 2e-6
 
-// Check reports a row that its own votes contradict: sample sizes, the bound, and the radii that follow from it. A row
+// checkRow reports a row that its own votes contradict: sample sizes, the bound, and the radii that follow from it. A row
 // has neither the input nor the votes of other classes, so that its label, its class and the radius under two bounds
 // are not checked.
-func (t RowTerms) Check(row results.Row) error {
-	if row.Guarantee != t.Guarantee || row.Norm != t.Norm {
+func (t RunTerms) checkRow(row results.Row) error {
+	if row.Guarantee != string(t.Guarantee) || row.Norm != t.Norm.String() {
 		return fmt.Errorf("guarantee %s and a radius in %s where this run has %s and %s", row.Guarantee, row.Norm, t.Guarantee, t.Norm)
 	}
 	if row.Status == results.Failed {
@@ -53,10 +37,10 @@ func (t RowTerms) Check(row results.Row) error {
 	if row.Status == results.Predicted || (p > 0.5) != (row.Status == results.Certified) && t.Method != smooth.MethodAdaptive {
 		return fmt.Errorf("status %s with p_lower %s", row.Status, results.FormatTruncated(p))
 	}
-	if t.Noise == nil || row.Status != results.Certified {
-		return nil
+	if !t.fixed() || row.Status != results.Certified {
+		return nil // no radius can be derived from a row under noise that is made for each input
 	}
-	r, err := t.Noise.Region(p)
+	r, err := t.Nominal.Region(p)
 	if err != nil {
 		return err
 	}
@@ -80,7 +64,7 @@ func (t RowTerms) Check(row results.Row) error {
 }
 
 // checkSize compares the number of samples with what the method may draw.
-func (t RowTerms) checkSize(row results.Row) error {
+func (t RunTerms) checkSize(row results.Row) error {
 	switch t.Method {
 	case smooth.MethodAdaptive:
 		// Without a class to test no estimation sample is drawn.
@@ -100,7 +84,7 @@ func (t RowTerms) checkSize(row results.Row) error {
 }
 
 // bound recomputes p_lower, and compares it with the row's; known is false where it cannot be recomputed.
-func (t RowTerms) bound(row results.Row) (p float64, known bool, err error) {
+func (t RunTerms) bound(row results.Row) (p float64, known bool, err error) {
 	if t.Method == smooth.MethodAdaptive {
 		if row.Status == results.Abstained {
 			if row.PLower != 0 {
@@ -121,8 +105,8 @@ func (t RowTerms) bound(row results.Row) (p float64, known bool, err error) {
 	if p, err = stats.ClopperPearsonLower(row.K, row.N, t.Alpha); err != nil {
 		return 0, false, err
 	}
-	if t.Noise != nil {
-		p = max(0, p-t.Noise.LostMass())
+	if t.fixed() {
+		p = max(0, p-t.Nominal.LostMass())
 	}
 	switch {
 	case t.Bound != smooth.OneBound: // its alpha is shared with the other classes' bounds, so it is no larger

@@ -10,7 +10,6 @@ import (
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/npg/diagnose"
-	"ucan/runtime/files"
 	"ucan/runtime/onnx"
 )
 
@@ -39,18 +38,9 @@ func (o Noise) Bounds() (Bounds, error) {
 	case strings.HasSuffix(o.NPG, ".npy"):
 		return boundsOf(o.limits()), nil
 	case strings.HasSuffix(o.NPG, ".onnx"):
-		made := &bundle.Bundle{Kind: npg.KindCertification, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1, Graphs: map[bundle.Role][]byte{}}
-		roles := []bundle.Role{bundle.Joint}
-		paths := strings.Split(o.NPG, ",")
-		if len(paths) == 2 {
-			roles = []bundle.Role{bundle.Mu, bundle.Sigma}
-		}
-		for i, role := range roles {
-			data, err := files.Read(paths[i], files.MaxModel)
-			if err != nil {
-				return Bounds{}, fmt.Errorf("read the generator: %w", err)
-			}
-			made.Graphs[role] = data
+		made, _, err := o.networks(nil)
+		if err != nil {
+			return Bounds{}, err
 		}
 		return bundleBounds(made)
 	}
@@ -88,11 +78,11 @@ func bundleBounds(b *bundle.Bundle) (Bounds, error) {
 		case bundle.Sigma:
 			scaleCap = diagnose.OutputBound(m, "")
 		case bundle.Joint:
-			if _, named := m.Output("sigma"); named {
-				scaleCap = diagnose.OutputBound(m, "sigma")
-			} else {
-				scaleCap = diagnose.OutputBound(m, "")
+			scale := "sigma"
+			if _, named := m.Output(scale); !named {
+				scale = ""
 			}
+			scaleCap = diagnose.OutputBound(m, scale)
 			if _, named := m.Output("mu"); named {
 				offsetCap = diagnose.OutputBound(m, "mu")
 			}

@@ -40,7 +40,11 @@ func (t NoiseTarget) generator(ctx context.Context, o Noise) (g npg.Generator, r
 		g, record, err = field(ctx, spec, o.limits(), t.Shape)
 		return g, record, nil, err
 	case len(parts) <= 2 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, ".onnx") }):
-		g, record, err = t.networks(ctx, o, parts)
+		made, record, err := o.networks(t.Shape)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		g, err = t.open(ctx, made, record.Spec)
 		return g, record, nil, err
 	}
 	info, err := os.Stat(spec)
@@ -113,33 +117,32 @@ func fileOf(path string, data []byte) certificate.File {
 	return certificate.File{Name: filepath.Base(path), SHA256: hex.EncodeToString(sum[:])}
 }
 
-// networks opens a generator that is given as one ONNX file, or as one for μ and one for σ.
-func (t NoiseTarget) networks(ctx context.Context, o Noise, paths []string) (npg.Generator, *certificate.NPG, error) {
-	roles := []bundle.Role{bundle.Joint}
+// networks reads a generator that is given as one ONNX file, or as one for μ and one for σ, for
+// inputs of a shape.
+func (o Noise) networks(shape []int) (*bundle.Bundle, *certificate.NPG, error) {
+	paths, roles := strings.Split(o.NPG, ","), []bundle.Role{bundle.Joint}
 	if len(paths) == 2 {
 		roles = []bundle.Role{bundle.Mu, bundle.Sigma}
 	}
 	made := &bundle.Bundle{
-		Kind: npg.KindCertification, Shape: t.Shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
+		Kind: npg.KindCertification, Shape: shape, Limits: o.limits(), FixedMean: o.FixedMean, MuScale: 1,
 		Graphs: map[bundle.Role][]byte{},
 	}
 	record := &certificate.NPG{Kind: npg.KindCertification}
-	var names []string
-	for i, path := range paths {
-		data, err := files.Read(path, files.MaxModel)
+	for i, role := range roles {
+		data, err := files.Read(paths[i], files.MaxModel)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read --npg: %w; give %s", err, specForms)
 		}
-		made.Graphs[roles[i]] = data
-		record.Files = append(record.Files, fileOf(path, data))
-		names = append(names, filepath.Base(path))
+		made.Graphs[role] = data
+		record.Files = append(record.Files, fileOf(paths[i], data))
+		record.Spec += filepath.Base(paths[i]) + ","
 	}
-	record.Spec = strings.Join(names, ",") + "," + made.Limits.String()
+	record.Spec += made.Limits.String()
 	if o.FixedMean {
 		record.Spec += ",fixed-mean"
 	}
-	generator, err := t.open(ctx, made, record.Spec)
-	return generator, record, err
+	return made, record, nil
 }
 
 // open makes the sessions of a bundle.

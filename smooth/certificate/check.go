@@ -145,7 +145,7 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 	w := newCertificate(head)
 	w.Noise = describeNoise(noise, head.NPG)
 	w.Statistics = describeStatistics(noise, result)
-	w.conclude(noise, result)
+	w.conclude(result)
 	return w, nil
 }
 

@@ -53,7 +53,7 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	c := newCertificate(head)
 	c.Noise = describeNoise(noise, head.NPG)
 	c.Statistics = describeStatistics(noise, result)
-	c.conclude(noise, result)
+	c.conclude(result)
 	return c, c.SetID()
 }
 
@@ -102,7 +102,7 @@ func (c *Certificate) nothing() {
 }
 
 // conclude sets the claims that follow from a result.
-func (c *Certificate) conclude(noise *smooth.SealedNoise, result smooth.Certification) {
+func (c *Certificate) conclude(result smooth.Certification) {
 	c.nothing()
 	c.Status, c.Warnings = Abstained, result.Warnings
 	c.ConvertedFrom = ""
