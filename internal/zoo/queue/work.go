@@ -25,16 +25,21 @@ type Executor interface {
 	Execute(ctx context.Context, run *store.Run, task Task) (*store.ShardResult, error)
 }
 
-// Kind is implemented by errors that are counted under a name of their own.
-type Kind interface {
-	error
-	// FailureKind is one word, such as "mismatch".
-	FailureKind() string
+// Failure is an error that is counted under a name of its own: one word, such as "mismatch".
+type Failure struct {
+	Kind string
+	Err  error
 }
+
+// Error implements error.
+func (f *Failure) Error() string { return f.Err.Error() }
+
+// Unwrap returns the cause.
+func (f *Failure) Unwrap() error { return f.Err }
 
 // Guard watches over an attempt from outside, for what the executor cannot end by itself.
 type Guard interface {
-	// Watch returns an error, preferably a Kind, when the process must not go on with the task, and nil after ctx ends.
+	// Watch returns an error, preferably a [Failure], when the process must not go on with the task, and nil after ctx ends.
 	// The attempt then counts as failed and the process ends.
 	Watch(ctx context.Context, run *store.Run, task Task) error
 }
@@ -277,7 +282,7 @@ func (w *shardWorker) execute(ctx context.Context, run *store.Run, task Task) (r
 	defer func() {
 		if v := recover(); v != nil {
 			w.log.Error("panic", "value", v, "stack", string(debug.Stack()))
-			err = panicError{fmt.Errorf("panic: %v", v)}
+			err = &Failure{"panic", fmt.Errorf("panic: %v", v)}
 		}
 	}()
 	return w.executor.Execute(ctx, run, task)
@@ -297,17 +302,12 @@ func (w *shardWorker) run(ctx context.Context, number int64) (*store.Run, error)
 	return run, err
 }
 
-type panicError struct{ error }
-
-// FailureKind counts panics apart.
-func (panicError) FailureKind() string { return "panic" }
-
 // describe gives a failure's kind and its message in one line.
 func describe(err error) (kind, message string) {
-	var k Kind
+	var f *Failure
 	kind = "error"
-	if errors.As(err, &k) {
-		kind = k.FailureKind()
+	if errors.As(err, &f) {
+		kind = f.Kind
 	}
 	return kind, strings.Join(strings.Fields(err.Error()), " ")
 }

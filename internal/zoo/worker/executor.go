@@ -56,33 +56,36 @@ func (e *Executor) Close() (err error) {
 
 // Execute implements queue.Executor. A pair that cannot be certified soundly yields a result that says so.
 func (e *Executor) Execute(ctx context.Context, run *store.Run, task queue.Task) (*store.ShardResult, error) {
-	if limit := task.Combination.Model.Limits.Span(); limit > 0 {
-		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
-		defer stop()
-		result, err := e.execute(bounded, run, task)
-		if err != nil && ctx.Err() == nil && bounded.Err() != nil {
-			err = context.Cause(bounded)
-		}
-		return result, err
-	}
-	return e.execute(ctx, run, task)
-}
-
-func (e *Executor) execute(ctx context.Context, run *store.Run, task queue.Task) (*store.ShardResult, error) {
 	begin := time.Now()
 	result := &store.ShardResult{Cell: task.Cell}
-	err := e.certify(ctx, run, task, result)
+	err := within(ctx, task.Combination.Model.Limits.Span(), func(ctx context.Context) error {
+		return e.certify(ctx, run, task, result)
+	})
 	result.Seconds = time.Since(begin).Seconds()
 	var refusal *models.Refusal
 	switch {
 	case errors.As(err, &refusal):
 		return &store.ShardResult{Cell: task.Cell, Refused: refusal.Error()}, nil
 	case errors.Is(err, artifact.ErrMismatch):
-		return nil, mismatch{err}
+		return nil, &queue.Failure{Kind: "mismatch", Err: err}
 	case errors.Is(err, runtime.ErrTimeLimit):
-		return nil, overran{err}
+		return nil, &queue.Failure{Kind: "timeout", Err: err}
 	}
 	return result, err
+}
+
+// within calls f with a time limit, 0 for none. Beyond it the error says so.
+func within(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
+	if limit == 0 {
+		return f(ctx)
+	}
+	bounded, stop := context.WithTimeoutCause(ctx, limit, timeout(limit.Seconds()))
+	defer stop()
+	err := f(bounded)
+	if err != nil && ctx.Err() == nil && bounded.Err() != nil {
+		return context.Cause(bounded)
+	}
+	return err
 }
 
 // certify fills the result with the certificates of the shard.
@@ -96,14 +99,14 @@ func (e *Executor) certify(ctx context.Context, run *store.Run, task queue.Task,
 	if err != nil {
 		return err
 	}
+	limit := time.Duration(0)
 	if c.Model.Limits.Span() == 0 {
-		limit := derivedLimit(c.Model.Statistics, task.Shard.Count, pair.Model.RowTime())
-		bounded, stop := context.WithTimeoutCause(ctx, limit, timeout{limit.Seconds()})
-		defer stop()
-		ctx = bounded
+		limit = derivedLimit(c.Model.Statistics, task.Shard.Count, pair.Model.RowTime())
 	}
 	loop := certify.Loop{Source: pair.Inputs(), Indices: c.Data.Indices(task.Shard), MaxFailures: math.Inf(1)}
-	err = certifier.Run(ctx, loop, func(cert *certificate.Certificate) error { return collect(result, cert) })
+	err = within(ctx, limit, func(ctx context.Context) error {
+		return certifier.Run(ctx, loop, func(cert *certificate.Certificate) error { return collect(result, cert) })
+	})
 	if errors.Is(err, certify.ErrSomeFailed) {
 		return nil
 	}
@@ -159,14 +162,6 @@ func (e *Executor) pair(ctx context.Context, run *store.Run, c matrix.Combinatio
 	return pair, nil
 }
 
-// mismatch is an artifact that is not the one that was planned.
-type mismatch struct{ error }
-
-func (m mismatch) Unwrap() error { return m.error }
-
-// FailureKind counts replaced files apart.
-func (mismatch) FailureKind() string { return "mismatch" }
-
 // derivedLimit is the limit of a shard whose zoo names none: fifty times what its samples
 // take at the speed that was measured when the model was opened, and at least ten minutes.
 func derivedLimit(s matrix.Statistics, inputs int, row time.Duration) time.Duration {
@@ -175,18 +170,7 @@ func derivedLimit(s matrix.Statistics, inputs int, row time.Duration) time.Durat
 	return max(least, time.Duration(min(slower*expected, most.Seconds())*float64(time.Second)))
 }
 
-// overran is a run of the model that took too long.
-type overran struct{ error }
-
-// FailureKind counts these with the shards that took too long.
-func (overran) FailureKind() string { return "timeout" }
-
-// timeout is a shard that took too long.
-type timeout struct{ seconds float64 }
-
-func (t timeout) Error() string {
-	return fmt.Sprintf("the shard took longer than its limit of %g s; raise runtime.timeout, or make shard_size smaller", t.seconds)
+// timeout is the error of a shard that took longer than so many seconds.
+func timeout(seconds float64) error {
+	return &queue.Failure{Kind: "timeout", Err: fmt.Errorf("the shard took longer than its limit of %g s; raise runtime.timeout, or make shard_size smaller", seconds)}
 }
-
-// FailureKind counts time limits apart.
-func (timeout) FailureKind() string { return "timeout" }

@@ -51,7 +51,7 @@ func (g Guard) Watch(ctx context.Context, _ *store.Run, task queue.Task) error {
 		case <-tick.C:
 		}
 		if limit > 0 && time.Since(begin).Seconds() > limit+g.Grace.Seconds() {
-			return timeout{limit}
+			return timeout(limit)
 		}
 		if err := g.checkMemory(memory); err != nil {
 			return err
@@ -65,17 +65,7 @@ func (g Guard) checkMemory(limit int64) error {
 	}
 	// On a system that cannot say, there is no limit.
 	if held, err := g.Resident(); err == nil && held > limit {
-		return tooMuchMemory{held, limit}
+		return &queue.Failure{Kind: "memory", Err: fmt.Errorf("the worker holds %d MiB of memory, and its limit is %d MiB; raise runtime.memory, or lower the model's batch", held>>20, limit>>20)}
 	}
 	return nil
 }
-
-// tooMuchMemory is a process above its limit.
-type tooMuchMemory struct{ held, limit int64 }
-
-func (m tooMuchMemory) Error() string {
-	return fmt.Sprintf("the worker holds %d MiB of memory, and its limit is %d MiB; raise runtime.memory, or lower the model's batch", m.held>>20, m.limit>>20)
-}
-
-// FailureKind counts memory limits apart.
-func (tooMuchMemory) FailureKind() string { return "memory" }

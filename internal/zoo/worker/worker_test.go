@@ -27,9 +27,9 @@ func limited(memory int64, timeout float64) (*store.Run, queue.Task) {
 }
 
 func kindOf(err error) string {
-	var k queue.Kind
+	var k *queue.Failure
 	if errors.As(err, &k) {
-		return k.FailureKind()
+		return k.Kind
 	}
 	return ""
 }
