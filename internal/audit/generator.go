@@ -47,10 +47,15 @@ func (x *checker) generator(c *certificate.Certificate) (*certificate.Finding, e
 	return nil, nil
 }
 
+// isBundle reports whether the record is of a bundle.
+func isBundle(g *certificate.NPG) bool {
+	return g != nil && len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName
+}
+
 // misnamed reports a record that no generator of its kind has: the kind decides which files there are, and mostly the
 // specification.
 func misnamed(g *certificate.NPG) string {
-	bundled := len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName
+	bundled := isBundle(g)
 	if strings.HasPrefix(g.Spec, patternPrefix) != (g.Kind == npg.KindPattern) {
 		return fmt.Sprintf("the kind pattern, and no other, has a formula that begins with %q", patternPrefix)
 	}
@@ -112,7 +117,7 @@ func limitsOf(g *certificate.NPG) (limits npg.Limits, fixedMean, ok bool) {
 // limited compares the scales with the limits that a specification names, and the offset with what the kind has.
 func (x *checker) limited(c *certificate.Certificate) (string, error) {
 	g := c.Noise.NPG
-	if len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName {
+	if isBundle(g) {
 		return "", nil // a bundle's limits lie in the bundle
 	}
 	limits, fixedMean, _ := limitsOf(g)

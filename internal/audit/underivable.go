@@ -29,10 +29,7 @@ func underivable() []open {
 	adaptive := func(c *certificate.Certificate) bool { return c.Statistics.AdaptiveStatistics != nil }
 	sampled := func(c *certificate.Certificate) bool { return c.Status != certificate.Failed }
 	stage := func(c *certificate.Certificate) bool { return c.Statistics.TwoStage != nil }
-	bundled := func(c *certificate.Certificate) bool {
-		g := c.Noise.NPG
-		return g != nil && len(g.Files) == 1 && g.Files[0].Name == "npg.yaml"
-	}
+	bundled := func(c *certificate.Certificate) bool { return isBundle(c.Noise.NPG) }
 	custom := func(c *certificate.Certificate) bool {
 		return adaptive(c) && c.Statistics.Profile == certificate.CustomProfile
 	}

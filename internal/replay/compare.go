@@ -66,7 +66,7 @@ func checkLattice(c *certificate.Certificate, x []float32, load certificate.Load
 		if err != nil {
 			return finding, false, err
 		}
-		if !maps.Equal(votes(counts), c.Statistics.Counts) || counts.Invalid != c.Statistics.Invalid {
+		if !maps.Equal(certificate.Votes(counts.PerClass), c.Statistics.Counts) || counts.Invalid != c.Statistics.Invalid {
 			continue
 		}
 		if arithmetic == smooth.Lattice {
@@ -77,16 +77,6 @@ func checkLattice(c *certificate.Certificate, x []float32, load certificate.Load
 	}
 	*different++
 	return finding, false, nil
-}
-
-func votes(counts smooth.Counts) map[int]int64 {
-	out := map[int]int64{}
-	for class, n := range counts.PerClass {
-		if n > 0 {
-			out[class] = n
-		}
-	}
-	return out
 }
 
 // contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
@@ -129,7 +119,7 @@ func disagree(c *certificate.Certificate, counts smooth.Counts) bool {
 	if c.Statistics.Method != string(smooth.MethodFixed) {
 		return false
 	}
-	stored, fresh := maps.Clone(c.Statistics.Counts), votes(counts)
+	stored, fresh := maps.Clone(c.Statistics.Counts), certificate.Votes(counts.PerClass)
 	stored[int(smooth.NoVote)], fresh[int(smooth.NoVote)] = c.Statistics.Invalid, counts.Invalid
 	test, err := stats.CompareCounts(stored, fresh)
 	return err == nil && test.PValue <= agreementLevel

@@ -178,7 +178,7 @@ func describeStatistics(s *smooth.SealedNoise, r smooth.Certification) Statistic
 	d := Statistics{
 		Method: string(r.Method), Alpha: Float(r.Alpha),
 		N0: r.Selection.N, N: r.Estimation.N,
-		Counts: countMap(r.Estimation.PerClass), Invalid: r.Estimation.Invalid,
+		Counts: Votes(r.Estimation.PerClass), Invalid: r.Estimation.Invalid,
 		Bound: boundText(r.Bound), PLower: Float(r.PLower), LostMass: Float(s.LostMass()),
 	}
 	d.AdaptiveStatistics = describeAdaptive(r.Adaptive)
@@ -190,7 +190,7 @@ func describeStatistics(s *smooth.SealedNoise, r smooth.Certification) Statistic
 		d.PUpper = &upper
 	}
 	if r.Selection.N > 0 {
-		d.Selection = countMap(r.Selection.PerClass)
+		d.Selection = Votes(r.Selection.PerClass)
 	}
 	if r.HasClass {
 		class := r.Class
@@ -207,7 +207,8 @@ func boundText(b smooth.Bound) string {
 	return b.String()
 }
 
-func countMap(perClass []int64) map[int]int64 {
+// Votes are the votes by class, classes without one left out.
+func Votes(perClass []int64) map[int]int64 {
 	m := map[int]int64{}
 	for class, votes := range perClass {
 		if votes > 0 {
@@ -217,7 +218,7 @@ func countMap(perClass []int64) map[int]int64 {
 	return m
 }
 
-// counts is the inverse of countMap, for a model with the given classes.
+// counts is the inverse of Votes, for a model with the given classes.
 func counts(m map[int]int64, invalid int64, classes int) (smooth.Counts, error) {
 	if invalid < 0 || invalid > maxExact {
 		return smooth.Counts{}, fmt.Errorf("%d invalid samples", invalid)

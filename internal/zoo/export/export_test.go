@@ -132,7 +132,7 @@ func TestParquet(t *testing.T) {
 	if _, err := Write(t.Context(), store(1), "", dir, Options{Parquet: true}); err != nil {
 		t.Fatal(err)
 	}
-	rows, err := parquet.ReadFile[ParquetRow](filepath.Join(dir, Parquet))
+	rows, err := parquet.ReadFile[parquetRow](filepath.Join(dir, Parquet))
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}

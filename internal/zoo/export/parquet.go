@@ -11,9 +11,9 @@ import (
 	"ucan/internal/results"
 )
 
-// ParquetRow is a row of the Parquet file: the columns of the table at full precision (radii and bounds are those of the
+// parquetRow is a row of the Parquet file: the columns of the table at full precision (radii and bounds are those of the
 // certificate, not truncated to six decimals), and the certificate's id to find it by.
-type ParquetRow struct {
+type parquetRow struct {
 	Model     string  `parquet:"model,dict"`
 	Dataset   string  `parquet:"dataset,dict"`
 	Noise     string  `parquet:"noise,dict"`
@@ -41,24 +41,24 @@ const groupRows = 50_000
 
 // parquetSink writes rows in groups.
 type parquetSink struct {
-	w       *parquet.GenericWriter[ParquetRow]
+	w       *parquet.GenericWriter[parquetRow]
 	pending int
 }
 
 func newParquetSink(w io.Writer) *parquetSink {
 	// A fixed name: the library would write its own version, and equal rows shall give equal bytes.
-	return &parquetSink{w: parquet.NewGenericWriter[ParquetRow](w, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("ucan", "1", "0"))}
+	return &parquetSink{w: parquet.NewGenericWriter[parquetRow](w, parquet.Compression(&zstd.Codec{}), parquet.CreatedBy("ucan", "1", "0"))}
 }
 
-// Add implements sink.
-func (p *parquetSink) Add(r Record, row results.Row) error {
+// add is a sink.
+func (p *parquetSink) add(r Record, row results.Row) error {
 	var c struct {
 		ID string `json:"id"`
 	}
 	if err := json.Unmarshal(r.Certificate, &c); err != nil {
 		return fmt.Errorf("read the certificate's id: %w", err)
 	}
-	_, err := p.w.Write([]ParquetRow{{
+	_, err := p.w.Write([]parquetRow{{
 		Model: r.Model, Dataset: r.Dataset, Noise: r.Noise, Index: r.Index, Label: int32(row.Label), Predict: int32(row.Predict),
 		Radius: row.Radius, Correct: row.Correct, Seconds: row.Seconds, Norm: row.Norm, L1: row.L1, L2: row.L2, LInf: row.LInf,
 		ALM: row.ALM, PLower: row.PLower, K: row.K, N: row.N, Guarantee: row.Guarantee, Status: string(row.Status), ID: c.ID,
@@ -72,6 +72,3 @@ func (p *parquetSink) Add(r Record, row results.Row) error {
 	}
 	return nil
 }
-
-// Close implements sink.
-func (p *parquetSink) Close() error { return p.w.Close() }

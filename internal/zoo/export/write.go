@@ -95,21 +95,27 @@ func (w *writer) file(name string, write func(io.Writer) error) error {
 	return err
 }
 
-// sink takes rows.
-type sink interface {
-	Add(r Record, row results.Row) error
-	Close() error
-}
+// sink takes a certificate with its row.
+type sink func(r Record, row results.Row) error
 
 // certificates writes the files that hold rows, all in one pass.
 func (w *writer) certificates(ctx context.Context) error {
-	return w.file(TSV, func(tsv io.Writer) error {
-		return w.file(JSONL, func(jsonl io.Writer) error {
-			sinks := []sink{&tableSink{w: tsv}, lineSink{jsonl}}
+	return w.file(TSV, func(table io.Writer) error {
+		if _, err := io.WriteString(table, strings.Join(Columns(), "\t")+"\n"); err != nil {
+			return err
+		}
+		return w.file(JSONL, func(lines io.Writer) error {
+			sinks := []sink{tableSink(table), lineSink(lines)}
 			if !w.options.Parquet {
 				return w.rows(ctx, sinks)
 			}
-			return w.file(Parquet, func(parquet io.Writer) error { return w.rows(ctx, append(sinks, newParquetSink(parquet))) })
+			return w.file(Parquet, func(out io.Writer) error {
+				p := newParquetSink(out)
+				if err := w.rows(ctx, append(sinks, p.add)); err != nil {
+					return err
+				}
+				return p.w.Close()
+			})
 		})
 	})
 }
@@ -130,18 +136,13 @@ func (w *writer) rows(ctx context.Context, sinks []sink) error {
 			return err
 		}
 		for _, s := range sinks {
-			if err := s.Add(record, row); err != nil {
+			if err := s(record, row); err != nil {
 				return err
 			}
 		}
 		w.summary.Rows++
 		if w.options.Progress != nil {
 			w.options.Progress()
-		}
-	}
-	for _, s := range sinks {
-		if err := s.Close(); err != nil {
-			return err
 		}
 	}
 	return ctx.Err()
@@ -175,49 +176,27 @@ func (w *writer) saveFields(ctx context.Context, line []byte) error {
 	return nil
 }
 
-// tableSink writes the table.
-type tableSink struct {
-	w       io.Writer
-	started bool
-	line    []byte
-}
-
-func (t *tableSink) begin() error {
-	if t.started {
-		return nil
-	}
-	t.started = true
-	_, err := io.WriteString(t.w, strings.Join(Columns(), "\t")+"\n")
-	return err
-}
-
-// Add implements sink.
-func (t *tableSink) Add(r Record, row results.Row) error {
-	if err := t.begin(); err != nil {
+// tableSink writes rows of the table.
+func tableSink(w io.Writer) sink {
+	var line []byte
+	return func(r Record, row results.Row) error {
+		line = line[:0]
+		for _, name := range []string{r.Model, r.Dataset, r.Noise} {
+			line = append(append(line, plain.Line(name)...), '\t')
+		}
+		line = row.AppendTSV(line)
+		_, err := w.Write(line)
 		return err
 	}
-	t.line = append(t.line[:0], plain.Line(r.Model)...)
-	t.line = append(append(t.line, '\t'), plain.Line(r.Dataset)...)
-	t.line = append(append(t.line, '\t'), plain.Line(r.Noise)...)
-	t.line = row.AppendTSV(append(t.line, '\t'))
-	_, err := t.w.Write(t.line)
-	return err
 }
-
-// Close implements sink; a table without rows has its header all the same.
-func (t *tableSink) Close() error { return t.begin() }
 
 // lineSink writes the certificates, one a line.
-type lineSink struct{ w io.Writer }
-
-// Add implements sink.
-func (l lineSink) Add(r Record, _ results.Row) error {
-	_, err := l.w.Write(append(slices.Clip(bytes.TrimRight(r.Certificate, "\n")), '\n'))
-	return err
+func lineSink(w io.Writer) sink {
+	return func(r Record, _ results.Row) error {
+		_, err := w.Write(append(slices.Clip(bytes.TrimRight(r.Certificate, "\n")), '\n'))
+		return err
+	}
 }
-
-// Close implements sink.
-func (l lineSink) Close() error { return nil }
 
 // refused writes what makes no certificates. A star stands for every dataset, or every noise setting.
 func (w *writer) refused() error {
