@@ -48,7 +48,7 @@ func Decode(data []byte, dim int) ([]float32, error) {
 	if err != nil {
 		return nil, err
 	}
-	if a.Kind != Float || a.size != 4 || a.big {
+	if a.Kind != Float || a.size != 4 || a.big || a.steps != nil {
 		return nil, errors.New("not little-endian float32 values in C order")
 	}
 	count := 1

@@ -34,7 +34,7 @@ const (
 	Unsigned Kind = 'u'
 )
 
-// Array is an array in C order that is read on demand.
+// Array is an array that is read on demand, in C order whatever the order of the file.
 type Array struct {
 	// Kind is the kind of its numbers.
 	Kind Kind
@@ -45,6 +45,9 @@ type Array struct {
 	at   int64 // offset of the first value
 	size int   // bytes a value
 	big  bool  // big-endian
+	// steps are the distances between neighbours along each dimension, in values, where the file is in
+	// Fortran order; nil: C order.
+	steps []int64
 }
 
 // The header is a Python dictionary with these three keys, as numpy writes it.
@@ -88,7 +91,11 @@ func Open(r io.ReaderAt, size int64) (*Array, error) {
 	if err := a.parseHeader(string(text)); err != nil {
 		return nil, err
 	}
-	return a, a.checkSize(size)
+	if err := a.checkSize(size); err != nil {
+		return nil, err
+	}
+	a.findSteps()
+	return a, nil
 }
 
 func (a *Array) parseHeader(text string) error {
@@ -116,13 +123,36 @@ func (a *Array) parseHeader(text string) error {
 	case "u1", "u2", "u4", "u8", "b1":
 		a.Kind = Unsigned
 	default:
+		if slices.Contains([]string{"U", "S", "a"}, descr[2]) {
+			return fmt.Errorf("the array holds text (type %s); store numbers, labels for example as numpy.unique(y, return_inverse=True)[1]", code)
+		}
 		return fmt.Errorf("arrays of type %s are not supported; convert it with x.astype(numpy.float32)", code)
 	}
 	a.size, a.big = int(code[1]-'0'), descr[1] == ">"
 	if fortran[1] == "True" && len(a.Shape) > 1 {
-		return errors.New("the array is in Fortran order; save numpy.ascontiguousarray(x)")
+		a.steps = make([]int64, len(a.Shape))
 	}
 	return nil
+}
+
+// findSteps fills in the steps of an array in Fortran order, whose size was checked.
+func (a *Array) findSteps() {
+	step := int64(1)
+	for axis := range a.steps {
+		a.steps[axis] = step
+		step *= int64(a.Shape[axis])
+	}
+}
+
+// place is where in the file the value lies that has this number in C order.
+func (a *Array) place(number int64) int64 {
+	at := int64(0)
+	for axis := len(a.Shape) - 1; axis >= 0; axis-- {
+		n := int64(a.Shape[axis])
+		at += number % n * a.steps[axis]
+		number /= n
+	}
+	return at
 }
 
 // checkSize checks that a file of so many bytes holds the array.
@@ -147,7 +177,7 @@ func (a *Array) checkSize(size int64) error {
 // Values decodes count values, the first one being number first in C order.
 func (a *Array) Values(first, count int64) ([]float64, error) {
 	raw := make([]byte, count*int64(a.size))
-	if err := ReadAt(a.r, raw, a.at+first*int64(a.size)); err != nil {
+	if err := a.read(raw, first); err != nil {
 		return nil, err
 	}
 	out := make([]float64, count)
@@ -155,6 +185,20 @@ func (a *Array) Values(first, count int64) ([]float64, error) {
 		out[i] = a.decode(raw[i*a.size:][:a.size])
 	}
 	return out, nil
+}
+
+// read fills raw with the bytes of values, the first one being number first in C order.
+func (a *Array) read(raw []byte, first int64) error {
+	if a.steps == nil {
+		return ReadAt(a.r, raw, a.at+first*int64(a.size))
+	}
+	for ; len(raw) > 0; first++ {
+		if err := ReadAt(a.r, raw[:a.size], a.at+a.place(first)*int64(a.size)); err != nil {
+			return err
+		}
+		raw = raw[a.size:]
+	}
+	return nil
 }
 
 func (a *Array) decode(raw []byte) float64 {

@@ -2,6 +2,8 @@ package npy
 
 import (
 	"bytes"
+	"encoding/binary"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -78,4 +80,100 @@ func TestDecodeTakesNothingElse(t *testing.T) {
 	if _, err := Decode(good, 5); err == nil {
 		t.Error("4 values were taken for 5")
 	}
+}
+
+// An array in Fortran order gives the same values, in C order, as the array that it was made from.
+func TestFortranOrder(t *testing.T) {
+	types := map[string]func(v int) []byte{
+		"|u1": func(v int) []byte { return []byte{byte(v)} },
+		"|b1": func(v int) []byte { return []byte{byte(v & 1)} },
+		">i2": func(v int) []byte { return []byte{byte(v >> 8), byte(v)} },
+		"<f2": func(v int) []byte { return []byte{0, byte(v) << 2} }, // 2 to powers that are rising
+		">f8": func(v int) []byte { return binary.BigEndian.AppendUint64(nil, math.Float64bits(float64(v)+0.5)) },
+	}
+	for descr, encode := range subtest.Rows(types) {
+		t.Run(descr, func(t *testing.T) {
+			for _, shape := range [][]int{{7}, {3, 2}, {2, 3, 4}, {2, 1, 3, 2}} {
+				count := 1
+				for _, n := range shape {
+					count *= n
+				}
+				// The value that is number i in C order lies where its coordinates say, first ones fastest.
+				inC, inFortran := []byte{}, make([][]byte, count)
+				for i := range count {
+					at, step, rest, block := 0, 1, i, count
+					for _, n := range shape {
+						block /= n
+						at += rest / block * step
+						rest, step = rest%block, step*n
+					}
+					inC, inFortran[at] = append(inC, encode(i)...), encode(i)
+				}
+				want, err := open(t, descr, false, shape, inC).Values(0, int64(count))
+				if err != nil {
+					t.Fatal(err)
+				}
+				a := open(t, descr, true, shape, bytes.Join(inFortran, nil))
+				for first := range count {
+					got, err := a.Values(int64(first), int64(count-first))
+					if err != nil || !slices.Equal(got, want[first:]) {
+						t.Fatalf("shape %v from value %d: %v, %v; want %v", shape, first, got, err, want[first:])
+					}
+				}
+			}
+		})
+	}
+}
+
+func open(t *testing.T, descr string, fortran bool, shape []int, values []byte) *Array {
+	t.Helper()
+	a, err := Open(bytes.NewReader(file(descr, fortran, shape, values)), 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// file is an array as NumPy writes it.
+func file(descr string, fortran bool, shape []int, values []byte) []byte {
+	order := map[bool]string{true: "True", false: "False"}[fortran]
+	dims := strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]")
+	header := fmt.Sprintf("{'descr': '%s', 'fortran_order': %s, 'shape': (%s,), }\n", descr, order, dims)
+	return slices.Concat([]byte(magic+"\x01\x00"), binary.LittleEndian.AppendUint16(nil, uint16(len(header))), []byte(header), values)
+}
+
+func TestOtherTypesAreNamed(t *testing.T) {
+	for descr, want := range subtest.Rows(map[string]string{
+		"<U10": "text (type U10)", "|S3": "return_inverse", "<c8": "type c8 are not supported", "<f16": "type f16", "|O": "one array of numbers",
+	}) {
+		t.Run(descr, func(t *testing.T) {
+			data := file(descr, false, []int{2}, make([]byte, 100))
+			if _, err := Open(bytes.NewReader(data), int64(len(data))); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		})
+	}
+}
+
+// FuzzOpen holds values, whatever the header claims, to the size of the file.
+func FuzzOpen(f *testing.F) {
+	f.Add(file("<f4", true, []int{2, 3}, make([]byte, 24)))
+	f.Add(file(">i2", false, []int{4}, make([]byte, 8)))
+	f.Add(file("|u1", true, []int{1 << 40, 1 << 40}, nil))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		a, err := Open(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		count := int64(1)
+		for _, n := range a.Shape {
+			count *= int64(n)
+		}
+		if count > int64(len(data)) {
+			t.Fatalf("%d values in %d bytes", count, len(data))
+		}
+		if _, err := a.Values(count-1, 1); err != nil {
+			t.Errorf("the last of %v: %v", a.Shape, err)
+		}
+	})
 }
