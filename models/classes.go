@@ -26,19 +26,12 @@ func (p *plan) planOutput(d Declaration) error {
 		r.Classes = k
 	case declare.Threshold:
 		r.Classes = 2
-		if w := p.width(); w > 1 {
-			return declare.Errorf("a threshold needs one score per row and output %q has %d; use --decision argmax", p.output, w)
-		}
 	default:
 		if p.outRank > 2 && p.spatial() {
-			return soundness.Refuse(fmt.Sprintf("output %q of shape %v is not one vector of scores per row", p.output, p.outShape),
-				"choose the output that holds one score per class with --output NAME")
+			return p.refuseSpatial(fmt.Sprint(p.outShape))
 		}
-		if w := p.width(); w != rewrite.Open {
+		if w := p.width(); w > 1 { // what is declared as one may be more in a run
 			r.Classes = w
-		}
-		if err := p.checkWidth(); err != nil {
-			return err
 		}
 	}
 	r.add(kindFound, fmt.Sprintf("output %q, made by %s", p.output, orUnknown(r.Ending)), "--output NAME")
@@ -51,7 +44,22 @@ func (p *plan) planOutput(d Declaration) error {
 		text += fmt.Sprintf(" over %d classes", r.Classes)
 	}
 	r.add(kind, text, "--decision argmax|argmin|threshold[:T]|label")
+	if p.endsIn("Sigmoid") && r.Classes != 2 && p.decision.Kind == declare.Argmax && d.Output.Decision == "" {
+		r.add(kindWarning, "the scores end in Sigmoid, each by itself: a multi-label model. What is certified is the label with the largest score, and no other", "--decision argmax, which says that this is meant")
+	}
 	return p.checkLabels()
+}
+
+// refuseSpatial refuses scores that lie on a grid.
+func (p *plan) refuseSpatial(shape string) error {
+	remedy := "give a classifier, with one score per class"
+	for _, v := range p.file.m.Outputs() {
+		if v.Kind == "tensor" && v.Name != p.output && v.HasShape && len(v.Shape) == 2 {
+			remedy += ", or choose its output with --output NAME"
+			break
+		}
+	}
+	return soundness.Refuse(fmt.Sprintf("output %q of shape %s is not one vector of scores per row: it looks like that of a detector or a segmentation, and ucan certifies classifiers", p.output, shape), remedy)
 }
 
 func orUnknown(s string) string {
@@ -77,8 +85,12 @@ func (p *plan) checkWidth() error {
 	if p.report.Classes != 1 {
 		return nil
 	}
+	remedy := "say --decision threshold:T if it is a score of two classes (0 for a logit), "
+	if hasIntegerLabel(p.file.m.Outputs()) {
+		remedy += "certify the file's own label with --decision label, "
+	}
 	return soundness.Refuse(fmt.Sprintf("output %q is one number per row and does not end in Sigmoid: a regression, or a single logit", p.output),
-		"say --decision threshold:T if it is a score of two classes (0 for a logit), or choose another output with --output NAME")
+		remedy+"or choose another output with --output NAME")
 }
 
 func (p *plan) checkLabels() error {
@@ -102,20 +114,37 @@ func (p *plan) labelClasses(d Declaration) (int, error) {
 	if p.ending == nil {
 		return 0, soundness.Refuse("the label is not made by any operator", "choose the output that depends on the data with --output NAME")
 	}
-	switch p.ending.GetOpType() {
-	case "TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier":
-		for _, name := range []string{"classlabels_int64s", "classlabels_ints"} {
-			if list := onnx.AttrInts(p.ending, name); len(list) > 1 {
-				if slices.Min(list) < 0 || slices.Max(list) >= declare.MaxClasses {
-					return 0, soundness.Refuse(fmt.Sprintf("its labels run from %d to %d; a label must be a class number from 0 on", slices.Min(list), slices.Max(list)),
-						"train it with labels 0, 1, 2, …, or choose its scores with --output NAME")
-				}
-				return int(slices.Max(list)) + 1, nil
-			}
+	if values := p.labelValues(); len(values) > 1 {
+		low, high := slices.Min(values), slices.Max(values)
+		if low < 0 || high >= declare.MaxClasses {
+			return 0, soundness.Refuse(fmt.Sprintf("its labels run from %d to %d; a label must be a class number from 0 on", low, high),
+				"train it with labels 0, 1, 2, …, or choose its scores with --output NAME")
 		}
+		return int(high) + 1, nil
 	}
 	if p.labelSource != nil && p.plainIndex() {
 		return 0, nil
 	}
 	return 0, soundness.Refuse("the number of classes behind the label is unknown", "list the labels in model.yaml, or say output.classes there")
+}
+
+// labelValues lists the values that a label can have, where what makes it holds them all.
+func (p *plan) labelValues() []int64 {
+	switch p.ending.GetOpType() {
+	case "TreeEnsembleClassifier", "LinearClassifier", "SVMClassifier":
+		for _, name := range []string{"classlabels_int64s", "classlabels_ints"} {
+			if list := onnx.AttrInts(p.ending, name); len(list) > 1 {
+				return list
+			}
+		}
+	case "ArrayFeatureExtractor", "Gather":
+		table := rewrite.NewIndex(p.m).Constant(onnx.InputOf(p.ending, 0))
+		if table == nil || !integerLabel(onnx.TensorType(table)) {
+			return nil
+		}
+		if values, err := onnx.Int64s(table); err == nil {
+			return values
+		}
+	}
+	return nil
 }

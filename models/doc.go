@@ -47,7 +47,7 @@
 //	Interface      network.go: the graph reduced to one data input and one output
 //	               output.go, input.go: which ones, and the decision
 //	               layout.go: how a row of the source becomes a row of the input
-//	               classes.go: the number of classes
+//	               classes.go, classnames.go: the number of classes, and their names
 //	Soundness      package soundness (runtime/onnx): graphs that are no function of their input
 //	               soundness.go: operators that a version of onnxruntime gets wrong
 //	Preprocessing  preprocessing.go, normalisation.go: scale, mean and std, declared or inside

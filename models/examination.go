@@ -28,6 +28,8 @@ type Examination struct {
 
 	decision string // the decision and its output, for messages
 	kind     string // of rows: "clean inputs", "synthetic rows"
+
+	otherLabel bool // the other output is a label
 }
 
 // What passes for rounding of probabilities: half and quantised arithmetic included.
@@ -39,23 +41,27 @@ const (
 // tieShare is the share of rows without a vote that is worth a warning.
 const tieShare = 0.01
 
-// Fault says in one clause why the answers must be wrong; "" where they need not be.
+// Fault says in one clause why the answers must be wrong, and what to do; "" where they need not be.
 func (x Examination) Fault() string {
 	switch {
+	case x.contradicted():
+		return x.disagreement() + "; certify the label with --decision label"
 	case x.Negative > 0:
 		return fmt.Sprintf("%d of %d %s get negative probabilities (%s)", x.Negative, x.Rows, x.kind, x.Probabilities)
 	case x.WrongSum > 0:
 		return fmt.Sprintf("the probabilities of %d of %d %s do not add up to 1 but for instance to %.4g (%s)", x.WrongSum, x.Rows, x.kind, x.WorstSum, x.Probabilities)
-	case 2*x.Disagree > x.Rows:
-		return x.disagreement()
 	}
 	return ""
 }
 
+// contradicted reports whether the file's own label names other classes than the decision over its
+// scores. The label is the file's answer: against a decision that takes it, scores prove nothing.
+func (x Examination) contradicted() bool { return x.otherLabel && 2*x.Disagree > x.Rows }
+
 // Warnings lists what looks wrong and need not be, a line each.
 func (x Examination) Warnings() []string {
 	var out []string
-	if x.Disagree > 0 && 2*x.Disagree <= x.Rows {
+	if x.Disagree > 0 && !x.contradicted() {
 		out = append(out, x.disagreement())
 	}
 	if float64(x.NoVote) > tieShare*float64(x.Rows) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"ucan/models/declare"
@@ -122,6 +123,12 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	d := m.declared
 	d.Labels = nil
 	d.Output = OutputDeclaration{Name: m.other.Name, Decision: string(m.other.Decision), Classes: m.report.Classes}
+	value := m.labelValue()
+	if m.other.Decision == declare.Label { // the numbers by which the file calls its classes need room
+		for class := range m.report.Classes {
+			d.Output.Classes = max(d.Output.Classes, int(value(int32(class)))+1)
+		}
+	}
 	p := newPlan(m.Name(), m.opts)
 	p.file = m.file
 	opts := m.opts
@@ -135,7 +142,7 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 		return nil // an output that names no class after all
 	}
 	defer func() { err = errors.Join(err, other.Close()) }()
-	if other.Classes() != m.Classes() {
+	if m.other.Decision != declare.Label && other.Classes() != m.Classes() {
 		return nil
 	}
 	var others []int32
@@ -145,16 +152,36 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 		return err
 	}
 	x.Other = fmt.Sprintf("%s over output %q", m.other.Decision, m.other.Name)
-	if m.other.Decision == declare.Label {
+	if x.otherLabel = m.other.Decision == declare.Label; x.otherLabel {
 		x.Other = fmt.Sprintf("label output %q", m.other.Name)
 	}
 	for i, l := range labels {
 		// A row without a vote is counted as such. A label outside the classes is another class.
-		if l >= 0 && l != others[i] && (others[i] >= 0 || m.other.Decision == declare.Label) {
+		if l >= 0 && value(l) != others[i] && (others[i] >= 0 || x.otherLabel) {
 			x.Disagree++
 		}
 	}
 	return nil
+}
+
+// labelValue says what the file's own label of a class is: its number, or the number that the file
+// calls it by.
+func (m *Model) labelValue() func(class int32) int32 {
+	values := make([]int32, len(m.report.Labels))
+	for i, name := range m.report.Labels {
+		v, err := strconv.ParseInt(name, 10, 32)
+		if err != nil {
+			values = nil
+			break
+		}
+		values[i] = int32(v)
+	}
+	return func(class int32) int32 {
+		if m.other.Decision == declare.Label && int(class) < len(values) {
+			return values[class]
+		}
+		return class
+	}
 }
 
 // otherOutput is an output of the file that names a class too.
@@ -187,7 +214,7 @@ func (p *plan) findOther() *otherOutput {
 
 // findProbabilities says why the scores are probabilities, "" where nothing says so.
 func (p *plan) findProbabilities(d Declaration) string {
-	if p.decision.Kind == declare.Label {
+	if p.decision.Kind == declare.Label || p.decision.Kind == declare.Threshold && p.decision.T != 0.5 {
 		return ""
 	}
 	switch {
@@ -201,6 +228,8 @@ func (p *plan) findProbabilities(d Declaration) string {
 		return "they are made by Softmax"
 	case domain == "ai.onnx.ml" && op == "Normalizer" && onnx.AttrString(p.ending, "norm", "MAX") == "L1":
 		return "they are made by Normalizer"
+	case op == "SVMClassifier" && onnx.FindAttr(p.ending, "prob_a") == nil:
+		return "" // decision values, whatever the output is called
 	case domain == "ai.onnx.ml" && strings.Contains(strings.ToLower(p.output), "prob"):
 		return fmt.Sprintf("the output of %s is called %q", op, p.output)
 	}

@@ -54,8 +54,7 @@ func (e *runner) measureOutput(ctx context.Context, p *plan, g *onnx.Model, rows
 		return o, shapeError{p.output, shape, batch}
 	case own && total > 1 || len(shape) <= 1 && total == batch || wide <= 1:
 	default:
-		return o, soundness.Refuse(fmt.Sprintf("output %q has shape %v a row, no vector of scores", p.output, shape[1:]),
-			"choose the output that holds one score per class with --output NAME")
+		return o, p.refuseSpatial(fmt.Sprint(shape))
 	}
 	width := int(total / batch)
 	switch p.decision.Kind {
@@ -65,11 +64,17 @@ func (e *runner) measureOutput(ctx context.Context, p *plan, g *onnx.Model, rows
 		}
 		return e.measureLabelSource(ctx, p, g, rows, o)
 	case declare.Threshold:
-		if width != 1 {
+		if width == 1 {
+			o.Width, o.Classes = 1, 2
+			return o, nil
+		}
+		if p.declared.Output.Decision != "" {
 			return o, declare.Errorf("a threshold needs one score per row and output %q has %d; use --decision argmax", p.output, width)
 		}
-		o.Width, o.Classes = 1, 2
-		return o, nil
+		// The file declares one score and a run returns more.
+		p.decision = declare.Decision{Kind: declare.Argmax}
+		p.report.Decision = p.decision.String()
+		p.report.add(kindFound, fmt.Sprintf("output %q has %d scores a row in a run, whatever the file declares: the largest one decides", p.output, width), "--decision argmax|argmin")
 	}
 	o.Width, o.Classes = width, width
 	p.report.Classes = width

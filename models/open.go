@@ -70,6 +70,7 @@ func (m *Model) prepare(ctx context.Context, p *plan) error {
 	if n, k := len(p.report.Labels), p.report.Classes; n > 0 && n != k {
 		return p.checkLabels()
 	}
+	p.nameClasses()
 	m.rowTime = *e.rowTime
 	m.report, m.decision, m.sha256, m.provider = p.report, p.decision, p.file.sha256, res.Provider
 	m.file, m.declared, m.other, m.probabilities = p.file, p.declared, p.findOther(), p.findProbabilities(p.declared)

@@ -3,6 +3,7 @@ package models
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"ucan/models/declare"
 	"ucan/models/internal/rewrite"
@@ -28,7 +29,7 @@ func (s *network) selectOutput(d Declaration, r *Report) error {
 			others = append(others, v)
 		default:
 			tensors = append(tensors, v)
-			if label == integerLabel(v.Type) {
+			if label && integerLabel(v.Type) || !label && !integerLabel(v.Type) && v.Type != onnx.String {
 				fitting = append(fitting, v)
 			}
 		}
@@ -42,14 +43,13 @@ func (s *network) selectOutput(d Declaration, r *Report) error {
 	case len(fitting) == 0 && len(tensors) == 1 && len(others) == 0 && want == "":
 		s.setOutput(tensors[0].Name) // a lone label
 	case len(fitting) == 0 && len(tensors) > 0 && !label:
-		// A classifier of scikit-learn: a label and a sequence of maps.
-		remedy := "certify the label itself with --decision label"
-		if z := s.zipMapScores(); z != "" {
-			remedy += fmt.Sprintf(", or the scores inside the graph with --output %s", z)
-		}
-		return soundness.Refuse("its outputs are no tensor of scores ("+list(outs)+")", remedy)
+		return soundness.Refuse("none of its outputs is a tensor of scores ("+list(outs)+")", s.scoresRemedy(outs))
 	case len(fitting) > 1:
-		return soundness.Refuse("it has several outputs ("+list(outs)+")", "choose the one that holds the scores with --output NAME")
+		remedy := "choose the one that holds the scores with --output NAME"
+		if hasIntegerLabel(outs) {
+			remedy = "certify the label itself with --decision label, or " + remedy
+		}
+		return soundness.Refuse("it has several outputs ("+list(outs)+")", remedy)
 	case label:
 		return soundness.Refuse("none of its outputs is an integer label ("+list(outs)+")", "choose the output that holds the scores with --output NAME --decision argmax")
 	default:
@@ -73,6 +73,26 @@ func (s *network) setOutput(name string) {
 }
 
 func integerLabel(dt onnx.DType) bool { return dt == onnx.Int64 || dt == onnx.Int32 }
+
+func hasIntegerLabel(outs []onnx.ValueInfo) bool {
+	return slices.ContainsFunc(outs, func(v onnx.ValueInfo) bool { return v.Kind == "tensor" && integerLabel(v.Type) })
+}
+
+// scoresRemedy says what a file without an output of scores can be certified on. A classifier of
+// scikit-learn has a label and a sequence of maps.
+func (s *network) scoresRemedy(outs []onnx.ValueInfo) string {
+	var ways []string
+	if hasIntegerLabel(outs) {
+		ways = append(ways, "certify the label itself with --decision label")
+	}
+	if z := s.zipMapScores(); z != "" {
+		ways = append(ways, fmt.Sprintf("take the scores inside the graph with --output %s", z))
+	}
+	if len(ways) == 0 {
+		return "export the classifier so that it returns its scores as one tensor"
+	}
+	return strings.Join(ways, ", or ")
+}
 
 // zipMapScores returns the tensor of probabilities in front of a ZipMap, or "".
 func (s *network) zipMapScores() string {
@@ -115,8 +135,7 @@ func (s *network) resolveDecision(d Declaration, r *Report) error {
 			"use --decision argmax, or choose the label's output with --output NAME")
 	}
 	if s.outType == onnx.String {
-		return soundness.Refuse(fmt.Sprintf("output %q holds strings", s.output),
-			"export the classifier with integer labels, or choose its scores with --output NAME")
+		return soundness.Refuse(fmt.Sprintf("output %q holds strings, and no scores", s.output), s.scoresRemedy(s.m.Outputs()))
 	}
 	if s.decision.Kind == declare.Label {
 		s.labelSource = v.FindLabelSource(s.output)

@@ -20,8 +20,7 @@ func (p *plan) planAffine(d Declaration) error {
 		p.affine.Scale = 255
 		p.report.add(kindGuessed, "input of type uint8: values are multiplied by 255, rounded, clipped to 0…255 and cast, behind the noise", "--scale S")
 	case integer:
-		return soundness.Refuse(fmt.Sprintf("input %v takes integers and their scale is unknown", p.input),
-			"declare it with --scale (and --mean): the model sees round(x·scale − mean)")
+		return p.refuseIntegers()
 	}
 	if len(d.Input.Mean) > 0 {
 		p.affine.Mean = slices.Clone(d.Input.Mean)
@@ -30,6 +29,28 @@ func (p *plan) planAffine(d Declaration) error {
 		p.affine.Std = slices.Clone(d.Input.Std)
 	}
 	return nil
+}
+
+// refuseIntegers refuses an integer input of unknown scale. Numbers that choose rows of a table are
+// names, which no noise can be added to.
+func (p *plan) refuseIntegers() error {
+	const embed = "noise cannot be added to ids: cut the model behind its embedding and certify the embedded vectors"
+	index := rewrite.NewIndex(p.m)
+	if index.Chooses(p.input.Name) {
+		return soundness.Refuse(fmt.Sprintf("input %v takes ids, such as those of tokens: they choose rows of an embedding", p.input), embed)
+	}
+	return soundness.Refuse(fmt.Sprintf("input %v takes integers and their scale is unknown", p.input),
+		"declare it with --scale (and --mean), and the model sees round(x·scale − mean); if they are ids, "+embed)
+}
+
+// normalisedTwice reports whether a mean or deviation is declared for a graph that subtracts and
+// divides by its own. A scale alone brings the data to the range that the graph's constants are for,
+// and a batch normalisation in front is a layer.
+func (p *plan) normalisedTwice() bool {
+	inside := p.report.Inside
+	trivial := func(mean, std []float64) bool { return rewrite.Constant(mean, 0) && rewrite.Constant(std, 1) }
+	return inside.Mean != nil && !slices.Contains(inside.Operators, "BatchNormalization") &&
+		!trivial(inside.Mean, inside.Std) && !trivial(p.affine.Mean, p.affine.Std)
 }
 
 // explainInput tells what is known of the normalisation.
@@ -46,8 +67,8 @@ func (p *plan) explainInput(d Declaration) {
 	case inside == nil && r.Prep.Inferred:
 		r.add(kindGuessed, "no normalisation declared and none found inside the graph: the model sees the data as it is (images: [0,1])", flags)
 	case inside == nil:
-	case !r.Prep.Inferred && !p.affine.IsIdentity():
-		r.add(kindWarning, fmt.Sprintf("the graph itself begins with %v: is the data normalised twice?", inside.Operators), flags)
+	case p.normalisedTwice():
+		r.add(kindWarning, fmt.Sprintf("the graph itself begins with (x − %v)/%v: is the data normalised twice?", inside.Mean, inside.Std), flags)
 	default:
 		text := fmt.Sprintf("the graph itself normalises its input (%v)", inside.Operators)
 		switch {
@@ -57,6 +78,9 @@ func (p *plan) explainInput(d Declaration) {
 			text = fmt.Sprintf("the graph itself normalises its input: (x − %v)/%v", inside.Mean, inside.Std)
 		}
 		r.add(kindFound, text, flags)
+		if inside.Std != nil && p.affine.Scale > 100 && slices.Max(inside.Std) <= 8 && !rewrite.Constant(inside.Std, 1) {
+			r.add(kindWarning, fmt.Sprintf("these constants fit data in [0,1], and --scale %g multiplies it first", p.affine.Scale), "--scale 1")
+		}
 		if inside.Std != nil && p.affine.Scale == 1 && slices.Max(inside.Std) > 8 {
 			r.add(kindWarning, "these constants fit pixels of 0…255; for data in [0,1] the model may want --scale 255", "--scale 255")
 		}

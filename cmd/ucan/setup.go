@@ -122,7 +122,7 @@ func (a *app) checkClean(ctx context.Context, s *certify.Setup, force bool) erro
 func (a *app) warnOfOutputs(ctx context.Context, s *certify.Setup) error {
 	verdict, err := s.CheckClean(ctx)
 	if verdict.Verdict == dataset.CleanFaulty {
-		a.warn("%s", verdict.Cause)
+		return refusef("predict: %s", verdict.Cause)
 	}
 	for _, warning := range verdict.Warnings {
 		a.warn("%s", warning)

@@ -33,7 +33,7 @@ func (s *Setup) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
 		return report, fmt.Errorf("examine the model's outputs: %w", err)
 	}
 	report.Warnings = x.Warnings()
-	if fault := x.Fault(); fault != "" && report.OK() {
+	if fault := x.Fault(); fault != "" { // it explains answers that do not fit the labels, too
 		report.Verdict, report.Cause = dataset.CleanFaulty, fault
 	}
 	return report, nil

@@ -189,6 +189,15 @@ func (m *Model) Initializers() []*onnxpb.TensorProto {
 	return slices.Clone(m.p.Graph.Initializer)
 }
 
+// Metadata returns the texts that an exporter keeps beside the graph, by their keys.
+func (m *Model) Metadata() map[string]string {
+	texts := make(map[string]string, len(m.p.GetMetadataProps()))
+	for _, entry := range m.p.GetMetadataProps() {
+		texts[entry.GetKey()] = entry.GetValue()
+	}
+	return texts
+}
+
 // Initializer returns the constant of the given name, or nil. The message is for reading only.
 func (m *Model) Initializer(name string) *onnxpb.TensorProto {
 	for _, t := range m.p.Graph.Initializer {

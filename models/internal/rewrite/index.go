@@ -106,3 +106,20 @@ func (ix *Index) Ending(name string) *onnxpb.NodeProto {
 	}
 	return nil
 }
+
+// Chooses reports whether a value, possibly cast or reshaped, is used to choose rows of a table.
+func (ix *Index) Chooses(name string) bool {
+	for range 64 {
+		readers := ix.Readers[name]
+		for _, n := range readers {
+			if op := n.GetOpType(); (op == "Gather" || op == "GatherND" || op == "GatherElements") && onnx.InputOf(n, 1) == name {
+				return true
+			}
+		}
+		if len(readers) != 1 || !PassThrough(readers[0].GetOpType()) {
+			return false
+		}
+		name = readers[0].GetOutput()[0]
+	}
+	return false
+}
