@@ -1,6 +1,8 @@
 package autodiff
 
 import (
+	"slices"
+
 	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
 )
@@ -88,7 +90,7 @@ func (c *Context) maskLeaky(g, y onnx.Value, dims []int64, alpha float64) onnx.V
 		return b.Mul(g, b.Where(b.Greater(y, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha)))
 	}
 	ch := dims[1]
-	w := onnx.Tensor(b, "steep", []int64{ch, 1, 1, 1}, repeat(ch, float32(steep)))
+	w := onnx.Tensor(b, "steep", []int64{ch, 1, 1, 1}, slices.Repeat([]float32{steep}, int(ch)))
 	m := b.Op("Conv", []onnx.Value{y, w}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
 	m = c.blocks(b.Clip(m, c.Scalar(alpha), c.Scalar(1)))
 	return c.blocks(b.Mul(c.inBlocks(g, ch), m))

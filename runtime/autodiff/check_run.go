@@ -12,12 +12,10 @@ import (
 
 // evaluation is a session with a tensor for each input and output.
 type evaluation struct {
-	sess     *runtime.Session
-	ins      []*runtime.Tensor
-	outs     []*runtime.Tensor
-	in, out  map[string]*runtime.Tensor
-	inNames  []string
-	outNames []string
+	sess      *runtime.Session
+	ins, outs []*runtime.Tensor
+	in, out   map[string]*runtime.Tensor
+	inNames   []string
 }
 
 // evaluate opens m, whose inputs are of fixed sizes, for the named outputs.
@@ -48,7 +46,7 @@ func evaluate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, outputs [
 		if terr != nil {
 			return nil, fmt.Errorf("output %q: %w", d.Name, terr)
 		}
-		e.outs, e.outNames = append(e.outs, t), append(e.outNames, d.Name)
+		e.outs = append(e.outs, t)
 		e.out[d.Name] = t
 	}
 	return e, nil
@@ -115,10 +113,11 @@ func (e *evaluation) copyInputs(from *evaluation) error {
 			e.set(name, v)
 			continue
 		}
-		copy(dataOf[int64](e.in[name]), dataOf[int64](t))
-		copy(dataOf[int32](e.in[name]), dataOf[int32](t))
-		copy(dataOf[bool](e.in[name]), dataOf[bool](t))
-		copy(dataOf[uint8](e.in[name]), dataOf[uint8](t))
+		k, err := typedOf(t.DType())
+		if err != nil {
+			return err
+		}
+		k.copy(e.in[name], t)
 	}
 	return nil
 }

@@ -14,11 +14,7 @@ func withSides(m *onnx.Model, wrt string) (*onnx.Model, []string, error) {
 	b := onnx.Extend(m)
 	s := &sider{b: b.Scope("side"), reach: map[string]bool{wrt: true}}
 	for _, n := range m.Nodes() {
-		on := false
-		for _, u := range onnx.Uses(n) {
-			on = on || s.reach[u]
-		}
-		if !on {
+		if !onnx.UsesAny(n, s.reach) {
 			continue
 		}
 		for _, o := range n.GetOutput() {

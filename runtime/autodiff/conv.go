@@ -40,13 +40,7 @@ func (v conv) reached(c *Context, x onnx.Value) onnx.Value {
 }
 
 // space returns the number of output positions.
-func (v conv) space() int64 {
-	n := int64(1)
-	for _, d := range v.yd[2:] {
-		n *= d
-	}
-	return n
-}
+func (v conv) space() int64 { return product(v.yd[2:]) }
 
 // grouped gives a value [N, channels, …] the form [N, channels, P], with groups apart where there
 // are several.
@@ -61,10 +55,9 @@ func (v conv) grouped(c *Context, x onnx.Value, channels int64) onnx.Value {
 // position t sees.
 func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64, first int) onnx.Value {
 	rank := len(v.kernel)
-	axes, start, end := make([]int64, rank), make([]int64, rank), make([]int64, rank)
+	start, end := make([]int64, rank), make([]int64, rank)
 	whole := true
 	for a := range t {
-		axes[a] = int64(first + a)
 		start[a] = t[a] * v.dilation[a]
 		end[a] = start[a] + (v.yd[2+a]-1)*v.stride[a] + 1
 		size := v.begin[a] + v.xd[2+a] + max(v.after(a), 0)
@@ -73,5 +66,5 @@ func (v conv) shift(b *onnx.Builder, xp onnx.Value, t []int64, first int) onnx.V
 	if whole {
 		return xp
 	}
-	return b.Slice(xp, start, end, axes, v.stride)
+	return b.Slice(xp, start, end, upTo(first, first+rank), v.stride)
 }

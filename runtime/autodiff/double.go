@@ -168,12 +168,11 @@ func (d *doubler) conv(n *onnxpb.NodeProto, in []onnx.Value) (onnx.Value, error)
 	if !fixed(wd) || !fixed(xd[1:]) || !fixed(yd[1:]) {
 		return onnx.Value{}, fmt.Errorf("its channels or spatial sizes vary from run to run")
 	}
-	v := conv{group: onnx.AttrInt(n, "group", 1), wd: wd, xd: xd, yd: yd}
-	var err error
-	if v.window, err = windowOf(n, wd[2:], xd[2:], yd[2:]); err != nil {
+	c := &Context{Builder: b, Node: n, pass: pass{b: b}, facts: d.facts}
+	v, err := convOf(c, xd, yd, windowOf)
+	if err != nil {
 		return onnx.Value{}, err
 	}
-	c := &Context{Builder: b, Node: n, pass: pass{b: b}, facts: d.facts}
 	rank := len(v.kernel)
 	xp := v.padded(c, in[0])
 	var shifts []onnx.Value

@@ -1,11 +1,13 @@
 package autodiff
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
@@ -43,22 +45,16 @@ type Executor struct {
 	rt      *runtime.Runtime
 	mode    WeightMode
 	grad    *Gradient
-	backend weightBackend
-	data    map[string]*runtime.Tensor // inputs that are no weights
+	opts    runtime.SessionOptions
+	sess    *runtime.Session
+	in, out []*runtime.Tensor          // of sess, in its order
+	data    map[string]*runtime.Tensor // inputs that are not weights
 	weights map[string][]float32
-	order   []string // of the weights
+	inputs  map[string]*runtime.Tensor // over the weights that are inputs
+	order   []string                   // of the weights
 	results map[string]*runtime.Tensor
-	outputs []string
-	dirty   bool
-}
-
-// weightBackend is one way of bringing weights to a session.
-type weightBackend interface {
-	// update makes the next run use the present weights.
-	update(ctx context.Context) error
-	// run executes the graph.
-	run(ctx context.Context) error
-	close() error
+	dirty   bool // weights have changed since the session was made
+	closed  bool
 }
 
 // NewExecutor differentiates m and opens it. The weights start as the initialisers of m; inputs
@@ -81,8 +77,8 @@ func openExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts 
 		return nil, err
 	}
 	x := &Executor{
-		rt: rt, mode: opts.Mode, grad: g, dirty: true,
-		data: make(map[string]*runtime.Tensor), weights: make(map[string][]float32), results: make(map[string]*runtime.Tensor),
+		rt: rt, mode: opts.Mode, grad: g, opts: opts.Session, data: make(map[string]*runtime.Tensor), weights: make(map[string][]float32),
+		inputs: make(map[string]*runtime.Tensor), results: make(map[string]*runtime.Tensor),
 	}
 	defer func() {
 		if err != nil {
@@ -100,47 +96,71 @@ func openExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts 
 		x.order = append(x.order, w)
 	}
 	for _, in := range g.Model.Inputs() {
-		if x.weights[in.Name] != nil {
-			continue
+		if data := x.weights[in.Name]; data != nil {
+			x.inputs[in.Name], err = runtime.NewTensor(rt, m.Initializer(in.Name).GetDims(), data)
+		} else {
+			x.data[in.Name], err = declaredTensor(rt, in)
 		}
-		if x.data[in.Name], err = declaredTensor(rt, in); err != nil {
+		if err != nil {
 			return nil, err
 		}
 	}
-	x.outputs = append(x.outputs, g.Losses...)
+	x.opts.Outputs = slices.Clone(g.Losses)
 	for _, l := range g.Losses {
 		for _, w := range g.Wrt {
-			x.outputs = append(x.outputs, g.Output(l, w))
+			x.opts.Outputs = append(x.opts.Outputs, g.Output(l, w))
 		}
 	}
 	for _, o := range g.Model.Outputs() {
-		if !slices.Contains(x.outputs, o.Name) && isFixed(o) {
-			x.outputs = append(x.outputs, o.Name)
+		if !slices.Contains(x.opts.Outputs, o.Name) && isFixed(o) {
+			x.opts.Outputs = append(x.opts.Outputs, o.Name)
 		}
 	}
-	for _, name := range x.outputs {
+	for _, name := range x.opts.Outputs {
 		o, _ := g.Model.Output(name)
 		if x.results[name], err = declaredTensor(rt, o); err != nil {
 			return nil, err
 		}
+		x.out = append(x.out, x.results[name])
 	}
-	session := opts.Session
-	session.Outputs = x.outputs
-	// A nil pointer in backend would not be a nil backend.
-	if opts.Mode == WeightsAsInputs {
-		w, err := newInputWeights(ctx, x, session)
-		if err != nil {
-			return nil, err
-		}
-		x.backend = w
-	} else {
-		w, err := newConstantWeights(x, session)
-		if err != nil {
-			return nil, err
-		}
-		x.backend = w
+	if x.dirty = x.mode == WeightsAsConstants; x.dirty {
+		return x, nil // the first step makes the session
+	}
+	if err = x.load(ctx, g.Model); err != nil {
+		return nil, err
 	}
 	return x, nil
+}
+
+// load makes the session of a graph. The one before goes first, so that its memory can be used
+// again.
+func (x *Executor) load(ctx context.Context, m *onnx.Model) error {
+	b, err := m.Marshal()
+	if err != nil {
+		return err
+	}
+	old := x.sess
+	x.sess = nil
+	if err = old.Close(); err != nil {
+		return err
+	}
+	if x.sess, err = x.rt.NewSession(ctx, b, x.opts); err != nil {
+		return err
+	}
+	x.in = nil
+	for _, in := range x.sess.Inputs() {
+		x.in = append(x.in, cmp.Or(x.inputs[in.Name], x.data[in.Name]))
+	}
+	return nil
+}
+
+// renew makes a session with the present weights as constants.
+func (x *Executor) renew(ctx context.Context) error {
+	m, err := x.grad.Model.WithFloats(x.weights)
+	if err != nil {
+		return err
+	}
+	return x.load(ctx, m)
 }
 
 func isFixed(v onnx.ValueInfo) bool {
@@ -157,11 +177,16 @@ func declaredTensor(rt *runtime.Runtime, v onnx.ValueInfo) (*runtime.Tensor, err
 	if !isFixed(v) {
 		return nil, fmt.Errorf("autodiff: the size of %v is open; fix it in Options.Sizes", v)
 	}
+	return emptyTensor(rt, v.Type, sizesOf(v))
+}
+
+// sizesOf returns the declared dimensions of a value whose sizes are fixed.
+func sizesOf(v onnx.ValueInfo) []int64 {
 	dims := make([]int64, len(v.Shape))
 	for i, d := range v.Shape {
 		dims[i] = d.Size
 	}
-	return emptyTensor(rt, v.Type, dims)
+	return dims
 }
 
 // Mode returns the weight mode that runs.
@@ -180,13 +205,6 @@ func (x *Executor) Ints(input string) []int64 { return dataOf[int64](x.data[inpu
 // Result returns the memory of a float32 output of the last step, or nil.
 func (x *Executor) Result(output string) []float32 { return dataOf[float32](x.results[output]) }
 
-func dataOf[T onnx.Element](t *runtime.Tensor) []T {
-	if t == nil {
-		return nil
-	}
-	return runtime.Data[T](t)
-}
-
 // Weights returns the names of the weights, in the order of Wrt.
 func (x *Executor) Weights() []string { return slices.Clone(x.order) }
 
@@ -195,20 +213,20 @@ func (x *Executor) Weights() []string { return slices.Clone(x.order) }
 func (x *Executor) Weight(name string) []float32 { return x.weights[name] }
 
 // Changed says that weights have been written to.
-func (x *Executor) Changed() { x.dirty = true }
+func (x *Executor) Changed() { x.dirty = x.mode == WeightsAsConstants }
 
 // Step computes losses and gradients.
 func (x *Executor) Step(ctx context.Context) error {
-	if x.backend == nil {
+	if x.closed {
 		return errors.New("autodiff: the executor is closed")
 	}
 	if x.dirty {
-		if err := x.backend.update(ctx); err != nil {
+		if err := x.renew(ctx); err != nil {
 			return fmt.Errorf("autodiff: update weights: %w", err)
 		}
 		x.dirty = false
 	}
-	if err := x.backend.run(ctx); err != nil {
+	if err := x.sess.Run(ctx, x.in, x.out); err != nil {
 		return fmt.Errorf("autodiff: %w", err)
 	}
 	return nil
@@ -232,19 +250,66 @@ func (x *Executor) Grad(loss, wrt string) []float32 {
 	return x.Result(x.grad.Output(loss, wrt))
 }
 
-// Close releases sessions and tensors. Further calls do nothing.
+// Close releases the session and the tensors. Further calls do nothing.
 func (x *Executor) Close() error {
-	var err error
-	if x.backend != nil {
-		err = x.backend.close()
-		x.backend = nil
+	if x == nil {
+		return nil
 	}
-	for _, ts := range []map[string]*runtime.Tensor{x.data, x.results} {
-		for _, name := range slices.Sorted(maps.Keys(ts)) {
-			if ts[name] != nil {
-				err = errors.Join(err, ts[name].Close())
-			}
+	x.closed = true
+	err := x.sess.Close()
+	for _, tensors := range []map[string]*runtime.Tensor{x.inputs, x.data, x.results} {
+		for _, name := range slices.Sorted(maps.Keys(tensors)) {
+			err = errors.Join(err, tensors[name].Close())
 		}
 	}
 	return err
+}
+
+// measureSteps is how many steps a mode is timed for; the best counts.
+const measureSteps = 3
+
+// measureExecutor opens the faster of the two modes, each step counted with the renewal of the
+// weights. Without weights among Wrt there is nothing to choose.
+func measureExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts ExecutorOptions) (*Executor, error) {
+	some := false
+	for _, w := range opts.Wrt {
+		some = some || m.Initializer(w) != nil
+	}
+	var best *Executor
+	var bestTime time.Duration
+	for _, mode := range []WeightMode{WeightsAsConstants, WeightsAsInputs} {
+		opts.Mode = mode
+		x, err := openExecutor(ctx, rt, m, opts)
+		if err != nil {
+			return nil, errors.Join(err, best.Close())
+		}
+		if !some {
+			return x, nil
+		}
+		t, err := timeSteps(ctx, x)
+		if err != nil {
+			return nil, errors.Join(err, x.Close(), best.Close())
+		}
+		if best == nil || t < bestTime {
+			best, x, bestTime = x, best, t
+		}
+		if err := x.Close(); err != nil {
+			return nil, errors.Join(err, best.Close())
+		}
+	}
+	return best, nil
+}
+
+// timeSteps returns the time of the fastest of a few steps.
+func timeSteps(ctx context.Context, x *Executor) (time.Duration, error) {
+	best := time.Duration(1<<63 - 1)
+	for range measureSteps {
+		x.Changed()
+		start := time.Now()
+		if err := x.Step(ctx); err != nil {
+			return 0, err
+		}
+		best = min(best, time.Since(start))
+	}
+	return best, nil
 }

@@ -3,6 +3,7 @@ package autodiff
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -140,10 +141,5 @@ func foldable(n *onnxpb.NodeProto, constant map[string]bool, fs facts) bool {
 
 // fixed reports whether no dimension varies.
 func fixed(dims []int64) bool {
-	for _, d := range dims {
-		if d < 0 {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(dims, func(d int64) bool { return d < 0 })
 }

@@ -47,20 +47,15 @@ func (h Head) Input(b *onnx.Builder, name string, dt onnx.DType, dims ...onnx.Di
 
 // classes returns the number of logits per sample.
 func (h Head) classes() (int64, error) {
-	if len(h.Dims) < 1 {
+	switch {
+	case len(h.Dims) < 1:
 		return 0, fmt.Errorf("autodiff: the model's output is a scalar, not logits")
-	}
-	k := int64(1)
-	for _, d := range h.Dims[1:] {
-		if d < 0 {
-			return 0, fmt.Errorf("autodiff: the number of classes varies from run to run")
-		}
-		k *= d
-	}
-	if len(h.Dims) == 1 {
+	case !fixed(h.Dims[1:]):
+		return 0, fmt.Errorf("autodiff: the number of classes varies from run to run")
+	case len(h.Dims) == 1:
 		return 0, fmt.Errorf("autodiff: the model's output has one dimension; a batch of logits has two")
 	}
-	return k, nil
+	return product(h.Dims[1:]), nil
 }
 
 // CrossEntropy is the cross-entropy of the logits and the classes in a new input, labels int64 [N]:
@@ -109,11 +104,7 @@ func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 		if !h.LogSoftmax {
 			logp = s.LogSoftmax(logits, 1)
 		}
-		classes := make([]int64, k)
-		for i := range classes {
-			classes[i] = int64(i)
-		}
-		hot := s.Cast(s.Equal(s.Unsqueeze(labels, 1), s.Ints(classes...)), h.DType)
+		hot := s.Cast(s.Equal(s.Unsqueeze(labels, 1), s.Ints(upTo(0, int(k))...)), h.DType)
 		each = s.Neg(s.Sum(s.Mul(logp, hot), false, 1))
 	}
 	if l.Sum {

@@ -1,8 +1,11 @@
 package autodiff
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
@@ -34,15 +37,12 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 		output = defaultOutput(m)
 	}
 	registry := rules()
-	for op, r := range opts.Rules {
-		registry[op] = r
-	}
-	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry,
-		cpu: opts.CPU}
+	maps.Copy(registry, opts.Rules)
+	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry, cpu: opts.CPU}
 	if d.layout, err = d.askLayout(m); err != nil {
 		return nil, err
 	}
-	if err = d.missing(m, wrt, opts.targets(output)); err != nil {
+	if err = d.missing(m, opts.targets(output)); err != nil {
 		return nil, err
 	}
 	var sizes map[string][2]int64
@@ -52,18 +52,14 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	if d.facts, err = probe(ctx, eng, m, sizes); err != nil {
 		return nil, err
 	}
-	keep := make(map[string]bool)
-	for _, w := range wrt {
-		keep[w] = true
-	}
-	if m, err = fold(ctx, eng, m, d.facts, keep); err != nil {
+	if m, err = fold(ctx, eng, m, d.facts, setOf(wrt)); err != nil {
 		return nil, err
 	}
 	g, err := d.reverse(m)
-	if err != nil || d.layout.Block == 1 {
-		return g, err
+	if err == nil && d.layout.Block > 1 {
+		err = d.forCPU(g, sizes)
 	}
-	if err = d.forCPU(g, sizes); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return g, nil
@@ -100,65 +96,59 @@ func (d *differ) passes(n *onnxpb.NodeProto) (pass, known bool) {
 	return r != nil || !known, known
 }
 
-// missing reports the nodes without rules between wrt and the targets.
-func (d *differ) missing(m *onnx.Model, wrt, targets []string) error {
-	reach := make(map[string]bool)
-	for _, w := range wrt {
-		reach[w] = true
-	}
-	nodes := m.Nodes()
-	on := make([]bool, len(nodes))
-	for i, n := range nodes {
-		for _, u := range onnx.Uses(n) {
-			on[i] = on[i] || reach[u]
-		}
-		if pass, _ := d.passes(n); !pass {
-			on[i] = false
-		}
-		if on[i] {
-			for _, o := range n.GetOutput() {
-				reach[o] = o != ""
-			}
-		}
-	}
-	needed := make(map[string]bool)
-	for _, t := range targets {
-		needed[t] = true
-	}
+// missing reports the nodes without rules between the wanted values and the targets.
+func (d *differ) missing(m *onnx.Model, targets []string) error {
+	reach := d.reachable(m, func(string) bool { return true })
+	needed := setOf(targets)
 	var lacking []MissingRule
-	for i := len(nodes) - 1; i >= 0; i-- {
-		n := nodes[i]
-		wanted := false
-		for _, o := range n.GetOutput() {
-			wanted = wanted || needed[o]
-		}
-		if !wanted || !on[i] {
+	for _, n := range slices.Backward(m.Nodes()) {
+		pass, known := d.passes(n)
+		if !pass || !onnx.UsesAny(n, reach) || !slices.ContainsFunc(n.GetOutput(), func(o string) bool { return needed[o] }) {
 			continue
 		}
 		for _, u := range onnx.Uses(n) {
 			needed[u] = true
 		}
-		if _, known := d.passes(n); !known {
-			name := n.GetName()
-			if name == "" {
-				name = n.GetOutput()[0]
-			}
-			lacking = append(lacking, MissingRule{Operator: onnx.OperatorName(n), Node: name})
+		if !known {
+			lacking = append(lacking, MissingRule{Operator: onnx.OperatorName(n), Node: cmp.Or(n.GetName(), n.GetOutput()[0])})
 		}
 	}
 	if len(lacking) == 0 {
 		return nil
 	}
-	for i, j := 0, len(lacking)-1; i < j; i, j = i+1, j-1 {
-		lacking[i], lacking[j] = lacking[j], lacking[i] // in the order of the graph
-	}
+	slices.Reverse(lacking) // in the order of the graph
 	return &MissingRulesError{Nodes: lacking}
+}
+
+// reachable marks the values that depend on a wanted one in a differentiable way, as far as they
+// are real numbers.
+func (d *differ) reachable(m *onnx.Model, isReal func(value string) bool) map[string]bool {
+	reach := setOf(d.wrt)
+	for _, n := range m.Nodes() {
+		if pass, _ := d.passes(n); !pass || !onnx.UsesAny(n, reach) {
+			continue
+		}
+		for _, o := range n.GetOutput() {
+			if o != "" && isReal(o) {
+				reach[o] = true
+			}
+		}
+	}
+	return reach
+}
+
+func setOf(names []string) map[string]bool {
+	set := make(map[string]bool)
+	for _, name := range names {
+		set[name] = true
+	}
+	return set
 }
 
 // reverse adds the gradients of all losses to m.
 func (d *differ) reverse(m *onnx.Model) (*Gradient, error) {
 	b := onnx.Extend(m)
-	reach := d.reachable(m)
+	reach := d.reachable(m, func(v string) bool { return d.facts[v].dtype.IsFloat() })
 	res := &Gradient{
 		Wrt: d.wrt, Promoted: d.promoted, ForwardNodes: len(m.Nodes()), Renamed: make(map[string]string),
 		losses: make(map[string]lossValue), outputs: make(map[[2]string]string),
@@ -236,29 +226,6 @@ func declared(m *onnx.Model, name string) []onnx.Dim {
 		return in.Shape
 	}
 	return onnx.Dims(m.Initializer(name).GetDims()...)
-}
-
-// reachable marks the values that depend on a wanted one in a differentiable way.
-func (d *differ) reachable(m *onnx.Model) map[string]bool {
-	reach := make(map[string]bool)
-	for _, w := range d.wrt {
-		reach[w] = true
-	}
-	for _, n := range m.Nodes() {
-		on := false
-		for _, u := range onnx.Uses(n) {
-			on = on || reach[u]
-		}
-		if pass, _ := d.passes(n); !on || !pass {
-			continue
-		}
-		for _, o := range n.GetOutput() {
-			if o != "" && d.facts[o].dtype.IsFloat() {
-				reach[o] = true
-			}
-		}
-	}
-	return reach
 }
 
 // pass walks the nodes backwards from one loss and returns the gradients of the wanted values.
@@ -361,16 +328,12 @@ func (d *differ) apply(c *Context, parts map[string][]onnx.Value) (err error) {
 	if err := c.Builder.Err(); err != nil {
 		return err
 	}
-	if len(out) > c.Inputs() {
-		for _, g := range out[c.Inputs():] {
-			if !g.IsZero() {
-				return fmt.Errorf("its rule made %d gradients for %d inputs", len(out), c.Inputs())
-			}
-		}
-		out = out[:c.Inputs()]
-	}
 	for i, g := range out {
-		if c.Needs(i) && !g.IsZero() {
+		switch {
+		case g.IsZero():
+		case i >= c.Inputs():
+			return fmt.Errorf("its rule made %d gradients for %d inputs", len(out), c.Inputs())
+		case c.Needs(i):
 			in := c.Node.Input[i]
 			parts[in] = append(parts[in], g)
 		}

@@ -19,15 +19,11 @@ func reluRule(c *Context) ([]onnx.Value, error) {
 func leakyReluRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	alpha := c.Float("alpha", 0.01)
-	x := c.In(0)
 	if alpha > 0 {
-		x = c.Out(0)
+		return one(c.maskLeaky(c.Grad(0), c.Out(0), c.OutDims(0), alpha))
 	}
-	if alpha <= 0 {
-		slope := b.Where(b.Greater(x, c.Scalar(0)), c.Scalar(1), c.Scalar(alpha))
-		return one(b.Mul(c.Grad(0), slope))
-	}
-	return one(c.maskLeaky(c.Grad(0), x, c.OutDims(0), alpha))
+	slope := b.Where(b.Greater(c.In(0), c.Scalar(0)), c.Scalar(1), c.Scalar(alpha))
+	return one(b.Mul(c.Grad(0), slope))
 }
 
 // y = x where x > 0, a·x elsewhere: ∂x = g or a·g, ∂a = Σ g·x where x ≤ 0.

@@ -5,17 +5,13 @@ import (
 	"slices"
 
 	"ucan/runtime/onnx"
+	"ucan/runtime/onnx/onnxpb"
 )
 
 // y = w ⋆ x + b: ∂x = w ⋆ᵀ g (convInput), ∂w = g ⋆ x (convWeight), ∂b = Σ g over batch and space.
 func convRule(c *Context) ([]onnx.Value, error) {
-	wd := c.InDims(1)
-	if len(wd) < 3 || !fixed(wd) {
-		return nil, fmt.Errorf("weights of dimensions %v are not supported", wd)
-	}
-	v := conv{group: onnx.AttrInt(c.Node, "group", 1), wd: wd, xd: c.InDims(0), yd: c.OutDims(0)}
-	var err error
-	if v.window, err = windowOf(c.Node, wd[2:], v.xd[2:], v.yd[2:]); err != nil {
+	v, err := convOf(c, c.InDims(0), c.OutDims(0), windowOf)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]onnx.Value, c.Inputs())
@@ -35,26 +31,28 @@ func convRule(c *Context) ([]onnx.Value, error) {
 	return out, nil
 }
 
+// convOf describes a node as a convolution from xd to yd.
+func convOf(c *Context, xd, yd []int64, window func(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error)) (conv, error) {
+	wd := c.InDims(1)
+	if len(wd) < 3 || !fixed(wd) {
+		return conv{}, fmt.Errorf("weights of dimensions %v are not supported", wd)
+	}
+	v := conv{group: onnx.AttrInt(c.Node, "group", 1), wd: wd, xd: xd, yd: yd}
+	var err error
+	v.window, err = window(c.Node, wd[2:], xd[2:], yd[2:])
+	return v, err
+}
+
 // sumChannels adds up g [N, O, …] over all but the channels.
 func sumChannels(c *Context, g onnx.Value, rank int) onnx.Value {
-	axes := []int64{0}
-	for a := 2; a < rank; a++ {
-		axes = append(axes, int64(a))
-	}
-	return c.Builder.Sum(g, false, axes...)
+	return c.Builder.Sum(g, false, append([]int64{0}, upTo(2, rank)...)...)
 }
 
 // y = wᵀ ⋆ x + b: ∂x = w ⋆ g, ∂w is that of the convolution with x and g exchanged, ∂b = Σ g over
 // batch and space.
 func convTransposeRule(c *Context) ([]onnx.Value, error) {
-	wd := c.InDims(1)
-	if len(wd) < 3 || !fixed(wd) {
-		return nil, fmt.Errorf("weights of dimensions %v are not supported", wd)
-	}
-	// As a convolution from y's space to x's.
-	v := conv{group: onnx.AttrInt(c.Node, "group", 1), wd: wd, xd: c.OutDims(0), yd: c.InDims(0)}
-	var err error
-	if v.window, err = transposedWindow(c.Node, wd[2:], c.InDims(0)[2:], c.OutDims(0)[2:]); err != nil {
+	v, err := convOf(c, c.OutDims(0), c.InDims(0), transposedWindow) // from y's space to x's
+	if err != nil {
 		return nil, err
 	}
 	b := c.Builder
@@ -137,11 +135,7 @@ func flipped(c *Context, v conv, wi int) (onnx.Value, error) {
 	}
 	w := reversed(b, c.In(wi), v)
 	w = b.Reshape(w, append([]int64{v.group, og, cg}, v.kernel...)...)
-	perm := []int64{0, 2, 1}
-	for a := range rank {
-		perm = append(perm, int64(3+a))
-	}
-	w = b.Transpose(w, perm...)
+	w = b.Transpose(w, append([]int64{0, 2, 1}, upTo(3, 3+rank)...)...)
 	return b.Reshape(w, append([]int64{v.group * cg, og}, v.kernel...)...), nil
 }
 
@@ -151,20 +145,13 @@ func reversed(b *onnx.Builder, w onnx.Value, v conv) onnx.Value {
 	if v.count() == 1 {
 		return w
 	}
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
-	}
-	return b.Slice(w, slices.Repeat([]int64{-1}, rank), slices.Repeat([]int64{-1 << 62}, rank), axes, slices.Repeat([]int64{-1}, rank))
+	back := slices.Repeat([]int64{-1}, rank)
+	return b.Slice(w, back, slices.Repeat([]int64{-1 << 62}, rank), upTo(2, 2+rank), back)
 }
 
 // turned returns weights of one group reversed, their channels exchanged.
 func turned(b *onnx.Builder, w onnx.Value, v conv) onnx.Value {
-	perm := []int64{1, 0}
-	for a := range v.kernel {
-		perm = append(perm, int64(2+a))
-	}
-	return b.Transpose(reversed(b, w, v), perm...)
+	return b.Transpose(reversed(b, w, v), append([]int64{1, 0}, upTo(2, 2+len(v.kernel))...)...)
 }
 
 func flipFloats(w []float32, v conv) []float32 {

@@ -39,11 +39,7 @@ func convInputPhases(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 			parts[a] = b.Expand(c.Scalar(0), rows)
 			continue
 		}
-		win := window{
-			kernel: []int64{down.width(), across.width()}, stride: []int64{1, 1}, dilation: []int64{1, 1},
-			begin: []int64{-down.low, -across.low}, end: []int64{down.after, across.after},
-		}
-		p := b.Op("Conv", []onnx.Value{g, v.phaseWeights(c, wi, down, across)}, win.attrs(1)...)
+		p := v.phaseConv(c, g, wi, down, across)
 		parts[a] = b.Reshape(b.Transpose(p, 0, 2, 3, 1), -1, q, 1, across.size*sw*ch)
 	}
 	d := b.Reshape(b.Concat(2, parts...), -1, sh*q, across.size*sw, ch)
@@ -62,7 +58,7 @@ func (v conv) interleaves(c *Context) bool {
 // convInputInterleaved makes every phase of rows and columns by a convolution of its own, which
 // multiplies nothing by zeros, and interleaves them.
 func convInputInterleaved(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
-	b, s := c.Builder, v.stride[0]
+	s := v.stride[0]
 	parts := make([]onnx.Value, s*s)
 	for a := range s {
 		for e := range s {
@@ -70,11 +66,7 @@ func convInputInterleaved(c *Context, v conv, g onnx.Value, wi int) onnx.Value {
 			if len(down.taps) == 0 || len(across.taps) == 0 {
 				continue
 			}
-			win := window{
-				kernel: []int64{down.width(), across.width()}, stride: []int64{1, 1}, dilation: []int64{1, 1},
-				begin: []int64{-down.low, -across.low}, end: []int64{down.after, across.after},
-			}
-			parts[a*s+e] = c.blocks(b.Op("Conv", []onnx.Value{g, v.phaseWeights(c, wi, down, across)}, win.attrs(1)...))
+			parts[a*s+e] = c.blocks(v.phaseConv(c, g, wi, down, across))
 		}
 	}
 	return c.interleave(parts, s, v.xd)
@@ -161,8 +153,17 @@ func (v conv) phases(axis int, first, count int64) phases {
 	return p
 }
 
-// phaseWeights gathers the weights [O,C,kh,kw] of the convolution that makes the phases across of
-// one phase down, [phases·C, O, height, width], with zeros where no row of the kernel falls.
+// phaseConv is the convolution that makes the phases across of one phase down.
+func (v conv) phaseConv(c *Context, g onnx.Value, wi int, down, across phases) onnx.Value {
+	win := window{
+		kernel: []int64{down.width(), across.width()}, stride: []int64{1, 1}, dilation: []int64{1, 1},
+		begin: []int64{-down.low, -across.low}, end: []int64{down.after, across.after},
+	}
+	return c.Builder.Op("Conv", []onnx.Value{g, v.phaseWeights(c, wi, down, across)}, win.attrs(1)...)
+}
+
+// phaseWeights gathers the weights [O,C,kh,kw] of [conv.phaseConv],
+// [phases·C, O, height, width], with zeros where no row of the kernel falls.
 func (v conv) phaseWeights(c *Context, wi int, down, across phases) onnx.Value {
 	b := c.Builder
 	o, ch := v.wd[0], v.wd[1]

@@ -52,12 +52,9 @@ func convWeightColumns(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	}
 	cols := v.grouped(c, b.Concat(1, shifts...), v.count()*v.wd[1])
 	p := b.Sum(b.MatMul(cols, transposeLast(b, v.grouped(c, g, v.wd[0]), 3)), false, 0) // [k·C, O]
-	perm := []int64{int64(len(v.kernel)) + 1, int64(len(v.kernel))}
-	for a := range v.kernel {
-		perm = append(perm, int64(a))
-	}
-	shape := append(append([]int64{}, v.kernel...), v.wd[1], v.wd[0])
-	return b.Transpose(b.Reshape(p, shape...), perm...)
+	rank := len(v.kernel)
+	shape := append(slices.Clone(v.kernel), v.wd[1], v.wd[0])
+	return b.Transpose(b.Reshape(p, shape...), append([]int64{int64(rank) + 1, int64(rank)}, upTo(0, rank)...)...)
 }
 
 // convWeightRows is for two spatial dimensions and stride 1. The shifts along rows are taken on g
@@ -69,10 +66,9 @@ func convWeightRows(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	kh, kw := v.kernel[0], v.kernel[1]
 	oh, ow := v.yd[2], v.yd[3]
 	rows := oh + (kh-1)*v.dilation[0] // of the padded input
-	zdims := []int64{-1, v.wd[0], kh * v.dilation[0], ow}
+	zdims := []int64{v.yd[0], v.wd[0], kh * v.dilation[0], ow}
 	var zeros onnx.Value
-	if v.yd[0] >= 0 {
-		zdims[0] = v.yd[0]
+	if fixed(zdims) {
 		zeros = b.Expand(c.Scalar(0), b.Ints(zdims...))
 	} else {
 		batch := b.Slice(b.Shape(g), []int64{0}, []int64{1}, []int64{0}, nil)
@@ -108,11 +104,8 @@ func (v conv) productPays() bool {
 // shifts of x̄ side by side.
 func convWeightProduct(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
-	var space, kernel []int64 // the axes of positions, behind channels and before them
-	for a := range v.kernel {
-		space = append(space, int64(2+a))
-		kernel = append(kernel, int64(1+a))
-	}
+	// The axes of positions, behind channels and before them.
+	space, kernel := upTo(2, 2+len(v.kernel)), upTo(1, 1+len(v.kernel))
 	xs := b.Transpose(v.padded(c, x), slices.Concat([]int64{0}, space, []int64{1})...) // [N, …, C]
 	var shifts []onnx.Value
 	for _, t := range v.offsets() {
@@ -163,12 +156,7 @@ func convWeightTiles(c *Context, v conv, x, g onnx.Value) onnx.Value {
 func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
 	b := c.Builder
 	rank := len(v.kernel)
-	swap := []int64{1, 0}
-	axes := make([]int64, rank)
-	for a := range axes {
-		axes[a] = int64(2 + a)
-	}
-	swap = append(swap, axes...)
+	swap := append([]int64{1, 0}, upTo(2, 2+rank)...)
 	xp := v.reached(c, x)
 	var xs onnx.Value
 	if v.group == 1 {
@@ -180,11 +168,7 @@ func convWeightSwapped(c *Context, v conv, x, g onnx.Value) onnx.Value {
 			dims[a] = (v.yd[2+a]-1)*v.stride[a] + v.extent(a)
 		}
 		xs = b.Reshape(xp, append([]int64{-1, v.group, v.wd[1]}, dims...)...)
-		perm := []int64{2, 1, 0}
-		for a := range rank {
-			perm = append(perm, int64(3+a))
-		}
-		xs = b.Transpose(xs, perm...)
+		xs = b.Transpose(xs, append([]int64{2, 1, 0}, upTo(3, 3+rank)...)...)
 		xs = b.Reshape(xs, append([]int64{v.wd[1], -1}, dims...)...)
 	}
 	gs := b.Transpose(g, swap...) // [O, N, …]

@@ -96,21 +96,11 @@ func constScalar(c *Context, i int) (float64, bool) {
 	if n, err := onnx.Elements(t.GetDims()); err != nil || n != 1 {
 		return 0, false
 	}
-	switch onnx.TensorType(t) {
-	case onnx.Float, onnx.Float16:
-		if v, err := onnx.Float32s(t); err == nil {
-			return float64(v[0]), true
-		}
-	case onnx.Double:
-		if v, err := onnx.TensorData[float64](t); err == nil {
-			return v[0], true
-		}
-	default:
-		if v, err := onnx.Int64s(t); err == nil {
-			return float64(v[0]), true
-		}
+	v, err := onnx.Float64s(t)
+	if err != nil {
+		return 0, false
 	}
-	return 0, false
+	return v[0], true
 }
 
 // y = √x: ∂x = g/(2y).

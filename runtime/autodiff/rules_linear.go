@@ -108,10 +108,7 @@ func (c *Context) shaped(d onnx.Value, i, have int) onnx.Value {
 
 // transposeLast swaps the last two of rank dimensions.
 func transposeLast(b *onnx.Builder, v onnx.Value, rank int) onnx.Value {
-	perm := make([]int64, rank)
-	for i := range perm {
-		perm[i] = int64(i)
-	}
+	perm := upTo(0, rank)
 	perm[rank-1], perm[rank-2] = perm[rank-2], perm[rank-1]
 	return b.Transpose(v, perm...)
 }

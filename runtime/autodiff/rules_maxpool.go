@@ -2,6 +2,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx"
 )
@@ -64,10 +65,10 @@ func maxPoolBlocked(c *Context, w window, g onnx.Value) onnx.Value {
 	b := c.Builder
 	ch := c.InDims(0)[1]
 	enlarged := c.enlarged(c.Out(0), w.kernel[0], w.kernel[1])
-	minus := onnx.Tensor(b, "minus", []int64{ch, 1, 1, 1}, repeat(ch, float32(-1)))
+	minus := onnx.Tensor(b, "minus", []int64{ch, 1, 1, 1}, slices.Repeat([]float32{-1}, int(ch)))
 	below := b.Op("Conv", []onnx.Value{c.In(0), minus}, onnx.Int("group", ch), onnx.Ints("kernel_shape", 1, 1))
 	mask := c.blocks(b.Op("HardSigmoid", []onnx.Value{b.Add(c.blocks(below), enlarged)}, onnx.FloatAttr("alpha", -steep), onnx.FloatAttr("beta", 1)))
-	ones := onnx.Tensor(b, "ones", append([]int64{ch, 1}, w.kernel...), repeat(ch*w.count(), float32(1)))
+	ones := onnx.Tensor(b, "ones", append([]int64{ch, 1}, w.kernel...), slices.Repeat([]float32{1}, int(ch*w.count())))
 	count := b.Op("Conv", []onnx.Value{mask, ones}, onnx.Int("group", ch), onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...))
 	share := b.Div(g, c.blocks(count))
 	return c.blocks(b.Mul(mask, c.enlarged(c.inBlocks(share, ch), w.kernel[0], w.kernel[1])))

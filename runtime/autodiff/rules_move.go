@@ -9,12 +9,10 @@ import (
 
 // zeroPad surrounds v with zeros, or, where a pad is negative, cuts it off.
 func zeroPad(c *Context, v onnx.Value, pads []int64) onnx.Value {
-	for _, p := range pads {
-		if p != 0 {
-			return c.Builder.Pad(v, pads...)
-		}
+	if all(pads, 0) {
+		return v
 	}
-	return v
+	return c.Builder.Pad(v, pads...)
 }
 
 // y = x[start:end:step] along some axes: ∂x = g with its elements back in their places, zeros
@@ -32,9 +30,7 @@ func sliceRule(c *Context) ([]onnx.Value, error) {
 		return nil, err
 	}
 	if !given {
-		for i := range starts {
-			axes = append(axes, int64(i))
-		}
+		axes = upTo(0, len(starts))
 	}
 	steps, given, err := c.ConstInts(4, "")
 	if err != nil {
@@ -192,10 +188,7 @@ func alongAxis(b *onnx.Builder, g onnx.Value, a, rank int, m onnx.Value) onnx.Va
 	case rank - 2:
 		return b.MatMul(b.Transpose(m, 1, 0), g)
 	}
-	perm := make([]int64, rank)
-	for i := range perm {
-		perm[i] = int64(i)
-	}
+	perm := upTo(0, rank)
 	perm[a], perm[rank-1] = perm[rank-1], perm[a]
 	return b.Transpose(b.MatMul(b.Transpose(g, perm...), m), perm...)
 }
@@ -231,16 +224,8 @@ func gatherRule(c *Context) ([]onnx.Value, error) {
 		return one(zeroPad(c, b.Unsqueeze(g, int64(axis)), pads))
 	}
 	// Bring the indexed dimensions to the front and flatten them: g becomes [indices, rest].
-	gr := len(c.OutDims(0))
-	perm := make([]int64, 0, gr)
-	for i := range idims {
-		perm = append(perm, int64(axis+i))
-	}
-	for i := range gr {
-		if i < axis || i >= axis+len(idims) {
-			perm = append(perm, int64(i))
-		}
-	}
+	end := axis + len(idims)
+	perm := slices.Concat(upTo(axis, end), upTo(0, axis), upTo(end, len(c.OutDims(0))))
 	rest := slices.Delete(slices.Clone(c.InDims(0)), axis, axis+1)
 	if !fixed(rest) {
 		return gatherVarying(c, axis, n, rest, perm)
@@ -273,12 +258,7 @@ func gatherVarying(c *Context, axis int, n int64, rest, perm []int64) ([]onnx.Va
 	idx := flatIndices(c, n)
 	// [indices, rest] by a shape made of the input's own.
 	shape := b.Shape(c.In(0))
-	var keep []int64
-	for i := range len(rest) + 1 {
-		if i != axis {
-			keep = append(keep, int64(i))
-		}
-	}
+	keep := append(upTo(0, axis), upTo(axis+1, len(rest)+1)...)
 	restShape := b.Gather(shape, b.Ints(keep...), 0)
 	count := b.Reshape(b.Op("Size", []onnx.Value{idx}), 1)
 	restSize := b.Reduce("ReduceProd", restShape, true)
@@ -301,11 +281,7 @@ func flatIndices(c *Context, n int64) onnx.Value {
 // indicator returns the matrix [len(idx), n] with a 1 in column idx[i] of row i.
 func indicator(c *Context, idx onnx.Value, n int64) onnx.Value {
 	b := c.Builder
-	cols := make([]int64, n)
-	for i := range cols {
-		cols[i] = int64(i)
-	}
-	return b.Cast(b.Equal(b.Unsqueeze(idx, 1), b.Ints(cols...)), c.DType())
+	return b.Cast(b.Equal(b.Unsqueeze(idx, 1), b.Ints(upTo(0, int(n))...)), c.DType())
 }
 
 // moveFirst moves dimension 0 of v to place axis.
@@ -313,13 +289,5 @@ func moveFirst(b *onnx.Builder, v onnx.Value, axis, rank int) onnx.Value {
 	if axis == 0 {
 		return v
 	}
-	perm := make([]int64, 0, rank)
-	for i := 1; i <= axis; i++ {
-		perm = append(perm, int64(i))
-	}
-	perm = append(perm, 0)
-	for i := axis + 1; i < rank; i++ {
-		perm = append(perm, int64(i))
-	}
-	return b.Transpose(v, perm...)
+	return b.Transpose(v, slices.Concat(upTo(1, axis+1), []int64{0}, upTo(axis+1, rank))...)
 }

@@ -2,6 +2,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx"
 )
@@ -12,22 +13,11 @@ func perChannel(b *onnx.Builder, v onnx.Value, rank int) onnx.Value {
 	if rank <= 2 {
 		return v
 	}
-	shape := make([]int64, rank-1)
-	shape[0] = -1
-	for i := 1; i < len(shape); i++ {
-		shape[i] = 1
-	}
-	return b.Reshape(v, shape...)
+	return b.Reshape(v, append([]int64{-1}, slices.Repeat([]int64{1}, rank-2)...)...)
 }
 
 // spatial returns the axes from 2 on.
-func spatial(rank int) []int64 {
-	var axes []int64
-	for a := 2; a < rank; a++ {
-		axes = append(axes, int64(a))
-	}
-	return axes
-}
+func spatial(rank int) []int64 { return upTo(2, rank) }
 
 // y = (x−m)/√(v+ε)·s + t with given statistics m, v: ∂x = g·s/√(v+ε), ∂s = Σ g(x−m)/√(v+ε), ∂t = Σ
 // g, ∂m = −s/√(v+ε)·Σ g, ∂v = −½·s·(v+ε)^{−3/2}·Σ g(x−m).
@@ -87,10 +77,7 @@ func throughNorm(b *onnx.Builder, h, z, inv onnx.Value, axes []int64) onnx.Value
 func layerNormRule(c *Context) ([]onnx.Value, error) {
 	b := c.Builder
 	g, rank := c.Grad(0), len(c.InDims(0))
-	var axes []int64
-	for a := axisOf(c, -1, rank); a < int64(rank); a++ {
-		axes = append(axes, a)
-	}
+	axes := upTo(int(axisOf(c, -1, rank)), rank)
 	var z, inv onnx.Value
 	if c.DType() == onnx.Float && c.Needs(0) {
 		mean := b.ExtraOutput(c.Out(0), 1)
@@ -146,12 +133,8 @@ func groupNormRule(c *Context) ([]onnx.Value, error) {
 		return nil, fmt.Errorf("an input of dimensions %v in %d groups is not supported", dims, groups)
 	}
 	g := c.Grad(0)
-	size := int64(1)
-	for _, d := range dims[2:] {
-		size *= d
-	}
 	// In groups everything is [N, G, channels of a group, space].
-	wide := []int64{-1, groups, dims[1] / groups, size}
+	wide := []int64{-1, groups, dims[1] / groups, product(dims[2:])}
 	axes := []int64{2, 3}
 	z, inv := normalised(c, b.Reshape(c.In(0), wide...), c.Float("epsilon", 1e-5), axes)
 	gw := b.Reshape(g, wide...)

@@ -2,6 +2,7 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime/onnx"
 )
@@ -84,7 +85,7 @@ func poolDivisors(c *Context, covered []float32) ([]float32, error) {
 		return nil, err
 	}
 	t, err := c.Evaluate(func(b *onnx.Builder) onnx.Value {
-		x := onnx.Tensor(b, "ones", in, repeat(n, float32(1)))
+		x := onnx.Tensor(b, "ones", in, slices.Repeat([]float32{1}, int(n)))
 		return b.Append(c.Node, []onnx.Value{x})[0]
 	})
 	if err != nil {
@@ -112,13 +113,9 @@ func poolDivisors(c *Context, covered []float32) ([]float32, error) {
 
 // y = mean over space: ∂x = g/size.
 func globalAveragePoolRule(c *Context) ([]onnx.Value, error) {
-	n := int64(1)
-	for _, d := range c.InDims(0)[2:] {
-		if d < 0 {
-			n = -1
-			break
-		}
-		n *= d
+	n := int64(-1)
+	if space := c.InDims(0)[2:]; fixed(space) {
+		n = product(space)
 	}
 	g := perElement(c, c.Grad(0), n)
 	if d := c.InDims(0); c.shared.layout && c.pictures(d) && fixed(d) {

@@ -24,10 +24,7 @@ func reductionOf(c *Context) (reduction, error) {
 		if onnx.AttrInt(c.Node, "noop_with_empty_axes", 0) != 0 {
 			return r, nil
 		}
-		axes = nil
-		for i := range dims {
-			axes = append(axes, int64(i))
-		}
+		axes = upTo(0, len(dims))
 	}
 	for _, a := range axes {
 		if a < 0 {

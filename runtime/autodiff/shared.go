@@ -1,6 +1,8 @@
 package autodiff
 
 import (
+	"slices"
+
 	"ucan/runtime/autodiff/internal/ortcpu"
 	"ucan/runtime/onnx"
 )
@@ -32,7 +34,7 @@ func newShared() *shared {
 func (s *shared) units(b *onnx.Builder, channels int64) onnx.Value {
 	v, ok := s.ones[channels]
 	if !ok {
-		v = onnx.Tensor(b, "units", []int64{channels, 1, 1, 1}, repeat(channels, float32(1)))
+		v = onnx.Tensor(b, "units", []int64{channels, 1, 1, 1}, slices.Repeat([]float32{1}, int(channels)))
 		s.ones[channels] = v
 	}
 	return v

@@ -2,86 +2,83 @@ package autodiff
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/runtime"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// toRuntime returns a tensor of onnxruntime over a copy of t's elements.
-func toRuntime(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
-	switch dt := onnx.TensorType(t); dt {
-	case onnx.Float:
-		return copyToRuntime[float32](rt, t)
-	case onnx.Double:
-		return copyToRuntime[float64](rt, t)
-	case onnx.Int64:
-		return copyToRuntime[int64](rt, t)
-	case onnx.Int32:
-		return copyToRuntime[int32](rt, t)
-	case onnx.Uint8:
-		return copyToRuntime[uint8](rt, t)
-	case onnx.Bool:
-		return copyToRuntime[bool](rt, t)
-	case onnx.Float16:
-		return copyToRuntime[onnx.Half](rt, t)
-	default:
-		return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
+// typed is what is done with tensors of one element type.
+type typed struct {
+	// toRuntime and fromRuntime copy the elements.
+	toRuntime   func(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error)
+	fromRuntime func(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error)
+	// empty makes a zeroed tensor.
+	empty func(rt *runtime.Runtime, dims ...int64) (*runtime.Tensor, error)
+	copy  func(to, from *runtime.Tensor)
+}
+
+func typedAs[T onnx.Element]() typed {
+	return typed{
+		toRuntime: func(rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
+			data, err := onnx.TensorData[T](t)
+			if err != nil {
+				return nil, err
+			}
+			return runtime.NewTensor(rt, t.GetDims(), data)
+		},
+		fromRuntime: func(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
+			return onnx.NewTensor(name, t.Shape(), runtime.Data[T](t))
+		},
+		empty: runtime.Empty[T],
+		copy:  func(to, from *runtime.Tensor) { copy(dataOf[T](to), dataOf[T](from)) },
 	}
 }
 
-func copyToRuntime[T onnx.Element](rt *runtime.Runtime, t *onnxpb.TensorProto) (*runtime.Tensor, error) {
-	data, err := onnx.TensorData[T](t)
-	if err != nil {
-		return nil, err
-	}
-	return runtime.NewTensor(rt, t.GetDims(), data)
-}
-
-// fromRuntime returns a copy of t under the given name.
-func fromRuntime(name string, t *runtime.Tensor) (*onnxpb.TensorProto, error) {
-	switch t.DType() {
+// typedOf returns the functions for an element type.
+func typedOf(dt onnx.DType) (typed, error) {
+	switch dt {
 	case onnx.Float:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[float32](t))
+		return typedAs[float32](), nil
 	case onnx.Double:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[float64](t))
-	case onnx.Int64:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[int64](t))
-	case onnx.Int32:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[int32](t))
-	case onnx.Uint8:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[uint8](t))
-	case onnx.Bool:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[bool](t))
+		return typedAs[float64](), nil
 	case onnx.Float16:
-		return onnx.NewTensor(name, t.Shape(), runtime.Data[onnx.Half](t))
+		return typedAs[onnx.Half](), nil
+	case onnx.Int64:
+		return typedAs[int64](), nil
+	case onnx.Int32:
+		return typedAs[int32](), nil
+	case onnx.Uint8:
+		return typedAs[uint8](), nil
+	case onnx.Bool:
+		return typedAs[bool](), nil
 	}
-	return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", t.DType())
+	return typed{}, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
 }
 
 // emptyTensor returns a zeroed tensor of the given element type.
 func emptyTensor(rt *runtime.Runtime, dt onnx.DType, dims []int64) (*runtime.Tensor, error) {
-	switch dt {
-	case onnx.Float:
-		return runtime.Empty[float32](rt, dims...)
-	case onnx.Double:
-		return runtime.Empty[float64](rt, dims...)
-	case onnx.Int64:
-		return runtime.Empty[int64](rt, dims...)
-	case onnx.Int32:
-		return runtime.Empty[int32](rt, dims...)
-	case onnx.Uint8:
-		return runtime.Empty[uint8](rt, dims...)
-	case onnx.Bool:
-		return runtime.Empty[bool](rt, dims...)
-	case onnx.Float16:
-		return runtime.Empty[onnx.Half](rt, dims...)
+	k, err := typedOf(dt)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("autodiff: tensors of type %v are not supported", dt)
+	return k.empty(rt, dims...)
 }
 
-// filled returns a tensor of one repeated value, for probing.
+// dataOf returns the elements of a tensor, nil for no tensor and for one of another type.
+func dataOf[T onnx.Element](t *runtime.Tensor) []T {
+	if t == nil {
+		return nil
+	}
+	return runtime.Data[T](t)
+}
+
+// filled returns a tensor of one repeated value, for probing: 0.5 for real numbers, 0 for others.
 func filled(name string, dt onnx.DType, dims []int64) (*onnxpb.TensorProto, error) {
+	if _, err := typedOf(dt); err != nil {
+		return nil, fmt.Errorf("input %q: %w", name, err)
+	}
 	n, err := onnx.Elements(dims)
 	if err != nil {
 		return nil, err
@@ -89,29 +86,9 @@ func filled(name string, dt onnx.DType, dims []int64) (*onnxpb.TensorProto, erro
 	if n > 1<<28 {
 		return nil, fmt.Errorf("autodiff: input %q of dimensions %v is too large to probe", name, dims)
 	}
-	switch dt {
-	case onnx.Float:
-		return onnx.NewTensor(name, dims, repeat(n, float32(0.5)))
-	case onnx.Double:
-		return onnx.NewTensor(name, dims, repeat(n, 0.5))
-	case onnx.Float16:
-		return onnx.NewTensor(name, dims, repeat(n, onnx.HalfFromFloat32(0.5)))
-	case onnx.Int64:
-		return onnx.NewTensor(name, dims, make([]int64, n))
-	case onnx.Int32:
-		return onnx.NewTensor(name, dims, make([]int32, n))
-	case onnx.Uint8:
-		return onnx.NewTensor(name, dims, make([]uint8, n))
-	case onnx.Bool:
-		return onnx.NewTensor(name, dims, make([]bool, n))
+	value := 0.0
+	if dt.IsFloat() {
+		value = 0.5
 	}
-	return nil, fmt.Errorf("autodiff: input %q: type %v is not supported", name, dt)
-}
-
-func repeat[T any](n int64, v T) []T {
-	out := make([]T, n)
-	for i := range out {
-		out[i] = v
-	}
-	return out
+	return onnx.NewNumbers(name, dt, dims, slices.Repeat([]float64{value}, int(n)))
 }

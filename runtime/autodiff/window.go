@@ -72,10 +72,10 @@ func windowOf(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
 	return w, nil
 }
 
-// transposedWindow is windowOf for ConvTranspose, whose padding may follow from a wanted output
-// size.
+// transposedWindow is windowOf for ConvTranspose, taken for the convolution from its output to its
+// input. The padding may follow from a wanted output size.
 func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, error) {
-	w, err := windowOf(n, kernel, out, in)
+	w, err := windowOf(n, kernel, in, out)
 	if err != nil {
 		return w, err
 	}
@@ -91,7 +91,7 @@ func transposedWindow(n *onnxpb.NodeProto, kernel, in, out []int64) (window, err
 		return w, err
 	}
 	for a := range kernel {
-		total := max((in[a]-1)*w.stride[a]+extra[a]+w.extent(a)-out[a], 0)
+		total := max((out[a]-1)*w.stride[a]+extra[a]+w.extent(a)-in[a], 0)
 		if mode == "SAME_UPPER" {
 			w.begin[a] = total / 2
 		} else {
@@ -118,13 +118,7 @@ func (w window) offsets() [][]int64 {
 }
 
 // count returns the number of kernel positions.
-func (w window) count() int64 {
-	n := int64(1)
-	for _, k := range w.kernel {
-		n *= k
-	}
-	return n
-}
+func (w window) count() int64 { return product(w.kernel) }
 
 // attrs writes the window as attributes of a Conv or ConvTranspose.
 func (w window) attrs(group int64) []onnx.Attr {
@@ -142,10 +136,23 @@ func (w window) attrs(group int64) []onnx.Attr {
 
 // all reports whether every number is v.
 func all(s []int64, v int64) bool {
-	for _, x := range s {
-		if x != v {
-			return false
-		}
+	return !slices.ContainsFunc(s, func(x int64) bool { return x != v })
+}
+
+// product multiplies numbers.
+func product(s []int64) int64 {
+	n := int64(1)
+	for _, v := range s {
+		n *= v
 	}
-	return true
+	return n
+}
+
+// upTo lists the numbers from first to end − 1: axes, most often.
+func upTo(first, end int) []int64 {
+	out := make([]int64, 0, max(end-first, 0))
+	for i := first; i < end; i++ {
+		out = append(out, int64(i))
+	}
+	return out
 }
