@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"ucan/internal/nearest"
 )
 
 // helpWidth is the width of a line of help, in characters.
@@ -208,7 +210,7 @@ func flagError(cmd *cobra.Command, err error) error {
 		var known []string
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { known = append(known, f.Name) })
 		err = fmt.Errorf("unknown flag --%s", missing.GetSpecifiedName())
-		if near := nearest(missing.GetSpecifiedName(), known); near != "" {
+		if near := nearest.Word(missing.GetSpecifiedName(), known); near != "" {
 			return usagef("read the command line of %q: %w; did you mean --%s?", path, err, near)
 		}
 	}

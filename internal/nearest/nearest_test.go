@@ -1,4 +1,4 @@
-package main
+package nearest
 
 import (
 	"testing"
@@ -18,7 +18,7 @@ func TestNearestName(t *testing.T) {
 		"a short word":        {"x", ""},
 	}) {
 		t.Run(name, func(t *testing.T) {
-			if got := nearest(c.word, known); got != c.want {
+			if got := Word(c.word, known); got != c.want {
 				t.Errorf("the name nearest to %q is %q, want %q", c.word, got, c.want)
 			}
 		})
