@@ -17,9 +17,9 @@ import (
 	"ucan/internal/redact"
 )
 
-// Bucket is a depot in an S3-compatible object store. The keys are read from AWS_ACCESS_KEY_ID and
-// AWS_SECRET_ACCESS_KEY, from ~/.aws/credentials, or, where no endpoint is named, from the machine's role; without any,
-// requests are anonymous. An empty file needs no object, and has none.
+// Bucket is a depot in an S3-compatible object store. Keys come from AWS_ACCESS_KEY_ID and
+// AWS_SECRET_ACCESS_KEY, from ~/.aws/credentials or, where no endpoint is named, from the
+// machine's role; without any, requests are anonymous. An empty file has no object.
 type Bucket struct {
 	client         *minio.Client
 	bucket, prefix string

@@ -19,15 +19,15 @@ import (
 	"ucan/runtime/files"
 )
 
-// Cache keeps items fetched from a depot in a folder of limited size that all processes of a machine may share. An item
-// is fetched once, whoever asks first; the least recently used ones that nobody holds make room for new ones. After a
-// kill nothing but a temporary folder is left, which the next one who makes room removes.
+// Cache keeps items fetched from a depot in a folder of limited size that all processes of a
+// machine may share. An item is fetched once; the least recently used ones make room for new
+// ones. A kill leaves a temporary folder at most, which a later fetch removes.
 type Cache struct {
 	dir   string
 	limit int64
 }
 
-// OpenCache opens the cache in dir, which is made if it is missing, of at most limit bytes; 0 means no limit.
+// OpenCache opens the cache in dir of at most limit bytes, 0 for no limit.
 func OpenCache(dir string, limit int64) (*Cache, error) {
 	if limit < 0 {
 		return nil, fmt.Errorf("open the cache %q: its limit is %d bytes; give 0 for none, or more", dir, limit)
@@ -48,8 +48,7 @@ func (c *Cache) entry(hash string) entry {
 	return entry{folder: filepath.Join(c.dir, "item-"+hash), lock: filepath.Join(c.dir, "item-"+hash+".lock")}
 }
 
-// get returns an item's folder, fetched from the depot if need be, with its lock held shared: nobody removes it until
-// the lock is released.
+// get returns an item's folder, fetched if need be. Its shared lock keeps it from being removed.
 func (c *Cache) get(ctx context.Context, item Item, depot Depot) (folder string, lock *flock.Flock, err error) {
 	e := c.entry(item.Hash())
 	lock = flock.New(e.lock)
@@ -71,7 +70,7 @@ func (c *Cache) get(ctx context.Context, item Item, depot Depot) (folder string,
 	}
 }
 
-// drop removes an entry whose content turned out to be damaged, if nobody holds it.
+// drop removes a damaged entry, if nobody holds it.
 func (c *Cache) drop(item Item) error {
 	e := c.entry(item.Hash())
 	lock := flock.New(e.lock)
@@ -84,7 +83,7 @@ func (c *Cache) drop(item Item) error {
 // doneFile marks a complete entry and holds its size.
 const doneFile = ".complete"
 
-// fill fetches an item, unless somebody else did so while this waited for the lock.
+// fill fetches an item, unless another process did so meanwhile.
 func (c *Cache) fill(ctx context.Context, e entry, item Item, depot Depot) (err error) {
 	if err = c.makeRoom(ctx, item.Bytes()); err != nil {
 		return err
@@ -144,8 +143,7 @@ type resident struct {
 	used  time.Time
 }
 
-// makeRoom removes the least recently used entries that nobody holds until an item of the size fits, and what killed
-// processes left behind.
+// makeRoom removes unused entries, the least recently used first, until an item of the size fits.
 func (c *Cache) makeRoom(ctx context.Context, need int64) (err error) {
 	if c.limit > 0 && need > c.limit {
 		return fmt.Errorf("fetch into the cache %q: %d bytes are more than its limit of %d; raise the limit", c.dir, need, c.limit)

@@ -15,8 +15,7 @@ import (
 	"ucan/runtime/files"
 )
 
-// Depot holds contents by their hash, for all machines of a run: a shared folder ([Folder]) or a bucket of an object
-// store ([Bucket]).
+// Depot holds contents by their hash for all machines of a run: a [Folder] or a [Bucket].
 type Depot interface {
 	// Open returns the content of r, not yet verified. The error matches [ErrNotFound] when the depot has none.
 	Open(ctx context.Context, r Ref) (io.ReadCloser, error)
@@ -26,8 +25,8 @@ type Depot interface {
 	Put(ctx context.Context, r Ref, content io.Reader) error
 }
 
-// OpenDepot opens the depot that a location names: s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME], or a folder that
-// all machines share. Nothing is asked of a network yet.
+// OpenDepot opens s3://BUCKET[/PREFIX][?endpoint=URL&region=NAME], or a shared folder. It asks
+// nothing of a network.
 func OpenDepot(location string) (Depot, error) {
 	if strings.HasPrefix(location, "s3://") {
 		return openBucket(location)

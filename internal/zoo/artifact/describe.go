@@ -19,8 +19,8 @@ import (
 // maxFiles bounds the files of one folder.
 const maxFiles = 5_000_000
 
-// Describe returns what a path stands for: a file together with those beside it that it refers to, or a folder with all
-// files in and below it for which keep (nil: all) returns true. Links to files are followed, links to folders refused.
+// Describe returns a file with those beside it that it refers to, or a folder with all files
+// below it that keep (nil: all) accepts. Links to files are followed, links to folders refused.
 func Describe(ctx context.Context, path string, besides []string, keep func(name string) bool) (Item, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -12,8 +12,7 @@ import (
 	"strings"
 )
 
-// ErrMismatch marks content that is not what its hash says: a file that was replaced or damaged since the run was
-// planned. Nothing is computed from such a file.
+// ErrMismatch marks a file that was replaced or damaged since the run was planned.
 var ErrMismatch = errors.New("the content is not that of the run")
 
 // ErrNotFound marks content that none of the places has.
@@ -21,12 +20,11 @@ var ErrNotFound = errors.New("no such artifact")
 
 // Ref is one file by its content.
 type Ref struct {
-	// Name is the file's name within its item's folder, slash-separated and relative, such as "resnet.onnx" or "t10k/labels.gz".
+	// Name is relative and slash-separated, within the item's folder, such as "t10k/labels.gz".
 	Name string `json:"name"`
-	// SHA256 is the hash of the bytes, in lower-case hexadecimal.
+	// SHA256 is in lower-case hexadecimal.
 	SHA256 string `json:"sha256"`
-	// Bytes is the file's size.
-	Bytes int64 `json:"bytes"`
+	Bytes  int64  `json:"bytes"`
 }
 
 // Validate reports a reference that could not be fetched or would leave its folder.
@@ -43,19 +41,18 @@ func (r Ref) Validate() error {
 	return nil
 }
 
-// Item is what a path of the user's stands for, by its contents: a file with those it refers to (an ONNX file with its
-// external tensors), or a folder with all its files.
+// Item is a file with those that it refers to, such as external tensors, or a folder with its
+// files.
 type Item struct {
-	// Entry is the name that the user's path ends in: of a file, or of the folder that all Files lie below.
+	// Entry is the last element of the user's path.
 	Entry string `json:"entry"`
 	// Files are the contents, with names relative to Origin, sorted by name.
 	Files []Ref `json:"files"`
-	// Origin is the folder in which the entry lay when the run was planned. It is no part of any identity: another
-	// machine need not have it.
+	// Origin is the folder in which the entry lay when the run was planned; other machines need
+	// not have it.
 	Origin string `json:"origin,omitempty"`
 }
 
-// Bytes is the size of all files.
 func (t Item) Bytes() int64 {
 	var n int64
 	for _, r := range t.Files {

@@ -14,8 +14,8 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// Resolver finds items on this machine, verified: where they lay when the run was planned, or else in the cache, fetched
-// from the depot. It may be used from several goroutines.
+// Resolver finds items, verified, where they lay when the run was planned, or else in the cache,
+// fetched from the depot. It is safe for concurrent use.
 type Resolver struct {
 	depot Depot
 	cache *Cache
@@ -59,9 +59,8 @@ func (h *Held) Close() error {
 	return h.err
 }
 
-// Hold makes an item ready for use. Every file is verified before this returns, once for each state of the file that
-// this process sees. The error matches [ErrMismatch] when a file was replaced since the run was planned and no depot has
-// the planned one, [ErrNotFound] when it is nowhere.
+// Hold makes an item ready for use and verifies its files. The error matches [ErrMismatch] when a
+// file was replaced and no depot has the planned one, [ErrNotFound] when it is nowhere.
 func (r *Resolver) Hold(ctx context.Context, item Item) (*Held, error) {
 	if strings.Contains(item.Entry, "/") || (Ref{Name: item.Entry, SHA256: zeroHash}).Validate() != nil {
 		return nil, fmt.Errorf("artifact entry %q is no name in a folder", item.Entry)
@@ -102,7 +101,7 @@ func (r *Resolver) Hold(ctx context.Context, item Item) (*Held, error) {
 
 const zeroHash = "0000000000000000000000000000000000000000000000000000000000000000"
 
-// verify checks the files of an item in a folder that have changed, or were not seen, since the last time.
+// verify checks the files that changed, or were not seen, since the last time.
 func (r *Resolver) verify(ctx context.Context, dir string, item Item) error {
 	for _, ref := range item.Files {
 		path := filepath.Join(dir, filepath.FromSlash(ref.Name))

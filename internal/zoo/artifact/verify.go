@@ -34,8 +34,8 @@ func mismatch(r Ref, sum string, size int64) error {
 	return fmt.Errorf("%q: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", r.Name, ErrMismatch, r.SHA256, sum)
 }
 
-// verifyFile checks that the file at dir/r.Name is what r says. The error matches os.ErrNotExist when it is absent,
-// [ErrMismatch] when it is another.
+// verifyFile checks a file. The error matches os.ErrNotExist when it is absent, [ErrMismatch]
+// when it is another.
 func verifyFile(ctx context.Context, dir string, r Ref) error {
 	if err := r.Validate(); err != nil {
 		return err
@@ -58,8 +58,8 @@ func verifyFile(ctx context.Context, dir string, r Ref) error {
 	return nil
 }
 
-// Publish puts the files of the items into a depot, from where they were when they were described, and verifies them on
-// the way. What the depot has already is left alone. done (nil for none) is told of each file.
+// Publish verifies the files of the items and puts those that a depot lacks into it. done (nil
+// for none) is told of each.
 func Publish(ctx context.Context, depot Depot, items []Item, done func(Ref)) error {
 	for _, item := range items {
 		for _, r := range item.Files {

@@ -11,9 +11,9 @@ import (
 // ErrFaulty marks a zoo.yaml that cannot be used as it is.
 var ErrFaulty = errors.New("the zoo cannot be used as it is")
 
-// Fault is one thing wrong with a zoo.yaml, with the remedy.
+// Fault is one thing wrong with a zoo.yaml.
 type Fault struct {
-	// Line is the line in the file, from 1; 0 where the fault is of the whole file.
+	// Line is from 1; 0 where the fault is of the whole file.
 	Line int
 	// Text says what is wrong and what to do, in one line.
 	Text string

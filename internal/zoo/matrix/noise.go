@@ -43,7 +43,6 @@ func (p *parser) noise(o object) []Setting {
 	return out
 }
 
-// scale is one of sigma and lambda.
 type scale struct{ sigma, lambda float64 }
 
 func (p *parser) scales(o object) []scale {

@@ -16,7 +16,7 @@ type Refusal struct {
 	Reason string `json:"reason"`
 }
 
-// WriteRefusals writes refusals, if there are any, as a table; verb says that they "make", or "made", no certificates.
+// WriteRefusals writes refusals, if there are any, as a table; verb is "make" or "made".
 func WriteRefusals(w io.Writer, refusals []Refusal, verb string) error {
 	if len(refusals) == 0 {
 		return nil

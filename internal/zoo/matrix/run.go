@@ -17,8 +17,8 @@ import (
 // RunSchema names the form of a resolved run.
 const RunSchema = "ucan.zoo/1"
 
-// Run is a zoo with every choice settled: whoever has it and the artifacts it names can make its certificates, on any
-// machine, byte for byte but for their time and the section run.
+// Run is a zoo with every choice made: it and the artifacts that it names give the same
+// certificates on any machine, but for their time and the section run.
 type Run struct {
 	// Schema is [RunSchema].
 	Schema string `json:"schema"`
@@ -38,9 +38,9 @@ type Run struct {
 	Refusals []Refusal `json:"refusals"`
 }
 
-// Model is one model of the matrix with its own settings.
+// Model is one model of the matrix.
 type Model struct {
-	// Name is unique in the run and stands in the column model; certificates name the file.
+	// Name is unique in the run; certificates name the file instead.
 	Name string `json:"name"`
 	// SHA256 is the hash that certificates carry (models.Model.SHA256).
 	SHA256 string `json:"sha256"`
@@ -48,60 +48,58 @@ type Model struct {
 	File artifact.Item `json:"file"`
 	// Denoiser is the image-to-image model in front of it, nil for none.
 	Denoiser *artifact.Item `json:"denoiser,omitempty"`
-	// Declaration is what is declared of the model, zoo.yaml over model.yaml; no file beside the model is read again.
-	// Its Denoiser is "": set it to the path of Denoiser.
+	// Declaration is zoo.yaml over model.yaml; no file beside the model is read again. Set its
+	// Denoiser to the path of Denoiser.
 	Declaration models.Declaration `json:"declaration"`
 	Statistics  Statistics         `json:"statistics"`
 	Runtime     Runtime            `json:"runtime"`
 	Limits      Limits             `json:"limits"`
 }
 
-// Dataset is one data source of the matrix.
 type Dataset struct {
 	// Name is unique in the run and stands in the column dataset.
 	Name string `json:"name"`
-	// Kind and Params are those of the source's specification (dataset.Spec).
+	// Kind and Params are those of dataset.Spec.
 	Kind   string            `json:"kind"`
 	Params map[string]string `json:"params,omitempty"`
-	// Paths are the specification's files or folder, in order; none for a source that is made, such as digits.
+	// Paths are the specification's, in order.
 	Paths []artifact.Item `json:"paths,omitempty"`
 	// Labels is the file that the parameter labels names, nil for none.
 	Labels *artifact.Item `json:"labels,omitempty"`
-	// Fingerprint and Source are those of dataset.Info: what identifies the data, and the name in certificates.
+	// Fingerprint and Source are the fingerprint and the name of dataset.Info.
 	Fingerprint string `json:"fingerprint"`
 	Source      string `json:"source"`
-	// LabelMap translates the source's labels into the models' classes; nil for none.
+	// LabelMap is a dataset.LabelMap.
 	LabelMap map[string]int `json:"label_map,omitempty"`
-	// Skip, Stride and Max select inputs as certify's flags do; Max 0 means all.
+	// Skip, Stride and Max are those of certify's flags; Max 0 means all.
 	Skip   int `json:"skip"`
 	Stride int `json:"stride"`
 	Max    int `json:"max"`
-	// Resize and Crop prepare images, before any noise; 0 means neither. A model's declaration may say the same.
+	// Resize and Crop are applied before any noise; 0 means neither.
 	Resize int `json:"resize,omitempty"`
 	Crop   int `json:"crop,omitempty"`
 }
 
-// Setting is one noise setting of the matrix.
 type Setting struct {
-	// Name is unique in the run and stands in the column noise, such as "gaussian-l2-s0.25".
+	// Name is unique in the run, such as "gaussian-l2-s0.25".
 	Name string `json:"name"`
-	// Family and Params name the isotropic noise, Norm ("l1", "l2", "linf") the norm of the reported radius.
+	// Family, Params and Norm are those of package family.
 	Family string             `json:"family"`
 	Params map[string]float64 `json:"params,omitempty"`
 	Norm   string             `json:"norm"`
-	// Sigma is the standard deviation a coordinate, Lambda the raw scale; exactly one of them is positive.
+	// Exactly one of Sigma, the standard deviation, and Lambda, the raw scale, is positive.
 	Sigma  float64 `json:"sigma,omitempty"`
 	Lambda float64 `json:"lambda,omitempty"`
 	// Arithmetic is "float32" or "lattice".
 	Arithmetic string `json:"arithmetic"`
-	// NPG is the noise parameter generator as --npg takes it, "" for none. Where it names files, NPG is only what the
-	// user wrote; the paths of Files, joined by commas, are what to pass.
+	// NPG is the generator as the user wrote it, "" for none. Where it names files, pass the
+	// paths of Files instead, joined by commas.
 	NPG string `json:"npg,omitempty"`
-	// Files are the generator's files: a bundle's folder, a field, one or two ONNX graphs.
+	// Files are the generator's files.
 	Files []artifact.Item `json:"files,omitempty"`
 }
 
-// Statistics say how many samples are drawn and what is concluded from them, as certify's flags do.
+// Statistics are certify's flags of that name.
 type Statistics struct {
 	N0    int64   `json:"n0"`
 	N     int64   `json:"n"` // the cap under an adaptive profile
@@ -117,11 +115,12 @@ type Statistics struct {
 	Force bool `json:"force,omitempty"`
 }
 
-// Runtime is how sessions are made. Each of these may change the last bits of a score, so that they are settled once.
+// Runtime configures sessions. Each setting may change the last bits of a score, so all are
+// fixed.
 type Runtime struct {
 	// Providers in order of preference; one alone is strict.
 	Providers []Provider `json:"providers"`
-	// Threads is the number of threads of one session, at least 1.
+	// Threads of one session, at least 1.
 	Threads int `json:"threads"`
 	// Batch is the physical batch, at least 1; 0 lets [Cell.Batch] decide.
 	Batch int `json:"batch,omitempty"`
@@ -147,12 +146,12 @@ func (r Runtime) Queue() string {
 	return QueueCPU
 }
 
-// Limits bound what a shard may take. They are no part of the identity.
+// Limits bound what a shard may take. They do not count for the run's identity.
 type Limits struct {
 	// Memory is the most bytes that a worker process may hold; 0 for no limit.
 	Memory int64 `json:"memory,omitempty"`
-	// Timeout is the wall-clock limit of a shard in seconds, and of one run of the model
-	// while it is looked at; 0 for what is derived from the measured speed.
+	// Timeout is the wall-clock limit in seconds of a shard, and of a trial of the model; 0
+	// derives it from the measured speed.
 	Timeout float64 `json:"timeout,omitempty"`
 }
 
@@ -166,10 +165,10 @@ type Cell struct {
 	Noise   string `json:"noise"`
 	// Inputs is the number of selected inputs, at least 1.
 	Inputs int `json:"inputs"`
-	// Batch is the physical batch: fixed by the model or by rule from the size of its input, never by measurement, so
-	// that all machines agree.
+	// Batch is fixed by the model or follows from the input's size. It is never measured, so that
+	// all machines agree.
 	Batch int `json:"batch"`
-	// Forced is why the clean check spoke against the pair where Statistics.Force overrode it, otherwise "".
+	// Forced is what the clean check said where Statistics.Force overrode it.
 	Forced string `json:"forced,omitempty"`
 }
 
@@ -180,7 +179,7 @@ type Shard struct {
 	Model   string `json:"model"`
 	Dataset string `json:"dataset"`
 	Noise   string `json:"noise"`
-	// First is the position of the shard's first input among the selected ones, 0 or more, and Count their number.
+	// First is the position of the first input among the selected ones, Count their number.
 	First int `json:"first"`
 	Count int `json:"count"`
 }
@@ -215,7 +214,6 @@ func (r *Run) Shards() iter.Seq[Shard] {
 	}
 }
 
-// CellShards streams the shards of one cell.
 func (r *Run) CellShards(c *Cell) iter.Seq[Shard] {
 	return func(yield func(Shard) bool) {
 		for first := 0; first < c.Inputs; first += r.ShardSize {
@@ -227,7 +225,7 @@ func (r *Run) CellShards(c *Cell) iter.Seq[Shard] {
 	}
 }
 
-// ShardCount is the number of shards, Inputs that of the inputs of all cells.
+// ShardCount is the number of shards.
 func (r *Run) ShardCount() int64 {
 	var n int64
 	for _, c := range r.Cells {
@@ -236,7 +234,7 @@ func (r *Run) ShardCount() int64 {
 	return n
 }
 
-// Inputs is the number of inputs of all cells, which is that of the certificates of the finished run.
+// Inputs is the number of inputs of all cells.
 func (r *Run) Inputs() int64 {
 	var n int64
 	for _, c := range r.Cells {
@@ -260,17 +258,14 @@ func (r *Run) Model(name string) (*Model, bool) {
 	return find(r.Models, func(m *Model) bool { return m.Name == name })
 }
 
-// Dataset returns the data source of that name.
 func (r *Run) Dataset(name string) (*Dataset, bool) {
 	return find(r.Datasets, func(d *Dataset) bool { return d.Name == name })
 }
 
-// Setting returns the noise setting of that name.
 func (r *Run) Setting(name string) (*Setting, bool) {
 	return find(r.Noise, func(s *Setting) bool { return s.Name == name })
 }
 
-// Cell returns the cell of a combination.
 func (r *Run) Cell(model, dataset, noise string) (*Cell, bool) {
 	return find(r.Cells, func(c *Cell) bool { return c.Model == model && c.Dataset == dataset && c.Noise == noise })
 }
@@ -301,8 +296,8 @@ func (c Combination) String() string {
 	return fmt.Sprintf("%s × %s × %s", c.Cell.Model, c.Cell.Dataset, c.Cell.Noise)
 }
 
-// Identity is the SHA-256, in hexadecimal, of everything that makes the run: not of where files lie, of limits or of
-// refusals, none of which can change a certificate or a shard.
+// Identity is the SHA-256, in hexadecimal, of all that can change a certificate or a shard: not
+// of where files lie, of limits or of refusals.
 func (r *Run) Identity() (string, error) {
 	c := r.Portable()
 	c.ID, c.Refusals = "", nil
@@ -322,8 +317,8 @@ func (r *Run) Identity() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// Portable is the run without anything of the machine that planned it: where files lay, and the paths of generators,
-// of which the last element stays.
+// Portable is the run without the paths of the machine that planned it, but for the last element
+// of those of generators.
 func (r *Run) Portable() *Run {
 	c := *r
 	c.Models, c.Datasets, c.Noise = slices.Clone(r.Models), slices.Clone(r.Datasets), slices.Clone(r.Noise)

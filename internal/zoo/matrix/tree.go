@@ -20,14 +20,14 @@ const (
 	maxDepth = 20
 )
 
-// object is a mapping of zoo.yaml whose keys and values have the form that the table asks for: values that do not are
-// faults and left out, so that everything else can be judged all the same.
+// object is a mapping of zoo.yaml with values of the table's form. Others are faults and left
+// out, so that the rest can be checked.
 type object struct {
 	line   int
 	values map[string]value
 }
 
-// value is one value of the form that the table asks for.
+// value is a value with the line of its key.
 type value struct {
 	line int
 	v    any // string, []string, float64, []float64, int64, uint64, bool, object, []object, map[string]…, []Provider
@@ -161,7 +161,8 @@ func describe(n *yaml.Node) string {
 	return "something else"
 }
 
-// value reads one value; ok is false, with a fault noted, when it has another form. An empty value is as good as none.
+// value reads one value; ok is false for an empty one, and for one of another form, which is a
+// fault.
 func (r *treeReader) value(n *yaml.Node, path string, f field, depth int) (v any, ok bool) {
 	n, ok = r.resolve(n, depth)
 	if !ok {
@@ -310,8 +311,6 @@ func (r *treeReader) providers(n *yaml.Node, path string, depth int) (any, bool)
 	}
 	return list, len(list) > 0
 }
-
-// The getters below return what the table promises, or the zero value for a key that was left out or was faulty.
 
 func (o object) has(key string) bool { _, ok := o.values[key]; return ok }
 

@@ -8,23 +8,21 @@ import (
 	"ucan/models"
 )
 
-// Zoo is a zoo.yaml that was read and found in order: defaults filled in, globs expanded, paths located. What its models
-// and data are is not known yet; [Resolver.Resolve] finds out.
+// Zoo is a valid zoo.yaml: defaults filled in, globs expanded, paths located. [Resolver.Resolve]
+// then looks at models and data.
 type Zoo struct {
 	// File is the file as the user named it.
 	File     string
 	Models   []ModelEntry
 	Datasets []DatasetEntry
-	// Noise are the settings with unique names; a generator is as the user wrote it, with located paths, and its Files
-	// are still to be described.
+	// Noise are the settings, with located paths and without Files.
 	Noise []Setting
-	// Seed is nil where it is to be derived from the run's content.
+	// Seed is nil where it follows from the run's content.
 	Seed      *uint64
 	ShardSize int
 	Skip      []Rule
 }
 
-// ModelEntry is one model file.
 type ModelEntry struct {
 	// Line is where the file says so.
 	Line int
@@ -38,7 +36,6 @@ type ModelEntry struct {
 	Limits     Limits
 }
 
-// DatasetEntry is one data source.
 type DatasetEntry struct {
 	Line int
 	// Name is "" where it is to be that of the source.
@@ -56,7 +53,7 @@ type Rule struct {
 	Model, Dataset, Noise string
 }
 
-// Matches says whether the rule leaves a combination out.
+// Matches reports whether the rule leaves a combination out.
 func (r Rule) Matches(model, dataset, noise string) bool {
 	return matches(r.Model, model) && matches(r.Dataset, dataset) && matches(r.Noise, noise)
 }
@@ -66,7 +63,7 @@ func matches(pattern, name string) bool {
 	return ok && err == nil
 }
 
-// Skipped says whether a rule leaves a combination out.
+// Skipped reports whether a rule leaves a combination out.
 func (z *Zoo) Skipped(model, dataset, noise string) bool {
 	return slices.ContainsFunc(z.Skip, func(r Rule) bool { return r.Matches(model, dataset, noise) })
 }

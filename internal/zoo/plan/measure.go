@@ -25,12 +25,12 @@ import (
 	"ucan/smooth/stream"
 )
 
-// Config says how a run is priced. Start from [DefaultConfig].
+// Config configures how a run is priced. Start from [DefaultConfig].
 type Config struct {
 	// Workers is the number of workers to estimate for, beside this machine; 0 for none.
 	Workers int
-	// PilotInputs and PilotSamples are how many inputs of a cell the pilot looks at and how many samples it draws of
-	// each; PilotTime ends it early, but not before three inputs.
+	// PilotInputs and PilotSamples are the inputs of a cell that the pilot looks at, and the
+	// samples of each; PilotTime ends it early, after three inputs.
 	PilotInputs  int
 	PilotSamples int64
 	PilotTime    time.Duration
@@ -103,7 +103,6 @@ func (m *meter) close() error {
 	return pair.Close()
 }
 
-// price prices one cell.
 func (m *meter) price(ctx context.Context, c *matrix.Cell) (Price, error) {
 	work, err := m.run.Resolve(c)
 	if err != nil {
@@ -142,8 +141,8 @@ func (m *meter) price(ctx context.Context, c *matrix.Cell) (Price, error) {
 	return p, nil
 }
 
-// What a row takes beside its certificate's text (which is stored once and exported once), and what a shard takes in the
-// queue; docs/scale.md has the measurement.
+// Bytes of a row beside its certificate's text, which is stored once and exported once, and of a
+// shard in the queue; docs/scale.md has the measurement.
 const (
 	rowBytes   = 520
 	shardBytes = 1400
@@ -167,7 +166,7 @@ type cost struct {
 	CertificateBytes float64 `json:"certificate_bytes"`
 }
 
-// cost measures a cell, or reads what an earlier planning measured of the same one on this machine.
+// cost measures a cell, or reads what an earlier plan measured of it on this machine.
 func (m *meter) cost(ctx context.Context, c matrix.Combination) (cost, error) {
 	file, err := m.cacheFile(c)
 	if err != nil {
@@ -209,7 +208,6 @@ func (m *meter) open(ctx context.Context, c matrix.Combination) error {
 	return nil
 }
 
-// measure runs the pilot of a cell.
 func (m *meter) measure(ctx context.Context, c matrix.Combination) (cost, error) {
 	out := cost{Setup: m.setup}
 	certifier, err := m.pair.Certifier(ctx, c)
@@ -291,9 +289,9 @@ func timePass(ctx context.Context, s *smooth.Smoother, item dataset.Item, noise 
 	return best, nil
 }
 
-// expect is the number of passes that an input will take under the profile, by the share of the leading class (or the
-// label) among a few samples. The estimate shrinks a little towards 1/2, as the mean of a posterior does: without that, an
-// input without a failure would look certain.
+// expect is the number of passes that an input will take under the profile, from the share of the
+// leading class (or the label) among a few samples. The share is shrunk towards 1/2: without
+// that, an input without a failure would look certain.
 func (m *meter) expect(ctx context.Context, o certify.Statistics, s *smooth.Smoother, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
 	counts, err := s.Sample(ctx, item.X, item.SHA256, noise, stream.Pilot, 0, uint64(m.config.PilotSamples))
 	if err != nil {
@@ -310,8 +308,8 @@ func (m *meter) expect(ctx context.Context, o certify.Statistics, s *smooth.Smoo
 	return plan.ExpectedSamples((float64(k) + 0.5) / (float64(counts.N) + 1))
 }
 
-// certificateBytes is the length of a certificate of the cell, made of a few samples of another seed's streams: nothing
-// that a certificate of the run uses.
+// certificateBytes is the length of a certificate of the cell, made of a few samples of another
+// seed's streams.
 func (m *meter) certificateBytes(ctx context.Context, c *certify.Certifier, o certify.Statistics, item dataset.Item, noise *smooth.SealedNoise) (float64, error) {
 	const few = 200
 	o.N0, o.N = min(o.N0, few), few

@@ -25,42 +25,39 @@ type Done interface {
 	DoneInputs(ctx context.Context, run string, c *matrix.Cell) (int, error)
 }
 
-// Price is what one cell costs.
 type Price struct {
 	Model   string `json:"model"`
 	Dataset string `json:"dataset"`
 	Noise   string `json:"noise"`
-	// Inputs is the number of inputs of the cell, Done of them have their certificates, Shards is the number of shards in
-	// all.
+	// Inputs of the cell, Done of them with certificates, in Shards shards.
 	Inputs int `json:"inputs"`
 	Done   int `json:"done"`
 	Shards int `json:"shards"`
-	// FixedPasses is the number of forward passes at n0 + n samples an input; for a fixed number of samples that is
-	// exact, under a profile it is the most.
+	// FixedPasses is the number of forward passes at n0 + n samples an input, under a profile the
+	// most.
 	FixedPasses float64 `json:"fixed_passes"`
-	// Passes is what is expected: FixedPasses, or under a profile what the pilot predicts.
+	// Passes is FixedPasses, or what the pilot predicts under a profile.
 	Passes float64 `json:"passes"`
-	// Pilot is the number of inputs that the prediction rests on; 0 at a fixed number of samples.
+	// Pilot is the number of inputs that the prediction rests on.
 	Pilot int `json:"pilot_inputs,omitempty"`
-	// SecondsPerPass is the time of one pass of one session on this machine; 0 where it was not measured.
+	// SecondsPerPass is that of one session on this machine; 0 where it was not measured.
 	SecondsPerPass float64 `json:"seconds_per_pass"`
-	// Setup is the time, in seconds, that a worker takes to open model and data.
+	// Setup is the time to open model and data.
 	Setup float64 `json:"setup_seconds"`
 	// Seconds is the time of what is left to do on one worker.
 	Seconds float64 `json:"seconds"`
-	// Bytes is the disk that the finished cell takes: its rows in the store and in the exported files.
+	// Bytes of the finished cell in the store and in the exported files.
 	Bytes int64 `json:"bytes"`
 	// Unmeasured is why there are no times, "" when there are.
 	Unmeasured string `json:"unmeasured,omitempty"`
 
-	// perInput are the passes expected for each input of the pilot: the distribution that shard times are drawn from.
+	// perInput are the passes expected for each input of the pilot.
 	perInput []float64
 }
 
 // Left is the share of the cell's inputs that is still to do.
 func (p *Price) Left() float64 { return float64(p.Inputs-p.Done) / float64(max(p.Inputs, 1)) }
 
-// Plan is the price of a whole run.
 type Plan struct {
 	Run    string  `json:"run"`
 	Seed   uint64  `json:"seed"`
@@ -78,19 +75,17 @@ type Plan struct {
 	Bytes       int64   `json:"bytes"`
 	// Unmeasured is the number of cells without times; Seconds leaves them out.
 	Unmeasured int `json:"unmeasured,omitempty"`
-	// Here is the estimate for this machine with as many workers as it has processors for, On for the workers asked for,
-	// on machines like this one.
+	// Here is for this machine with all its processors, On for the workers asked for.
 	Here Estimate  `json:"here"`
 	On   *Estimate `json:"on,omitempty"`
 
 	shardSize int
 }
 
-// Estimate is the time of a run on some workers.
 type Estimate struct {
 	Workers int `json:"workers"`
-	// Seconds is the wall-clock time: the work evenly spread, the setup of every pair on every worker, and half of the
-	// longest shard at the end. Workers beyond the processors of this machine are taken to have their own.
+	// Seconds is the wall-clock time: the work evenly spread, the setup of every pair on every
+	// worker, and half of the longest shard. Each worker is taken to have a processor.
 	Seconds float64 `json:"seconds"`
 }
 
@@ -135,8 +130,8 @@ func (p *Plan) sum(run *matrix.Run, workers int) {
 	}
 }
 
-// ShardSeconds draws the time of every shard that is left to do, cells in their order: a deterministic stream for a
-// seed. Nothing is kept, whatever the number of shards.
+// ShardSeconds draws the time of every shard that is left, cells in their order. A seed gives the
+// same times.
 func (p *Plan) ShardSeconds(seed uint64) func(yield func(float64) bool) {
 	return func(yield func(float64) bool) {
 		rng := newRand(seed)
@@ -166,7 +161,6 @@ func (c *Price) draw(n int, rng *rand.Rand) float64 {
 	return passes * c.SecondsPerPass
 }
 
-// fixedPasses is the number of forward passes of a cell at fixed n.
 func fixedPasses(s matrix.Statistics, inputs int) float64 {
 	return float64(inputs) * (float64(s.N0) + float64(s.N))
 }
@@ -201,7 +195,6 @@ func Bytes(n int64) string {
 	return fmt.Sprintf("%.3g %s", v, units[i])
 }
 
-// byName orders prices.
 func byName(a, b Price) int {
 	return cmp.Or(cmp.Compare(a.Model, b.Model), cmp.Compare(a.Dataset, b.Dataset), cmp.Compare(a.Noise, b.Noise))
 }

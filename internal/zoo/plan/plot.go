@@ -13,8 +13,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// SavePlot draws simulated fleets into a .png or .svg file: the makespan, and the ideal one without failures, a database
-// or an uneven end, over the number of workers, both on logarithmic scales.
+// SavePlot draws makespans over the number of workers, on logarithmic scales, into a .png or .svg
+// file.
 func SavePlot(path string, s Scenario, outcomes []Outcome) error {
 	if len(outcomes) == 0 {
 		return fmt.Errorf("plot %q: no simulation to draw", path)

@@ -16,23 +16,21 @@ import (
 type Scenario struct {
 	// Workers are the sizes of fleet to simulate, each 1 to [MaxWorkers].
 	Workers []int
-	// MTBF is the mean time between failures of one worker, in seconds of its work; failures strike at random
-	// (exponentially). 0 means that none fails.
+	// MTBF is the mean time between the random (exponential) failures of one worker, in seconds
+	// of its work; 0 for none.
 	MTBF float64
-	// Detect is the time, in seconds, from a worker's death until its shard is available again.
+	// Detect is the time from a worker's death until its shard is available again.
 	Detect float64
-	// Restart is the time, in seconds, until a dead worker, or one like it, works again.
+	// Restart is the time until a dead worker works again.
 	Restart float64
-	// Rate is the number of shards a second that the database hands out and completes, all workers together; 0 means
-	// without limit.
+	// Rate is the number of shards a second that the database hands out and completes; 0 for no
+	// limit.
 	Rate float64
-	// Setup is the time, in seconds, that a worker spends before its first shard, and again after each restart.
+	// Setup is the time before a worker's first shard, and again after each restart.
 	Setup float64
-	// Seed is that of the random numbers.
-	Seed uint64
+	Seed  uint64
 }
 
-// MaxWorkers bounds a simulated fleet.
 const MaxWorkers = 1_000_000
 
 // DefaultScenario is fleets of 1 to 10,000 workers that each fail once a day, with the times and the rate that were
@@ -124,33 +122,33 @@ func (s Scenario) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Outcome is what a simulated fleet makes of a run.
+// Outcome is what a simulated fleet makes of a run. Times are in seconds.
 type Outcome struct {
 	Workers int `json:"workers"`
-	// Shards is the number of shards, Work the sum of their times in seconds, Longest the longest of them.
+	// Work is the sum of the shards' times, Longest the longest of them.
 	Shards  int64   `json:"shards"`
 	Work    float64 `json:"work_seconds"`
 	Longest float64 `json:"longest_seconds"`
-	// Makespan is the time until the last shard is complete, in seconds.
+	// Makespan is the time until the last shard is complete.
 	Makespan float64 `json:"makespan_seconds"`
 	// Ideal is Work / Workers, or Longest where that is more: no fleet is faster.
 	Ideal float64 `json:"ideal_seconds"`
 	// Overhead is Makespan / Ideal − 1.
 	Overhead float64 `json:"overhead"`
-	// Failures is the number of deaths of workers, Lost the seconds of work that they undid.
+	// Failures counts the deaths of workers, Lost the work that they undid.
 	Failures int64   `json:"failures"`
 	Lost     float64 `json:"lost_seconds"`
-	// Database is the share of the makespan in which the database was busy; at 1 it is the limit.
+	// Database is the share of the makespan in which the database was busy.
 	Database float64 `json:"database_busy"`
 }
 
 // ErrHopeless marks a scenario in which workers die so often that shards of this length are never done.
 var ErrHopeless = errors.New("shards hardly ever finish between two failures; make them shorter (shard_size), or give a longer mtbf")
 
-// Simulate runs the shards, in their order, on k workers. Each takes the next shard from the database, which serves one
-// request after another at Rate, works for the shard's time, and may die: then the shard waits for Detect and goes back
-// to the front, and the worker works again after Restart and Setup. Shards are read one by one, so that memory grows with
-// the workers alone.
+// Simulate runs the shards, in their order, on k workers. Each takes the next shard from the
+// database, which serves one request after another at Rate, works for the shard's time, and may
+// die: then the shard is first in line after Detect, and the worker works again after Restart and
+// Setup. Memory grows with the workers alone.
 func (s Scenario) Simulate(k int, shards iter.Seq[float64]) (Outcome, error) {
 	if err := s.Validate(); err != nil {
 		return Outcome{}, fmt.Errorf("simulate: %w", err)
@@ -181,7 +179,6 @@ func (s Scenario) Simulate(k int, shards iter.Seq[float64]) (Outcome, error) {
 // newRand returns the random numbers of a simulation; the same seed gives the same run everywhere.
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 0x5eed)) }
 
-// kind of an event.
 type eventKind uint8
 
 const (
@@ -190,7 +187,6 @@ const (
 	shardBack                      // a dead worker's shard is available again
 )
 
-// event happens at a time.
 type event struct {
 	at    float64
 	shard float64 // the time of the shard, for shardBack

@@ -15,7 +15,7 @@ import (
 	"ucan/internal/zoo/matrix"
 )
 
-// Options say how a run is summed up. Start from [DefaultOptions].
+// Options configures how a run is summed up. Start from [DefaultOptions].
 type Options struct {
 	// Radii at which certified accuracy is given, rising; empty for round ones up to the largest radius of each board.
 	Radii []float64
@@ -63,7 +63,7 @@ type Entry struct {
 	Rank int `json:"rank"`
 	// Want is the number of inputs of the cell: more than Summary.Inputs while the run goes on.
 	Want int `json:"want"`
-	// SamplesPerInput is the mean number of estimation samples.
+	// SamplesPerInput is the mean of the estimation samples.
 	SamplesPerInput float64 `json:"samples_per_input"`
 	// Alpha is the failure probability of each certificate.
 	Alpha float64 `json:"alpha"`

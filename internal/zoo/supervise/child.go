@@ -60,8 +60,9 @@ type child struct {
 	overdue time.Duration // how long it was waited for before we killed it, or 0
 }
 
-// spawn starts a worker. Its standard input is a pipe that ends with this process, however that dies; a worker stops
-// then. It is in a process group of its own, so that a terminal's Ctrl-C reaches it only through us.
+// spawn starts a worker. Its standard input is a pipe that ends when this process dies, which
+// stops the worker. It has a process group of its own, so that a terminal's Ctrl-C does not reach
+// it.
 func spawn(id string, command *exec.Cmd, line func(id, line string)) (*child, error) {
 	c := &child{id: id, command: command, started: time.Now(), ended: make(chan struct{})}
 	stdin, err := command.StdinPipe()
@@ -105,9 +106,9 @@ func (c *child) read(reader io.ReadCloser, line func(id, line string)) {
 	<-waited
 }
 
-// stop asks the process to finish or release its shard, and kills it when it does not. Only the end of its standard input
-// asks: a process that does not catch signals yet, or no longer, would die of one with a shard in its hands, and one that a
-// service manager has signalled already may take a second signal for an order to die at once.
+// stop asks the process to finish or release its shard, and kills it when it does not. It asks by
+// the end of standard input alone: a worker may not catch signals yet, and a second signal may
+// mean "die at once".
 func (c *child) stop(patience time.Duration) {
 	_ = c.stdin.Close()
 	select {

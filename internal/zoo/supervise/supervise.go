@@ -16,12 +16,12 @@ import (
 // ErrWorkers says that no worker can be started that works.
 var ErrWorkers = errors.New("the workers do not start")
 
-// Config says how a run is supervised. Start from DefaultConfig.
+// Config configures how a run is supervised. Start from [DefaultConfig].
 type Config struct {
 	// Workers is the number of processes for each queue.
 	Workers map[string]int
-	// Command makes the command of a worker process for a queue; the process must take the name id. Its output is its
-	// log, and it must stop when its standard input ends.
+	// Command makes the command of a worker that takes the name id, logs to its output and stops
+	// when its standard input ends.
 	Command func(queue, id string) *exec.Cmd
 	// Progress is told how far the run is, about twice a second; nil for nobody.
 	Progress func(queue.Counts, store.Progress)
@@ -31,19 +31,19 @@ type Config struct {
 	Stop time.Duration
 	// Patience is how long an unreachable store is waited for.
 	Patience time.Duration
-	// Hopeless is how many times in a row the processes of one slot may end without having worked on a shard before the
-	// run is given up.
+	// Hopeless is how many processes of one slot may end in a row without having worked before
+	// the run is given up.
 	Hopeless int
 }
 
-// DefaultConfig allows workers 45 s to stop, which is what a shard (10 s), the queue (20 s) and a slow store may take
-// together, and the store two minutes to come back.
+// DefaultConfig allows workers 45 s to stop (a shard takes 10 s, the queue 20 s), and the store
+// two minutes to come back.
 func DefaultConfig() Config {
 	return Config{Stop: 45 * time.Second, Patience: 2 * time.Minute, Hopeless: 5}
 }
 
-// Run keeps workers at work until every shard of the run is done, poisoned or cancelled, or until ctx ends. What is left
-// then can be gone on with by another call.
+// Run keeps workers at work until every shard is done, poisoned or cancelled, or ctx ends;
+// another call goes on.
 func Run(ctx context.Context, q *queue.Queue, run *store.Run, c Config, log *slog.Logger) (queue.Counts, error) {
 	s := &supervisor{queue: q, run: run, config: c, log: log, causes: map[string]queue.Cause{}}
 	working, stop := context.WithCancelCause(ctx)
@@ -154,8 +154,8 @@ func (s *supervisor) bury(ctx context.Context, id string, cause queue.Cause) {
 	s.mutex.Unlock()
 }
 
-// worked reports whether a worker did anything before it died. While the store is away nobody can, and it is not known
-// of whom; a process that was killed from outside is not to blame either.
+// worked reports whether a worker did anything before it died. It is not blamed while the store
+// is away, or when it was killed from outside.
 func (s *supervisor) worked(ctx context.Context, id string, cause queue.Cause) bool {
 	if cause.Kind == "killed" {
 		return true

@@ -23,8 +23,8 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// Serve shows the queue at the address until ctx ends; ready is told the URL. A port without a machine is reached from
-// this machine only, and requests that another site makes a browser send are refused.
+// Serve shows the queue at the address until ctx ends; ready is told the URL. A port alone is
+// reached from this machine only.
 func Serve(ctx context.Context, s *store.Store, address string, log *slog.Logger, ready func(url string)) error {
 	bundle, err := endpoints(s, log)
 	if err != nil {
@@ -74,8 +74,8 @@ func endpoints(s *store.Store, log *slog.Logger) (uiendpoints.Bundle, error) {
 	return riverui.NewEndpoints[*sql.Tx](client, nil), nil
 }
 
-// guard refuses what would harm a run, and what does not come from the page itself: a page of another site can make a
-// browser send requests to this machine, by name (DNS rebinding) or by form.
+// guard refuses what would harm a run, and requests that a page of another site makes the browser
+// send, by name (DNS rebinding) or by form.
 func guard(next http.Handler, listening string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if local(listening) && !local(r.Host) {
