@@ -56,26 +56,21 @@ func openLog(dir string, keep int64) (_ *logFile, short bool, err error) {
 	if err != nil {
 		return nil, false, fmt.Errorf("open the training log: %w", err)
 	}
-	l := &logFile{file: f}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, f.Close())
+			err = fmt.Errorf("open the training log: %w", errors.Join(err, f.Close()))
 		}
 	}()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, false, fmt.Errorf("open the training log: %w", err)
+		return nil, false, err
 	}
 	if short = info.Size() < keep; short {
 		if keep, err = wholeLines(f); err != nil {
-			return nil, true, fmt.Errorf("open the training log: %w", err)
+			return nil, true, err
 		}
 	}
-	if err = f.Truncate(keep); err != nil {
-		return nil, short, fmt.Errorf("open the training log: %w", err)
-	}
-	l.size = keep
-	return l, short, nil
+	return &logFile{file: f, size: keep}, short, f.Truncate(keep)
 }
 
 // wholeLines returns the length of the file up to its last line end.
@@ -98,12 +93,3 @@ func (l *logFile) write(fields []field) error {
 	l.size += int64(len(line))
 	return nil
 }
-
-func (l *logFile) sync() error {
-	if err := l.file.Sync(); err != nil {
-		return fmt.Errorf("write the training log: %w", err)
-	}
-	return nil
-}
-
-func (l *logFile) close() error { return l.file.Close() }

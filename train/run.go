@@ -90,7 +90,7 @@ func Run(ctx context.Context, c Config, objective Objective, validator Validator
 	if err = l.restore(); err != nil {
 		return Result{}, err
 	}
-	defer func() { err = errors.Join(err, l.log.close()) }()
+	defer func() { err = errors.Join(err, l.log.file.Close()) }()
 	if err = l.train(ctx); err != nil {
 		return Result{}, err
 	}
@@ -212,8 +212,8 @@ func (l *loop) warn(format string, args ...any) {
 
 // save makes a checkpoint of the present state. What it says of the log is on disk before.
 func (l *loop) save() error {
-	if err := l.log.sync(); err != nil {
-		return err
+	if err := l.log.file.Sync(); err != nil {
+		return fmt.Errorf("write the training log: %w", err)
 	}
 	now := l.config.Now()
 	l.at.LogBytes, l.at.Seconds = l.log.size, l.seconds(now)

@@ -46,7 +46,7 @@ func (s *imageStore) addFolder(ctx context.Context, dir string) error {
 		to, err := realPath(link.full)
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w; mend or remove the link", err)
+			return fmt.Errorf("%w; repair or remove the link", err)
 		case w.seen[to]:
 			s.note("%q is a link to a folder that was read already: skipped", link.name)
 		case within(w.root, to):
@@ -108,7 +108,7 @@ func (w *walk) folder(ctx context.Context, at folderLink, real string) error {
 		}
 		st, err := os.Stat(below.full)
 		if err != nil {
-			return fmt.Errorf("%w; mend or remove the link", err)
+			return fmt.Errorf("%w; repair or remove the link", err)
 		}
 		switch {
 		case st.IsDir() && link:

@@ -57,7 +57,7 @@ type Figures struct {
 	MuFile    string `json:"mu_file,omitempty"`
 }
 
-// Files says what [Gallery.Write] wrote, with names relative to the folder.
+// Files are those that [Gallery.Write] wrote, with names relative to the folder.
 type Files struct {
 	Index   string    `json:"index"`
 	Table   string    `json:"table"`
@@ -80,43 +80,45 @@ const (
 
 // Write makes the folder dir with the sheets (sheet-1.png, …), the fields as .npy files under fields/, a table of figures
 // and an HTML page that shows all of it, written last. It fails with [ErrExists] where that page exists.
-func (g Gallery) Write(dir string) (Files, error) {
+func (g Gallery) Write(dir string) (out Files, err error) {
+	defer func() {
+		if err != nil {
+			out, err = Files{}, fmt.Errorf("show a generator: %w", err)
+		}
+	}()
 	if len(g.Specimens) == 0 {
-		return Files{}, errors.New("show a generator: there are no inputs")
+		return out, errors.New("there are no inputs")
 	}
-	if _, err := os.Lstat(filepath.Join(dir, indexName)); err == nil {
-		return Files{}, fmt.Errorf("show a generator: %s: %w; name another folder", filepath.Join(dir, indexName), ErrExists)
+	index := filepath.Join(dir, indexName)
+	if _, err := os.Lstat(index); err == nil {
+		return out, fmt.Errorf("%s: %w; name another folder", index, ErrExists)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, fieldsFolder), 0o755); err != nil {
-		return Files{}, fmt.Errorf("show a generator: %w", err)
+		return out, err
 	}
-	out := Files{Index: indexName, Table: tableName}
+	out = Files{Index: indexName, Table: tableName}
 	for _, s := range g.Specimens {
 		f, err := g.saveFields(dir, s)
 		if err != nil {
-			return Files{}, fmt.Errorf("show a generator: %w", err)
+			return out, err
 		}
 		out.Figures = append(out.Figures, f)
 	}
 	sheets, err := g.sheets(out.Figures)
 	if err != nil {
-		return Files{}, err
+		return out, err
 	}
 	for i, s := range sheets {
 		name := fmt.Sprintf("sheet-%d.png", i+1)
 		if err := atomicfile.Write(filepath.Join(dir, name), s.WritePNG); err != nil {
-			return Files{}, fmt.Errorf("show a generator: %w", err)
+			return out, err
 		}
 		out.Sheets = append(out.Sheets, name)
 	}
 	if err := atomicfile.Write(filepath.Join(dir, tableName), out.writeTable); err != nil {
-		return Files{}, fmt.Errorf("show a generator: %w", err)
+		return out, err
 	}
-	page := func(w io.Writer) error { return writePage(w, g, out) }
-	if err := atomicfile.Write(filepath.Join(dir, indexName), page); err != nil {
-		return Files{}, fmt.Errorf("show a generator: %w", err)
-	}
-	return out, nil
+	return out, atomicfile.Write(index, func(w io.Writer) error { return writePage(w, g, out) })
 }
 
 // saveFields stores the fields of one input, or of all when they are constant.
@@ -136,18 +138,12 @@ func (g Gallery) saveFields(dir string, s Specimen) (Figures, error) {
 	f.SigmaMean = math.Exp(logs / float64(len(sigma)))
 	f.MuNorm, f.InputNorm = norm(mu), norm(s.X)
 	f.SigmaFile = filepath.ToSlash(filepath.Join(fieldsFolder, prefix+"sigma.npy"))
-	if err := g.saveField(filepath.Join(dir, f.SigmaFile), sigma); err != nil {
-		return f, err
-	}
-	if mu != nil {
+	err := atomicfile.WriteBytes(filepath.Join(dir, f.SigmaFile), npy.Encode(sigma, g.Shape))
+	if mu != nil && err == nil {
 		f.MuFile = filepath.ToSlash(filepath.Join(fieldsFolder, prefix+"mu.npy"))
-		return f, g.saveField(filepath.Join(dir, f.MuFile), mu)
+		err = atomicfile.WriteBytes(filepath.Join(dir, f.MuFile), npy.Encode(mu, g.Shape))
 	}
-	return f, nil
-}
-
-func (g Gallery) saveField(path string, values []float32) error {
-	return atomicfile.WriteBytes(path, npy.Encode(values, g.Shape))
+	return f, err
 }
 
 // sigmaOf returns the scale field, ones where the generator leaves it out.

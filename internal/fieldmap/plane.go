@@ -15,7 +15,7 @@ type Plane struct {
 	Values        []float64
 }
 
-// Geometry says how a field is shown.
+// Geometry is the layout of a field.
 type Geometry struct{ Channels, Height, Width int }
 
 // GeometryOf reads a shape: [C, H, W] and [H, W] are images; anything else is folded, value after value, into a map that
@@ -44,7 +44,7 @@ func GeometryOf(shape []int) (Geometry, error) {
 // Dim is the number of values.
 func (g Geometry) Dim() int { return g.Channels * g.Height * g.Width }
 
-// Join says how the channels of a field become one map.
+// Join makes one map of the channels of a field.
 type Join int
 
 // The joins.

@@ -16,7 +16,7 @@ import (
 	"ucan/smooth/stream"
 )
 
-// Config says what is measured.
+// Config configures a measurement.
 type Config struct {
 	// Classifiers are the sessions, one for each worker, all of the same batch.
 	Classifiers []smooth.Classifier

@@ -10,7 +10,7 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Role says what a graph of a bundle is for.
+// Role is the use of a graph in a bundle.
 type Role string
 
 // The roles of graphs. Each takes one input [N, shape…] (any input name).

@@ -51,13 +51,18 @@ func ClassifierFile(dir string) (string, bool) {
 // Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and npg.yaml last: a
 // folder whose writing was interrupted has none, unless it held the same bundle before. Nothing else in dir is touched.
 // Only one writer of a folder may run at a time.
-func Write(dir string, b *Bundle) error {
+func Write(dir string, b *Bundle) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write bundle %q: %w", dir, err)
+		}
+	}()
 	contents, err := b.encode()
 	if err != nil {
-		return fmt.Errorf("write bundle %q: %w", dir, err)
+		return err
 	}
 	if err = os.MkdirAll(dir, 0o777); err != nil {
-		return fmt.Errorf("write bundle: %w", err)
+		return err
 	}
 	names := fileNames()
 	var written []file
@@ -66,24 +71,23 @@ func Write(dir string, b *Bundle) error {
 	}
 	text, err := b.manifest(written).marshal()
 	if err != nil {
-		return fmt.Errorf("write bundle %q: %w", dir, err)
+		return err
 	}
-	old, err := files.Read(filepath.Join(dir, ManifestName), maxManifest)
+	manifest := filepath.Join(dir, ManifestName)
+	old, err := files.Read(manifest, maxManifest)
 	if err == nil && digest(old) != digest(text) {
-		// Another bundle: it stops being one before its files change.
-		if err = os.Remove(filepath.Join(dir, ManifestName)); err != nil {
-			return fmt.Errorf("write bundle: %w", err)
-		}
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write bundle: %w", err)
+		err = os.Remove(manifest) // another bundle stops being one before its files change
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
 	}
 	for _, c := range contents {
-		if err := atomicfile.WriteLockedBytes(filepath.Join(dir, names[c.role]), c.data); err != nil {
-			return fmt.Errorf("write bundle: %w", err)
+		if err = atomicfile.WriteLockedBytes(filepath.Join(dir, names[c.role]), c.data); err != nil {
+			return err
 		}
 	}
-	if err := atomicfile.WriteLockedBytes(filepath.Join(dir, ManifestName), text); err != nil {
-		return fmt.Errorf("write bundle: %w", err)
+	if err = atomicfile.WriteLockedBytes(manifest, text); err != nil {
+		return err
 	}
 	b.hash = digest(text)
 	return nil
@@ -260,7 +264,7 @@ func (b *Bundle) decodeInputs(data map[string][]byte) error {
 	for i, line := range lines {
 		hash, err := hex.DecodeString(line)
 		if err != nil || len(hash) != sha256.Size {
-			return fmt.Errorf("file of role %q: line %d is no SHA-256", roleInputs, i+1)
+			return fmt.Errorf("file of role %q: line %d must be a SHA-256", roleInputs, i+1)
 		}
 		in := Input{SHA256: [32]byte(hash), Sigma: rows[roleSigmaRows][i*dim : (i+1)*dim]}
 		if mus := rows[roleMuRows]; mus != nil {

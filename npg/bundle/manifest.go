@@ -102,7 +102,7 @@ func parseManifest(text []byte) (manifest, error) {
 			return m, fmt.Errorf("file %.60q or its role %.40q is named twice", f.Name, f.Role)
 		}
 		if !plainName(f.Name) {
-			return m, fmt.Errorf("%.60q is no plain name of a file beside npg.yaml", f.Name)
+			return m, fmt.Errorf("bad file name %.60q: a bundle names files beside npg.yaml, without a path", f.Name)
 		}
 		roles, names = append(roles, f.Role), append(names, f.Name)
 	}

@@ -61,7 +61,7 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 	if err := measureVotes(ctx, s, cases, o, &r); err != nil {
 		return Report{}, err
 	}
-	r.Diagnoses = judge(r, o)
+	r.Diagnoses = diagnoses(r, o)
 	return r, nil
 }
 

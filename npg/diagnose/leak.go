@@ -13,8 +13,8 @@ import (
 // leakFrom is the first sample index of the leak audit within phase Audit, beyond what the abstention draws.
 const leakFrom = 1 << 32
 
-// kept says which of the input's own fields stay while the image is swapped; the other is the donor's.
-type kept struct{ mu, sigma bool }
+// fieldChoice is which of the input's own fields stay while the image is swapped; the other is the donor's.
+type fieldChoice struct{ mu, sigma bool }
 
 // leak is the swap audit. The note says why it was not made, and is "" when it was.
 func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, string, error) {
@@ -33,7 +33,7 @@ func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, s
 		Confidence: o.Confidence, Chance: p.chance(),
 	}
 	var err error
-	if out.Accuracy, err = swapped(ctx, s, cases, donors, o.Draws, kept{true, true}); err != nil {
+	if out.Accuracy, err = swapped(ctx, s, cases, donors, o.Draws, fieldChoice{true, true}); err != nil {
 		return nil, "", err
 	}
 	out.Low, out.High = chernoff(out.Accuracy, out.Inputs, 1-o.Confidence)
@@ -44,9 +44,9 @@ func leak(ctx context.Context, s Subject, cases []specimen, o Options) (*Leak, s
 		return out, "", nil
 	}
 	for _, part := range []struct {
-		keep kept
+		keep fieldChoice
 		to   **float64
-	}{{kept{mu: true}, &out.ThroughMu}, {kept{sigma: true}, &out.ThroughSigma}} {
+	}{{fieldChoice{mu: true}, &out.ThroughMu}, {fieldChoice{sigma: true}, &out.ThroughSigma}} {
 		accuracy, err := swapped(ctx, s, cases, donors, o.Draws, part.keep)
 		if err != nil {
 			return nil, "", err
@@ -65,7 +65,7 @@ func (l *Leak) readable(t Thresholds) bool {
 }
 
 // swapped is the share of samples that get the label of the input whose noise parameters were kept.
-func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]int, draws int, keep kept) (float64, error) {
+func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]int, draws int, keep fieldChoice) (float64, error) {
 	var votes, samples int64
 	for i, c := range cases { // in order, so that sums do not depend on a map's
 		for k, j := range donors[i] {

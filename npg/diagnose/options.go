@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// Thresholds say from where on a figure is a warning.
+// Thresholds are the figures from which a diagnosis is made.
 type Thresholds struct {
 	// Collapse and CollapseInputs are the smallest healthy relative spreads of Σ. Half-axes that differ by
 	// less than 5 % are a ball for every use; a field that differs by less than 1 % from input to input could be constant
@@ -40,7 +40,7 @@ func DefaultThresholds() Thresholds {
 	}
 }
 
-// Options say how much is sampled.
+// Options configures how much is sampled.
 type Options struct {
 	Thresholds Thresholds
 	// Samples is the number of noisy copies of an input that the abstention is judged on, and Alpha its error

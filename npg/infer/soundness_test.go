@@ -32,9 +32,9 @@ func field(t *testing.T, make func(b *onnx.Builder, x onnx.Value) []onnx.Value, 
 	return data
 }
 
-// TestGeneratorsOfChance: what is refused in a classifier is refused in a generator, in whichever of its
+// TestRandomGeneratorsAreRefused: what is refused in a classifier is refused in a generator, in whichever of its
 // graphs and however they are given.
-func TestGeneratorsOfChance(t *testing.T) {
+func TestRandomGeneratorsAreRefused(t *testing.T) {
 	rt := runtimetest.Open(t)
 	random := func(b *onnx.Builder, x onnx.Value) []onnx.Value {
 		return []onnx.Value{b.Add(b.Abs(x), b.Op("RandomUniformLike", []onnx.Value{x}))}
@@ -73,9 +73,9 @@ func TestGeneratorsOfChance(t *testing.T) {
 	}
 }
 
-// TestGeneratorsThatAreSound: chance that no field depends on, and a scale over the whole batch, which is
+// TestSoundGeneratorsAreOpened: chance that no field depends on, and a scale over the whole batch, which is
 // one input here.
-func TestGeneratorsThatAreSound(t *testing.T) {
+func TestSoundGeneratorsAreOpened(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for name, data := range subtest.Rows(map[string][]byte{
 		"chance that is not read": field(t, func(b *onnx.Builder, x onnx.Value) []onnx.Value {

@@ -10,7 +10,7 @@ import (
 	"ucan/smooth/family"
 )
 
-// Config says how fields are optimised. Start from [DefaultConfig].
+// Config configures how fields are optimised. Start from [DefaultConfig].
 type Config struct {
 	// Family is the noise ε and Lambda its raw scale at σ = 1, > 0.
 	Family family.Isotropic

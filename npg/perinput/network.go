@@ -11,7 +11,7 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Base says where a base classifier's graph takes rows and gives scores.
+// Base is the graph of a base classifier.
 type Base struct {
 	// Graph is a classifier with Input float [N, shape…] and Output float [N, K], K ≥ 2; N symbolic, or fixed at Batch.
 	Graph         *onnx.Model

@@ -32,7 +32,7 @@ func (w *drawer) rows(sigma []float32, from uint64, n int) []float32 {
 			}
 			continue
 		}
-		w.room()
+		w.allocate()
 		for i, e := range unit {
 			w.shaped[i] = w.config.Lambda * float64(sigma[i]) * float64(e)
 		}
@@ -60,7 +60,7 @@ func (w *drawer) draw(from uint64, n int) {
 	w.from, w.drawn = from, n
 }
 
-func (w *drawer) room() {
+func (w *drawer) allocate() {
 	if w.u == nil {
 		w.u, w.shaped = make([]float64, len(w.x)), make([]float64, len(w.x))
 	}
@@ -80,7 +80,7 @@ func (w *drawer) pull(byRow, sigma []float32, from uint64, n int, grad []float64
 			}
 			continue
 		}
-		w.room()
+		w.allocate()
 		for i, v := range g {
 			w.u[i] = float64(v)
 		}

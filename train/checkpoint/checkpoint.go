@@ -80,7 +80,7 @@ func (c *Checkpoint) Restore(tensors []optim.Tensor) error {
 func writeFile(path string, run any, tensors []optim.Tensor) error {
 	raw, err := json.Marshal(run)
 	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+		return err
 	}
 	h := header{Run: raw}
 	for _, t := range tensors {
@@ -88,24 +88,20 @@ func writeFile(path string, run any, tensors []optim.Tensor) error {
 	}
 	text, err := json.Marshal(h)
 	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+		return err
 	}
-	err = atomicfile.WriteLocked(path, func(w io.Writer) error {
+	return atomicfile.WriteLocked(path, func(w io.Writer) error {
 		sum := sha256.New()
 		out := bufio.NewWriterSize(io.MultiWriter(w, sum), 1<<20)
-		if fault := writeParts(out, text, tensors); fault != nil {
-			return fault
+		if err := writeParts(out, text, tensors); err != nil {
+			return err
 		}
-		if fault := out.Flush(); fault != nil {
-			return fault
+		if err := out.Flush(); err != nil {
+			return err
 		}
-		_, fault := w.Write(sum.Sum(nil))
-		return fault
+		_, err := w.Write(sum.Sum(nil))
+		return err
 	})
-	if err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
-	}
-	return nil
 }
 
 func writeParts(w io.Writer, text []byte, tensors []optim.Tensor) error {
@@ -134,21 +130,22 @@ func writeParts(w io.Writer, text []byte, tensors []optim.Tensor) error {
 }
 
 // readFile reads a checkpoint. The error matches fs.ErrNotExist when there is none, errDamaged when it is not whole.
-func readFile(path string) (_ *Checkpoint, err error) {
+func readFile(path string) (c *Checkpoint, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("read checkpoint %q: %w", filepath.Base(path), err)
+		}
+	}()
 	f, err := files.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
+		return nil, err
 	}
-	c, err := read(f, info.Size())
-	if err != nil {
-		return nil, fmt.Errorf("read checkpoint %q: %w", filepath.Base(path), err)
-	}
-	return c, nil
+	return read(f, info.Size())
 }
 
 func read(f io.Reader, size int64) (*Checkpoint, error) {
@@ -223,26 +220,31 @@ func (s *summed) check() error {
 
 // Names of the files of a run's folder.
 const (
+	fresh    = "fresh.ckpt" // newer than the latest, and whole
 	latest   = "latest.ckpt"
 	previous = "previous.ckpt"
 )
 
 // Save stores a new checkpoint in a folder, which it makes, and keeps the one before.
-func Save(dir string, run any, tensors []optim.Tensor) error {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+func Save(dir string, run any, tensors []optim.Tensor) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("write checkpoint: %w", err)
+		}
+	}()
+	if err = os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
-	fresh := filepath.Join(dir, "fresh.ckpt")
-	if err := writeFile(fresh, run, tensors); err != nil {
+	if err = writeFile(filepath.Join(dir, fresh), run, tensors); err != nil {
 		return err
 	}
 	// Killed between the two, the folder has a previous and a fresh checkpoint: Load looks for all three.
-	err := os.Rename(filepath.Join(dir, latest), filepath.Join(dir, previous))
+	err = os.Rename(filepath.Join(dir, latest), filepath.Join(dir, previous))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("write checkpoint: %w", err)
+		return err
 	}
-	if err = os.Rename(fresh, filepath.Join(dir, latest)); err != nil {
-		return fmt.Errorf("write checkpoint: %w", err)
+	if err = os.Rename(filepath.Join(dir, fresh), filepath.Join(dir, latest)); err != nil {
+		return err
 	}
 	atomicfile.SyncDir(dir)
 	return nil
@@ -251,8 +253,7 @@ func Save(dir string, run any, tensors []optim.Tensor) error {
 // Load returns the newest whole checkpoint of a folder; nil when there is none, as before the first. damaged holds what
 // is wrong with newer ones that were passed over.
 func Load(dir string) (c *Checkpoint, damaged error) {
-	// A fresh one is newer than the latest, whole once it has its name.
-	for _, name := range []string{"fresh.ckpt", latest, previous} {
+	for _, name := range []string{fresh, latest, previous} {
 		c, err := readFile(filepath.Join(dir, name))
 		if err == nil {
 			return c, damaged

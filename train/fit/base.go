@@ -72,12 +72,8 @@ type baseTraining struct {
 const usualEpochs = 20
 
 // Base trains a base classifier and writes its bundle. On a finished bundle that is resumed it does nothing.
-func Base(ctx context.Context, rt *runtime.Runtime, c BaseConfig) (base.Outcome, error) {
-	outcome, err := trainBase(ctx, rt, c)
-	return outcome, marked(err)
-}
-
-func trainBase(ctx context.Context, rt *runtime.Runtime, c BaseConfig) (_ base.Outcome, err error) {
+func Base(ctx context.Context, rt *runtime.Runtime, c BaseConfig) (_ base.Outcome, err error) {
+	defer func() { err = marked(err) }()
 	t := &baseTraining{BaseConfig: c, rt: rt}
 	if t.origin, err = t.begin(); err != nil {
 		return base.Outcome{}, err

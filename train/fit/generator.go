@@ -128,12 +128,8 @@ type generatorTraining struct {
 }
 
 // Generator learns a generator for the classifier and writes its bundle.
-func Generator(ctx context.Context, rt *runtime.Runtime, c GeneratorConfig) (GeneratorResult, error) {
-	result, err := trainGenerator(ctx, rt, c)
-	return result, marked(err)
-}
-
-func trainGenerator(ctx context.Context, rt *runtime.Runtime, c GeneratorConfig) (_ GeneratorResult, err error) {
+func Generator(ctx context.Context, rt *runtime.Runtime, c GeneratorConfig) (_ GeneratorResult, err error) {
+	defer func() { err = marked(err) }()
 	if err = c.validate(); err != nil {
 		return GeneratorResult{}, err
 	}

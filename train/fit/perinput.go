@@ -76,12 +76,8 @@ type fieldTraining struct {
 
 // PerInput optimises a field for every input and writes the bundle. Each field is kept as soon as it is done, so that an
 // interrupted run loses one at most.
-func PerInput(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (PerInputResult, error) {
-	result, err := trainFields(ctx, rt, c)
-	return result, marked(err)
-}
-
-func trainFields(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (_ PerInputResult, err error) {
+func PerInput(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (_ PerInputResult, err error) {
+	defer func() { err = marked(err) }()
 	if err = c.Field.Validate(); err != nil {
 		return PerInputResult{}, fault.Mark(fault.Wrong, err)
 	}

@@ -79,7 +79,7 @@ type Base struct {
 	Weights []Weight
 }
 
-// Head says how a class follows from the scores.
+// Head is how a class follows from the scores.
 type Head string
 
 // The heads. Where the graph ends in Softmax or Sigmoid, the logits before it are used.

@@ -35,9 +35,9 @@ func fixed(t *testing.T, sigma float64) validate.Noise {
 	return func(context.Context, []float32) (*smooth.SealedNoise, error) { return s, nil }
 }
 
-// TestAgainstTheTruth: for the classifier sign(x) under Gaussian noise the vote of x has probability Φ(|x|/σ) and the
+// TestEstimatesAgainstExactValues: for the classifier sign(x) under Gaussian noise the vote of x has probability Φ(|x|/σ) and the
 // radius is |x|.
-func TestAgainstTheTruth(t *testing.T) {
+func TestEstimatesAgainstExactValues(t *testing.T) {
 	images := points{0.1, -0.2, 0.3, -0.4}
 	workers := []smooth.Classifier{smooth.ClassifierFunc(1, 64, sign)}
 	const sigma, samples = 0.25, 20000

@@ -362,8 +362,8 @@ func TestHostileNames(t *testing.T) {
 
 func TestOpenDepot(t *testing.T) {
 	for location, want := range subtest.Rows(map[string]string{
-		"http://host/x":              "no kind of store",
-		"s3://":                      "names no bucket",
+		"http://host/x":              "unknown kind of store",
+		"s3://":                      "must name a bucket",
 		"s3://key:secret@bucket":     "environment",
 		"s3://b?endpoint=ftp://x":    "http(s)",
 		"s3://b?endpoint=http://x/y": "http(s)",

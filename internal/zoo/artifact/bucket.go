@@ -34,10 +34,10 @@ func openBucket(location string) (*Bucket, error) {
 	}
 	u, err := url.Parse(location)
 	if err != nil {
-		return fail("it is no URL")
+		return fail("it cannot be read as a URL")
 	}
 	if u.Host == "" || u.User != nil {
-		return fail("it names no bucket alone (keys belong into the environment)")
+		return fail("it must name a bucket and no user (keys belong into the environment)")
 	}
 	query := u.Query()
 	for name := range query {
@@ -127,7 +127,7 @@ func (b *Bucket) explain(doing string, r Ref, err error) error {
 	what := fmt.Sprintf("%s %q (%.12s…) in bucket %q", doing, r.Name, r.SHA256, b.bucket)
 	switch {
 	case response.Code == minio.NoSuchBucket:
-		return fmt.Errorf("%s: there is no such bucket; create it, or correct its name", what)
+		return fmt.Errorf("%s: the bucket does not exist; create it, or correct its name", what)
 	case response.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%s: %w", what, ErrNotFound)
 	case response.StatusCode == http.StatusForbidden, response.StatusCode == http.StatusUnauthorized:

@@ -32,7 +32,7 @@ func OpenDepot(location string) (Depot, error) {
 		return openBucket(location)
 	}
 	if scheme, _, ok := strings.Cut(location, "://"); ok {
-		return nil, fmt.Errorf("open the artifacts %q: %q is no kind of store; give a shared folder, or s3://BUCKET/PREFIX?endpoint=URL", redact.Address(location), scheme)
+		return nil, fmt.Errorf("open the artifacts %q: unknown kind of store %q: give a shared folder, or s3://BUCKET/PREFIX?endpoint=URL", redact.Address(location), scheme)
 	}
 	return NewFolder(location), nil
 }

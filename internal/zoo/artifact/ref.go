@@ -30,7 +30,7 @@ type Ref struct {
 // Validate reports a reference that could not be fetched or would leave its folder.
 func (r Ref) Validate() error {
 	if len(r.SHA256) != 64 || strings.Trim(r.SHA256, "0123456789abcdef") != "" {
-		return fmt.Errorf("artifact %q: its hash %q is no SHA-256 in lower-case hexadecimal", r.Name, r.SHA256)
+		return fmt.Errorf("artifact %q: bad hash %q: it must be a SHA-256 in lower-case hexadecimal", r.Name, r.SHA256)
 	}
 	if r.Bytes < 0 {
 		return fmt.Errorf("artifact %q: its size %d is negative", r.Name, r.Bytes)

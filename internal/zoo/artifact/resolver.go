@@ -63,7 +63,7 @@ func (h *Held) Close() error {
 // file was replaced and no depot has the planned one, [ErrNotFound] when it is nowhere.
 func (r *Resolver) Hold(ctx context.Context, item Item) (*Held, error) {
 	if strings.Contains(item.Entry, "/") || (Ref{Name: item.Entry, SHA256: zeroHash}).Validate() != nil {
-		return nil, fmt.Errorf("artifact entry %q is no name in a folder", item.Entry)
+		return nil, fmt.Errorf("bad artifact entry %q: it must be the name of a file or folder, without a path", item.Entry)
 	}
 	inPlace := ErrNotFound
 	if item.Origin != "" {

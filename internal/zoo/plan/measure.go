@@ -260,7 +260,7 @@ func (m *meter) measure(ctx context.Context, c matrix.Combination) (cost, error)
 		}
 	}
 	if seen == 0 {
-		return out, errors.New("none of the pilot's inputs can be used; mend the data")
+		return out, errors.New("none of the pilot's inputs can be used; check the data")
 	}
 	return out, nil
 }

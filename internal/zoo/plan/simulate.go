@@ -68,7 +68,7 @@ func (s *Scenario) set(name, value string) (err error) {
 		for text := range strings.SplitSeq(value, "/") {
 			k, parseErr := strconv.Atoi(text)
 			if parseErr != nil {
-				return fmt.Errorf("workers=%s: %q is no whole number; write workers=1/100/10000", value, text)
+				return fmt.Errorf("workers=%s: bad number %q: write workers=1/100/10000", value, text)
 			}
 			s.Workers = append(s.Workers, k)
 		}
@@ -82,25 +82,25 @@ func (s *Scenario) set(name, value string) (err error) {
 		return nil
 	case name == "rate":
 		if s.Rate, err = strconv.ParseFloat(value, 64); err != nil {
-			return fmt.Errorf("rate=%s: it is no number of shards a second", value)
+			return fmt.Errorf("rate=%s: give a number of shards a second, such as 385, or off", value)
 		}
 		return nil
 	case name == "seed":
 		if s.Seed, err = strconv.ParseUint(value, 10, 64); err != nil {
-			return fmt.Errorf("seed=%s: it is no whole number", value)
+			return fmt.Errorf("seed=%s: give a whole number, 0 or more", value)
 		}
 		return nil
 	case spans[name] != nil:
 		if *spans[name], err = strconv.ParseFloat(value, 64); err != nil {
 			var d time.Duration
 			if d, err = time.ParseDuration(value); err != nil {
-				return fmt.Errorf("%s=%s: it is no length of time; write seconds, or 10s, 24h", name, value)
+				return fmt.Errorf("%s=%s: give a length of time: seconds, or 10s, 24h", name, value)
 			}
 			*spans[name] = d.Seconds()
 		}
 		return nil
 	}
-	return fmt.Errorf("%q is unknown; use workers, mtbf, detect, restart, rate, setup or seed", name)
+	return fmt.Errorf("unknown parameter %q: use workers, mtbf, detect, restart, rate, setup or seed", name)
 }
 
 // Validate reports every value out of range.
@@ -142,8 +142,8 @@ type Outcome struct {
 	Database float64 `json:"database_busy"`
 }
 
-// ErrHopeless marks a scenario in which workers die so often that shards of this length are never done.
-var ErrHopeless = errors.New("shards hardly ever finish between two failures; make them shorter (shard_size), or give a longer mtbf")
+// ErrTooManyFailures marks a scenario in which workers die so often that shards of this length are never done.
+var ErrTooManyFailures = errors.New("shards hardly ever finish between two failures; make them shorter (shard_size), or give a longer mtbf")
 
 // Simulate runs the shards, in their order, on k workers. Each takes the next shard from the
 // database, which serves one request after another at Rate, works for the shard's time, and may
@@ -236,7 +236,7 @@ func (f *fleet) run() error {
 			}
 		}
 		if f.out.Failures > 1_000_000+100*f.out.Shards {
-			return fmt.Errorf("simulate %d workers: %w", f.out.Workers, ErrHopeless)
+			return fmt.Errorf("simulate %d workers: %w", f.out.Workers, ErrTooManyFailures)
 		}
 	}
 	return nil

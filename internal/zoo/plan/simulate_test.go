@@ -129,7 +129,7 @@ func TestDetection(t *testing.T) {
 	near(t, "mean makespan", mean, retries*10+retries*1000, 0.1)
 }
 
-func TestNothingIsLost(t *testing.T) {
+func TestEveryShardIsCompleted(t *testing.T) {
 	s := quiet()
 	s.MTBF, s.Restart, s.Detect, s.Rate, s.Setup = 3, 1, 2, 100, 0.5
 	for _, k := range []int{1, 7, 500} {
@@ -149,10 +149,10 @@ func TestSameSeedSameRun(t *testing.T) {
 	}
 }
 
-func TestHopeless(t *testing.T) {
+func TestTooManyFailures(t *testing.T) {
 	s := quiet()
 	s.MTBF = 1
-	if _, err := s.Simulate(1, same(1, 100)); !errors.Is(err, ErrHopeless) {
+	if _, err := s.Simulate(1, same(1, 100)); !errors.Is(err, ErrTooManyFailures) {
 		t.Errorf("%v, want that it is hopeless", err)
 	}
 }

@@ -57,7 +57,7 @@ func TestNamespaces(t *testing.T) {
 			pools[i] = startBehind(t, n.Prefix(), url, 1, shardVariable+"="+[]string{"40", "400"}[i])
 		}
 		return pools
-	}, connection{cut: networks[1].Unplug, restore: networks[1].Plug}, limit)
+	}, connection{cut: networks[1].Disconnect, restore: networks[1].Connect}, limit)
 }
 
 // disconnect cuts off the second of two pools of one process each while it works on a shard.

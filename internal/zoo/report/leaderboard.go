@@ -79,7 +79,7 @@ func (e *Entry) Partial() bool { return e.Summary.Inputs < e.Want }
 // Make sums up a run. It holds the rows (not the certificates), about 200 bytes each.
 func Make(ctx context.Context, source export.Source, id string, o Options) (*Report, error) {
 	if !(o.Confidence > 0 && o.Confidence < 1) {
-		return nil, fmt.Errorf("report: confidence %v is no probability between 0 and 1", o.Confidence)
+		return nil, fmt.Errorf("report: confidence %v is out of range: give a probability between 0 and 1", o.Confidence)
 	}
 	run, err := source.Run(ctx, id)
 	if err != nil {

@@ -21,25 +21,25 @@ const tailBytes = 64 << 10
 // tail keeps the end of what is written to it, and hands on whole lines.
 type tail struct {
 	mutex sync.Mutex
-	kept  []byte
+	text  []byte
 }
 
 func (t *tail) add(line []byte) {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	t.kept = append(append(t.kept, line...), '\n')
-	if extra := len(t.kept) - tailBytes; extra > 0 {
-		if end := bytes.IndexByte(t.kept[extra:], '\n'); end >= 0 {
+	t.text = append(append(t.text, line...), '\n')
+	if extra := len(t.text) - tailBytes; extra > 0 {
+		if end := bytes.IndexByte(t.text[extra:], '\n'); end >= 0 {
 			extra += end + 1
 		}
-		t.kept = append([]byte(nil), t.kept[extra:]...)
+		t.text = append([]byte(nil), t.text[extra:]...)
 	}
 }
 
 func (t *tail) String() string {
 	t.mutex.Lock()
 	defer t.mutex.Unlock()
-	return string(bytes.ToValidUTF8(t.kept, []byte("?")))
+	return string(bytes.ToValidUTF8(t.text, []byte("?")))
 }
 
 // last is the last line that is not empty.

@@ -31,15 +31,15 @@ type Config struct {
 	Stop time.Duration
 	// Patience is how long an unreachable store is waited for.
 	Patience time.Duration
-	// Hopeless is how many processes of one slot may end in a row without having worked before
+	// MaxFailures is how many processes of one slot may end in a row without having worked before
 	// the run is given up.
-	Hopeless int
+	MaxFailures int
 }
 
 // DefaultConfig allows workers 45 s to stop (a shard takes 10 s, the queue 20 s), and the store
 // two minutes to come back.
 func DefaultConfig() Config {
-	return Config{Stop: 45 * time.Second, Patience: 2 * time.Minute, Hopeless: 5}
+	return Config{Stop: 45 * time.Second, Patience: 2 * time.Minute, MaxFailures: 5}
 }
 
 // Run keeps workers at work until every shard is done, poisoned or cancelled, or ctx ends;
@@ -111,7 +111,7 @@ func (s *supervisor) slot(ctx context.Context, name string) error {
 		select {
 		case <-ctx.Done():
 			if c.stop(s.config.Stop); c.err != nil {
-				s.bury(ctx, id, c.cause())
+				s.recordDeath(ctx, id, c.cause())
 			}
 			return nil
 		case <-c.ended:
@@ -127,10 +127,10 @@ func (s *supervisor) slot(ctx context.Context, name string) error {
 			continue
 		}
 		cause := c.cause()
-		s.bury(ctx, id, cause)
+		s.recordDeath(ctx, id, cause)
 		if s.worked(ctx, id, cause) {
 			useless = 0
-		} else if useless++; useless >= s.config.Hopeless {
+		} else if useless++; useless >= s.config.MaxFailures {
 			return fmt.Errorf("%w: %d of them ended in a row without having worked on anything, the last one: %s", ErrWorkers, useless, cause.Message)
 		}
 		sleep(ctx, pause(deaths))
@@ -138,8 +138,8 @@ func (s *supervisor) slot(ctx context.Context, name string) error {
 	return nil
 }
 
-// bury frees the shard of a dead worker and keeps the end of its log.
-func (s *supervisor) bury(ctx context.Context, id string, cause queue.Cause) {
+// recordDeath frees the shard of a dead worker and keeps the end of its log.
+func (s *supervisor) recordDeath(ctx context.Context, id string, cause queue.Cause) {
 	ctx = context.WithoutCancel(ctx)
 	s.log.Warn("a worker died", "worker", id, "cause", cause.Message)
 	s.mutex.Lock()

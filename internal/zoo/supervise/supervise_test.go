@@ -183,11 +183,11 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestHopeless has workers that cannot start: the run is given up with what they said.
-func TestHopeless(t *testing.T) {
+// TestWorkersThatCannotStart has workers that cannot start: the run is given up with what they said.
+func TestWorkersThatCannotStart(t *testing.T) {
 	t.Parallel()
 	q, run, c := setting(t, "hopeless", 3)
-	c.Hopeless = 3
+	c.MaxFailures = 3
 	_, err := Run(t.Context(), q, run, c, slog.New(slog.DiscardHandler))
 	if !errors.Is(err, ErrWorkers) || !strings.Contains(err.Error(), "not supported") {
 		t.Errorf("hopeless workers: %v", err)

@@ -14,11 +14,11 @@ type rule struct {
 	text, knob       string
 }
 
-// judge compares the figures with the thresholds, the gravest faults first.
-func judge(r Report, o Options) []Diagnosis {
+// diagnoses compares the figures with the thresholds, the gravest faults first.
+func diagnoses(r Report, o Options) []Diagnosis {
 	var out []Diagnosis
 	if r.Leak != nil {
-		out = append(out, judgeLeak(r.Leak, o.Thresholds))
+		out = append(out, leakDiagnosis(r.Leak, o.Thresholds))
 	}
 	for _, row := range rules(r, o.Thresholds) {
 		if row.applies {
@@ -93,7 +93,7 @@ func floorRule(s Scale, t Thresholds) rule {
 	}
 }
 
-func judgeLeak(l *Leak, t Thresholds) Diagnosis {
+func leakDiagnosis(l *Leak, t Thresholds) Diagnosis {
 	d := Diagnosis{
 		Name: Leaks, Found: l.read(t), Value: l.Accuracy, Threshold: l.Chance + t.Leak,
 		Text: fmt.Sprintf("with the image swapped and its noise kept, the base classifier names the label of %.1f %% [%.1f, %.1f], where at most %.1f %% is chance",
