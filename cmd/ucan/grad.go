@@ -212,13 +212,16 @@ func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, che
 	if !check {
 		return rep, nil
 	}
-	res, err := autodiff.Check(ctx, rt, m, autodiff.DefaultCheckOptions())
+	options := autodiff.DefaultCheckOptions()
+	options.Tolerance = maxGradientError
+	res, err := autodiff.Check(ctx, rt, m, options)
 	if err != nil {
 		return nil, err
 	}
 	rep.Check = &res
-	if !(res.MaxRelativeError <= maxGradientError) {
-		return rep, checkf("the gradient by %q is off central differences by %.2g of its size; at most %g is allowed", res.Wrt, res.MaxRelativeError, maxGradientError)
+	if n := res.WrongDirections; n > 0 {
+		return rep, checkf("the gradient by %q is off central differences by %.2g of its size, along %d of %d directions by more than the differences can be; at most %g is allowed",
+			res.Wrt, res.MaxRelativeError, n, res.Directions, maxGradientError)
 	}
 	return rep, nil
 }
@@ -233,6 +236,15 @@ func (g *gradientReport) writeText(a *app) {
 	if c := g.Check; c != nil {
 		fmt.Fprintf(a.stdout, "  checked along %d directions at batch %d against %s differences: relative error median %.1e, largest %.1e\n",
 			c.Directions, c.Batch, c.Reference, c.MedianRelativeError, c.MaxRelativeError)
+		if c.Zero {
+			fmt.Fprintf(a.stdout, "  the gradient is zero to rounding: so are the differences\n")
+		}
+		switch n := c.UndecidedDirections; {
+		case n == c.Directions:
+			fmt.Fprintf(a.stdout, "  undecided along every direction: kinks or rounding move the differences by more than the errors allowed, so nothing is proved or refuted\n")
+		case n > 0:
+			fmt.Fprintf(a.stdout, "  undecided along %d directions, which do not count: kinks or rounding move the differences by more than the errors allowed\n", n)
+		}
 		if c.Undecided > 0 {
 			fmt.Fprintf(a.stdout, "  at the inputs drawn, rounding to float32 decides the side of a kink for %d activations: expect larger errors\n", c.Undecided)
 		}

@@ -142,7 +142,7 @@ func TestInspectGradients(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := rep.Gradients
-	if !g.Differentiable || g.Check == nil || g.Check.MaxRelativeError > maxGradientError || len(g.Missing) != 0 || g.Nodes == 0 {
+	if !g.Differentiable || g.Check == nil || g.Check.MaxRelativeError > maxGradientError || g.Check.WrongDirections+g.Check.UndecidedDirections > 0 || g.Check.Zero || len(g.Missing) != 0 || g.Nodes == 0 {
 		t.Errorf("report %+v", g)
 	}
 	got = want(t, exitRefused, "inspect", gradModel(t, true), "--gradients", "--format", "json")

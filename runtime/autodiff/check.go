@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -22,13 +21,19 @@ type CheckOptions struct {
 	Directions int
 	// Seed makes inputs, directions and the weights of the outputs.
 	Seed uint64
+	// Tolerance is the relative error from which on a gradient is wrong, > 0.
+	Tolerance float64
 	// Plain checks the graph for any runtime, made with symbolic dimensions left open, instead of
 	// that for the CPU provider ([Options.CPU]).
 	Plain bool
+	// Rules are those of [Options].
+	Rules map[string]Rule
 }
 
-// DefaultCheckOptions returns 16 directions at batch 1.
-func DefaultCheckOptions() CheckOptions { return CheckOptions{Batch: 1, Directions: 16, Seed: 1} }
+// DefaultCheckOptions returns 16 directions at batch 1, and a tolerance of 5e-3.
+func DefaultCheckOptions() CheckOptions {
+	return CheckOptions{Batch: 1, Directions: 16, Seed: 1, Tolerance: 5e-3}
+}
 
 // CheckResult is how far a gradient graph is from central differences.
 type CheckResult struct {
@@ -37,12 +42,19 @@ type CheckResult struct {
 	Wrt        string `json:"wrt"`
 	Batch      int64  `json:"batch"`
 	Directions int    `json:"directions"`
-	// MedianRelativeError and MaxRelativeError are over the directions, each at the best step of a
-	// sweep: |g·v − Δ|/max(|g·v|, |Δ|, ‖g‖/10, r). The third term is a tenth of the typical size of
-	// g·v, v being normal; r is the gradient of a loss that changes by 1e-3 of itself over the
-	// range of n inputs, 1e-3·(1 + |l|)/√n: one much below is lost in float32.
+	// MedianRelativeError and MaxRelativeError are over the decided directions:
+	// |g·v − Δ|/max(|g·v|, |Δ|, ‖g‖/10, r). The third term is a tenth of the typical size of g·v, v
+	// being normal; r is the gradient of a loss that changes by 1e-3 of itself over the range of n
+	// inputs, 1e-3·(1 + |l|)/√n: one much below is lost in float32.
 	MedianRelativeError float64 `json:"median_relative_error"`
 	MaxRelativeError    float64 `json:"max_relative_error"`
+	// WrongDirections counts the directions along which the gradient is off by more than the
+	// tolerance and what the differences themselves may be off by, UndecidedDirections those along
+	// which the differences are not known well enough to tell.
+	WrongDirections     int `json:"wrong_directions"`
+	UndecidedDirections int `json:"undecided_directions"`
+	// Zero says that gradient and differences are both 0 to rounding.
+	Zero bool `json:"zero"`
 	// Reference is "float64", or "float32" where the model cannot be run in float64.
 	Reference string `json:"reference"`
 	// Undecided counts the activations at which the graph, in float32, is on another side of a kink
@@ -76,8 +88,8 @@ func Check(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOp
 // then returns the gradient of the other linear piece, as any float32 computation does. Samples
 // where that happens are drawn anew.
 func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts CheckOptions, losses ...Loss) (_ []CheckResult, err error) {
-	if opts.Batch < 1 || opts.Directions < 1 {
-		return nil, fmt.Errorf("autodiff: check at batch %d along %d directions; both must be positive", opts.Batch, opts.Directions)
+	if opts.Batch < 1 || opts.Directions < 1 || !(opts.Tolerance > 0) {
+		return nil, fmt.Errorf("autodiff: check at batch %d along %d directions to %v; all must be positive", opts.Batch, opts.Directions, opts.Tolerance)
 	}
 	wrt := opts.Wrt
 	for _, in := range m.Inputs() {
@@ -104,25 +116,13 @@ func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts C
 	return results, err
 }
 
-// checkSteps are the steps of the sweep, in units of the inputs, which are drawn from [0, 1] or
-// less. The smallest are below the distance to most kinks; where the loss is flat they only show
-// rounding.
-func checkSteps(reference string, flat bool) []float64 {
-	switch {
-	case reference == "float64" && flat:
-		return []float64{1e-4, 1e-2}
-	case reference == "float64":
-		return []float64{1e-8, 1e-9, 1e-7, 1e-6, 1e-4, 1e-3, 1e-2}
-	}
-	return []float64{3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4}
-}
-
-// goodEnough ends the sweep of steps: what is below is float32's rounding of the gradient.
-const goodEnough = 1e-4
-
 // checker holds what a check runs.
 type checker struct {
 	opts   CheckOptions
+	rt     *runtime.Runtime
+	fixed  *onnx.Model // the model, of fixed sizes
+	facts  facts
+	of     []Loss
 	wrt    string
 	names  []string // of the losses
 	losses []string // the outputs that hold them
@@ -135,12 +135,13 @@ type checker struct {
 	double   *evaluation // losses of the reference
 	kinks    *evaluation // sides of the reference; nil without kinks or float64
 	kind     string      // of the reference
+	single   bool        // the reference computes some operators in float32
 	scale    float64     // inputs are drawn from [0, scale]
 	rng      *rand.Rand
 }
 
 func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt string, opts CheckOptions, losses []Loss) (_ *checker, err error) {
-	k := &checker{opts: opts, wrt: wrt, output: defaultOutput(m), rng: rand.New(rand.NewPCG(opts.Seed, 0x5ca1ab1e))}
+	k := &checker{opts: opts, rt: rt, of: losses, wrt: wrt, output: defaultOutput(m), rng: rand.New(rand.NewPCG(opts.Seed, 0x5ca1ab1e))}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, k.close())
@@ -161,7 +162,7 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 	for _, l := range losses {
 		k.names = append(k.names, l.Name())
 	}
-	o := Options{Wrt: []string{wrt}, Losses: losses, Output: k.output, CPU: !opts.Plain}
+	o := Options{Wrt: []string{wrt}, Losses: losses, Output: k.output, CPU: !opts.Plain, Rules: opts.Rules}
 	source := fixed
 	if opts.Plain {
 		source = open
@@ -193,6 +194,7 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 			k.added = append(k.added, in.Name)
 		}
 	}
+	k.fixed, k.facts = fixed, fs
 	wanted := slices.Concat(k.losses, k.grads, []string{k.output}, k.sides)
 	if k.gradient, err = evaluate(ctx, rt, g.Model, wanted, fs); err != nil {
 		return nil, err
@@ -203,8 +205,9 @@ func newChecker(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, wrt str
 // openReference opens the losses in float64, or in float32 where that fails.
 func (k *checker) openReference(ctx context.Context, rt *runtime.Runtime, ref *onnx.Model, fs facts) error {
 	k.kind = "float64"
-	dm, err := inDouble(ctx, OnRuntime(rt), ref, nil)
+	dm, single, err := inDouble(ctx, OnRuntime(rt), ref, nil)
 	if err == nil {
+		k.single = single
 		if k.double, err = evaluateOnly(ctx, rt, dm, k.losses, fs); err == nil && len(k.sides) > 0 {
 			k.kinks, err = evaluateOnly(ctx, rt, dm, k.sides, fs)
 		}
@@ -212,7 +215,7 @@ func (k *checker) openReference(ctx context.Context, rt *runtime.Runtime, ref *o
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	k.kind = "float32"
+	k.kind, k.single = "float32", true
 	if err = k.double.close(); err != nil {
 		return err
 	}
@@ -243,95 +246,4 @@ func fixSymbols(m *onnx.Model, batch int64) (_ *onnx.Model, sizes map[string]int
 
 func (k *checker) close() error {
 	return errors.Join(k.gradient.close(), k.double.close(), k.kinks.close())
-}
-
-// differences compares the gradients at the drawn inputs with differences.
-func (k *checker) differences(ctx context.Context) ([]CheckResult, error) {
-	x := k.gradient.floats(k.wrt)
-	if err := k.double.copyInputs(k.gradient); err != nil {
-		return nil, err
-	}
-	values, err := k.values(ctx, x)
-	if err != nil {
-		return nil, err
-	}
-	results := make([]CheckResult, len(k.losses))
-	for i, l := range k.losses {
-		r := &results[i]
-		*r = CheckResult{Loss: k.names[i], Wrt: k.wrt, Batch: k.opts.Batch, Directions: k.opts.Directions, Reference: k.kind}
-		for _, v := range k.gradient.floats(k.grads[i]) {
-			r.GradientNorm = math.Hypot(r.GradientNorm, v)
-		}
-		if math.IsNaN(r.GradientNorm) || math.IsInf(r.GradientNorm, 0) {
-			return nil, fmt.Errorf("autodiff: the gradient of %s is not finite", r.Loss)
-		}
-		r.ValueError = math.Abs(k.gradient.floats(l)[0]-values[i]) / (1 + math.Abs(values[i]))
-	}
-	steps := checkSteps(k.kind, k.flat())
-	all := make([][]float64, len(k.losses)) // the errors by loss and direction
-	for range k.opts.Directions {
-		best, err := k.along(ctx, x, steps, results)
-		if err != nil {
-			return nil, err
-		}
-		for i, e := range best {
-			all[i] = append(all[i], e)
-		}
-	}
-	for i := range results {
-		slices.Sort(all[i])
-		results[i].MedianRelativeError = all[i][len(all[i])/2]
-		results[i].MaxRelativeError = all[i][len(all[i])-1]
-	}
-	return results, nil
-}
-
-// along returns the error of each loss along a new random direction.
-func (k *checker) along(ctx context.Context, x, steps []float64, results []CheckResult) ([]float64, error) {
-	v := make([]float64, len(x))
-	for i := range v {
-		v[i] = k.rng.NormFloat64()
-	}
-	dot, best := make([]float64, len(k.losses)), make([]float64, len(k.losses))
-	for i, name := range k.grads {
-		for j, g := range k.gradient.floats(name) {
-			dot[i] += g * v[j]
-		}
-		best[i] = math.Inf(1)
-	}
-	at := make([]float64, len(x))
-	for _, h := range steps {
-		var side [2][]float64
-		for s, sign := range []float64{h, -h} {
-			for i := range at {
-				at[i] = x[i] + sign*v[i]
-			}
-			var err error
-			if side[s], err = k.values(ctx, at); err != nil {
-				return nil, err
-			}
-		}
-		for i, r := range results {
-			diff := (side[0][i] - side[1][i]) / (2 * h)
-			scale := max(math.Abs(dot[i]), math.Abs(diff), r.GradientNorm/10, k.resolution(i)/math.Sqrt(float64(len(x))))
-			best[i] = min(best[i], math.Abs(dot[i]-diff)/scale)
-		}
-		if slices.Max(best) < goodEnough {
-			break
-		}
-	}
-	return best, nil
-}
-
-// values returns the losses of the reference with the input at the given place.
-func (k *checker) values(ctx context.Context, at []float64) ([]float64, error) {
-	k.double.set(k.wrt, at)
-	if err := k.double.run(ctx); err != nil {
-		return nil, err
-	}
-	out := make([]float64, len(k.losses))
-	for i, l := range k.losses {
-		out[i] = k.double.floats(l)[0]
-	}
-	return out, nil
 }

@@ -11,18 +11,17 @@ import (
 // inDouble returns m with its inputs, weights and arithmetic in float64, for the given sizes of its
 // symbolic dimensions: the reference that gradients are compared with. onnxruntime's CPU provider
 // has no float64 kernel for some operators. Of those, convolutions and the piecewise linear ones
-// are written in terms of others; the rest run in float32 between casts.
-func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (*onnx.Model, error) {
-	m, err := prepare(m, nil, Options{Sizes: sizes})
-	if err != nil {
-		return nil, err
+// are written in terms of others; the rest run in float32 between casts, and single reports it.
+func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]int64) (_ *onnx.Model, single bool, err error) {
+	if m, err = prepare(m, nil, Options{Sizes: sizes}); err != nil {
+		return nil, false, err
 	}
 	fs, err := probe(ctx, eng, m, nil)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if m, err = fold(ctx, eng, m, fs, nil); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	d := &doubler{facts: fs, values: make(map[string]onnx.Value)}
 	d.b = onnx.NewBuilder(m.Name(), m.Opset(""))
@@ -32,7 +31,7 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 	for _, t := range m.Initializers() {
 		u, err := widen(t)
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		d.values[t.GetName()] = d.b.Initializer(u)
 	}
@@ -43,13 +42,14 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 	}
 	for _, n := range m.Nodes() {
 		if err := d.node(n); err != nil {
-			return nil, fmt.Errorf("autodiff: %s in float64: %w", onnx.Describe(n), err)
+			return nil, false, fmt.Errorf("autodiff: %s in float64: %w", onnx.Describe(n), err)
 		}
 	}
 	for _, o := range m.Outputs() {
 		d.b.Output(o.Name, d.values[o.Name], widened(fs[o.Name].dtype), o.Shape...)
 	}
-	return d.b.Build()
+	m, err = d.b.Build()
+	return m, d.single, err
 }
 
 func widened(dt onnx.DType) onnx.DType {
@@ -79,6 +79,7 @@ type doubler struct {
 	b      *onnx.Builder
 	facts  facts
 	values map[string]onnx.Value
+	single bool // some operator of real numbers runs in float32
 }
 
 // singleOnly lists operators without a float64 kernel that are not rewritten.
@@ -145,6 +146,7 @@ func (d *doubler) plain(n *onnxpb.NodeProto, in []onnx.Value) error {
 	}
 	for i, name := range n.GetInput() {
 		if name != "" && d.facts[name].dtype == onnx.Float {
+			d.single = true
 			in[i] = b.Cast(in[i], onnx.Float)
 		}
 	}
