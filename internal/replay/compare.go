@@ -10,7 +10,6 @@ import (
 	"ucan/internal/dataset"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
-	"ucan/smooth/lattice"
 	"ucan/smooth/stats"
 )
 
@@ -38,45 +37,6 @@ func otherInput(c *certificate.Certificate, item dataset.Item) []certificate.Fin
 		out = append(out, certificate.Finding{Field: "input.label", Stored: strconv.Itoa(c.Input.Label), Recomputed: now})
 	}
 	return out
-}
-
-// sampler draws the first n estimation samples of the run that made a certificate, with the run's own seed, under the
-// given noise.
-type sampler func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error)
-
-// checkLattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image, and the run's own
-// samples, drawn again, must give the stored votes. Fresh votes cannot tell a float32 run that is called lattice, for the
-// two noises have nearly the same law; the same samples can. A float32 run whose votes are the same on the lattice passes
-// rightly: its certificate is the one that a lattice run makes. Votes that belong to neither arithmetic prove nothing:
-// the run had another kind of processor, library or seed. They are counted in different.
-func checkLattice(c *certificate.Certificate, x []float32, load certificate.Loader, sample sampler, different *int) (certificate.Finding, bool, error) {
-	finding := certificate.Finding{Field: "noise.arithmetic", Stored: c.Noise.Arithmetic}
-	if _, err := lattice.Pixels(x); err != nil {
-		finding.Recomputed = err.Error()
-		return finding, true, nil //nolint:nilerr // an input that is no 8-bit image is what was looked for
-	}
-	for _, arithmetic := range []smooth.Arithmetic{smooth.Lattice, smooth.Float32} {
-		other := *c
-		other.Noise.Arithmetic = string(arithmetic)
-		noise, err := other.SealedNoise(load)
-		if err != nil {
-			return finding, false, err
-		}
-		counts, err := sample(noise, c.Statistics.N)
-		if err != nil {
-			return finding, false, err
-		}
-		if !maps.Equal(certificate.Votes(counts.PerClass), c.Statistics.Counts) || counts.Invalid != c.Statistics.Invalid {
-			continue
-		}
-		if arithmetic == smooth.Lattice {
-			return finding, false, nil
-		}
-		finding.Recomputed = "the votes are those of float32 arithmetic, and not of the lattice"
-		return finding, true, nil
-	}
-	*different++
-	return finding, false, nil
 }
 
 // contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with

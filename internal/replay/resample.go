@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 
 	"ucan/internal/audit"
 	"ucan/internal/dataset"
@@ -126,18 +127,43 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 	return nil, nil
 }
 
-// lattice repeats the run's own samples of a certificate that claims lattice arithmetic.
+// lattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image, and the run's own
+// samples, drawn again with its own seed, must give the stored votes. Fresh votes cannot tell a float32 run that is called
+// lattice, for the two noises have nearly the same law; the same samples can. A float32 run whose votes are the same on
+// the lattice passes rightly: its certificate is the one that a lattice run makes. Votes that belong to neither arithmetic
+// prove nothing: the run had another kind of processor, library or seed. They are counted as unrepeated.
 func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item) (certificate.Finding, bool, error) {
+	finding := certificate.Finding{Field: "noise.arithmetic", Stored: c.Noise.Arithmetic}
 	if c.Noise.Arithmetic != string(smooth.Lattice) {
-		return certificate.Finding{}, false, nil
+		return finding, false, nil
+	}
+	if _, err := lattice.Pixels(item.X); err != nil {
+		finding.Recomputed = err.Error()
+		return finding, true, nil //nolint:nilerr // an input that is no 8-bit image is what was looked for
 	}
 	own, err := s.Smoother(uint64(c.Run.Seed))
 	if err != nil {
-		return certificate.Finding{}, false, err
+		return finding, false, err
 	}
-	return checkLattice(c, item.X, s.Fields, func(noise *smooth.SealedNoise, n int64) (smooth.Counts, error) {
-		return own.Sample(ctx, item.X, item.SHA256, noise, stream.Estimate, 0, uint64(n))
-	}, &s.result.Unrepeated)
+	for _, arithmetic := range []smooth.Arithmetic{smooth.Lattice, smooth.Float32} {
+		other := *c
+		other.Noise.Arithmetic = string(arithmetic)
+		noise, err := other.SealedNoise(s.Fields)
+		if err != nil {
+			return finding, false, err
+		}
+		counts, err := own.Sample(ctx, item.X, item.SHA256, noise, stream.Estimate, 0, uint64(c.Statistics.N))
+		if err != nil {
+			return finding, false, err
+		}
+		if !maps.Equal(certificate.Votes(counts.PerClass), c.Statistics.Counts) || counts.Invalid != c.Statistics.Invalid {
+			continue
+		}
+		finding.Recomputed = "the votes are those of float32 arithmetic, and not of the lattice"
+		return finding, arithmetic == smooth.Float32, nil
+	}
+	s.result.Unrepeated++
+	return finding, false, nil
 }
 
 // Stored returns the noise that certificates store for inputs below count that are the certified ones, and the indices

@@ -33,7 +33,6 @@ type Writer struct {
 	fields  *Folder // beside the certificates; nil where the run writes none
 	locks   []*lockFile
 	indices []int
-	place   map[int]int
 	pending map[int]entry
 	rows    []Row
 	// next is the place of the first row that some output lacks.
@@ -62,12 +61,11 @@ type entry struct {
 func Open(cfg Config) (*Writer, error) { return open(cfg, openFile) }
 
 func open(cfg Config, opener opener) (*Writer, error) {
-	w := &Writer{indices: cfg.Indices, place: make(map[int]int, len(cfg.Indices)), pending: map[int]entry{}}
+	w := &Writer{indices: cfg.Indices, pending: map[int]entry{}}
 	for i, index := range cfg.Indices {
 		if i > 0 && index <= cfg.Indices[i-1] {
 			return nil, fmt.Errorf("open results: indices must rise, and %d follows %d", index, cfg.Indices[i-1])
 		}
-		w.place[index] = i
 	}
 	if cfg.TSV != "" && cfg.JSONL != "" && filepath.Clean(cfg.TSV) == filepath.Clean(cfg.JSONL) {
 		return nil, kindErrorf(ErrExists, "open results: table and certificates both go to %q; give them two names", cfg.TSV)
@@ -107,19 +105,13 @@ func (w *Writer) prepare(cfg Config, opener opener) error {
 			return err
 		}
 	}
-	w.next = len(w.indices)
-	if len(w.outputs) == 0 {
-		w.next = 0
-	}
-	for _, o := range w.outputs {
-		if len(o.rows) < w.next {
+	for i, o := range w.outputs {
+		if i == 0 || len(o.rows) < w.next {
 			w.next = len(o.rows)
 		}
+		w.rows = o.rows // in the end of the table, which comes last: its rows are the exact text of what was done
 	}
-	if w.next > 0 {
-		// The table comes last; its rows are the exact text of what was done.
-		w.rows = append(w.rows, w.outputs[len(w.outputs)-1].rows[:w.next]...)
-	}
+	w.rows = slices.Clone(w.rows[:w.next])
 	return nil
 }
 
@@ -182,7 +174,7 @@ func (w *Writer) inspect(o *output, cfg Config) (*Table, Run, error) {
 func (w *Writer) Done(index int) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	place, ok := w.place[index]
+	place, ok := slices.BinarySearch(w.indices, index)
 	return ok && place < w.next
 }
 
@@ -245,7 +237,7 @@ func (w *Writer) put(e entry) error {
 	if w.err != nil {
 		return w.err
 	}
-	place, ok := w.place[e.row.Index]
+	place, ok := slices.BinarySearch(w.indices, e.row.Index)
 	if _, twice := w.pending[place]; !ok || twice || place < w.next || w.closed {
 		return kindErrorf(ErrRow, "row of input %d: it is not expected (not selected, already there, or the results are closed)", e.row.Index)
 	}
