@@ -45,11 +45,11 @@ func (f fence) complete(ctx context.Context, h holding, r *store.ShardResult) er
 	return f.insist(ctx, func(ctx context.Context) error {
 		err := q.store.InTx(ctx, func(tx *sql.Tx) error {
 			ours, err := changed(ctx, tx, q.sql(sqlComplete), h.id, h.attempt, h.owner)
-			if err == nil && !ours && !f.open {
-				err = ErrSuperseded
-			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case !ours && !f.open:
+				return ErrSuperseded
 			}
 			return q.store.Record(ctx, tx, h.at(), r)
 		})
@@ -92,11 +92,11 @@ func (f fence) fail(ctx context.Context, h holding, kind, message string) error 
 	return f.insist(ctx, func(ctx context.Context) error {
 		return q.store.InTx(ctx, func(tx *sql.Tx) error {
 			ours, err := changed(ctx, tx, q.sql(sqlFail), entry, seconds, h.id, h.attempt, h.owner)
-			if err == nil && !ours {
-				err = ErrSuperseded
-			}
-			if err != nil {
+			switch {
+			case err != nil:
 				return err
+			case !ours:
+				return ErrSuperseded
 			}
 			return q.store.AddFailure(ctx, tx, store.Failure{Attempt: h.at(), Kind: kind, Message: message})
 		})
@@ -107,14 +107,11 @@ func (f fence) fail(ctx context.Context, h holding, kind, message string) error 
 func (f fence) holds(ctx context.Context, h holding) error {
 	q := f.queue
 	return f.insist(ctx, func(ctx context.Context) error {
-		var n int
-		if err := q.store.DB().QueryRowContext(ctx, q.sql(sqlHeld), h.id, h.attempt, h.owner).Scan(&n); err != nil {
-			return err
-		}
-		if n != 1 {
+		n, err := q.store.Count(ctx, q.sql(sqlHeld), h.id, h.attempt, h.owner)
+		if err == nil && n != 1 {
 			return ErrSuperseded
 		}
-		return nil
+		return err
 	})
 }
 

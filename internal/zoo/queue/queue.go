@@ -105,9 +105,9 @@ func (q *Queue) Available(ctx context.Context, run int64) (bool, error) {
 }
 
 func (q *Queue) exists(ctx context.Context, query string, arg any) (bool, error) {
-	var n int64
-	if err := q.store.DB().QueryRowContext(ctx, query, arg).Scan(&n); err != nil {
-		return false, fmt.Errorf("look into the queue: %w", store.Explain(err))
+	n, err := q.store.Count(ctx, query, arg)
+	if err != nil {
+		return false, fmt.Errorf("look into the queue: %w", err)
 	}
 	return n > 0, nil
 }

@@ -87,9 +87,7 @@ func (s *Store) insertRows(ctx context.Context, tx *sql.Tx, a Attempt, cell int6
 // Recorded reports whether exactly this attempt's result is stored: the answer to a commit whose outcome was lost with
 // the connection.
 func (s *Store) Recorded(ctx context.Context, a Attempt) (bool, error) {
-	var n int
-	err := s.db.QueryRowContext(ctx, s.Bind("SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ? AND attempt = ? AND worker = ?"),
-		a.Run, a.Shard, a.Try, a.Worker).Scan(&n)
+	n, err := s.Count(ctx, "SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ? AND attempt = ? AND worker = ?", a.Run, a.Shard, a.Try, a.Worker)
 	return n == 1, err
 }
 
@@ -182,7 +180,6 @@ func (s *Store) Field(ctx context.Context, run, sha256 string) ([]byte, error) {
 
 // Finished reports whether a shard has its result.
 func (s *Store) Finished(ctx context.Context, run, shard int64) (bool, error) {
-	var n int
-	err := s.db.QueryRowContext(ctx, s.Bind("SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ?"), run, shard).Scan(&n)
+	n, err := s.Count(ctx, "SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ?", run, shard)
 	return n > 0, err
 }

@@ -179,8 +179,7 @@ func (s *Store) migrated(ctx context.Context) (bool, error) {
 	if s.pool != nil {
 		query = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema() AND tablename = 'zoo_version'"
 	}
-	var tables int
-	if err := s.db.QueryRowContext(ctx, query).Scan(&tables); err != nil || tables == 0 {
+	if tables, err := s.Count(ctx, query); err != nil || tables == 0 {
 		return false, err
 	}
 	version, err := s.version(ctx)

@@ -51,6 +51,12 @@ func (s *Store) Query(ctx context.Context, scan func(*sql.Rows) error, query str
 	return Explain(rows.Err())
 }
 
+// Count returns the number that a query gives.
+func (s *Store) Count(ctx context.Context, query string, args ...any) (n int64, err error) {
+	err = s.db.QueryRowContext(ctx, s.Bind(query), args...).Scan(&n)
+	return n, Explain(err)
+}
+
 // InTx runs f in a transaction, which f's error rolls back. On SQLite the transaction holds the only connection: f must
 // use nothing but tx.
 func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
@@ -77,14 +83,13 @@ func makeFolder(path string) error {
 
 // Ping reports whether the store answers.
 func (s *Store) Ping(ctx context.Context) error {
-	var one int
-	return Explain(s.db.QueryRowContext(ctx, "SELECT 1").Scan(&one))
+	_, err := s.Count(ctx, "SELECT 1")
+	return err
 }
 
 // Touched reports whether a process ever finished or failed a shard.
 func (s *Store) Touched(ctx context.Context, worker string) (bool, error) {
-	var n int
-	err := s.db.QueryRowContext(ctx, s.Bind(`SELECT (SELECT count(*) FROM zoo_failure WHERE worker = ?)
-		+ (SELECT count(*) FROM (SELECT 1 FROM zoo_shard WHERE worker = ? LIMIT 1) AS one)`), worker, worker).Scan(&n)
-	return n > 0, Explain(err)
+	n, err := s.Count(ctx, `SELECT (SELECT count(*) FROM zoo_failure WHERE worker = ?)
+		+ (SELECT count(*) FROM (SELECT 1 FROM zoo_shard WHERE worker = ? LIMIT 1) AS one)`, worker, worker)
+	return n > 0, err
 }

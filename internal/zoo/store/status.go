@@ -122,13 +122,13 @@ func (s *Store) FailureKinds(ctx context.Context, run int64) (map[string]int64, 
 
 // Check verifies that a run's results are whole: as many certificates as its finished shards counted.
 func (s *Store) Check(ctx context.Context, run *Run) error {
-	var counted, stored int64
-	err := s.db.QueryRowContext(ctx, s.Bind("SELECT coalesce(sum(rows), 0) FROM zoo_shard WHERE run = ?"), run.Number).Scan(&counted)
-	if err == nil {
-		err = s.db.QueryRowContext(ctx, s.Bind("SELECT count(*) FROM zoo_certificate WHERE run = ?"), run.Number).Scan(&stored)
-	}
+	counted, err := s.Count(ctx, "SELECT coalesce(sum(rows), 0) FROM zoo_shard WHERE run = ?", run.Number)
 	if err != nil {
-		return fmt.Errorf("check the results: %w", Explain(err))
+		return fmt.Errorf("check the results: %w", err)
+	}
+	stored, err := s.Count(ctx, "SELECT count(*) FROM zoo_certificate WHERE run = ?", run.Number)
+	if err != nil {
+		return fmt.Errorf("check the results: %w", err)
 	}
 	if counted != stored {
 		return fmt.Errorf("check the results: the store %s counts %d certificates and holds %d; something else changed it, so repeat the run in another store", s.name, counted, stored)
