@@ -52,7 +52,7 @@ type file struct {
 	ids      map[string]int
 	entries  []entry
 	report   Report
-	known    bool // some line is a certificate
+	known    bool // some line is a certificate of some version
 }
 
 // Report is the outcome of checking a file.
@@ -68,8 +68,6 @@ type Report struct {
 	Repeated []Repeat
 	// Runs are the terms that certificates have in common, and how many have them. False ones are left out.
 	Runs []Run
-	// Foreign says that not a single line is a certificate of any version: the file is of another kind.
-	Foreign bool
 }
 
 // True is the number of certificates that were checked and found true.
@@ -135,7 +133,6 @@ func (f *file) finish() Report {
 	f.entries = slices.DeleteFunc(f.entries, func(e entry) bool { return bad[e.line] })
 	f.report.False = len(bad)
 	f.report.Runs = f.runs.count(f.entries)
-	f.report.Foreign = !f.known && f.report.Certificates > 0
 	return f.report
 }
 

@@ -60,7 +60,7 @@ func Verify(ctx context.Context, path string, load certificate.Loader, build str
 		return Report{}, nil, err
 	}
 	report := f.finish()
-	if report.Foreign {
+	if !f.known && report.Certificates > 0 { // the file is of another kind
 		return report, nil, fault.Wrongf("verify %q: none of its %d lines is a certificate; name the file that --json wrote", path, report.Certificates)
 	}
 	return report, f.kept(), nil

@@ -33,7 +33,7 @@ type Opener struct {
 type Pair struct {
 	*certify.Setup
 	opener     *Opener
-	seed       uint64
+	run        *matrix.Run
 	model      *matrix.Model
 	data       *matrix.Dataset
 	certifiers map[string]*certify.Certifier // by noise
@@ -44,7 +44,7 @@ type Pair struct {
 // artifact.ErrMismatch when one was replaced since the run was planned. It is a models.Refusal where
 // the pair cannot be certified soundly. Close the pair after use.
 func (o *Opener) Open(ctx context.Context, run *matrix.Run, c matrix.Combination) (_ *Pair, err error) {
-	p := &Pair{opener: o, seed: run.Seed, model: c.Model, data: c.Data, certifiers: map[string]*certify.Certifier{}}
+	p := &Pair{opener: o, run: run, model: c.Model, data: c.Data, certifiers: map[string]*certify.Certifier{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(fmt.Errorf("open %s × %s: %w", c.Model.Name, c.Data.Name, err), p.Close())
@@ -63,6 +63,11 @@ func (o *Opener) Open(ctx context.Context, run *matrix.Run, c matrix.Combination
 		return nil, fmt.Errorf("the model: %w: SHA-256 %.12s… was planned and %.12s… is there; restore the file, or plan the run anew", artifact.ErrMismatch, p.model.SHA256, hash)
 	}
 	return p, nil
+}
+
+// Is reports whether the pair was opened for a combination of the run.
+func (p *Pair) Is(run *matrix.Run, c matrix.Combination) bool {
+	return p.run.ID == run.ID && p.model.Name == c.Model.Name && p.data.Name == c.Data.Name
 }
 
 // Close releases sessions, files and artifacts. Closing twice is harmless.
@@ -173,16 +178,6 @@ func (p *Pair) noise(ctx context.Context, setting *matrix.Setting) (certify.Nois
 	return n, nil
 }
 
-// Statistics are those of the pair's model, with alpha shared among so many inputs where the run asks
-// for that.
-func (p *Pair) Statistics(inputs int) (certify.Statistics, error) {
-	s, err := Statistics(p.model.Statistics)
-	if err != nil {
-		return s, err
-	}
-	return s.Share(int64(inputs))
-}
-
 // rowInputs are the inputs at the beginning of a source that trial batches are made of: the same for
 // every shard.
 const rowInputs = 64
@@ -198,19 +193,19 @@ func (p *Pair) Certifier(ctx context.Context, c matrix.Combination) (*certify.Ce
 	if err != nil {
 		return nil, err
 	}
-	statistics, err := p.Statistics(c.Cell.Inputs)
+	statistics, err := Statistics(c.Model.Statistics, c.Cell.Inputs)
 	if err != nil {
 		return nil, err
 	}
 	certifier, _, err := p.Setup.Certifier(ctx, certify.Config{
-		Noise: noise, Statistics: statistics, Seed: p.seed, Version: p.opener.Version, Processor: p.opener.Processor,
+		Noise: noise, Statistics: statistics, Seed: p.run.Seed, Version: p.opener.Version, Processor: p.opener.Processor,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make the certifier of %s: %w", c, err)
 	}
 	p.onClose(certifier.Noise.Close)
 	first := p.Indices[:min(len(p.Indices), rowInputs)]
-	if err = p.CheckRows(ctx, first, p.seed, certifier.Noise.SealItem); err != nil {
+	if err = p.CheckRows(ctx, first, p.run.Seed, certifier.Noise.SealItem); err != nil {
 		return nil, fmt.Errorf("%s: %w", c, err)
 	}
 	p.certifiers[c.Noise.Name] = certifier

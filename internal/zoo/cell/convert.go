@@ -23,8 +23,9 @@ func Noise(s *matrix.Setting) (certify.Noise, error) {
 	return certify.Noise{Family: f, Norm: norm, Sigma: s.Sigma, Lambda: s.Lambda, NPG: s.NPG, Arithmetic: arithmetic}, err
 }
 
-// Statistics turns a model's statistics into what package certify takes; alpha is not shared yet.
-func Statistics(s matrix.Statistics) (certify.Statistics, error) {
+// Statistics turns a model's statistics into what package certify takes, with alpha shared among so many inputs where the
+// run asks for that.
+func Statistics(s matrix.Statistics, inputs int) (certify.Statistics, error) {
 	bound, err := smooth.ParseBound(s.Bound)
 	if err != nil {
 		return certify.Statistics{}, err
@@ -38,7 +39,7 @@ func Statistics(s matrix.Statistics) (certify.Statistics, error) {
 		profile = profile.WithCap(s.N)
 		out.Profile = &profile
 	}
-	return out, nil
+	return out.Share(int64(inputs))
 }
 
 // providers turns the providers of a run into those of a session.

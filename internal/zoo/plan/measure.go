@@ -214,7 +214,7 @@ func (m *meter) measure(ctx context.Context, c matrix.Combination) (cost, error)
 	if err != nil {
 		return out, err
 	}
-	statistics, err := m.pair.Statistics(c.Cell.Inputs)
+	statistics, err := cell.Statistics(c.Model.Statistics, c.Cell.Inputs)
 	if err != nil {
 		return out, err
 	}

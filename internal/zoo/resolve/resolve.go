@@ -264,11 +264,8 @@ func (r *resolver) try(ctx context.Context, b *certify.Setup, setting *matrix.Se
 	if err != nil {
 		return err
 	}
-	statistics, err := cell.Statistics(s)
+	statistics, err := cell.Statistics(s, inputs)
 	if err != nil {
-		return err
-	}
-	if statistics, err = statistics.Share(int64(inputs)); err != nil {
 		return err
 	}
 	maker, err := b.NoiseSource(ctx, noise)

@@ -24,14 +24,7 @@ import (
 type Executor struct {
 	opener *cell.Opener
 	keep   int
-	open   []openPair // the least recently used first
-}
-
-// openPair is a pair that stays open between shards.
-type openPair struct {
-	run            int64
-	model, dataset string
-	*cell.Pair
+	open   []*cell.Pair // the least recently used first
 }
 
 var _ queue.Executor = (*Executor)(nil)
@@ -139,27 +132,23 @@ func collect(result *store.ShardResult, cert *certificate.Certificate) error {
 // pair returns the model and the data of a combination, opening them when they are not among those
 // kept. Those that are, it verifies anew: a model that is replaced in the middle of a run is noticed.
 func (e *Executor) pair(ctx context.Context, run *store.Run, c matrix.Combination) (*cell.Pair, error) {
-	i := slices.IndexFunc(e.open, func(p openPair) bool {
-		return p.run == run.Number && p.model == c.Model.Name && p.dataset == c.Data.Name
-	})
-	if i >= 0 {
+	if i := slices.IndexFunc(e.open, func(p *cell.Pair) bool { return p.Is(run.Spec, c) }); i >= 0 {
 		p := e.open[i]
 		e.open = append(slices.Delete(e.open, i, i+1), p)
-		return p.Pair, p.Verify(ctx)
+		return p, p.Verify(ctx)
 	}
 	for len(e.open) >= e.keep {
 		oldest := e.open[0]
 		e.open = e.open[1:]
 		if err := oldest.Close(); err != nil {
-			return nil, fmt.Errorf("close the model %q: %w", oldest.model, err)
+			return nil, fmt.Errorf("close the model %q: %w", oldest.Model.Name(), err)
 		}
 	}
 	pair, err := e.opener.Open(ctx, run.Spec, c)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		e.open = append(e.open, pair)
 	}
-	e.open = append(e.open, openPair{run: run.Number, model: c.Model.Name, dataset: c.Data.Name, Pair: pair})
-	return pair, nil
+	return pair, err
 }
 
 // derivedLimit is the limit of a shard whose zoo names none: fifty times what its samples

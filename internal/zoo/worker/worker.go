@@ -49,16 +49,18 @@ func Run(ctx context.Context, q *queue.Queue, executor queue.Executor, c Config,
 		log.Info("metrics", slog.String("url", "http://"+address+"/metrics"))
 	}
 	var recycle atomic.Bool
-	watch := &limitWatch{Guard: c.Guard}
-	c.Queue.Guard = watch
+	c.Queue.Guard = c.Guard
 	done := c.Queue.Done
 	c.Queue.Done = func(task queue.Task, kind string, result *store.ShardResult, elapsed time.Duration) {
 		metrics.Done(task, kind, result, elapsed)
 		if done != nil {
 			done(task, kind, result, elapsed)
 		}
-		limit := int64(float64(watch.limit.Load()) * c.Recycle)
-		if err := c.Guard.checkMemory(limit); err != nil {
+		if task.Combination.Model == nil {
+			return // the run lacks it
+		}
+		limit := c.Guard.Limit(task.Combination.Model.Limits.Memory)
+		if err := c.Guard.checkMemory(int64(float64(limit) * c.Recycle)); err != nil {
 			log.Warn("the worker will be started afresh", slog.String("reason", err.Error()))
 			recycle.Store(true)
 			stop()
@@ -73,15 +75,4 @@ func Run(ctx context.Context, q *queue.Queue, executor queue.Executor, c Config,
 		return fmt.Errorf("work on the queue %s: %w", c.Queue.Queue, err)
 	}
 	return nil
-}
-
-// limitWatch remembers the memory limit of the model that was worked on last.
-type limitWatch struct {
-	Guard
-	limit atomic.Int64
-}
-
-func (w *limitWatch) Watch(ctx context.Context, run *store.Run, task queue.Task) error {
-	w.limit.Store(w.Limit(task.Combination.Model.Limits.Memory))
-	return w.Guard.Watch(ctx, run, task)
 }
