@@ -134,7 +134,7 @@ func (s *Smoother) CertifyAdaptive(ctx context.Context, x []float32, id [32]byte
 	if err != nil {
 		return Certification{}, fmt.Errorf("smooth: %w", err)
 	}
-	a := &ascent{s: s, x: x, id: id, p: p, selection: newCounts(s.cfg.Classes), estimation: newCounts(s.cfg.Classes)}
+	a := &adaptiveRun{s: s, x: x, id: id, p: p, selection: newCounts(s.cfg.Classes), estimation: newCounts(s.cfg.Classes)}
 	if p.cfg.LabelAware {
 		if label < 0 || label >= s.cfg.Classes {
 			return Certification{}, fmt.Errorf("smooth: label %d of %d classes; a label-aware run needs the label", label, s.cfg.Classes)
@@ -163,8 +163,8 @@ func (s *Smoother) CertifyAdaptive(ctx context.Context, x []float32, id [32]byte
 	return a.result(run)
 }
 
-// ascent is the state of one CertifyAdaptive.
-type ascent struct {
+// adaptiveRun is the state of one CertifyAdaptive.
+type adaptiveRun struct {
 	s                     *Smoother
 	x                     []float32
 	id                    [32]byte
@@ -177,7 +177,7 @@ type ascent struct {
 
 // draw makes sure that the first n estimation samples are drawn. It draws ahead
 // to fill every worker's batch; n0 selection samples share the first batches.
-func (a *ascent) draw(ctx context.Context, n, n0 int64) error {
+func (a *adaptiveRun) draw(ctx context.Context, n, n0 int64) error {
 	drawn := int64(len(a.labels))
 	if drawn >= n {
 		return nil
@@ -201,7 +201,7 @@ func (a *ascent) draw(ctx context.Context, n, n0 int64) error {
 }
 
 // look shows the first n samples to the run.
-func (a *ascent) look(run *sequential.Run, n int64) error {
+func (a *adaptiveRun) look(run *sequential.Run, n int64) error {
 	for _, label := range a.labels[a.estimation.N:n] {
 		if err := a.estimation.vote(label); err != nil {
 			return err // cannot be: run checked every label
@@ -225,12 +225,12 @@ func (a *ascent) look(run *sequential.Run, n int64) error {
 	return nil
 }
 
-func (a *ascent) result(run *sequential.Run) (Certification, error) {
+func (a *adaptiveRun) result(run *sequential.Run) (Certification, error) {
 	r := run.Result()
 	if a.p.plan.Mode == sequential.Leading {
 		a.class, a.hasClass = r.Class, r.Class >= 0
 	}
-	c, err := a.p.conclude(a.selection, a.estimation, a.class, a.hasClass, r.Rejected)
+	c, err := a.p.certification(a.selection, a.estimation, a.class, a.hasClass, r.Rejected)
 	if err != nil {
 		return Certification{}, err
 	}
@@ -238,13 +238,14 @@ func (a *ascent) result(run *sequential.Run) (Certification, error) {
 	return c, nil
 }
 
-// Conclude makes the certificate that the recorded rejections support, after
-// checking every one against its boundary: the failures of each, the order of the
-// levels, and that the votes are those of a look at which such a run can have ended
-// (sequential.VerifyEnd). class is the tested class: that of the selection samples or
-// the label where there are such; a run without either gives the class that its
-// levels were rejected for, or negative where none was, which stands for the leading
-// class. It needs no samples: it re-derives stored certificates.
+// Conclude makes the certificate that recorded rejections support. It needs no samples, and
+// re-derives stored certificates. First it checks every rejection against its boundary, the order of
+// the levels, and that the votes are those of a look at which such a run can have ended
+// (sequential.VerifyEnd).
+//
+// class is the tested class: the one that the selection samples chose, or the label. Without
+// selection samples and label it is the class whose levels were rejected, and negative where no
+// level was; the leading class stands for it then.
 func (p *AdaptivePlan) Conclude(selection, estimation Counts, class int, rejected []sequential.Rejection) (Certification, error) {
 	if _, err := sequential.Verify(p.plan, p.tables, rejected); err != nil {
 		return Certification{}, fmt.Errorf("smooth: %w", err)
@@ -269,7 +270,7 @@ func (p *AdaptivePlan) Conclude(selection, estimation Counts, class int, rejecte
 		if estimation.N > 0 || len(rejected) > 0 {
 			return Certification{}, fmt.Errorf("smooth: %d estimation samples and %d rejected levels without a class to test", estimation.N, len(rejected))
 		}
-		return p.conclude(selection, estimation, class, false, rejected)
+		return p.certification(selection, estimation, class, false, rejected)
 	}
 	if class < 0 && len(rejected) > 0 {
 		return Certification{}, fmt.Errorf("smooth: %d rejected levels without the class that they speak of", len(rejected))
@@ -277,10 +278,11 @@ func (p *AdaptivePlan) Conclude(selection, estimation Counts, class int, rejecte
 	if err := sequential.VerifyEnd(p.plan, p.tables, rejected, estimation.N, estimation.N-estimation.Votes(class)); err != nil {
 		return Certification{}, fmt.Errorf("smooth: %w", err)
 	}
-	return p.conclude(selection, estimation, class, class >= 0, rejected)
+	return p.certification(selection, estimation, class, class >= 0, rejected)
 }
 
-func (p *AdaptivePlan) conclude(selection, estimation Counts, class int, hasClass bool, rejected []sequential.Rejection) (Certification, error) {
+// certification makes the record of a run that rejected these levels.
+func (p *AdaptivePlan) certification(selection, estimation Counts, class int, hasClass bool, rejected []sequential.Rejection) (Certification, error) {
 	c := p.noise.abstention(MethodAdaptive, p.cfg.Alpha)
 	c.Selection, c.Estimation, c.HasClass = selection, estimation, hasClass
 	c.Adaptive = &AdaptiveRecord{AdaptiveN: p.cfg, Rejected: rejected}

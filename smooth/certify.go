@@ -117,5 +117,5 @@ func (s *SealedNoise) concludeTwo(c Certification) (Certification, error) {
 	if err != nil {
 		return Certification{}, fmt.Errorf("smooth: radius of %s in %s at dimension %d: %w", s.noise.Family.Name(), s.via, s.dim, err)
 	}
-	return c.withRegion(s.region(s.via, mulDown(s.noise.Lambda, r1)))
+	return c.withRegion(s.region(s.via, ScaleRadius(s.noise.Lambda, r1)))
 }

@@ -24,8 +24,8 @@ const defaultGridTop = 3.5
 
 // DefaultGrid returns the radii that the noise certifies at p_A = Φ(0), Φ(0.5),
 // Φ(1), … Φ(3.5). For Gaussian noise these are the multiples of σ/2 (times min s)
-// up to 3.5σ, exactly: a radius that differs from a number of six digits only by
-// the rounding of λ and of Φ is that number.
+// up to 3.5σ. They are exact: the rounding of λ and of Φ moves a radius a little away
+// from a number of six digits, and the grid takes that number instead.
 func (s *SealedNoise) DefaultGrid() (Grid, error) {
 	var levels []float64
 	for z := 0.0; z <= defaultGridTop; z += 0.5 {

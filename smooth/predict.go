@@ -36,10 +36,11 @@ func (s *Smoother) Predict(ctx context.Context, x []float32, id [32]byte, noise 
 	if err != nil {
 		return Prediction{}, err
 	}
-	return conclude(counts, c.Alpha), nil
+	return predictionOf(counts, c.Alpha), nil
 }
 
-func conclude(counts Counts, alpha float64) Prediction {
+// predictionOf tests the leading class against the runner-up.
+func predictionOf(counts Counts, alpha float64) Prediction {
 	p := Prediction{Abstained: true, Alpha: alpha, PValue: 1, Counts: counts}
 	if counts.Invalid > 0 {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("%d of %d samples gave no vote (NaN or a tie); they count against the answer", counts.Invalid, counts.N))

@@ -60,7 +60,7 @@ func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
 	if math.IsNaN(r1) || r1 < 0 {
 		return 0, fmt.Errorf("smooth: family %q gave radius %v for a bound of %v; a radius is never negative", s.noise.Family.Name(), r1, pLower)
 	}
-	return mulDown(s.noise.Lambda, r1), nil
+	return ScaleRadius(s.noise.Lambda, r1), nil
 }
 
 // Region returns the certified region {δ : ‖δ⊘s‖_Via ≤ R} of a bound on p_A, in the
@@ -87,7 +87,7 @@ func (s *SealedNoise) Radius(pLower float64) (float64, error) {
 		return 0, err
 	}
 	if s.noise.basis != nil { // there a radius costs transforms, and adaptive grids ask for many
-		return mulDown(r.R, s.unit), nil
+		return region.MulDown(r.R, s.unit), nil
 	}
 	out, err := r.Radius(s.noise.Norm)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"ucan/smooth/region"
 )
 
 // sealScale computes the sampled scales λ·s_i, rounded up to float32: noise that
@@ -66,13 +68,4 @@ func (s *SealedNoise) widening() (float64, error) {
 
 // ScaleRadius returns lambda·unit, the radius at raw scale lambda of a radius at scale
 // 1, rounded toward zero. Both must be non-negative.
-func ScaleRadius(lambda, unit float64) float64 { return mulDown(lambda, unit) }
-
-// mulDown returns a·b of non-negative numbers, rounded toward zero.
-func mulDown(a, b float64) float64 {
-	p := a * b
-	if math.FMA(a, b, -p) < 0 {
-		return math.Nextafter(p, 0)
-	}
-	return p
-}
+func ScaleRadius(lambda, unit float64) float64 { return region.MulDown(lambda, unit) }

@@ -8,9 +8,9 @@ import (
 	"ucan/smooth/stream"
 )
 
-// TwoStageN are the terms of a two-stage certificate, which has a continuous
-// radius for fewer samples than a fixed n: a pilot chooses the class and how many
-// fresh samples its radius deserves.
+// TwoStageN are the settings of a two-stage certificate: a pilot chooses the class and
+// the number of fresh samples. The radius is continuous, as with a fixed n, and takes
+// fewer samples.
 type TwoStageN struct {
 	sequential.TwoStage
 	// Alpha is the failure probability, in (0, 1).

@@ -50,24 +50,23 @@ type worker struct {
 	classifier Classifier
 	input      []float32
 	dim, batch int
-	room       *room         // for noise in a basis, made when first needed
+	inBasis    *basisBuffer  // for noise in a basis, made when first needed
 	unsure     []bool        // rows of the batch whose lattice draw was not decided
 	source     stream.Source // a field, so that passing its address allocates nothing
 }
 
-// room holds the coefficients of one sample of noise in a basis.
-type room struct {
+// basisBuffer holds the coefficients of one sample of noise in a basis.
+type basisBuffer struct {
 	basis        *basis.Transform
 	coefficients []float32
 	scratch      *basis.Scratch
 }
 
-// roomFor returns the worker's room for a basis, nil without one.
-func (w *worker) roomFor(b *basis.Transform) *room {
-	if b != nil && (w.room == nil || w.room.basis.Shape() != b.Shape()) {
-		w.room = &room{basis: b, coefficients: make([]float32, b.Dim()), scratch: b.NewScratch()}
+// prepare makes the worker's buffer for noise in basis b; nil needs none.
+func (w *worker) prepare(b *basis.Transform) {
+	if b != nil && (w.inBasis == nil || w.inBasis.basis.Shape() != b.Shape()) {
+		w.inBasis = &basisBuffer{basis: b, coefficients: make([]float32, b.Dim()), scratch: b.NewScratch()}
 	}
-	return w.room
 }
 
 // work takes batches of rows until none is left, ctx ends or something fails.
@@ -76,7 +75,7 @@ func (w *worker) work(ctx context.Context, j *job) {
 	for i := range counts {
 		counts[i] = newCounts(len(j.parts[i].counts.PerClass))
 	}
-	w.roomFor(j.noise.noise.basis)
+	w.prepare(j.noise.noise.basis)
 	for ctx.Err() == nil {
 		first := j.next.Add(uint64(w.batch)) - uint64(w.batch)
 		if first >= j.rows {
@@ -103,7 +102,7 @@ func (w *worker) classify(ctx context.Context, j *job, first uint64, rows int, c
 		w.source = j.parts[p].key.Source(index)
 		row := w.input[r*w.dim : (r+1)*w.dim]
 		if j.pixels == nil {
-			j.noise.fill(row, j.base, &w.source, w.room)
+			j.noise.fill(row, j.base, &w.source, w.inBasis)
 		} else {
 			w.unsure[r] = !j.noise.lattice.Sample(row, j.pixels, &w.source)
 		}
@@ -148,16 +147,16 @@ func (j *job) locate(row uint64) (p int, index uint64) {
 }
 
 // fill writes base + scale⊙ε to dst, or base + U(scale⊙ε) in a basis.
-func (s *SealedNoise) fill(dst, base []float32, source *stream.Source, room *room) {
+func (s *SealedNoise) fill(dst, base []float32, source *stream.Source, buffer *basisBuffer) {
 	switch b := s.noise.basis; {
 	case b != nil:
 		if s.affine != nil {
-			s.affine.SampleField(room.coefficients, s.zeros, s.scale, source)
+			s.affine.SampleField(buffer.coefficients, s.zeros, s.scale, source)
 		} else {
-			s.sampler.Sample(room.coefficients, source)
-			s.apply(room.coefficients, s.zeros)
+			s.sampler.Sample(buffer.coefficients, source)
+			s.apply(buffer.coefficients, s.zeros)
 		}
-		b.Synthesise(dst, base, room.coefficients, room.scratch)
+		b.Synthesise(dst, base, buffer.coefficients, buffer.scratch)
 	case s.affine == nil:
 		s.sampler.Sample(dst, source)
 		s.apply(dst, base)

@@ -86,12 +86,12 @@ func (t *Transform) CubeGain(s func(i int) float64) float64 {
 		}
 	}
 	// The subtractions leave the budget wrong by at most a rounding each, of at most n.
-	return math.Sqrt(total) * (1 + roundingRoom(t.Dim()))
+	return math.Sqrt(total) * (1 + roundingMargin(t.Dim()))
 }
 
-// roundingRoom bounds the relative rounding of a sum of n positive terms and of what
+// roundingMargin bounds the relative rounding of a sum of n positive terms and of what
 // is done to each of them, with a factor of two to spare.
-func roundingRoom(n int) float64 { return float64(n+64) * 0x1p-52 }
+func roundingMargin(n int) float64 { return float64(n+64) * 0x1p-52 }
 
 // absoluteSums returns ‖row u‖₁ of A, rounded up.
 func (a *axis) absoluteSums() []float64 {
@@ -100,7 +100,7 @@ func (a *axis) absoluteSums() []float64 {
 		for _, v := range a.exact[u*a.n : (u+1)*a.n] {
 			out[u] += math.Abs(v)
 		}
-		out[u] *= 1 + entryError + roundingRoom(a.n)
+		out[u] *= 1 + entryError + roundingMargin(a.n)
 	}
 	return out
 }

@@ -2,13 +2,13 @@ package basis
 
 import "ucan/smooth/stream"
 
-// Scratch is the room that Synthesise needs. One belongs to one goroutine.
+// Scratch is the memory that Synthesise needs. One belongs to one goroutine.
 type Scratch struct {
 	half  []float32 // Z W of one channel, rows of stride values
 	plane []float32 // Hᵀ (Z W) where the rows are padded
 }
 
-// NewScratch returns room for Synthesise.
+// NewScratch returns memory for Synthesise.
 func (t *Transform) NewScratch() *Scratch {
 	n := t.rows.n * t.columns.stride
 	return &Scratch{half: make([]float32, n), plane: make([]float32, n)}

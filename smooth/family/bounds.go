@@ -72,10 +72,10 @@ const widestMargin = 1.2e-11
 
 // LevelProbability returns the smallest bound on p_A that certifies a radius: the
 // solution p of Radius(n, dim, p) = radius, rounded upward, so that the radius
-// certified by p is at least radius. (Where the radius is expensive, an Inverter
-// makes it the smallest up to 1e-7 of p − ½ or 1 − p.) It is 1/2 for radius 0 and makes the levels
-// of an adaptive run. Errors: a radius that is negative, NaN or infinite, one
-// that no float64 below 1 certifies, and those of Radius.
+// certified by p is at least radius. It is 1/2 for radius 0. With an [Inverter], which
+// saves most of the search, p may exceed the smallest bound by 1e-7 of p − ½ or 1 − p.
+// The levels of an adaptive run are made by it. Errors: a radius that is negative, NaN
+// or infinite, one that no float64 below 1 certifies, and those of Radius.
 func LevelProbability(t Theorem, n Norm, dim int, radius float64) (float64, error) {
 	if math.IsNaN(radius) || math.IsInf(radius, 0) || radius < 0 {
 		return 0, fmt.Errorf("grid radius %v: it must be finite and not negative", radius)

@@ -85,7 +85,7 @@ func (f *Exp1) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if err != nil {
 		return 0, beyond(f, dim, err)
 	}
-	return settle(f, dim, table.at(2*(p-0.5), 2*(1-p)), quadratureMargin)
+	return lowered(f, dim, table.at(2*(p-0.5), 2*(1-p)), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.

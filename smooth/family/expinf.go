@@ -99,7 +99,7 @@ func (f *ExpInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 		// 1/Φ = (2d/k) Γ(x)/Γ(x + (k−1)/k) at x = d/k.
 		slope := 2 * d / f.k / special.GammaRatio(d/f.k, (f.k-1)/f.k)
 		if f.k < 1 || q >= 1/(2*d) {
-			return settle(f, dim, h*slope, quadratureMargin)
+			return lowered(f, dim, h*slope, quadratureMargin)
 		}
 		base = (0.5 - 1/(2*d)) * slope
 		tail = 2 * d * q
@@ -109,7 +109,7 @@ func (f *ExpInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if err != nil {
 		return 0, beyond(f, dim, err)
 	}
-	return settle(f, dim, base+integral.at(w, tail), quadratureMargin)
+	return lowered(f, dim, base+integral.at(w, tail), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.

@@ -99,10 +99,10 @@ func (c *levelCurve) radius(h, q float64) float64 {
 type levelSets struct {
 	tables tables[*levelCurve]
 	mu     sync.Mutex
-	radii  map[question]float64 // those that the tables could not answer
+	radii  map[radiusKey]float64 // those that the tables could not answer
 }
 
-type question struct {
+type radiusKey struct {
 	dim int
 	p   float64
 }
@@ -120,7 +120,7 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 	if r := c.radius(p-0.5, 1-p); r > 0 {
 		return below(r, levelSetMargin)
 	}
-	key := question{dim, p}
+	key := radiusKey{dim, p}
 	s.mu.Lock()
 	r, ok := s.radii[key]
 	s.mu.Unlock()
@@ -132,7 +132,7 @@ func (s *levelSets) radius(dim int, p float64, describe func() radial) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.radii == nil || len(s.radii) >= maxRadii {
-		s.radii = make(map[question]float64)
+		s.radii = make(map[radiusKey]float64)
 	}
 	s.radii[key] = r
 	return r

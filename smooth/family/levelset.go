@@ -149,7 +149,7 @@ func (l *levelSet) kinks(tau, e float64) []float64 {
 		switch {
 		case fa > 0 && fb > 0 && fc > 0 && fb <= fa && fb <= fc, fa < 0 && fb < 0 && fc < 0 && fb >= fa && fb >= fc:
 			// The crossings of [a, b] were none; a turn lies in [a, c].
-			m := turn(beyond, a, c, fb > 0)
+			m := extremum(beyond, a, c, fb > 0)
 			fm := beyond(m)
 			crossing(a, m, fa, fm)
 			crossing(m, c, fm, fc)
@@ -176,9 +176,9 @@ func bisect(f func(float64) float64, a, b float64, negative bool) float64 {
 	}
 }
 
-// turn returns the least (else the largest) point of f, which has one in [a, b], or one
+// extremum returns the least (else the largest) point of f, which has one in [a, b], or one
 // beyond 0 on its way there.
-func turn(f func(float64) float64, a, b float64, least bool) float64 {
+func extremum(f func(float64) float64, a, b float64, least bool) float64 {
 	sign := 1.0
 	if !least {
 		sign = -1

@@ -131,7 +131,7 @@ func (f *PowInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if n == L1 {
 		slope := 2 * d / m
 		if q >= 1/(2*d) {
-			return settle(f, dim, h*slope, 0x1p-50)
+			return lowered(f, dim, h*slope, 0x1p-50)
 		}
 		base = (0.5 - 1/(2*d)) * slope
 		tail = 2 * d * q
@@ -141,7 +141,7 @@ func (f *PowInf) Radius(n Norm, dim int, pLower float64) (float64, error) {
 	if err != nil {
 		return 0, beyond(f, dim, err)
 	}
-	return settle(f, dim, base+integral.at(w, tail), quadratureMargin)
+	return lowered(f, dim, base+integral.at(w, tail), quadratureMargin)
 }
 
 // RadiusTwoBounds implements TwoBounds.

@@ -154,6 +154,16 @@ func kolmogorov(x []float64, cdf func(float64) float64) float64 {
 	return worst * math.Sqrt(n)
 }
 
+// TestEveryFamilyHasALaw: no sampler goes untested.
+func TestEveryFamilyHasALaw(t *testing.T) {
+	known := laws()
+	for _, name := range Names() {
+		if !slices.ContainsFunc(known, func(l law) bool { return l.name == name }) {
+			t.Errorf("%s has no law that its samples are compared with; add one to laws", name)
+		}
+	}
+}
+
 func TestSampleLaws(t *testing.T) {
 	subtest.Long(t)
 	key := stream.New(17, [32]byte{}, stream.Audit)

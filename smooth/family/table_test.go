@@ -22,7 +22,7 @@ func TestOwnTable(t *testing.T) {
 		}
 	}()
 	families := map[string]Isotropic{}
-	rows := 0
+	rows, covered := 0, map[string]bool{}
 	for in := bufio.NewScanner(file); in.Scan(); rows++ {
 		var r struct {
 			Family, Norm, Method, Radius string
@@ -46,6 +46,7 @@ func TestOwnTable(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		covered[r.Family+" "+r.Norm] = true
 		got, err := RadiusBy(f, r.Method, n, r.Dim, r.PLower)
 		if err != nil {
 			t.Fatal(err)
@@ -64,6 +65,17 @@ func TestOwnTable(t *testing.T) {
 			t.Errorf("%s %s d=%d p=%v %s: %v is above the exact %s by %.1e", id, r.Norm, r.Dim, r.PLower, r.Method, got, r.Radius, got/want-1)
 		case got < want*(1-tol):
 			t.Errorf("%s %s d=%d p=%v %s: %v is below %s by %.1e", id, r.Norm, r.Dim, r.PLower, r.Method, got, r.Radius, 1-got/want)
+		}
+	}
+	for _, name := range Names() {
+		f, err := New(name, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range f.Norms() {
+			if id := name + " " + n.String(); !covered[id] {
+				t.Errorf("%s has no reference radii; add some to testdata/radii.jsonl, from two sources", id)
+			}
 		}
 	}
 	if rows < 100 {

@@ -55,7 +55,7 @@ const (
 )
 
 // integralAt returns the integral up to s, less what the rules differ by. It is NaN,
-// which [settle] turns into an error, where that is more than maxResidual.
+// which [lowered] turns into an error, where that is more than maxResidual.
 func integralAt(c *special.Cumulative, s float64) float64 {
 	value, residual := c.At(s)
 	if !(residual <= maxResidual*value) {
@@ -64,9 +64,9 @@ func integralAt(c *special.Cumulative, s float64) float64 {
 	return value - residual
 }
 
-// A tailCurve stands in for an integral J of the differential method, given as a function
-// of w = 1 − q and q, which costs a quantile and a few integrands. In c = ln (1+w)/q J/c is
-// smooth and even about 0, where both are linear, and c grows like the logarithm of 1/q.
+// tailCurve interpolates an integral J of the differential method, a function of w = 1 − q and q
+// that costs a quantile and a few integrands. Its variable is c = ln (1+w)/q, which grows like the
+// logarithm of 1/q. J and c are linear near 0, so J/c is smooth there, and even.
 func tailCurve(j func(w, q float64) float64) *special.Smooth {
 	return special.NewSmooth(func(c float64) float64 { return j(math.Tanh(c/2), 2/(1+math.Exp(c))) / c }, 1, tailTol)
 }
@@ -75,8 +75,8 @@ func tailCurve(j func(w, q float64) float64) *special.Smooth {
 // interpolation error, and is lowered by.
 const tailTol = 1e-12
 
-// onCurve is j(w, q) by its tailCurve, lowered by what that may miss where it was checked;
-// by itself where the curve has no answer.
+// onCurve returns j(w, q) by its tailCurve, lowered by what the curve may miss where it was checked.
+// Where the curve has no answer it computes j(w, q) itself.
 func onCurve(curve *special.Smooth, w, q float64, j func(w, q float64) float64) float64 {
 	c := math.Log1p(2 * w / q)
 	v, _, _, ok := curve.At(c)
@@ -86,10 +86,10 @@ func onCurve(curve *special.Smooth, w, q float64, j func(w, q float64) float64) 
 	return v * c * (1 - tailTol)
 }
 
-// settle is below for a radius that is positive in exact arithmetic: where x is not
-// positive or not finite, the parameters of f are beyond double precision, and it
-// returns an ErrDomain instead of a radius of 0.
-func settle(f Family, dim int, x, margin float64) (float64, error) {
+// lowered returns x lowered by the margin, as below does, for a radius that is positive in exact
+// arithmetic. Where x is not positive or not finite, the parameters of f are beyond double
+// precision, and it returns an ErrDomain instead of a radius of 0.
+func lowered(f Family, dim int, x, margin float64) (float64, error) {
 	if !(x > 0) || math.IsInf(x, 1) {
 		return 0, beyond(f, dim, nil)
 	}

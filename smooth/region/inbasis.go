@@ -17,15 +17,6 @@ func (r Region) radiusInBasis(q family.Norm) float64 {
 	return down(r.R / gain(r.sigma))
 }
 
-// leastSigma returns min σ.
-func (r Region) leastSigma() float64 {
-	least := math.Inf(1)
-	for i := range r.Dim {
-		least = min(least, r.sigma(i))
-	}
-	return least
-}
-
 // normInBasis returns bounds on ‖diag(1/σ) Uᵀv‖₂ for values up to 1 in size, which may
 // each be off by half an ulp: coefficients that are wrong by e in ℓ2 move the norm by
 // at most ‖e‖₂ / min σ.
@@ -61,12 +52,12 @@ func (r Region) containsInBasis(delta func(i int) (hi, lo float64), largest floa
 	return r.containsBigInBasis(delta)
 }
 
-// basisBits is the precision of coefficients in multiple precision, and basisRoom the
+// basisBits is the precision of coefficients in multiple precision, and basisGuard the
 // binary digits of it that rounding may cost: the cosines lose 2·log₂ n by their
 // recurrence, sums of 2n terms log₂ 2n and a root, for n up to 1,024.
 const (
-	basisBits = 512
-	basisRoom = 64
+	basisBits  = 512
+	basisGuard = 64
 )
 
 // containsBigInBasis is containsInBasis in multiple precision.
@@ -85,9 +76,9 @@ func (r Region) containsBigInBasis(delta func(i int) (hi, lo float64)) bool {
 		c.Quo(c, term.SetFloat64(r.sigma(i)))
 		total.Add(total, c.Mul(c, c))
 	}
-	room := number().SetMantExp(number().SetInt64(1), basisRoom-basisBits)
+	guard := number().SetMantExp(number().SetInt64(1), basisGuard-basisBits)
 	norm := total.Sqrt(total)
 	off := square.Sqrt(square)
-	off.Quo(off, term.SetFloat64(r.leastSigma())).Add(off, norm).Mul(off, room)
+	off.Quo(off, term.SetFloat64(r.leastSigma())).Add(off, norm).Mul(off, guard)
 	return norm.Add(norm, off).Cmp(number().SetFloat64(r.R)) <= 0
 }

@@ -109,7 +109,7 @@ func TestLInfRadiusOfRisingScales(t *testing.T) {
 	}
 	// ‖δ‖∞ = got·√d must be the ℓ2 radius, min σ lying on the constants.
 	two, _ := r.Radius(family.L2)
-	if !near(got*math.Sqrt(float64(r.Dim)), two, 1e-10) || two != mulDown(1.5, 0.25) {
+	if !near(got*math.Sqrt(float64(r.Dim)), two, 1e-10) || two != MulDown(1.5, 0.25) {
 		t.Errorf("ℓ2 radius %v, ℓ∞ radius %v", two, got)
 	}
 	one, _ := r.Radius(family.L1)

@@ -4,7 +4,7 @@
 //
 // Every result is rounded so that it never claims more than the region gives:
 // radii, scalings and volumes downward, membership towards "outside".
-// Only R and σ themselves are taken as exact. The region of an anisotropic
+// R and σ are taken as exact. The region of an anisotropic
 // certificate follows from the isotropic one by the universal transform (UCAN,
 // arXiv 2510.19977, Theorem 2): if ε certifies ‖δ‖_p < R, σ⊙ε + μ certifies
 // ‖δ⊘σ‖_p < R.
@@ -93,6 +93,15 @@ func (r Region) sigma(i int) float64 {
 	return 1
 }
 
+// leastSigma returns min σ.
+func (r Region) leastSigma() float64 {
+	least := math.Inf(1)
+	for i := range r.Dim {
+		least = min(least, r.sigma(i))
+	}
+	return least
+}
+
 // Radius returns the radius of the largest ℓq ball inside the region, rounded
 // down by less than 1e-14 relative:
 //
@@ -113,11 +122,7 @@ func (r Region) Radius(q family.Norm) (float64, error) {
 		return r.radiusInBasis(q), nil
 	}
 	if q <= r.Norm { // the constants are ordered as the norms are
-		least := math.Inf(1)
-		for i := range r.Dim {
-			least = min(least, r.sigma(i))
-		}
-		return mulDown(r.R, least), nil
+		return MulDown(r.R, r.leastSigma()), nil
 	}
 	var total sum
 	if r.Norm == family.L1 && q == family.LInf { // r = 1

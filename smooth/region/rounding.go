@@ -15,9 +15,9 @@ func down(x float64) float64 {
 	return math.Nextafter(x, 0)
 }
 
-// mulDown returns a·b of non-negative numbers, rounded toward zero: the exact
+// MulDown returns a·b of non-negative numbers, rounded toward zero: the exact
 // product when it is a float64.
-func mulDown(a, b float64) float64 {
+func MulDown(a, b float64) float64 {
 	p := a * b
 	if p < 0x1p-900 || math.IsInf(p, 1) {
 		return down(p) // the exact error may not be representable

@@ -140,8 +140,8 @@ func (r *Run) ObserveVotes(n int64, votes map[int]int64) (Decision, error) {
 	return d, nil
 }
 
-// leader is the class with most votes, the lowest one of a tie (a tie can reject
-// nothing, so the choice has no weight), and −1 without votes.
+// leader is the class with most votes, −1 without votes. In a tie it is the lowest class; a tie
+// rejects no level, so the choice changes nothing.
 func leader(votes map[int]int64) int {
 	best := -1
 	for c, v := range votes {

@@ -3,6 +3,7 @@ package sequential
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 
@@ -61,7 +62,7 @@ func TestTableVectors(t *testing.T) {
 			t.Fatalf("%d looks, want 102", tab.Len())
 		}
 		for n, c := range want {
-			k := tab.lookOf(n)
+			k := lookOf(tab, n)
 			if k < 0 || tab.Critical(k) != c {
 				t.Errorf("z=%g n=%d: look %d, critical number %d, want %d", z, n, k, tab.Critical(max(k, 0)), c)
 			}
@@ -201,4 +202,12 @@ func BenchmarkTable(b *testing.B) {
 			}
 		})
 	}
+}
+
+// lookOf is the index of the look at n samples, −1 when there is none.
+func lookOf(t *Table, n int64) int {
+	if k, ok := slices.BinarySearch(t.looks, n); ok {
+		return k
+	}
+	return -1
 }

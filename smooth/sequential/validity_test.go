@@ -216,7 +216,7 @@ func TestLeadingErrorRate(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if n-votes[leader(votes)] <= tab.Critical(tab.lookOf(n)) {
+					if n-votes[leader(votes)] <= tab.Critical(lookOf(tab, n)) {
 						plainBad = true
 					}
 				}

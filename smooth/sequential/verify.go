@@ -31,8 +31,8 @@ func Verify(plan Plan, tables *Tables, claims []Rejection) (pLower float64, err 
 		if err != nil {
 			return fail("%w", err)
 		}
-		k := t.lookOf(c.N)
-		if k < 0 {
+		k, ok := slices.BinarySearch(t.looks, c.N)
+		if !ok {
 			return fail("%d samples is not a look of the schedule", c.N)
 		}
 		if c.N < n || c.Failures < failures || c.Failures-failures > c.N-n {
@@ -84,20 +84,4 @@ func VerifyEnd(plan Plan, tables *Tables, claims []Rejection, n, failures int64)
 		return fmt.Errorf("verify adaptive counts: %d failures among %d samples reject level %d, which is not listed", failures, n, len(claims))
 	}
 	return nil
-}
-
-// lookOf is the index of the look at n samples, −1 when there is none.
-func (t *Table) lookOf(n int64) int {
-	lo, hi := 0, len(t.looks)
-	for lo < hi {
-		if m := (lo + hi) / 2; t.looks[m] < n {
-			lo = m + 1
-		} else {
-			hi = m
-		}
-	}
-	if lo < len(t.looks) && t.looks[lo] == n {
-		return lo
-	}
-	return -1
 }

@@ -5,7 +5,7 @@ package stream
 // while the values are still in the cache. len(base) must be at least len(dst),
 // and the two must not overlap.
 func (s *Source) NormalAffineInto(dst, base []float32, scale float32) {
-	var b blockRoom
+	var b blockBuffer
 	base = base[:len(dst)]
 	for len(dst) > 0 {
 		n := min(len(dst), blockValues)
@@ -18,7 +18,7 @@ func (s *Source) NormalAffineInto(dst, base []float32, scale float32) {
 // NormalFieldInto is [Source.NormalAffineInto] with one scale a value: len(scale)
 // must be at least len(dst).
 func (s *Source) NormalFieldInto(dst, base, scale []float32) {
-	var b blockRoom
+	var b blockBuffer
 	base, scale = base[:len(dst)], scale[:len(dst)]
 	for len(dst) > 0 {
 		n := min(len(dst), blockValues)

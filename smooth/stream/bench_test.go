@@ -42,7 +42,7 @@ func BenchmarkBlock(b *testing.B) {
 	const n = 3 * blockValues
 	dst, base := make([]float32, n), make([]float32, n)
 	s := New(1, [32]byte{}, Estimate).Source(0)
-	var room blockRoom
+	var room blockBuffer
 	each := func(f func(o, base []float32)) {
 		for i := 0; i < n; i += blockValues {
 			f(dst[i:i+blockValues], base[i:])

@@ -11,7 +11,7 @@ const (
 	blockValues = 2 * blockWords
 )
 
-// words is a block's room for words.
+// words is a block's buffer of words.
 type words [blockWords]uint64
 
 // draw returns the draw of value i of the block: half a word.

@@ -83,7 +83,7 @@ func TestFillLanes(t *testing.T) {
 func plainly(s *Source, dst []float32, z *law) {
 	for len(dst) > 0 {
 		o := dst[:min(len(dst), blockValues)]
-		var b blockRoom
+		var b blockBuffer
 		var miss misses
 		l := s.lanes()
 		l.fill(&b.w, (len(o)+7)/8)

@@ -41,7 +41,7 @@ const (
 // gives the same values as one call when every piece but the last has a multiple
 // of 1024 elements.
 func (s *Source) NormalInto(dst []float32) {
-	var b blockRoom
+	var b blockBuffer
 	for len(dst) > 0 {
 		n := min(len(dst), blockValues)
 		s.zigguratBlock(&normalLaw, &b, dst[:n])
@@ -55,7 +55,7 @@ func (s *Source) NormalInto(dst []float32) {
 // Lost mass: at most [LostMass] per coordinate; the tail reaches 87. Resolution:
 // 6e-7 + 2e-7·|x|.
 func (s *Source) LaplaceInto(dst []float32) {
-	var b blockRoom
+	var b blockBuffer
 	for len(dst) > 0 {
 		n := min(len(dst), blockValues)
 		s.zigguratBlock(&laplaceLaw, &b, dst[:n])
@@ -83,8 +83,8 @@ func (l *law) exponent(x, edge float64) float64 {
 	return edge - x
 }
 
-// blockRoom is what filling a block needs beside the values.
-type blockRoom struct {
+// blockBuffer is what filling a block needs beside the values.
+type blockBuffer struct {
 	w     words
 	list  [blockValues]uint16
 	fresh [2 * group]uint64
@@ -97,7 +97,7 @@ const group = 64
 // zigguratBlock fills o, at most blockValues values. The tries that failed are
 // collected, and most of them resolved, without branches: a branch that one value
 // in a hundred takes, or every other of those, costs more than its work.
-func (s *Source) zigguratBlock(l *law, b *blockRoom, o []float32) {
+func (s *Source) zigguratBlock(l *law, b *blockBuffer, o []float32) {
 	s.fill(&b.w, len(o))
 	n := tries(l.fast, &b.w, o, &b.list)
 	for list := b.list[:n]; len(list) > 0; {
@@ -111,7 +111,7 @@ func (s *Source) zigguratBlock(l *law, b *blockRoom, o []float32) {
 // two fresh words each for the position in the cell and the height in the layer.
 // Those that lie under the density beyond doubt are done; the others are finished
 // in turn, with further words.
-func (s *Source) resolve(l *law, b *blockRoom, o []float32, g []uint16) {
+func (s *Source) resolve(l *law, b *blockBuffer, o []float32, g []uint16) {
 	for i := range b.fresh[:2*len(g)] {
 		b.fresh[i] = s.Uint64()
 	}
@@ -142,7 +142,7 @@ type candidate struct {
 }
 
 // candidate is the point of the k-th failed try of the group, of value i.
-func (l *law) candidate(b *blockRoom, k int, i uint16) candidate {
+func (l *law) candidate(b *blockBuffer, k int, i uint16) candidate {
 	u := b.w.draw(int(i))
 	strip, m := split(u)
 	t := &l.layers[strip]

@@ -12,7 +12,7 @@ computed with 20 digits.
 import json
 import sys
 
-from mpmath import (acos, asin, beta, betainc, binomial, exp, expm1, findroot, gamma, gammainc, hyp2f1, log, log1p, loggamma, mp,
+from mpmath import (acos, asin, beta, betainc, binomial, exp, expm1, gamma, gammainc, hyp2f1, log, log1p, loggamma, mp,
                     mpf, nstr, pi, polylog, quad, sqrt, erfinv, atanh, inf, power)
 
 mp.dps = 30
@@ -184,11 +184,20 @@ def level_set(d, psi_gap, log_density, lo, hi, target_h, guess):
         return (1 if z > 0 else -1) * (beta_lower(mpf("0.5"), b, x) if x < mpf("0.5") else 1 - beta_lower(b, mpf("0.5"), 1 - x)) / 2
 
     def h(tau, e):
-        def f(s):
+        def z(s):
             r, gap = psi_gap(s, tau)
-            return exp(log_density(s)) * cap((e * e - gap) / (2 * r * e))
-        n = 12
-        return quad(f, [lo + (hi - lo) * i / n for i in range(n + 1)], maxdegree=6)
+            return (e * e - gap) / (2 * r * e)
+
+        # The cap has a kink where |z| = 1; the quadrature gets these points as ends.
+        grid = [lo + (hi - lo) * i / 300 for i in range(301)]
+        values = [z(s) for s in grid]
+        ends = {lo + (hi - lo) * i / 6 for i in range(7)}
+        for level in (-1, 1):
+            for a, b, za, zb in zip(grid, grid[1:], values, values[1:]):
+                if (za < level) != (zb < level):
+                    sign = 1 if zb > za else -1
+                    ends.add(illinois(lambda s: (z(s) - level) * sign, (a + b) / 2, (b - a) / 4))
+        return quad(lambda s: exp(log_density(s)) * cap(z(s)), sorted(ends))
 
     def excess(u):
         e = exp(u)
@@ -253,7 +262,7 @@ def main():
             add("powinf", "linf", d, p, pow_integral(d, m, q, w), a=a)
         print(p, file=sys.stderr)
     # Level sets; the density is that of s = ln t, t = r^k.
-    for d, k, j in ((3, 2, 1), (30, 3, 0)):
+    for d, k, j in ((3, 2, 1), (2, 3, 0)):
         for p in (0.75, 0.9987):
             K, J = mpf(k), mpf(j)
             shape = (d - J) / K
@@ -263,9 +272,14 @@ def main():
                 if J == 0:
                     u = 1 + tau / t
                     return r, r * r * (u ** (2 / K) - 1) if u > 0 else -r * r
-                v = findroot(lambda v: t * expm1(K * v) + J * v - tau, tau / (K * t + J), tol=1e-36, verify=False)
-                if not abs(t * expm1(K * v) + J * v - tau) < abs(tau) * mpf("1e-12"):
-                    v = bisect(lambda v: t * expm1(K * v) + J * v - tau, -abs(tau) / J - 1, mpf(5))
+                v = tau / (K * t + J)  # on the right of the root, so that Newton's steps fall
+                if tau > 0:
+                    v = min(v, log1p(tau / t) / K)
+                while True:
+                    step = (t * expm1(K * v) + J * v - tau) / (K * t * exp(K * v) + J)
+                    v -= step
+                    if abs(step) <= abs(v) * mpf(10) ** -18:
+                        break
                 return r, r * r * expm1(2 * v)
 
             dens = lambda s, a=shape: a * s - exp(s) - loggamma(a)
@@ -274,7 +288,7 @@ def main():
             guess = sd * sqrt(2) * erfinv(2 * mpf(p) - 1)
             add("exp2", "l2", d, p, level_set(d, gap, dens, lo, hi, mpf(p) - mpf(1) / 2, guess), "level-set", k=k, j=j)
             print("exp2", d, k, j, p, file=sys.stderr)
-    for d, k, a in ((3, 2, 4), (10, 1, 12.5)):
+    for d, k, a in ((3, 2, 4), (2, 1, 12.5)):
         for p in (0.75, 0.9987):
             K, A = mpf(k), mpf(a)
             b, m = d / K, A - d / K
