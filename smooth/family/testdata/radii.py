@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes radii.jsonl: certified radii at unit scale with 30 digits of precision.
 
-Usage: python3 radii.py > radii.jsonl   (needs mpmath; some minutes)
+Usage: python3 radii.py > radii.jsonl   (needs mpmath; half an hour)
 
 An implementation apart from the package's own: incomplete functions are those of
 mpmath, integrals its adaptive quadrature over probabilities or radii (the package
