@@ -12,17 +12,22 @@ import (
 // rule is the lemma of one operator: from the statements about a node's inputs it makes
 // those about its outputs.
 type rule struct {
-	// apply sets c.out, or says with c.mix why nothing is known. Unless raw is set, no
-	// input is mixed, and sized inputs stand only where shapes lists them. Inputs that are
-	// left out are nil.
-	apply func(c *call)
-	// fold computes the elements of small tensors of numbers, all known as a·N + b; it
-	// leaves c.out alone where it cannot.
-	fold func(c *call)
+	// apply returns the statement about the first output, and sets further ones with c.set;
+	// or it says with c.mix why nothing is known. Unless raw is set, no input is mixed, and
+	// sized inputs stand only where shapes lists them. Inputs that are left out are nil.
+	apply func(c *call) *value
+	// fold computes the elements of small tensors of numbers, all known as a·N + b; nil
+	// where it cannot.
+	fold func(c *call) *value
 	// shapes are the inputs that hold sizes, where sized values may stand.
 	shapes []int
 	// raw: apply looks at mixed and sized inputs itself.
 	raw bool
+	// rows: apply is for inputs that hold rows. Constants alone make unknown constants.
+	rows bool
+	// ranked: the rank of the first input is known, and it is not left out. Constants alone
+	// make unknown constants where it is not.
+	ranked bool
 	// needs is the number of leading inputs that apply reads unasked.
 	needs int
 	// attributes are those that the rule knows, separated by spaces; "*" for the standard
@@ -42,11 +47,12 @@ type call struct {
 }
 
 // mix says why nothing is known of the outputs.
-func (c *call) mix(format string, args ...any) {
+func (c *call) mix(format string, args ...any) *value {
 	if c.why == nil {
 		c.why = breakAt(c.n, fmt.Sprintf(format, args...))
 	}
 	clear(c.out)
+	return nil
 }
 
 // apply runs the rule of the node's operator.
@@ -84,7 +90,7 @@ func (c *call) apply() {
 		}
 	}
 	if r.raw {
-		r.apply(c)
+		c.set(0, r.apply(c))
 		return
 	}
 	all := true
@@ -100,7 +106,7 @@ func (c *call) apply() {
 		all = all && v.elements != nil
 	}
 	if r.fold != nil && all && len(c.in) > 0 {
-		if r.fold(c); c.why != nil || c.out[0] != nil {
+		if c.out[0] = r.fold(c); c.out[0] != nil {
 			return
 		}
 	}
@@ -110,7 +116,17 @@ func (c *call) apply() {
 			return
 		}
 	}
-	r.apply(c)
+	unranked := r.ranked && !c.in[0].ranked
+	switch {
+	case (r.rows || unranked) && c.allConstant():
+		for i := range c.out {
+			c.out[i] = unknownConstant(nil, false)
+		}
+	case unranked:
+		c.mix("the shape of a constant is not known")
+	default:
+		c.set(0, r.apply(c))
+	}
 }
 
 // input returns the i-th input, nil where it is left out or i is negative.
@@ -133,18 +149,18 @@ func (c *call) set(i int, v *value) {
 	}
 }
 
-// allConstant says that no input holds rows, and then makes every output a constant of
-// which nothing else is known.
+// unknown is the statement where too little is known of sizes or shapes: an unknown constant where
+// all inputs are constant, and otherwise nothing, for the given reason.
+func (c *call) unknown(format string, args ...any) *value {
+	if c.allConstant() {
+		return unknownConstant(nil, false)
+	}
+	return c.mix(format, args...)
+}
+
+// allConstant says that all inputs are constant or left out.
 func (c *call) allConstant() bool {
-	for _, v := range c.in {
-		if v != nil && v.kind != constant {
-			return false
-		}
-	}
-	for i := range c.out {
-		c.set(i, unknownConstant(nil, false))
-	}
-	return true
+	return !slices.ContainsFunc(c.in, func(v *value) bool { return v != nil && v.kind != constant })
 }
 
 // constants says that the inputs from the i-th on are constant or left out.

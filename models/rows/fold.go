@@ -12,8 +12,8 @@ import (
 // A result that is not known for every N becomes an unknown element.
 
 // foldUnary folds an operation on each element.
-func foldUnary(f func(a num) num) func(*call) {
-	return func(c *call) {
+func foldUnary(f func(a num) num) func(*call) *value {
+	return func(c *call) *value {
 		v := c.in[0]
 		out := make([]num, len(v.elements))
 		for i, e := range v.elements {
@@ -21,29 +21,29 @@ func foldUnary(f func(a num) num) func(*call) {
 				out[i] = f(e).sane(v.dtype)
 			}
 		}
-		c.set(0, vector(v.dims, out, v.dtype))
+		return vector(v.dims, out, v.dtype)
 	}
 }
 
 // foldBinary folds an operation on two elements each, of the type result, or of that of
 // the operands where it is Undefined. Tensors of more than one axis are folded where
 // their shapes are equal.
-func foldBinary(result onnx.DType, f func(a, b num, dt onnx.DType) num) func(*call) {
-	return func(c *call) {
+func foldBinary(result onnx.DType, f func(a, b num, dt onnx.DType) num) func(*call) *value {
+	return func(c *call) *value {
 		if len(c.in) != 2 {
-			return
+			return nil
 		}
 		a, b := c.in[0], c.in[1]
 		dims := a.dims
 		switch {
 		case a.dtype != b.dtype:
-			return
+			return nil
 		case slices.Equal(a.dims, b.dims):
 		case len(b.elements) == 1 && b.rank() <= a.rank():
 		case len(a.elements) == 1 && a.rank() <= b.rank():
 			dims = b.dims
 		default:
-			return
+			return nil
 		}
 		dt := result
 		if dt == onnx.Undefined {
@@ -59,7 +59,7 @@ func foldBinary(result onnx.DType, f func(a, b num, dt onnx.DType) num) func(*ca
 				out[i] = f(x, y, a.dtype).sane(dt)
 			}
 		}
-		c.set(0, vector(dims, out, dt))
+		return vector(dims, out, dt)
 	}
 }
 
@@ -119,7 +119,7 @@ func sign(a, b num) (int, bool) {
 }
 
 // compare folds a comparison by the sign of the difference.
-func compare(f func(sign int) bool) func(*call) {
+func compare(f func(sign int) bool) func(*call) *value {
 	return foldBinary(onnx.Bool, func(a, b num, _ onnx.DType) num {
 		if s, ok := sign(a, b); ok {
 			return truth(f(s))
@@ -129,7 +129,7 @@ func compare(f func(sign int) bool) func(*call) {
 }
 
 // extreme folds Min (want −1) and Max (want 1) of two.
-func extreme(want int) func(*call) {
+func extreme(want int) func(*call) *value {
 	return foldBinary(onnx.Undefined, func(a, b num, _ onnx.DType) num {
 		s, ok := sign(a, b)
 		switch {
@@ -143,12 +143,12 @@ func extreme(want int) func(*call) {
 }
 
 // foldCast converts between types; fractions are cut off on the way to an integer.
-func foldCast(c *call) {
+func foldCast(c *call) *value {
 	v, to := c.in[0], onnx.DType(c.attr("to", 0))
 	switch to {
 	case onnx.Int64, onnx.Int32, onnx.Float, onnx.Double, onnx.Bool:
 	default:
-		return
+		return nil
 	}
 	out := make([]num, len(v.elements))
 	for i, e := range v.elements {
@@ -166,23 +166,23 @@ func foldCast(c *call) {
 			out[i] = e.sane(to)
 		}
 	}
-	c.set(0, vector(v.dims, out, to))
+	return vector(v.dims, out, to)
 }
 
 // foldWhere chooses element by element.
-func foldWhere(c *call) {
+func foldWhere(c *call) *value {
 	if len(c.in) != 3 {
-		return
+		return nil
 	}
 	cond, a, b := c.in[0], c.in[1], c.in[2]
 	if a.dtype != b.dtype {
-		return
+		return nil
 	}
 	n := max(len(cond.elements), len(a.elements), len(b.elements))
 	dims := cond.dims
 	for _, v := range []*value{cond, a, b} {
 		if len(v.elements) != n && len(v.elements) != 1 || v.rank() > 1 {
-			return
+			return nil
 		}
 		if len(v.elements) == n && v.rank() >= len(dims) {
 			dims = v.dims
@@ -200,59 +200,59 @@ func foldWhere(c *call) {
 			out[i] = y
 		}
 	}
-	c.set(0, vector(dims, out, a.dtype))
+	return vector(dims, out, a.dtype)
 }
 
 // foldConcat joins vectors.
-func foldConcat(c *call) {
+func foldConcat(c *call) *value {
 	var out []num
 	for _, v := range c.in {
 		if v == nil || v.rank() != 1 || v.dtype != c.in[0].dtype || len(out)+len(v.elements) > mostElements {
-			return
+			return nil
 		}
 		out = append(out, v.elements...)
 	}
-	c.set(0, vector([]dim{fixed(int64(len(out)))}, out, c.in[0].dtype))
+	return vector([]dim{fixed(int64(len(out)))}, out, c.in[0].dtype)
 }
 
 // foldGather picks from a vector.
-func foldGather(c *call) {
+func foldGather(c *call) *value {
 	if len(c.in) != 2 {
-		return
+		return nil
 	}
 	v, at := c.in[0], c.in[1]
 	if v.rank() != 1 {
-		return
+		return nil
 	}
 	out := make([]num, len(at.elements))
 	for i, e := range at.elements {
 		if !e.ok || e.n != 0 {
-			return
+			return nil
 		}
 		k := int64(e.c)
 		if k < 0 {
 			k += int64(len(v.elements))
 		}
 		if k < 0 || k >= int64(len(v.elements)) {
-			return
+			return nil
 		}
 		out[i] = v.elements[k]
 	}
-	c.set(0, vector(at.dims, out, v.dtype))
+	return vector(at.dims, out, v.dtype)
 }
 
 // foldSlice takes a range of a vector.
-func foldSlice(c *call) {
+func foldSlice(c *call) *value {
 	v := c.in[0]
 	if v.rank() != 1 {
-		return
+		return nil
 	}
 	var bounds [3]int64 // start, end, step
 	bounds[2] = 1
 	if c.opset < 10 && len(c.in) == 1 {
 		starts, ends := onnx.AttrInts(c.n, "starts"), onnx.AttrInts(c.n, "ends")
 		if len(starts) != 1 || len(ends) != 1 {
-			return
+			return nil
 		}
 		bounds[0], bounds[1] = starts[0], ends[0]
 	} else {
@@ -263,7 +263,7 @@ func foldSlice(c *call) {
 			}
 			e, ok := w.scalar()
 			if !ok || e.n != 0 {
-				return
+				return nil
 			}
 			bounds[i] = int64(max(min(e.c, math.MaxInt32), -math.MaxInt32))
 		}
@@ -271,7 +271,7 @@ func foldSlice(c *call) {
 	size := int64(len(v.elements))
 	start, end, step := bounds[0], bounds[1], bounds[2]
 	if step < 1 {
-		return
+		return nil
 	}
 	clamp := func(k int64) int64 {
 		if k < 0 {
@@ -283,20 +283,20 @@ func foldSlice(c *call) {
 	for k := clamp(start); k < clamp(end); k += step {
 		out = append(out, v.elements[k])
 	}
-	c.set(0, vector([]dim{fixed(int64(len(out)))}, out, v.dtype))
+	return vector([]dim{fixed(int64(len(out)))}, out, v.dtype)
 }
 
 // foldReduce folds a reduction of all elements of a vector.
-func foldReduce(f func(a, b num, dt onnx.DType) num) func(*call) {
-	return func(c *call) {
+func foldReduce(f func(a, b num, dt onnx.DType) num) func(*call) *value {
+	return func(c *call) *value {
 		v := c.in[0]
 		if v.rank() != 1 || len(v.elements) == 0 || c.attr("noop_with_empty_axes", 0) != 0 {
-			return
+			return nil
 		}
 		total := v.elements[0].sane(v.dtype)
 		for _, e := range v.elements[1:] {
 			if e = e.sane(v.dtype); !e.ok || !total.ok {
-				return
+				return nil
 			}
 			total = f(total, e, v.dtype).sane(v.dtype)
 		}
@@ -304,30 +304,30 @@ func foldReduce(f func(a, b num, dt onnx.DType) num) func(*call) {
 		if c.attr("keepdims", 1) == 0 {
 			dims = nil
 		}
-		c.set(0, vector(dims, []num{total}, v.dtype))
+		return vector(dims, []num{total}, v.dtype)
 	}
 }
 
 // foldRange lists small constant ranges.
-func foldRange(c *call) {
+func foldRange(c *call) *value {
 	if len(c.in) != 3 {
-		return
+		return nil
 	}
 	var b [3]float64
 	for i := range b {
 		e, ok := c.in[i].scalar()
 		// Numbers that are not exact would not count on.
 		if !ok || e.n != 0 || !e.sane(c.in[i].dtype).ok || c.in[i].dtype != onnx.Int64 && c.in[i].dtype != onnx.Int32 {
-			return
+			return nil
 		}
 		b[i] = e.c
 	}
 	if b[2] == 0 || math.Ceil((b[1]-b[0])/b[2]) > mostElements {
-		return
+		return nil
 	}
 	out := []num{}
 	for i := b[0]; b[2] > 0 && i < b[1] || b[2] < 0 && i > b[1]; i += b[2] {
 		out = append(out, plain(i))
 	}
-	c.set(0, vector([]dim{fixed(int64(len(out)))}, out, c.in[0].dtype))
+	return vector([]dim{fixed(int64(len(out)))}, out, c.in[0].dtype)
 }

@@ -9,10 +9,10 @@ import (
 // rules is the registry: one rule an operator. Whatever is not here is not proved.
 func rules() map[string]rule {
 	elementwise := rule{apply: elementwiseRule, needs: 1}
-	folded := func(fold func(*call)) rule { return rule{apply: elementwiseRule, fold: fold, needs: 1} }
+	folded := func(fold func(*call) *value) rule { return rule{apply: elementwiseRule, fold: fold, needs: 1} }
 	unary := rule{apply: unaryRule, needs: 1}
-	reduce := rule{apply: reduceRule, needs: 1}
-	whole := rule{apply: constantOnlyRule}
+	reduce := rule{apply: reduceRule, ranked: true, needs: 1}
+	whole := rule{apply: constantOnlyRule, rows: true}
 	all := map[string]rule{
 		// Element by element (rules_elementwise.go).
 		"Add": folded(foldBinary(onnx.Undefined, add)), "Sub": folded(foldBinary(onnx.Undefined, sub)),
@@ -38,45 +38,45 @@ func rules() map[string]rule {
 
 		// Moving elements (rules_shape.go, rules_repeat.go, rules_move.go, rules_gather.go).
 		"Shape": {apply: shapeRule, raw: true, needs: 1}, "Size": {apply: sizeRule, raw: true, needs: 1},
-		"Reshape": {apply: reshapeRule, shapes: []int{0, 1}, needs: 1}, "Flatten": {apply: flattenRule, shapes: []int{0}, needs: 1},
-		"Squeeze": {apply: squeezeRule, shapes: []int{0}, needs: 1}, "Unsqueeze": {apply: unsqueezeRule, shapes: []int{0}, needs: 1},
-		"Transpose": {apply: transposeRule, needs: 1}, "Expand": {apply: expandRule, shapes: []int{1}, needs: 2},
-		"Tile": {apply: tileRule, shapes: []int{1}, needs: 2}, "ConstantOfShape": {apply: constantOfShapeRule, shapes: []int{0}, needs: 1},
+		"Reshape": {apply: reshapeRule, ranked: true, shapes: []int{0, 1}, needs: 1}, "Flatten": {apply: flattenRule, ranked: true, shapes: []int{0}, needs: 1},
+		"Squeeze": {apply: squeezeRule, ranked: true, shapes: []int{0}, needs: 1}, "Unsqueeze": {apply: unsqueezeRule, ranked: true, shapes: []int{0}, needs: 1},
+		"Transpose": {apply: transposeRule, ranked: true, needs: 1}, "Expand": {apply: expandRule, ranked: true, shapes: []int{1}, needs: 2},
+		"Tile": {apply: tileRule, ranked: true, shapes: []int{1}, needs: 2}, "ConstantOfShape": {apply: constantOfShapeRule, shapes: []int{0}, needs: 1},
 		"Range": {apply: rangeRule, fold: foldRange, shapes: []int{0, 1, 2}}, "Constant": {apply: constantRule},
-		"Concat": {apply: concatRule, fold: foldConcat, needs: 1}, "Split": {apply: splitRule, needs: 1},
-		"Slice": {apply: sliceRule, fold: foldSlice, shapes: []int{1, 2}, needs: 1}, "Gather": {apply: gatherRule, fold: foldGather, needs: 2},
-		"GatherElements": {apply: gatherElementsRule, needs: 2}, "GatherND": {apply: gatherNDRule, needs: 2},
-		"ScatterElements": {apply: scatterElementsRule, needs: 3}, "Scatter": {apply: scatterElementsRule, needs: 3},
-		"Pad": {apply: padRule, needs: 1}, "DepthToSpace": {apply: depthToSpaceRule, needs: 1},
-		"SpaceToDepth": {apply: spaceToDepthRule, needs: 1}, "Trilu": {apply: triluRule, needs: 1}, "Compress": {apply: compressRule, needs: 1},
+		"Concat": {apply: concatRule, fold: foldConcat, needs: 1}, "Split": {apply: splitRule, ranked: true, needs: 1},
+		"Slice": {apply: sliceRule, ranked: true, fold: foldSlice, shapes: []int{1, 2}, needs: 1}, "Gather": {apply: gatherRule, fold: foldGather, needs: 2},
+		"GatherElements": {apply: gatherElementsRule, rows: true, needs: 2}, "GatherND": {apply: gatherNDRule, rows: true, needs: 2},
+		"ScatterElements": {apply: scatterElementsRule, rows: true, needs: 3}, "Scatter": {apply: scatterElementsRule, rows: true, needs: 3},
+		"Pad": {apply: padRule, ranked: true, needs: 1}, "DepthToSpace": {apply: depthToSpaceRule, ranked: true, needs: 1},
+		"SpaceToDepth": {apply: spaceToDepthRule, ranked: true, needs: 1}, "Trilu": {apply: triluRule, needs: 1}, "Compress": {apply: compressRule, rows: true, needs: 1},
 
 		// Along axes (rules_reduce.go).
-		"ReduceProd": {apply: reduceRule, fold: foldReduce(multiply), needs: 1},
-		"ReduceSum":  {apply: reduceRule, fold: foldReduce(add), needs: 1},
-		"ArgMax":     {apply: argRule, needs: 1}, "ArgMin": {apply: argRule, needs: 1}, "TopK": {apply: topKRule, needs: 1},
+		"ReduceProd": {apply: reduceRule, ranked: true, fold: foldReduce(multiply), needs: 1},
+		"ReduceSum":  {apply: reduceRule, ranked: true, fold: foldReduce(add), needs: 1},
+		"ArgMax":     {apply: argRule, ranked: true, needs: 1}, "ArgMin": {apply: argRule, ranked: true, needs: 1}, "TopK": {apply: topKRule, ranked: true, needs: 1},
 		"CumSum": {apply: cumulativeRule, needs: 1}, "CumProd": {apply: cumulativeRule, needs: 1},
-		"Softmax": {apply: softmaxRule, needs: 1}, "LogSoftmax": {apply: softmaxRule, needs: 1}, "Hardmax": {apply: softmaxRule, needs: 1},
-		"OneHot": {apply: oneHotRule, needs: 1}, "LRN": {apply: lrnRule, needs: 1}, "LpNormalization": {apply: alongAxisRule, needs: 1},
-		"MeanVarianceNormalization": {apply: meanVarianceRule, needs: 1},
+		"Softmax": {apply: softmaxRule, ranked: true, needs: 1}, "LogSoftmax": {apply: softmaxRule, ranked: true, needs: 1}, "Hardmax": {apply: softmaxRule, ranked: true, needs: 1},
+		"OneHot": {apply: oneHotRule, ranked: true, needs: 1}, "LRN": {apply: lrnRule, needs: 1}, "LpNormalization": {apply: alongAxisRule, ranked: true, needs: 1},
+		"MeanVarianceNormalization": {apply: meanVarianceRule, ranked: true, needs: 1},
 
 		// Linear maps, windows and normalisations (rules_linear.go, rules_conv.go, rules_norm.go).
-		"MatMul": {apply: matMulRule, needs: 2}, "Gemm": {apply: gemmRule, needs: 2}, "Einsum": {apply: einsumRule, needs: 1},
-		"Det": {apply: detRule, needs: 1}, "Conv": {apply: convRule, needs: 2}, "ConvTranspose": {apply: convTransposeRule, needs: 2},
-		"MaxPool": {apply: poolRule, needs: 1}, "AveragePool": {apply: poolRule, needs: 1},
-		"LpPool": {apply: poolRule, needs: 1}, "GlobalAveragePool": {apply: globalPoolRule, needs: 1},
-		"GlobalMaxPool": {apply: globalPoolRule, needs: 1}, "GlobalLpPool": {apply: globalPoolRule, needs: 1},
-		"Resize": {apply: resizeRule, shapes: []int{3}, needs: 1}, "Upsample": {apply: resizeRule, needs: 1},
-		"GridSample": {apply: gridSampleRule, needs: 2}, "BatchNormalization": {apply: batchNormRule, needs: 1},
+		"MatMul": {apply: matMulRule, needs: 2}, "Gemm": {apply: gemmRule, needs: 2}, "Einsum": {apply: einsumRule, rows: true, needs: 1},
+		"Det": {apply: detRule, rows: true, needs: 1}, "Conv": {apply: convRule, needs: 2}, "ConvTranspose": {apply: convTransposeRule, rows: true, needs: 2},
+		"MaxPool": {apply: poolRule, ranked: true, needs: 1}, "AveragePool": {apply: poolRule, ranked: true, needs: 1},
+		"LpPool": {apply: poolRule, ranked: true, needs: 1}, "GlobalAveragePool": {apply: globalPoolRule, ranked: true, needs: 1},
+		"GlobalMaxPool": {apply: globalPoolRule, ranked: true, needs: 1}, "GlobalLpPool": {apply: globalPoolRule, ranked: true, needs: 1},
+		"Resize": {apply: resizeRule, ranked: true, shapes: []int{3}, needs: 1}, "Upsample": {apply: resizeRule, ranked: true, needs: 1},
+		"GridSample": {apply: gridSampleRule, rows: true, needs: 2}, "BatchNormalization": {apply: batchNormRule, needs: 1},
 		"InstanceNormalization": {apply: perImageNormRule, needs: 1}, "GroupNormalization": {apply: perImageNormRule, needs: 1},
-		"LayerNormalization": {apply: layerNormRule, needs: 1}, "RMSNormalization": {apply: layerNormRule, needs: 1},
-		"LSTM": {apply: recurrentRule, needs: 1}, "GRU": {apply: recurrentRule, needs: 1}, "RNN": {apply: recurrentRule, needs: 1},
-		"Attention": {apply: attentionRule, needs: 1},
+		"LayerNormalization": {apply: layerNormRule, ranked: true, needs: 1}, "RMSNormalization": {apply: layerNormRule, ranked: true, needs: 1},
+		"LSTM": {apply: recurrentRule, rows: true, needs: 1}, "GRU": {apply: recurrentRule, rows: true, needs: 1}, "RNN": {apply: recurrentRule, rows: true, needs: 1},
+		"Attention": {apply: attentionRule, rows: true, needs: 1},
 
 		// Quantisation (rules_quant.go).
 		"QuantizeLinear": {apply: quantiseRule, needs: 2}, "DequantizeLinear": {apply: quantiseRule, needs: 2},
-		"QLinearConv": {apply: qLinearConvRule, needs: 4}, "QLinearMatMul": {apply: qLinearMatMulRule, needs: 4},
-		"ConvInteger": {apply: convIntegerRule, needs: 2}, "MatMulInteger": {apply: matMulIntegerRule, needs: 2},
-		"DynamicQuantizeLinear": {apply: quantisedWholeRule},
+		"QLinearConv": {apply: qLinearConvRule, needs: 4}, "QLinearMatMul": {apply: qLinearMatMulRule, rows: true, needs: 4},
+		"ConvInteger": {apply: convIntegerRule, needs: 2}, "MatMulInteger": {apply: matMulIntegerRule, rows: true, needs: 2},
+		"DynamicQuantizeLinear": {apply: quantisedWholeRule, rows: true},
 
 		// Control flow (rules_control.go).
 		"If": {apply: ifRule, raw: true}, "Loop": {apply: loopRule, raw: true}, "Scan": {apply: scanRule, raw: true},
@@ -86,15 +86,15 @@ func rules() map[string]rule {
 		"MaxUnpool": whole, "ReverseSequence": whole, "RoiAlign": whole, "MaxRoiPool": whole,
 
 		// Traditional models (rules_ml.go).
-		"ai.onnx.ml.TreeEnsembleClassifier": {apply: tabularRule, needs: 1}, "ai.onnx.ml.TreeEnsembleRegressor": {apply: tabularRule, needs: 1},
-		"ai.onnx.ml.TreeEnsemble": {apply: tabularRule, needs: 1}, "ai.onnx.ml.LinearClassifier": {apply: tabularRule, needs: 1},
-		"ai.onnx.ml.LinearRegressor": {apply: tabularRule, needs: 1}, "ai.onnx.ml.SVMClassifier": {apply: tabularRule, needs: 1},
-		"ai.onnx.ml.SVMRegressor": {apply: tabularRule, needs: 1}, "ai.onnx.ml.Scaler": {apply: featuresRule, needs: 1},
-		"ai.onnx.ml.Normalizer": {apply: featuresRule, needs: 1}, "ai.onnx.ml.Imputer": {apply: featuresRule, needs: 1},
+		"ai.onnx.ml.TreeEnsembleClassifier": {apply: tabularRule, rows: true, needs: 1}, "ai.onnx.ml.TreeEnsembleRegressor": {apply: tabularRule, rows: true, needs: 1},
+		"ai.onnx.ml.TreeEnsemble": {apply: tabularRule, rows: true, needs: 1}, "ai.onnx.ml.LinearClassifier": {apply: tabularRule, rows: true, needs: 1},
+		"ai.onnx.ml.LinearRegressor": {apply: tabularRule, rows: true, needs: 1}, "ai.onnx.ml.SVMClassifier": {apply: tabularRule, rows: true, needs: 1},
+		"ai.onnx.ml.SVMRegressor": {apply: tabularRule, rows: true, needs: 1}, "ai.onnx.ml.Scaler": {apply: featuresRule, rows: true, needs: 1},
+		"ai.onnx.ml.Normalizer": {apply: featuresRule, rows: true, needs: 1}, "ai.onnx.ml.Imputer": {apply: featuresRule, rows: true, needs: 1},
 		"ai.onnx.ml.Binarizer": unary, "ai.onnx.ml.LabelEncoder": unary,
-		"ai.onnx.ml.ArrayFeatureExtractor": {apply: arrayFeatureRule, needs: 2},
-		"ai.onnx.ml.FeatureVectorizer":     {apply: featureVectorizerRule, needs: 1},
-		"ai.onnx.ml.OneHotEncoder":         {apply: oneHotEncoderRule, needs: 1},
+		"ai.onnx.ml.ArrayFeatureExtractor": {apply: arrayFeatureRule, rows: true, needs: 2},
+		"ai.onnx.ml.FeatureVectorizer":     {apply: featureVectorizerRule, rows: true, needs: 1},
+		"ai.onnx.ml.OneHotEncoder":         {apply: oneHotEncoderRule, rows: true, needs: 1},
 
 		// onnxruntime's own (rules_contrib.go).
 		"com.microsoft.FusedMatMul": {apply: fusedMatMulRule, needs: 2, attributes: "alpha transA transB transBatchA transBatchB"},
@@ -106,18 +106,18 @@ func rules() map[string]rule {
 		"com.microsoft.BiasGelu":                         {apply: elementwiseRule, needs: 2, attributes: "none"},
 		"com.microsoft.SkipLayerNormalization":           {apply: skipNormRule, needs: 2, attributes: "epsilon"},
 		"com.microsoft.SkipSimplifiedLayerNormalization": {apply: skipNormRule, needs: 2, attributes: "epsilon"},
-		"SimplifiedLayerNormalization":                   {apply: layerNormRule, needs: 1, attributes: "axis epsilon stash_type"},
-		"com.microsoft.Attention": {apply: packedAttentionRule, needs: 2,
+		"SimplifiedLayerNormalization":                   {apply: layerNormRule, ranked: true, needs: 1, attributes: "axis epsilon stash_type"},
+		"com.microsoft.Attention": {apply: packedAttentionRule, rows: true, needs: 2,
 			attributes: "num_heads unidirectional scale mask_filter_value qkv_hidden_sizes"},
-		"com.microsoft.MultiHeadAttention":       {apply: multiHeadAttentionRule, needs: 1, attributes: "num_heads unidirectional scale mask_filter_value"},
-		"com.microsoft.EmbedLayerNormalization":  {apply: embedLayerNormRule, needs: 1, attributes: "epsilon mask_index_type"},
+		"com.microsoft.MultiHeadAttention":       {apply: multiHeadAttentionRule, rows: true, needs: 1, attributes: "num_heads unidirectional scale mask_filter_value"},
+		"com.microsoft.EmbedLayerNormalization":  {apply: embedLayerNormRule, rows: true, needs: 1, attributes: "epsilon mask_index_type"},
 		"com.microsoft.QLinearAdd":               {apply: qLinearBinaryRule, needs: 4, attributes: "none"},
 		"com.microsoft.QLinearMul":               {apply: qLinearBinaryRule, needs: 4, attributes: "none"},
 		"com.microsoft.QLinearSigmoid":           {apply: qLinearUnaryRule, needs: 1, attributes: "none"},
 		"com.microsoft.QLinearLeakyRelu":         {apply: qLinearUnaryRule, needs: 1, attributes: "alpha"},
-		"com.microsoft.QLinearGlobalAveragePool": {apply: qLinearGlobalPoolRule, needs: 1, attributes: "channels_last"},
-		"com.microsoft.DynamicQuantizeMatMul":    {apply: quantisedWholeRule, attributes: "none"},
-		"com.microsoft.DynamicQuantizeLSTM":      {apply: quantisedWholeRule, attributes: "none"},
+		"com.microsoft.QLinearGlobalAveragePool": {apply: qLinearGlobalPoolRule, ranked: true, needs: 1, attributes: "channels_last"},
+		"com.microsoft.DynamicQuantizeMatMul":    {apply: quantisedWholeRule, rows: true, attributes: "none"},
+		"com.microsoft.DynamicQuantizeLSTM":      {apply: quantisedWholeRule, rows: true, attributes: "none"},
 	}
 	for _, op := range []string{
 		"Abs", "Acos", "Acosh", "Asin", "Asinh", "Atan", "Atanh", "BitwiseNot", "Celu", "Cos", "Cosh", "Elu", "Erf", "Exp", "Gelu",

@@ -46,21 +46,19 @@ func (c *call) results(f *frame, g *onnxpb.GraphProto) ([]*value, bool) {
 
 // ifRule: a condition that is constant chooses one branch for all rows; where it is not
 // known which, both must hold.
-func ifRule(c *call) {
+func ifRule(c *call) *value {
 	cond := c.input(0)
 	switch {
 	case cond == nil:
-		c.mix("it has no condition")
-		return
+		return c.mix("it has no condition")
 	case cond.kind == mixed:
 		c.why = cond.why
 		if c.why != nil {
 			c.why = breakAt(c.n, "its condition depends on the whole batch ("+cond.why.String()+")")
 		}
-		return
+		return nil
 	case cond.kind != constant:
-		c.mix("its condition depends on the data or the size of the batch: one branch is taken for all rows")
-		return
+		return c.mix("its condition depends on the data or the size of the batch: one branch is taken for all rows")
 	}
 	names := []string{"then_branch", "else_branch"}
 	if v, ok := cond.scalar(); ok {
@@ -74,21 +72,18 @@ func ifRule(c *call) {
 	for i, name := range names {
 		made, ok := c.body(name, nil)
 		if !ok {
-			return
+			return nil
 		}
 		if i == 0 {
 			out = made
 			continue
 		}
 		if out, ok = c.joined(out, made); !ok {
-			return
+			return nil
 		}
 	}
-	for i := range c.out {
-		if i < len(out) {
-			c.set(i, out[i])
-		}
-	}
+	copy(c.out, out)
+	return c.out[0]
 }
 
 // joined is the strongest statement that holds for both lists.
@@ -115,28 +110,25 @@ const mostTurns = 64
 // loopRule: a trip count and a condition that are constant; the states are followed turn
 // by turn where the count is known and small, and otherwise to a statement that the body
 // keeps.
-func loopRule(c *call) {
+func loopRule(c *call) *value {
 	trips, cond := c.input(0), c.input(1)
 	for _, v := range []*value{trips, cond} {
 		switch {
 		case v == nil:
 		case v.kind == mixed:
 			c.why = breakAt(c.n, "how often it turns depends on the whole batch ("+v.why.String()+")")
-			return
+			return nil
 		case v.kind != constant:
-			c.mix("how often it turns depends on the data or the size of the batch")
-			return
+			return c.mix("how often it turns depends on the data or the size of the batch")
 		}
 	}
 	g := onnx.FindAttr(c.n, "body").GetG()
 	states := slices.Clone(c.in[min(2, len(c.in)):])
 	if g == nil || len(g.GetInput()) != 2+len(states) || len(g.GetOutput()) < 1+len(states) {
-		c.mix("its body takes other inputs")
-		return
+		return c.mix("its body takes other inputs")
 	}
 	if slices.Contains(states, nil) {
-		c.mix("a state is left out")
-		return
+		return c.mix("a state is left out")
 	}
 	unknown := unknownConstant(nil, true)
 	turn := func(i *value, now []*value) ([]*value, []*value, bool) {
@@ -161,7 +153,7 @@ func loopRule(c *call) {
 		for i := range int(count.c) {
 			out, more, ok := turn(vector(nil, []num{plain(float64(i))}, onnx.Int64), states)
 			if !ok {
-				return
+				return nil
 			}
 			if ended = ended || out[0] == nil && i+1 < int(count.c); ended {
 				break
@@ -169,12 +161,11 @@ func loopRule(c *call) {
 			if states = out[1:]; i == 0 {
 				scans = more
 			} else if scans, ok = c.joined(scans, more); !ok {
-				return
+				return nil
 			}
 		}
 		if !ended {
-			c.stacked(states, scans, fixed(int64(count.c)), nil)
-			return
+			return c.stacked(states, scans, fixed(int64(count.c)), nil)
 		}
 		states = slices.Clone(c.in[2:])
 	}
@@ -186,13 +177,13 @@ func loopRule(c *call) {
 		return out[1:], more, true
 	})
 	if !ok {
-		return
+		return nil
 	}
 	turns := openDim
 	if known && count.n == 0 && count.c >= 1 && (cond == nil || begins && start.c != 0) {
 		turns = fixed(1) // one at least
 	}
-	c.stacked(states, turned(c, turns, scans), openDim, nil)
+	return c.stacked(states, turned(c, turns, scans), openDim, nil)
 }
 
 // fixpoint follows a body until the states are described by a statement that it keeps.
@@ -237,7 +228,7 @@ func turned(c *call, turns dim, scans []*value) []*value {
 
 // stacked sets the outputs of a loop: the states, and what every turn gave, stacked
 // along a new axis, the first where axes does not say otherwise.
-func (c *call) stacked(states, scans []*value, turns dim, axes []int64) {
+func (c *call) stacked(states, scans []*value, turns dim, axes []int64) *value {
 	for i, v := range states {
 		c.set(i, v)
 	}
@@ -247,8 +238,7 @@ func (c *call) stacked(states, scans []*value, turns dim, axes []int64) {
 			c.set(len(states)+i, v)
 			continue
 		case v.kind == sized:
-			c.mix("the number of rows in the batch enters an output as a value")
-			return
+			return c.mix("the number of rows in the batch enters an output as a value")
 		case !v.ranked:
 			c.set(len(states)+i, unknownConstant(nil, false))
 			continue
@@ -257,7 +247,7 @@ func (c *call) stacked(states, scans []*value, turns dim, axes []int64) {
 		if i < len(axes) {
 			var ok bool
 			if at, ok = c.axis(axes[i], v.rank()+1); !ok {
-				return
+				return nil
 			}
 		}
 		if at <= axis {
@@ -265,18 +255,17 @@ func (c *call) stacked(states, scans []*value, turns dim, axes []int64) {
 		}
 		c.set(len(states)+i, v.like(slices.Insert(slices.Clone(v.dims), at, turns), axis))
 	}
+	return c.out[0]
 }
 
 // scanRule walks along an axis that does not hold the rows.
-func scanRule(c *call) {
+func scanRule(c *call) *value {
 	if c.opset < 9 {
-		c.mix("operator set %d is older than the rules", c.opset)
-		return
+		return c.mix("operator set %d is older than the rules", c.opset)
 	}
 	k := int(c.attr("num_scan_inputs", 0))
 	if k < 1 || k > len(c.in) || slices.Contains(c.in, nil) {
-		c.mix("its inputs are not covered")
-		return
+		return c.mix("its inputs are not covered")
 	}
 	states, inputs := c.in[:len(c.in)-k], c.in[len(c.in)-k:]
 	axes := onnx.AttrInts(c.n, "scan_input_axes")
@@ -286,10 +275,9 @@ func scanRule(c *call) {
 		switch {
 		case v.kind == mixed:
 			c.why = v.why
-			return
+			return nil
 		case v.kind == sized:
-			c.mix("the number of rows in the batch enters as a value")
-			return
+			return c.mix("the number of rows in the batch enters as a value")
 		case !v.ranked:
 			parts[i] = unknownConstant(nil, false)
 			continue
@@ -300,7 +288,7 @@ func scanRule(c *call) {
 		}
 		a, ok := c.axis(at, v.rank())
 		if !ok || !c.apart(v, a) {
-			return
+			return nil
 		}
 		if turns.open {
 			turns = v.dims[a]
@@ -320,7 +308,8 @@ func scanRule(c *call) {
 		}
 		return out[:len(now)], out[len(now):], true
 	})
-	if ok {
-		c.stacked(states, turned(c, turns, scans), turns, onnx.AttrInts(c.n, "scan_output_axes"))
+	if !ok {
+		return nil
 	}
+	return c.stacked(states, turned(c, turns, scans), turns, onnx.AttrInts(c.n, "scan_output_axes"))
 }

@@ -69,71 +69,63 @@ func (s spatial) over(in []dim, kernel []dim) []dim {
 }
 
 // convRule: each image of axis 0 by itself, with constant filters.
-func convRule(c *call) { c.conv(c.in[0], c.in[1], 1) }
+func convRule(c *call) *value { return c.conv(c.in[0], c.in[1], 1) }
 
 // conv convolves x with w; the inputs from the given one on must be constant.
-func (c *call) conv(x, w *value, from int) {
-	if !c.constants(from) {
-		return
+func (c *call) conv(x, w *value, from int) *value {
+	if x.kind == constant && (!x.ranked || !w.ranked) && c.constants(from) {
+		return unknownConstant(nil, false)
 	}
-	if x.kind == constant && (!x.ranked || !w.ranked) {
-		c.allConstant()
-		return
+	dims := c.images(x, from)
+	if dims == nil {
+		return nil
 	}
-	if x.rank() < 3 || !c.firstAxis(x) {
-		c.mix("its input is no batch of images")
-		return
-	}
-	dims := slices.Repeat([]dim{openDim}, x.rank())
-	dims[0] = x.dims[0]
 	if w.ranked && w.rank() == x.rank() {
 		s, ok := c.spatial(x.rank() - 2)
 		if !ok {
-			return
+			return nil
 		}
 		dims[1] = w.dims[0]
 		copy(dims[2:], s.over(x.dims[2:], w.dims[2:]))
 	}
-	c.set(0, x.like(dims, 0))
+	return x.like(dims, 0)
 }
 
-// imagesRule: each image of axis 0 by itself, with constant parameters; its extents are
-// not followed.
-func imagesRule(c *call) {
-	x := c.in[0]
-	if !c.constants(1) {
-		return
-	}
-	if x.kind == constant {
-		c.allConstant()
-		return
+// images returns the extents of a batch of images that are made of those of x, each by itself,
+// with constant parameters from the given input on: unknown but for the batch. They are nil
+// where x is not such a batch.
+func (c *call) images(x *value, from int) []dim {
+	if !c.constants(from) {
+		return nil
 	}
 	if x.rank() < 3 || !c.firstAxis(x) {
-		c.mix("its input is no batch of images")
-		return
+		c.mix("its input is not a batch of images")
+		return nil
 	}
-	dims := slices.Repeat([]dim{openDim}, x.rank())
-	dims[0] = x.dims[0]
-	c.set(0, x.like(dims, 0))
+	return append(x.dims[:1:1], slices.Repeat([]dim{openDim}, x.rank()-1)...)
 }
 
 // convTransposeRule: as convRule.
-func convTransposeRule(c *call) {
+func convTransposeRule(c *call) *value {
 	x, w := c.in[0], c.in[1]
-	if imagesRule(c); c.why != nil || x.kind == constant || !w.ranked || w.rank() != x.rank() {
-		return
+	dims := c.images(x, 1)
+	if dims == nil {
+		return nil
+	}
+	out := x.like(dims, 0)
+	if !w.ranked || w.rank() != x.rank() {
+		return out
 	}
 	s, ok := c.spatial(x.rank() - 2)
 	if !ok {
-		return
+		return nil
 	}
-	dims := c.out[0].dims
 	if group := c.attr("group", 1); w.dims[1].known() {
 		dims[1] = fixed(w.dims[1].c * group)
 	}
 	more := onnx.AttrInts(c.n, "output_padding")
 	if s.same || onnx.FindAttr(c.n, "output_shape") != nil {
-		return
+		return out
 	}
 	for i := 2; i < x.rank(); i++ {
 		j, extra := i-2, int64(0)
@@ -144,25 +136,21 @@ func convTransposeRule(c *call) {
 			dims[i] = fixed(s.strides[j]*(in.c-1) + extra + (k.c-1)*s.dilations[j] + 1 - s.pads[j] - s.pads[j+x.rank()-2])
 		}
 	}
+	return out
 }
 
 // poolRule: each channel of each image by itself. The second output of MaxPool counts
 // places in the whole batch.
-func poolRule(c *call) {
+func poolRule(c *call) *value {
 	x := c.in[0]
-	if !x.ranked {
-		c.allConstant()
-		return
-	}
 	if x.rank() < 3 || x.kind == perRow && x.axis > 1 {
-		c.mix("its windows go over the axis that holds the rows of the batch")
-		return
+		return c.mix("its windows go over the axis that holds the rows of the batch")
 	}
 	dims := slices.Clone(x.dims)
 	if kernel := onnx.AttrInts(c.n, "kernel_shape"); len(kernel) == x.rank()-2 {
 		s, ok := c.spatial(x.rank() - 2)
 		if !ok {
-			return
+			return nil
 		}
 		k := make([]dim, len(kernel))
 		for i, n := range kernel {
@@ -183,45 +171,36 @@ func poolRule(c *call) {
 	} else {
 		copy(dims[2:], slices.Repeat([]dim{openDim}, x.rank()-2))
 	}
-	c.set(0, x.like(dims, x.axis))
 	if x.kind == constant {
 		c.set(1, shaped(dims))
 	} else if len(c.out) > 1 && c.n.GetOutput()[1] != "" {
 		c.why = breakAt(c.n, "its indices count places in the whole batch")
 	}
+	return x.like(dims, x.axis)
 }
 
 // globalPoolRule: all places of each channel of each image.
-func globalPoolRule(c *call) {
+func globalPoolRule(c *call) *value {
 	x := c.in[0]
-	if !x.ranked {
-		c.allConstant()
-		return
-	}
 	if x.kind == perRow && x.axis > 1 {
-		c.mix("it pools over the axis that holds the rows of the batch")
-		return
+		return c.mix("it pools over the axis that holds the rows of the batch")
 	}
 	dims := slices.Clone(x.dims)
 	for i := 2; i < len(dims); i++ {
 		dims[i] = fixed(1)
 	}
-	c.set(0, x.like(dims, x.axis))
+	return x.like(dims, x.axis)
 }
 
 // resizeRule: the axis of the rows keeps its size, at scale 1.
-func resizeRule(c *call) {
+func resizeRule(c *call) *value {
 	x := c.in[0]
 	roi, scales, sizes := 1, 2, 3
 	if onnx.OperatorName(c.n) == "Upsample" || c.opset == 10 {
 		roi, scales, sizes = -1, 1, -1
 	}
 	if roi > 0 && !c.isConstant(roi) || !c.isConstant(scales) {
-		return
-	}
-	if !x.ranked {
-		c.allConstant()
-		return
+		return nil
 	}
 	mode := onnx.AttrString(c.n, "coordinate_transformation_mode", "half_pixel")
 	if c.opset == 10 || onnx.OperatorName(c.n) == "Upsample" {
@@ -231,21 +210,16 @@ func resizeRule(c *call) {
 	case "half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners", "asymmetric":
 	default:
 		if x.kind == perRow {
-			c.mix("its coordinates (%s) may move rows of the batch", mode)
-			return
+			return c.mix("its coordinates (%s) may move rows of the batch", mode)
 		}
 	}
 	if policy := onnx.AttrString(c.n, "keep_aspect_ratio_policy", "stretch"); policy != "stretch" {
-		if !c.allConstant() {
-			c.mix("its policy %q ties the axes to each other", policy)
-		}
-		return
+		return c.unknown("its policy %q ties the axes to each other", policy)
 	}
 	// Weights of 0 and 1 make of an infinite value no number in the rows beside it; two axes
 	// and three are interpolated along all of them.
 	if onnx.AttrString(c.n, "mode", "nearest") != "nearest" && x.kind == perRow && (x.rank() < 4 || x.axis > 0) {
-		c.mix("it interpolates between rows of the batch, if with weights of 0")
-		return
+		return c.mix("it interpolates between rows of the batch, if with weights of 0")
 	}
 	axes := onnx.AttrInts(c.n, "axes")
 	if len(axes) == 0 { // onnxruntime takes an empty list for none
@@ -262,23 +236,21 @@ func resizeRule(c *call) {
 	var targets []num
 	if v := c.input(sizes); sizes > 0 && v != nil {
 		if targets = v.elements; targets == nil && v.kind != constant {
-			c.mix("its sizes are not known")
-			return
+			return c.mix("its sizes are not known")
 		}
 	}
 	dims := slices.Clone(x.dims)
 	for i, axis := range axes {
 		a, ok := c.axis(axis, x.rank())
 		if !ok {
-			return
+			return nil
 		}
 		rowsAxis := x.kind == perRow && a == x.axis
 		switch {
 		case len(targets) == len(axes):
 			d, ok := targets[i].dim()
 			if !ok || d.n != 0 && !rowsAxis || rowsAxis && d != x.dims[a] {
-				c.mix("it resizes axis %d, which holds the rows of the batch, or by the number of rows", a)
-				return
+				return c.mix("it resizes axis %d, which holds the rows of the batch, or by the number of rows", a)
 			}
 			dims[a] = d
 		case len(factors) == len(axes):
@@ -286,8 +258,7 @@ func resizeRule(c *call) {
 			switch {
 			case f == plain(1):
 			case rowsAxis || !f.ok || f.n != 0:
-				c.mix("it resizes axis %d, which holds the rows of the batch", a)
-				return
+				return c.mix("it resizes axis %d, which holds the rows of the batch", a)
 			default:
 				dims[a] = openDim // a product that float32 holds is not rounded
 				if to := f.c * float64(x.dims[a].c); x.dims[a].known() && to == float64(int64(to)) && to <= 1<<24 {
@@ -295,25 +266,20 @@ func resizeRule(c *call) {
 				}
 			}
 		case rowsAxis:
-			c.mix("how it resizes the axis of the rows is not known")
-			return
+			return c.mix("how it resizes the axis of the rows is not known")
 		default:
 			dims[a] = openDim
 		}
 	}
-	c.set(0, x.like(dims, x.axis))
+	return x.like(dims, x.axis)
 }
 
 // gridSampleRule: the grid of a row samples the image of that row.
-func gridSampleRule(c *call) {
+func gridSampleRule(c *call) *value {
 	x, grid := c.in[0], c.in[1]
-	if c.allConstant() {
-		return
-	}
 	if x.kind != perRow || grid.kind != perRow || x.axis != 0 || grid.axis != 0 || !x.sameRows(grid) || x.rank() != grid.rank() || x.rank() < 3 {
-		c.mix("its images and its grids are not both rows of the batch")
-		return
+		return c.mix("its images and its grids are not both rows of the batch")
 	}
 	dims := slices.Clone(grid.dims[:grid.rank()-1])
-	c.set(0, x.like(slices.Insert(dims, 1, x.dims[1]), 0))
+	return x.like(slices.Insert(dims, 1, x.dims[1]), 0)
 }

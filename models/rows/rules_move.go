@@ -18,13 +18,12 @@ func (d dim) plus(e dim) dim {
 // concatRule joins tensors along an axis. Along another axis than the rows', all of them
 // must hold rows there; along the rows' axis, the blocks of the inputs stand behind each
 // other: outer adds up.
-func concatRule(c *call) {
+func concatRule(c *call) *value {
 	var r *value
 	ranked := true
 	for _, v := range c.in {
 		if v == nil {
-			c.mix("an input is left out")
-			return
+			return c.mix("an input is left out")
 		}
 		if v.kind == perRow && r == nil {
 			r = v
@@ -33,17 +32,15 @@ func concatRule(c *call) {
 	}
 	switch {
 	case r == nil && !ranked:
-		c.set(0, unknownConstant(nil, false))
-		return
+		return unknownConstant(nil, false)
 	case !ranked:
-		c.mix("the shape of a constant is not known")
-		return
+		return c.mix("the shape of a constant is not known")
 	case r == nil:
 		r = c.in[0]
 	}
 	a, ok := c.axis(c.attr("axis", 1), r.rank())
 	if !ok {
-		return
+		return nil
 	}
 	out := r.like(slices.Clone(r.dims), r.axis)
 	out.dims[a] = fixed(0)
@@ -52,8 +49,7 @@ func concatRule(c *call) {
 	}
 	for _, v := range c.in {
 		if v.rank() != r.rank() {
-			c.mix("its inputs have different ranks")
-			return
+			return c.mix("its inputs have different ranks")
 		}
 		switch {
 		case r.kind != perRow:
@@ -62,51 +58,44 @@ func concatRule(c *call) {
 		case v.kind == perRow && a != r.axis && v.axis == r.axis && v.sameRows(r):
 		case v.kind == constant && a != r.axis && c.p.batch > 0 && v.repeats(r.axis, r.outer, c.p.batch, r.inner):
 		default:
-			c.mix("it joins %s with %s, which holds the rows of the batch on axis %d", shapeText(v.dims), shapeText(r.dims), r.axis)
-			return
+			return c.mix("it joins %s with %s, which holds the rows of the batch on axis %d", shapeText(v.dims), shapeText(r.dims), r.axis)
 		}
 		for i, d := range v.dims {
 			switch {
 			case i == a:
 				out.dims[a] = out.dims[a].plus(d)
 			case d != r.dims[i] && !d.open && !r.dims[i].open:
-				c.mix("extents %s and %s do not match", d, r.dims[i])
-				return
+				return c.mix("extents %s and %s do not match", d, r.dims[i])
 			case d != r.dims[i]:
 				out.dims[i] = openDim // onnxruntime lets an empty tensor differ
 			}
 		}
 	}
-	c.set(0, out)
+	return out
 }
 
 // splitRule cuts an axis into pieces: the rows' axis only between its outer blocks.
-func splitRule(c *call) {
+func splitRule(c *call) *value {
 	v := c.in[0]
 	list, given, ok := c.ints("split", 1)
 	if !ok {
-		return
-	}
-	if !v.ranked {
-		c.allConstant()
-		return
+		return nil
 	}
 	a, ok := c.axis(c.attr("axis", 0), v.rank())
 	if !ok {
-		return
+		return nil
 	}
 	parts := int64(len(c.out))
 	if v.kind == perRow && a == v.axis {
 		if parts == 0 || given || v.outer%parts != 0 {
-			c.mix("it cuts axis %d, which holds the rows of the batch", a)
-			return
+			return c.mix("it cuts axis %d, which holds the rows of the batch", a)
 		}
 		for i := range c.out {
 			dims := slices.Clone(v.dims)
 			dims[a] = dim{n: v.dims[a].n / parts, c: v.dims[a].c / parts}
 			c.set(i, rowsOf(dims, a, v.outer/parts, v.inner))
 		}
-		return
+		return c.out[0]
 	}
 	for i := range c.out {
 		dims := slices.Clone(v.dims)
@@ -120,11 +109,12 @@ func splitRule(c *call) {
 		}
 		c.set(i, v.like(dims, v.axis))
 	}
+	return c.out[0]
 }
 
 // sliceRule takes a range of each named axis; of the rows' axis all, or whole outer
 // blocks.
-func sliceRule(c *call) {
+func sliceRule(c *call) *value {
 	v := c.in[0]
 	var starts, ends, axes, steps []num
 	if c.opset < 10 && len(c.in) == 1 {
@@ -136,22 +126,13 @@ func sliceRule(c *call) {
 		for i, list := range []*[]num{1: &starts, 2: &ends, 3: &axes, 4: &steps} {
 			if at := c.input(i); i > 0 && at != nil {
 				if *list = at.elements; at.elements == nil {
-					if c.allConstant() {
-						return
-					}
-					c.mix("the range that it takes is not known")
-					return
+					return c.unknown("the range that it takes is not known")
 				}
 			}
 		}
 	}
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
-	}
 	if len(starts) != len(ends) || axes != nil && len(axes) != len(starts) || steps != nil && len(steps) != len(starts) {
-		c.mix("its ranges do not fit each other")
-		return
+		return c.mix("its ranges do not fit each other")
 	}
 	out := v.like(slices.Clone(v.dims), v.axis)
 	seen := map[int]bool{}
@@ -159,17 +140,15 @@ func sliceRule(c *call) {
 		a, step := i, plain(1)
 		if axes != nil {
 			if !axes[i].ok || axes[i].n != 0 {
-				c.mix("its axes are not known")
-				return
+				return c.mix("its axes are not known")
 			}
 			var ok bool
 			if a, ok = c.axis(int64(axes[i].c), v.rank()); !ok {
-				return
+				return nil
 			}
 		}
 		if a >= v.rank() || seen[a] {
-			c.mix("its axes do not fit its input")
-			return
+			return c.mix("its axes do not fit its input")
 		}
 		seen[a] = true
 		if steps != nil {
@@ -177,18 +156,16 @@ func sliceRule(c *call) {
 		}
 		if v.kind == perRow && a == v.axis {
 			if !c.blocks(out, starts[i], ends[i], step) {
-				c.mix("it picks rows of the batch by their place (axis %d)", a)
-				return
+				return c.mix("it picks rows of the batch by their place (axis %d)", a)
 			}
 			continue
 		}
 		if !starts[i].ok || !ends[i].ok || !step.ok || starts[i].n != 0 || ends[i].n != 0 || step.n != 0 {
-			c.mix("the range that it takes depends on the number of rows")
-			return
+			return c.mix("the range that it takes depends on the number of rows")
 		}
 		out.dims[a] = sliced(v.dims[a], starts[i].c, ends[i].c, step.c)
 	}
-	c.set(0, out)
+	return out
 }
 
 // blocks narrows the rows of out to whole outer blocks.
@@ -240,18 +217,15 @@ func sliced(d dim, start, end, step float64) dim {
 }
 
 // padRule puts nothing in front of the first row or behind the last.
-func padRule(c *call) {
+func padRule(c *call) *value {
 	v := c.in[0]
 	if !c.constants(2) {
-		return
+		return nil
 	}
 	pads, _, ok := c.ints("pads", 1)
-	if !ok || !v.ranked {
-		if c.why = nil; c.allConstant() {
-			return
-		}
-		c.mix("its pads are not known")
-		return
+	if !ok {
+		c.why = nil
+		return c.unknown("its pads are not known")
 	}
 	axes := make([]int64, 0, v.rank())
 	for i := range v.dims {
@@ -259,46 +233,39 @@ func padRule(c *call) {
 	}
 	if at := c.input(3); at != nil {
 		if axes, ok = at.plainInts(); !ok {
-			c.mix("its axes are not known")
-			return
+			return c.mix("its axes are not known")
 		}
 	}
 	if len(pads) != 2*len(axes) {
-		c.mix("its pads do not fit its input")
-		return
+		return c.mix("its pads do not fit its input")
 	}
 	dims := slices.Clone(v.dims)
 	for i, axis := range axes {
 		a, ok := c.axis(axis, v.rank())
 		if !ok {
-			return
+			return nil
 		}
 		more := fixed(pads[i] + pads[i+len(axes)])
 		if pads[i] == 0 && pads[i+len(axes)] == 0 {
 			continue
 		}
 		if !c.apart(v, a) {
-			return
+			return nil
 		}
 		dims[a] = dims[a].plus(more)
 	}
-	c.set(0, v.like(dims, v.axis))
+	return v.like(dims, v.axis)
 }
 
 // depthToSpaceRule and spaceToDepthRule move values inside each image.
-func depthToSpaceRule(c *call) { c.blocksOfPixels(true) }
+func depthToSpaceRule(c *call) *value { return c.blocksOfPixels(true) }
 
-func spaceToDepthRule(c *call) { c.blocksOfPixels(false) }
+func spaceToDepthRule(c *call) *value { return c.blocksOfPixels(false) }
 
-func (c *call) blocksOfPixels(out bool) {
+func (c *call) blocksOfPixels(out bool) *value {
 	v, b := c.in[0], c.attr("blocksize", 1)
-	if !v.ranked {
-		c.allConstant()
-		return
-	}
 	if v.rank() != 4 || b < 1 || b > 1<<16 || !c.firstAxis(v) {
-		c.mix("its input is no batch of images")
-		return
+		return c.mix("its input is no batch of images")
 	}
 	dims := slices.Repeat([]dim{openDim}, 4)
 	dims[0] = v.dims[0]
@@ -311,37 +278,32 @@ func (c *call) blocksOfPixels(out bool) {
 		}
 		dims = []dim{v.dims[0], fixed(ch), fixed(h), fixed(w)}
 	}
-	c.set(0, v.like(dims, 0))
+	return v.like(dims, 0)
 }
 
 // triluRule keeps a triangle of the last two axes.
-func triluRule(c *call) {
+func triluRule(c *call) *value {
 	v := c.in[0]
 	if !c.isConstant(1) {
-		return
+		return nil
 	}
 	if v.kind == perRow && v.axis >= v.rank()-2 {
-		c.mix("it keeps a triangle of the axis that holds the rows of the batch")
-		return
+		return c.mix("it keeps a triangle of the axis that holds the rows of the batch")
 	}
-	c.set(0, copied(v))
+	return copied(v)
 }
 
 // compressRule picks along an axis by a constant condition.
-func compressRule(c *call) {
+func compressRule(c *call) *value {
 	v := c.in[0]
-	if c.allConstant() {
-		return
-	}
 	if onnx.FindAttr(c.n, "axis") == nil || !c.isConstant(1) {
-		c.mix("it picks from all rows of the batch together")
-		return
+		return c.mix("it picks from all rows of the batch together")
 	}
 	a, ok := c.axis(c.attr("axis", 0), v.rank())
 	if !ok || !c.apart(v, a) {
-		return
+		return nil
 	}
 	dims := slices.Clone(v.dims)
 	dims[a] = openDim
-	c.set(0, v.like(dims, v.axis))
+	return v.like(dims, v.axis)
 }

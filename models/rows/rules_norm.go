@@ -7,51 +7,41 @@ import (
 )
 
 // batchNormRule: an affine map with frozen statistics, one a channel of axis 1.
-func batchNormRule(c *call) {
+func batchNormRule(c *call) *value {
 	x := c.in[0]
 	if !c.constants(1) {
-		return
+		return nil
 	}
 	if c.attr("training_mode", 0) != 0 || c.opset < 7 || c.opset < 14 && len(slices.DeleteFunc(slices.Clone(c.n.GetOutput()), func(o string) bool { return o == "" })) > 1 {
-		c.mix("it is in training mode, where its statistics are those of the batch")
-		return
+		return c.mix("it is in training mode, where its statistics are those of the batch")
 	}
 	if c.opset < 9 && c.attr("spatial", 1) == 0 && x.kind == perRow && x.axis != 0 || x.kind == perRow && x.axis == 1 {
-		c.mix("its statistics differ along the axis that holds the rows of the batch")
-		return
+		return c.mix("its statistics differ along the axis that holds the rows of the batch")
 	}
-	c.set(0, copied(x))
+	return copied(x)
 }
 
 // perImageNormRule: over the channels or the places of each image of axis 0.
-func perImageNormRule(c *call) {
-	if c.constants(1) && c.firstAxis(c.in[0]) {
-		c.set(0, copied(c.in[0]))
+func perImageNormRule(c *call) *value {
+	if !c.constants(1) || !c.firstAxis(c.in[0]) {
+		return nil
 	}
+	return copied(c.in[0])
 }
 
-// layerNormRule: over all axes from axis on; scale and bias are broadcast.
-func layerNormRule(c *call) {
+// layerNormRule: over all axes from axis on; scale and bias are broadcast. Mean and deviation
+// have extent 1 in place of those axes.
+func layerNormRule(c *call) *value {
+	x := c.in[0]
 	if !c.constants(1) {
-		return
+		return nil
 	}
-	c.normalised(c.in[0], c.attr("axis", -1))
-}
-
-// normalised sets the outputs of a normalisation of x over the axes from the given one
-// on: the values, and the mean and deviation with extent 1 in place of those axes.
-func (c *call) normalised(x *value, axis int64) {
-	if !x.ranked {
-		c.allConstant()
-		return
-	}
-	a, ok := c.axis(axis, x.rank())
+	a, ok := c.axis(c.attr("axis", -1), x.rank())
 	if !ok {
-		return
+		return nil
 	}
 	if x.kind == perRow && x.axis >= a {
-		c.mix("it normalises over axis %d, which holds the rows of the batch", x.axis)
-		return
+		return c.mix("it normalises over axis %d, which holds the rows of the batch", x.axis)
 	}
 	scaled := []*value{x}
 	for _, v := range c.in[1:] {
@@ -60,9 +50,8 @@ func (c *call) normalised(x *value, axis int64) {
 		}
 	}
 	if c.align(scaled...) == nil {
-		return
+		return nil
 	}
-	c.set(0, copied(x)) // scales change no extents
 	reduced := slices.Clone(x.dims)
 	for i := a; i < len(reduced); i++ {
 		reduced[i] = fixed(1)
@@ -70,25 +59,22 @@ func (c *call) normalised(x *value, axis int64) {
 	for i := 1; i < len(c.out); i++ {
 		c.set(i, x.like(reduced, x.axis))
 	}
+	return copied(x) // scales change no extents
 }
 
 // recurrentRule: LSTM, GRU and RNN walk along the sequence of each row, which stands on
 // axis 1 of [sequence, batch, …], or on axis 0 with layout 1. States that are given must
 // be rows too.
-func recurrentRule(c *call) {
+func recurrentRule(c *call) *value {
 	x := c.in[0]
-	if c.allConstant() {
-		return
-	}
 	layout := int(c.attr("layout", 0))
 	batch := 1 - layout
 	if x.kind != perRow || x.rank() != 3 || x.axis != batch {
-		c.mix("it walks along axis %d, which holds the rows of the batch, or its input is constant", x.axis)
-		return
+		return c.mix("it walks along axis %d, which holds the rows of the batch, or its input is constant", x.axis)
 	}
 	for _, i := range []int{1, 2, 3, 7} { // W, R, B and the peepholes of an LSTM
 		if !c.isConstant(i) {
-			return
+			return nil
 		}
 	}
 	for _, i := range []int{5, 6} {
@@ -97,13 +83,11 @@ func recurrentRule(c *call) {
 		case v == nil, v.kind == perRow && v.rank() == 3 && v.axis == batch && v.sameRows(x):
 		case v.kind == constant && c.p.batch > 0 && v.repeats(batch, x.outer, c.p.batch, x.inner):
 		default:
-			c.mix("its initial state %d is not a row of the batch each", i)
-			return
+			return c.mix("its initial state %d is not a row of the batch each", i)
 		}
 	}
 	if c.input(4) != nil {
-		c.mix("it takes lengths of sequences")
-		return
+		return c.mix("it takes lengths of sequences")
 	}
 	directions := fixed(1)
 	if onnx.AttrString(c.n, "direction", "forward") == "bidirectional" {
@@ -115,12 +99,11 @@ func recurrentRule(c *call) {
 	}
 	n := x.dims[x.axis]
 	if layout == 1 {
-		c.set(0, x.like([]dim{n, x.dims[1], directions, hidden}, 0))
 		c.set(1, x.like([]dim{n, directions, hidden}, 0))
 		c.set(2, x.like([]dim{n, directions, hidden}, 0))
-		return
+		return x.like([]dim{n, x.dims[1], directions, hidden}, 0)
 	}
-	c.set(0, x.like([]dim{x.dims[0], directions, n, hidden}, 2))
 	c.set(1, x.like([]dim{directions, n, hidden}, 1))
 	c.set(2, x.like([]dim{directions, n, hidden}, 1))
+	return x.like([]dim{x.dims[0], directions, n, hidden}, 2)
 }

@@ -4,24 +4,23 @@ import "slices"
 
 // quantiseRule: QuantizeLinear and DequantizeLinear with constant scales, one for all or
 // one an index of an axis that does not hold the rows.
-func quantiseRule(c *call) {
+func quantiseRule(c *call) *value {
 	x := c.in[0]
 	if !c.constants(1) {
-		return
+		return nil
 	}
 	if x.kind == perRow {
 		scale := c.in[1]
 		if c.attr("block_size", 0) != 0 || !scale.ranked || scale.rank() > 1 {
-			c.mix("its scales for blocks are not covered")
-			return
+			return c.mix("its scales for blocks are not covered")
 		}
 		if scale.rank() == 1 && !scale.dims[0].one() {
 			if a, ok := c.axis(c.attr("axis", 1), x.rank()); !ok || !c.apart(x, a) {
-				return
+				return nil
 			}
 		}
 	}
-	c.set(0, copied(x))
+	return copied(x)
 }
 
 // single says that a constant is known to hold one element, or is left out.
@@ -43,49 +42,42 @@ func (c *call) singles(list ...int) bool {
 }
 
 // qLinearConvRule: x, its scale and zero point, w, … as convRule.
-func qLinearConvRule(c *call) {
-	if c.singles(1, 2) {
-		c.conv(c.in[0], c.in[3], 1)
+func qLinearConvRule(c *call) *value {
+	if !c.singles(1, 2) {
+		return nil
 	}
+	return c.conv(c.in[0], c.in[3], 1)
 }
 
 // convIntegerRule: x, w, and their zero points.
-func convIntegerRule(c *call) {
-	if c.singles(2) {
-		c.conv(c.in[0], c.in[1], 1)
+func convIntegerRule(c *call) *value {
+	if !c.singles(2) {
+		return nil
 	}
+	return c.conv(c.in[0], c.in[1], 1)
 }
 
 // qLinearMatMulRule: a and b with scales and zero points, one each for all of a tensor.
-func qLinearMatMulRule(c *call) {
-	if c.allConstant() {
-		return
+func qLinearMatMulRule(c *call) *value {
+	if !c.singles(1, 2, 6, 7) || !c.isConstant(4) || !c.isConstant(5) {
+		return nil
 	}
-	if c.singles(1, 2, 6, 7) && c.isConstant(4) && c.isConstant(5) {
-		c.quantisedProduct(c.in[0], c.in[3], 4, 5)
-	}
+	return c.quantisedProduct(c.in[0], c.in[3], 4, 5)
 }
 
 // matMulIntegerRule: a and b with zero points.
-func matMulIntegerRule(c *call) {
-	if c.allConstant() {
-		return
+func matMulIntegerRule(c *call) *value {
+	if !c.singles(2) {
+		return nil
 	}
-	if c.singles(2) {
-		c.quantisedProduct(c.in[0], c.in[1], 3)
-	}
+	return c.quantisedProduct(c.in[0], c.in[1], 3)
 }
 
 // quantisedProduct multiplies a and b, whose parameters per column stand at the given
 // inputs: b must then be constant.
-func (c *call) quantisedProduct(a, b *value, columns ...int) {
-	if b.kind != constant && !c.singles(columns...) {
-		return
+func (c *call) quantisedProduct(a, b *value, columns ...int) *value {
+	if b.kind != constant && !c.singles(columns...) || slices.ContainsFunc(columns, func(i int) bool { return !c.isConstant(i) }) {
+		return nil
 	}
-	for _, i := range columns {
-		if !c.isConstant(i) {
-			return
-		}
-	}
-	c.product(a, b, len(c.in))
+	return c.product(a, b, len(c.in))
 }

@@ -8,15 +8,14 @@ import (
 
 // shapeRule: the extents, from start to end. They are read, not the data, so that mixed
 // inputs of known shape would do; of those no shape is kept.
-func shapeRule(c *call) {
+func shapeRule(c *call) *value {
 	v := c.in[0]
-	if v.kind == mixed {
+	switch {
+	case v.kind == mixed:
 		c.why = v.why
-		return
-	}
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
+		return nil
+	case !v.ranked:
+		return unknownConstant(nil, false)
 	}
 	clamp := func(a int64) int64 {
 		if a < 0 {
@@ -29,23 +28,23 @@ func shapeRule(c *call) {
 	for i := from; i < to; i++ {
 		elements = append(elements, v.dims[i].num().sane(onnx.Int64))
 	}
-	c.set(0, vector([]dim{fixed(int64(len(elements)))}, elements, onnx.Int64))
+	return vector([]dim{fixed(int64(len(elements)))}, elements, onnx.Int64)
 }
 
 // sizeRule: the number of elements.
-func sizeRule(c *call) {
+func sizeRule(c *call) *value {
 	v := c.in[0]
 	if v.kind == mixed {
 		c.why = v.why
-		return
+		return nil
 	}
 	if total, ok := size(v.dims); ok && v.ranked {
-		c.set(0, vector(nil, []num{total.num().sane(onnx.Int64)}, onnx.Int64))
-	} else if v.kind == constant {
-		c.set(0, shaped(nil))
-	} else {
-		c.mix("the number of its elements is not known")
+		return vector(nil, []num{total.num().sane(onnx.Int64)}, onnx.Int64)
 	}
+	if v.kind == constant {
+		return shaped(nil)
+	}
+	return c.mix("the number of its elements is not known")
 }
 
 // under gives v other extents with the same elements in the same order, of which rows
@@ -62,7 +61,7 @@ func under(v *value, dims []dim, axis int) *value {
 // An axis k of dims with c·N indices r, T elements behind it, S = n·T and c = o·n then
 // has ⌊r/n⌋ mod N = i: it holds the rows as o·N·n. The numbers of elements are equal, or
 // the node fails.
-func (c *call) reshaped(v *value, dims []dim) {
+func (c *call) reshaped(v *value, dims []dim) *value {
 	// The batch may lie on one axis of rows and on none of anything else. A tensor without
 	// elements would take it on any.
 	batches := 0
@@ -72,17 +71,14 @@ func (c *call) reshaped(v *value, dims []dim) {
 		}
 	}
 	if batches > 1 || batches > 0 && v.kind != perRow {
-		c.mix("%s, told by the number of rows, is no shape for %s", shapeText(dims), shapeText(v.dims))
-		return
+		return c.mix("%s, told by the number of rows, is no shape for %s", shapeText(dims), shapeText(v.dims))
 	}
 	if v.kind != perRow {
-		c.set(0, under(v, dims, 0))
-		return
+		return under(v, dims, 0)
 	}
 	// Equal extents up to the rows' axis leave it where it is, whatever is behind.
 	if len(dims) > v.axis && slices.Equal(dims[:v.axis+1], v.dims[:v.axis+1]) && !slices.Contains(dims[:v.axis+1], openDim) {
-		c.set(0, v.like(dims, v.axis))
-		return
+		return v.like(dims, v.axis)
 	}
 	if after, ok := sizeKnown(v.dims[v.axis+1:]); ok {
 		s, ok := mul(after, v.inner)
@@ -93,12 +89,11 @@ func (c *call) reshaped(v *value, dims []dim) {
 				continue
 			}
 			if n := s / t; n > 0 && units%n == 0 {
-				c.set(0, rowsOf(dims, k, units/n, n))
-				return
+				return rowsOf(dims, k, units/n, n)
 			}
 		}
 	}
-	c.mix("the rows of %s (on axis %d) do not stay whole in %s", shapeText(v.dims), v.axis, shapeText(dims))
+	return c.mix("the rows of %s (on axis %d) do not stay whole in %s", shapeText(v.dims), v.axis, shapeText(dims))
 }
 
 // target reads the extents, at least least, that a tensor of sizes names; unknown
@@ -119,28 +114,18 @@ func (c *call) target(v *value, least int64) ([]dim, bool) {
 }
 
 // reshapeRule: 0 copies an extent (unless allowzero), −1 stands for the rest.
-func reshapeRule(c *call) {
+func reshapeRule(c *call) *value {
 	v := c.in[0]
 	dims, ok := c.target(c.input(1), -1)
 	if !ok {
-		if v.kind == constant && c.input(1) != nil && c.in[1].kind == constant {
-			c.set(0, unknownConstant(nil, false))
-			return
-		}
-		c.mix("its target shape is not known")
-		return
-	}
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
+		return c.unknown("its target shape is not known")
 	}
 	rest := -1
 	for i, d := range dims {
 		switch {
 		case d == fixed(0) && c.attr("allowzero", 0) == 0:
 			if i >= v.rank() {
-				c.mix("its target shape copies an extent that is not there")
-				return
+				return c.mix("its target shape copies an extent that is not there")
 			}
 			dims[i] = v.dims[i]
 		case d == fixed(-1):
@@ -148,9 +133,9 @@ func reshapeRule(c *call) {
 		}
 	}
 	if rest >= 0 && !c.infer(v, dims, rest) {
-		return
+		return nil
 	}
-	c.reshaped(v, dims)
+	return c.reshaped(v, dims)
 }
 
 // infer computes the extent of dims that stands for the rest of v's elements.
@@ -182,60 +167,48 @@ func (c *call) infer(v *value, dims []dim, rest int) bool {
 }
 
 // flattenRule merges the axes before and from axis on.
-func flattenRule(c *call) {
+func flattenRule(c *call) *value {
 	v := c.in[0]
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
-	}
 	a := c.attr("axis", 1)
 	if a < 0 {
 		a += int64(v.rank())
 	}
 	if a < 0 || a > int64(v.rank()) {
-		c.mix("axis %d is out of range", a)
-		return
+		return c.mix("axis %d is out of range", a)
 	}
 	front, ok1 := size(v.dims[:a])
 	back, ok2 := size(v.dims[a:])
 	switch {
 	case v.kind == perRow && (int64(v.axis) < a && !ok1 || int64(v.axis) >= a && !ok2):
-		c.mix("the extents of %s are not known", shapeText(v.dims))
-		return
+		return c.mix("the extents of %s are not known", shapeText(v.dims))
 	case !ok1:
 		front = openDim
 	}
 	if !ok2 {
 		back = openDim
 	}
-	c.reshaped(v, []dim{front, back})
+	return c.reshaped(v, []dim{front, back})
 }
 
 // squeezeRule drops axes of extent 1.
-func squeezeRule(c *call) {
+func squeezeRule(c *call) *value {
 	v := c.in[0]
 	list, _, ok := c.ints("axes", 1)
 	if !ok {
-		return
-	}
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
+		return nil
 	}
 	var drop []bool
 	if len(list) > 0 { // onnxruntime takes an empty list for none
 		if drop, ok = c.axes(list, v.rank()); !ok {
-			return
+			return nil
 		}
 	} else {
 		if v.kind == perRow {
-			c.mix("it drops every axis of extent 1, the batch's too where that is 1; name its axes")
-			return
+			return c.mix("it drops every axis of extent 1, the batch's too where that is 1; name its axes")
 		}
 		for _, d := range v.dims {
 			if d.open {
-				c.set(0, unknownConstant(nil, false))
-				return
+				return unknownConstant(nil, false)
 			}
 			drop = append(drop, d.one())
 		}
@@ -247,29 +220,24 @@ func squeezeRule(c *call) {
 		case !drop[i]:
 			dims = append(dims, d)
 		case !c.apart(v, i):
-			return
+			return nil
 		case i < v.axis:
 			axis--
 		}
 	}
-	c.set(0, under(v, dims, axis))
+	return under(v, dims, axis)
 }
 
 // unsqueezeRule adds axes of extent 1.
-func unsqueezeRule(c *call) {
+func unsqueezeRule(c *call) *value {
 	v := c.in[0]
 	list, given, ok := c.ints("axes", 1)
 	if !ok || !given {
-		c.mix("its axes are not known")
-		return
-	}
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
+		return c.mix("its axes are not known")
 	}
 	added, ok := c.axes(list, v.rank()+len(list))
 	if !ok {
-		return
+		return nil
 	}
 	var dims []dim
 	axis, at := 0, 0
@@ -279,8 +247,7 @@ func unsqueezeRule(c *call) {
 			continue
 		}
 		if at == v.rank() {
-			c.mix("an axis is named twice")
-			return
+			return c.mix("an axis is named twice")
 		}
 		if at == v.axis {
 			axis = len(dims)
@@ -288,16 +255,12 @@ func unsqueezeRule(c *call) {
 		dims = append(dims, v.dims[at])
 		at++
 	}
-	c.set(0, under(v, dims, axis))
+	return under(v, dims, axis)
 }
 
 // transposeRule permutes the axes.
-func transposeRule(c *call) {
+func transposeRule(c *call) *value {
 	v := c.in[0]
-	if !v.ranked {
-		c.set(0, unknownConstant(nil, false))
-		return
-	}
 	perm := onnx.AttrInts(c.n, "perm")
 	if len(perm) == 0 {
 		for i := v.rank() - 1; i >= 0; i-- {
@@ -306,8 +269,7 @@ func transposeRule(c *call) {
 	}
 	in, ok := c.axes(perm, v.rank())
 	if !ok || len(perm) != v.rank() || slices.Contains(in, false) {
-		c.mix("its perm is no permutation of the axes")
-		return
+		return c.mix("its perm is no permutation of the axes")
 	}
 	dims := make([]dim, len(perm))
 	axis := 0
@@ -318,5 +280,5 @@ func transposeRule(c *call) {
 			axis = i
 		}
 	}
-	c.set(0, v.like(dims, axis))
+	return v.like(dims, axis)
 }
