@@ -57,7 +57,7 @@ func (s *network) selectInput(d Declaration, r *Report) error {
 	s.input = data[0]
 	switch {
 	case s.input.Kind != "tensor":
-		return soundness.Refuse(fmt.Sprintf("input %v is no tensor", s.input), "export the model with a tensor input")
+		return soundness.Refuse(fmt.Sprintf("input %v is not a tensor", s.input), "export the model with a tensor input")
 	case s.input.Type == onnx.String || s.input.Type == onnx.Bool:
 		return soundness.Refuse(fmt.Sprintf("input %v takes no numbers, so that noise cannot be added to it", s.input), "smooth a model with a numeric input")
 	}
@@ -125,7 +125,10 @@ func (s *network) fix(fix map[string]string, r *Report) error {
 		for i := range full {
 			full[i] = values[min(i, len(values)-1)]
 		}
-		t, err := fixedTensor(name, in.Type, dims, full)
+		if i := slices.IndexFunc(full, func(v float64) bool { return v != float64(int64(v)) }); i >= 0 && !in.Type.IsFloat() && in.Type != onnx.Bool {
+			return declare.Errorf("fix %q: %v is not an integer and the input is of type %v", name, full[i], in.Type)
+		}
+		t, err := onnx.NewNumbers(name, in.Type, dims, full)
 		if err != nil {
 			return declare.Errorf("fix %q: %w", name, err)
 		}
@@ -135,36 +138,6 @@ func (s *network) fix(fix map[string]string, r *Report) error {
 		r.add(kindWillDo, fmt.Sprintf("input %q is the constant %s", name, fix[name]), "--fix "+name+"=VALUE")
 	}
 	return nil
-}
-
-// fixedTensor makes a tensor of the given type of values.
-func fixedTensor(name string, dt onnx.DType, dims []int64, v []float64) (*onnxpb.TensorProto, error) {
-	switch dt {
-	case onnx.Float:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) float32 { return float32(x) }))
-	case onnx.Double:
-		return onnx.NewTensor(name, dims, v)
-	case onnx.Float16:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) onnx.Half { return onnx.HalfFromFloat32(float32(x)) }))
-	case onnx.Bool:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) bool { return x != 0 }))
-	}
-	for _, x := range v {
-		if x != float64(int64(x)) {
-			return nil, fmt.Errorf("%v is not an integer and the input is of type %v", x, dt)
-		}
-	}
-	switch dt {
-	case onnx.Int64:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) int64 { return int64(x) }))
-	case onnx.Int32:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) int32 { return int32(x) }))
-	case onnx.Uint8:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) uint8 { return uint8(x) }))
-	case onnx.Int8:
-		return onnx.NewTensor(name, dims, mapped(v, func(x float64) int8 { return int8(x) }))
-	}
-	return nil, fmt.Errorf("an input of type %v cannot be fixed by hand", dt)
 }
 
 // planInput decides the source's shape, the layout and the preprocessing.

@@ -76,6 +76,22 @@ func squeezed(dims []int) []int {
 	return slices.DeleteFunc(slices.Clone(dims), func(n int) bool { return n == 1 })
 }
 
+// asIs is a fit that reads the source's values in their order.
+func asIs(layout declare.Layout, dims []int) fit {
+	return fit{layout: layout, RowShape: rewrite.RowShape{Dims: slices.Clone(dims)}}
+}
+
+// channelsLast is a fit that transposes images first.
+func channelsLast(dims []int) fit {
+	return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: slices.Clone(dims)}}
+}
+
+// orGuessed marks a fit that is a guess.
+func (f fit) orGuessed(guessed bool) fit {
+	f.guessed = guessed
+	return f
+}
+
 // fitLayout finds how rows of the source's shape enter a model whose input has the
 // given dimensions a row (nil: not declared). What cannot be made to fit is a
 // Refusal that names both shapes.
@@ -85,87 +101,68 @@ func fitLayout(source, row []int, declared declare.Layout) (fit, error) {
 	if image {
 		hwc = []int{source[1], source[2], source[0]}
 	}
-	open := slices.Contains(row, rewrite.Open)
-	same := !open && product(row) == product(source)
-	mismatch := func() (fit, error) {
-		what := fmt.Sprintf("the model takes rows of shape %s and the data has shape %s", rewrite.ShapeText(row), rewrite.ShapeText(source))
-		if declared != declare.Undeclared {
-			what += fmt.Sprintf(" in layout %s", declared)
-		}
-		return fit{}, soundness.Refuse(what, "use data of the model's size, resize images with --resize and --crop, or change --layout")
+	same := !slices.Contains(row, rewrite.Open) && product(row) == product(source)
+	switch {
+	case row == nil && declared == declare.NHWC && image:
+		return channelsLast(hwc), nil
+	case row == nil && declared == declare.Flat, declared == declare.Flat && len(row) == 1 && row[0] == rewrite.Open:
+		return asIs(declare.Flat, []int{product(source)}), nil
+	case row == nil:
+		return asIs(layoutOf(source), source).orGuessed(declared == declare.Undeclared), nil
+	case declared == declare.Undeclared:
+		return guessLayout(source, row, hwc, same)
+	case declared == declare.NHWC && image && matches(row, hwc):
+		return channelsLast(hwc), nil
+	case declared == declare.NHWC && image && same && (len(squeezed(row)) <= 1 || slices.Equal(squeezed(row), squeezed(hwc))):
+		return channelsLast(row), nil
+	case declared == declare.NCHW && matches(row, source):
+		return asIs(declare.NCHW, source), nil
+	case declared == declare.NCHW && image && same && slices.Equal(squeezed(row), squeezed(source)),
+		declared == declare.Flat && same, !image && same:
+		return asIs(declared, row), nil
 	}
-	if row == nil {
-		switch {
-		case declared == declare.NHWC && image:
-			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
-		case declared == declare.Flat:
-			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}}, nil
-		}
-		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: declared == declare.Undeclared}, nil
+	return fit{}, misfit(source, row, declared)
+}
+
+// misfit is the refusal of a model and data of different shapes.
+func misfit(source, row []int, declared declare.Layout) error {
+	what := fmt.Sprintf("the model takes rows of shape %s and the data has shape %s", rewrite.ShapeText(row), rewrite.ShapeText(source))
+	if declared != declare.Undeclared {
+		what += fmt.Sprintf(" in layout %s", declared)
 	}
-	switch declared {
-	case declare.NHWC:
-		switch {
-		case image && matches(row, hwc):
-			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
-		case image && same && (len(squeezed(row)) <= 1 || slices.Equal(squeezed(row), squeezed(hwc))):
-			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: slices.Clone(row)}}, nil
-		case !image && same:
-			return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
-		}
-		return mismatch()
-	case declare.Flat:
-		if len(row) == 1 && row[0] == rewrite.Open {
-			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}}, nil
-		}
-		if same {
-			return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
-		}
-		return mismatch()
-	case declare.NCHW:
-		switch {
-		case matches(row, source):
-			return fit{layout: declare.NCHW, RowShape: rewrite.RowShape{Dims: slices.Clone(source)}}, nil
-		case same && (slices.Equal(squeezed(row), squeezed(source)) || !image):
-			return fit{layout: declare.NCHW, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
-		}
-		return mismatch()
-	}
-	return guessLayout(source, row, hwc, same, mismatch)
+	return soundness.Refuse(what, "use data of the model's size, resize images with --resize and --crop, or change --layout")
 }
 
 // guessLayout decides where nothing is declared.
-func guessLayout(source, row, hwc []int, same bool, mismatch func() (fit, error)) (fit, error) {
+func guessLayout(source, row, hwc []int, same bool) (fit, error) {
 	image := len(source) == 3
 	switch {
 	case slices.Equal(row, source):
 		// Certain, unless rows and columns could be meant by the same numbers.
-		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: image && slices.Equal(row, hwc)}, nil
+		return asIs(layoutOf(source), source).orGuessed(image && slices.Equal(row, hwc)), nil
 	case image && slices.Equal(row, hwc):
-		return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}}, nil
+		return channelsLast(hwc), nil
 	case matches(row, source):
-		return fit{layout: layoutOf(source), RowShape: rewrite.RowShape{Dims: slices.Clone(source)}, guessed: true}, nil
+		return asIs(layoutOf(source), source).orGuessed(true), nil
 	case image && matches(row, hwc):
-		return fit{layout: declare.NHWC, RowShape: rewrite.RowShape{Transpose: true, Dims: hwc}, guessed: true}, nil
+		return channelsLast(hwc).orGuessed(true), nil
+	case same && slices.Equal(squeezed(row), squeezed(source)) && len(squeezed(row)) > 1:
+		return asIs(layoutOf(source), row), nil
 	case same && slices.Equal(squeezed(row), squeezed(source)):
-		l := layoutOf(source)
-		if len(squeezed(row)) <= 1 {
-			l = declare.Flat
-		}
-		return fit{layout: l, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}}, nil
+		return asIs(declare.Flat, row), nil
 	case same && len(squeezed(row)) <= 1:
 		// An image flattened: in the source's order, channel by channel.
-		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}, guessed: image && source[0] > 1}, nil
+		return asIs(declare.Flat, row).orGuessed(image && source[0] > 1), nil
 	case same && !image && len(row) == 3 && !channels(row[0]) && channels(row[2]) && row[2] > 1:
 		return fit{}, soundness.Refuse(
 			fmt.Sprintf("the data has flat rows of %d values and the model takes %s; the order of the values is unknown", product(source), rewrite.ShapeText(row)),
 			"say --layout flat if the values are stored in the model's own order")
 	case same && !image:
-		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: slices.Clone(row)}, guessed: true}, nil
+		return asIs(declare.Flat, row).orGuessed(true), nil
 	case len(row) == 1 && row[0] == rewrite.Open:
-		return fit{layout: declare.Flat, RowShape: rewrite.RowShape{Dims: []int{product(source)}}, guessed: true}, nil
+		return asIs(declare.Flat, []int{product(source)}).orGuessed(true), nil
 	}
-	return mismatch()
+	return fit{}, misfit(source, row, declare.Undeclared)
 }
 
 func layoutOf(source []int) declare.Layout {

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -27,7 +26,7 @@ func readFile(path string) (*file, error) {
 	info, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("read model: %w; check the path", withoutPath(err))
+		return nil, fmt.Errorf("read model: %w; check the path", files.WithoutPath(err))
 	case info.IsDir():
 		if _, err := os.Stat(filepath.Join(path, "saved_model.pb")); err == nil {
 			return nil, declare.Errorf("it is a TensorFlow SavedModel; export it to ONNX first (docs/export.md says how)")
@@ -42,7 +41,7 @@ func readFile(path string) (*file, error) {
 	}
 	b, err := files.Read(path, limits.ModelBytes)
 	if err != nil {
-		return nil, fmt.Errorf("read model: %w", withoutPath(err))
+		return nil, fmt.Errorf("read model: %w", files.WithoutPath(err))
 	}
 	f, err := parseFile(b, limits)
 	if err != nil || len(f.m.ExternalTensors()) == 0 {
@@ -60,15 +59,6 @@ func readFile(path string) (*file, error) {
 	fmt.Fprintf(h, "ucan.model/1\n%s\n%x\n", f.sha256, sha256.Sum256(all))
 	f.bytes, f.sha256 = int64(len(all)), hex.EncodeToString(h.Sum(nil))
 	return f, nil
-}
-
-// withoutPath drops the path of a file system's error, which callers add.
-func withoutPath(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
-	return err
 }
 
 // parseFile reads and hashes the bytes of an ONNX file.

@@ -46,7 +46,7 @@ type ProviderReport struct {
 	Compiled bool `json:"compiled"`
 	// Objects are the shared objects it needs, each with the loader's answer.
 	Objects []SharedObject `json:"objects,omitempty"`
-	// Plugin is the path of the provider's plugin library, "" where it is no plugin.
+	// Plugin is the path of the provider's plugin library, "" for one that is not a plugin.
 	Plugin string `json:"plugin,omitempty"`
 	// Devices are those that the plugin offers on this machine, in the order of
 	// DeviceOption.

@@ -12,33 +12,18 @@ import (
 // here cannot hold. The binding's numbering is that of onnxruntime, which is not promised to agree
 // with that of ONNX.
 func ortType(d onnx.DType) ort.TensorElementDataType {
-	switch d {
-	case onnx.Float:
-		return ort.TensorElementDataTypeFloat
-	case onnx.Uint8:
-		return ort.TensorElementDataTypeUint8
-	case onnx.Int8:
-		return ort.TensorElementDataTypeInt8
-	case onnx.Uint16:
-		return ort.TensorElementDataTypeUint16
-	case onnx.Int16:
-		return ort.TensorElementDataTypeInt16
-	case onnx.Int32:
-		return ort.TensorElementDataTypeInt32
-	case onnx.Int64:
-		return ort.TensorElementDataTypeInt64
-	case onnx.Bool:
-		return ort.TensorElementDataTypeBool
-	case onnx.Float16:
-		return ort.TensorElementDataTypeFloat16
-	case onnx.Double:
-		return ort.TensorElementDataTypeDouble
-	case onnx.Uint32:
-		return ort.TensorElementDataTypeUint32
-	case onnx.Uint64:
-		return ort.TensorElementDataTypeUint64
+	table := [...]ort.TensorElementDataType{
+		onnx.Float: ort.TensorElementDataTypeFloat, onnx.Double: ort.TensorElementDataTypeDouble,
+		onnx.Float16: ort.TensorElementDataTypeFloat16, onnx.Bool: ort.TensorElementDataTypeBool,
+		onnx.Int8: ort.TensorElementDataTypeInt8, onnx.Uint8: ort.TensorElementDataTypeUint8,
+		onnx.Int16: ort.TensorElementDataTypeInt16, onnx.Uint16: ort.TensorElementDataTypeUint16,
+		onnx.Int32: ort.TensorElementDataTypeInt32, onnx.Uint32: ort.TensorElementDataTypeUint32,
+		onnx.Int64: ort.TensorElementDataTypeInt64, onnx.Uint64: ort.TensorElementDataTypeUint64,
 	}
-	return ort.TensorElementDataTypeUndefined
+	if d < 0 || int(d) >= len(table) {
+		return ort.TensorElementDataTypeUndefined
+	}
+	return table[d] // others are 0, which is Undefined
 }
 
 // fromORT is the inverse of ortType; it returns Undefined for what tensors here cannot hold.

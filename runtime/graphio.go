@@ -13,7 +13,7 @@ import (
 // IO describes one input or output of a graph.
 type IO struct {
 	Name  string
-	DType onnx.DType // Undefined when the graph does not say, or for what is no tensor
+	DType onnx.DType // Undefined when the graph does not say, or for what is not a tensor
 	// Dims are the dimensions, −1 where the graph leaves one open; nil with
 	// Ranked false when not even their number is declared.
 	Dims   []int64
@@ -28,7 +28,7 @@ type IO struct {
 // String is "name float[N,3,32,32]".
 func (d IO) String() string {
 	if !d.Tensor {
-		return d.Name + " (no tensor)"
+		return d.Name + " (not a tensor)"
 	}
 	if !d.Ranked {
 		return fmt.Sprintf("%s %s of unknown shape", d.Name, d.DType)
@@ -83,7 +83,10 @@ func graphIO(model []byte) (inputs, outputs []IO, err error) {
 		return nil, nil, errors.New("not an ONNX file: it holds no graph")
 	}
 	constant := make(map[string]bool)
-	err = eachField(graph, func(num protowire.Number, v []byte) error {
+	err = eachField(graph, func(num protowire.Number, v []byte, _ uint64) error {
+		if v == nil {
+			return nil
+		}
 		switch num {
 		case 5: // GraphProto.initializer: TensorProto.name is field 8
 			name, _, ferr := lastField(v, 8)
@@ -149,8 +152,8 @@ func valueInfo(b []byte) (IO, error) {
 	}
 	d.Ranked = true
 	d.Dims, d.Symbols = []int64{}, []string{}
-	err = eachField(shape, func(num protowire.Number, v []byte) error {
-		if num != 1 {
+	err = eachField(shape, func(num protowire.Number, v []byte, _ uint64) error {
+		if num != 1 || v == nil {
 			return nil
 		}
 		n, symbol, ferr := dimension(v)
@@ -162,60 +165,46 @@ func valueInfo(b []byte) (IO, error) {
 
 // dimension reads a TensorShapeProto.Dimension: dim_value (1) or dim_param (2).
 func dimension(b []byte) (int64, string, error) {
-	n, symbol := int64(-1), ""
-	for len(b) > 0 {
-		num, typ, l := protowire.ConsumeTag(b)
-		if l < 0 {
-			return 0, "", errProto
-		}
-		b = b[l:]
+	size, symbol := int64(-1), ""
+	err := eachField(b, func(num protowire.Number, v []byte, n uint64) error {
 		switch {
-		case num == 1 && typ == protowire.VarintType:
-			v, l := protowire.ConsumeVarint(b)
-			if l < 0 {
-				return 0, "", errProto
-			}
-			n, symbol = int64(v), ""
-			b = b[l:]
-		case num == 2 && typ == protowire.BytesType:
-			v, l := protowire.ConsumeBytes(b)
-			if l < 0 {
-				return 0, "", errProto
-			}
-			n, symbol = -1, string(v)
-			b = b[l:]
-		default:
-			l := protowire.ConsumeFieldValue(num, typ, b)
-			if l < 0 {
-				return 0, "", errProto
-			}
-			b = b[l:]
+		case num == 1 && v == nil:
+			size, symbol = int64(n), ""
+		case num == 2 && v != nil:
+			size, symbol = -1, string(v)
 		}
-	}
-	return max(n, -1), symbol, nil
+		return nil
+	})
+	return max(size, -1), symbol, err
 }
 
-// eachField calls f for every length-delimited field of a message.
-func eachField(b []byte, f func(protowire.Number, []byte) error) error {
+// eachField calls f for every field of a message that holds bytes, v, or a whole number, n, with a
+// nil v.
+func eachField(b []byte, f func(num protowire.Number, v []byte, n uint64) error) error {
 	for len(b) > 0 {
 		num, typ, l := protowire.ConsumeTag(b)
 		if l < 0 {
 			return errProto
 		}
 		b = b[l:]
-		if typ != protowire.BytesType {
-			if l = protowire.ConsumeFieldValue(num, typ, b); l < 0 {
-				return errProto
-			}
-			b = b[l:]
-			continue
+		var v []byte
+		var n uint64
+		switch typ {
+		case protowire.BytesType:
+			v, l = protowire.ConsumeBytes(b)
+		case protowire.VarintType:
+			n, l = protowire.ConsumeVarint(b)
+		default:
+			l = protowire.ConsumeFieldValue(num, typ, b)
 		}
-		v, l := protowire.ConsumeBytes(b)
 		if l < 0 {
 			return errProto
 		}
 		b = b[l:]
-		if err := f(num, v); err != nil {
+		if typ != protowire.BytesType && typ != protowire.VarintType {
+			continue
+		}
+		if err := f(num, v, n); err != nil {
 			return err
 		}
 	}
@@ -225,8 +214,8 @@ func eachField(b []byte, f func(protowire.Number, []byte) error) error {
 // lastField returns the last length-delimited field num of a message.
 // (Protocol buffers merge repeated sub-messages; no exporter splits them.)
 func lastField(b []byte, num protowire.Number) (v []byte, found bool, err error) {
-	err = eachField(b, func(n protowire.Number, field []byte) error {
-		if n == num {
+	err = eachField(b, func(n protowire.Number, field []byte, _ uint64) error {
+		if n == num && field != nil {
 			v, found = field, true
 		}
 		return nil
@@ -235,26 +224,12 @@ func lastField(b []byte, num protowire.Number) (v []byte, found bool, err error)
 }
 
 // lastVarint returns the last varint field num of a message, 0 when absent.
-func lastVarint(b []byte, num protowire.Number) (uint64, error) {
-	var out uint64
-	for len(b) > 0 {
-		n, typ, l := protowire.ConsumeTag(b)
-		if l < 0 {
-			return 0, errProto
+func lastVarint(b []byte, num protowire.Number) (out uint64, err error) {
+	err = eachField(b, func(n protowire.Number, field []byte, v uint64) error {
+		if n == num && field == nil {
+			out = v
 		}
-		b = b[l:]
-		if n == num && typ == protowire.VarintType {
-			v, size := protowire.ConsumeVarint(b)
-			if size < 0 {
-				return 0, errProto
-			}
-			out, b = v, b[size:]
-			continue
-		}
-		if l = protowire.ConsumeFieldValue(n, typ, b); l < 0 {
-			return 0, errProto
-		}
-		b = b[l:]
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }

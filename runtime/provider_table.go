@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	goruntime "runtime"
 	"slices"
 
 	ort "github.com/yalue/onnxruntime_go"
+
+	"ucan/runtime/library"
 )
 
 // providerRow is all that is known of one execution provider. How strict a provider is does not
@@ -73,13 +74,10 @@ func WantsGPU(list []Provider) bool {
 
 // providerFile is the shared library of a provider whose code lies apart, "" for the others.
 func providerFile(name string) string {
-	switch {
-	case !providerTable()[name].apart:
+	if !providerTable()[name].apart {
 		return ""
-	case goruntime.GOOS == "windows":
-		return "onnxruntime_providers_" + name + ".dll"
 	}
-	return "libonnxruntime_providers_" + name + ".so"
+	return library.FileName("onnxruntime_providers_" + name)
 }
 
 // appendProvider adds p to the session options, loading what it needs.

@@ -74,7 +74,7 @@ func packedAttentionRule(c *call) *value {
 		}
 	}
 	if x.kind != perRow || x.rank() != 3 || !c.firstAxis(x) || !c.constants(1) {
-		return c.mix("its input is no batch of sequences")
+		return c.mix("its input is not a batch of sequences")
 	}
 	width := openDim
 	if len(onnx.AttrInts(c.n, "qkv_hidden_sizes")) == 0 && c.in[1].ranked && c.in[1].rank() == 2 && c.in[1].dims[1].known() {
@@ -141,7 +141,7 @@ func embedLayerNormRule(c *call) *value {
 	segment := c.input(1)
 	if ids.kind != perRow || ids.rank() != 2 || ids.axis != 0 ||
 		segment != nil && (segment.kind != perRow || segment.rank() != 2 || segment.axis != 0 || !segment.sameRows(ids)) || !c.constants(2) {
-		return c.mix("its ids are no rows of the batch")
+		return c.mix("its ids are not rows of the batch")
 	}
 	if c.input(7) != nil || c.input(8) != nil {
 		return c.mix("its mask and positions are not covered")

@@ -62,7 +62,7 @@ func gemmRule(c *call) *value {
 		b = transposed(b)
 	}
 	if a.ranked && b.ranked && (a.rank() != 2 || b.rank() != 2) {
-		return c.mix("its operands are no matrices")
+		return c.mix("its operands are not matrices")
 	}
 	out := c.product(a, b, 3)
 	if add := c.input(2); add != nil && out != nil {

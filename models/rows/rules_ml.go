@@ -11,7 +11,7 @@ import (
 func tabularRule(c *call) *value {
 	x := c.in[0]
 	if x.kind != perRow || x.rank() != 2 || x.axis != 0 || !c.constants(1) {
-		return c.mix("its input is no table with a row of the batch each")
+		return c.mix("its input is not a table with one row for each row of the batch")
 	}
 	n := x.dims[0]
 	switch onnx.OperatorName(c.n) {
@@ -27,7 +27,7 @@ func tabularRule(c *call) *value {
 func featuresRule(c *call) *value {
 	x := c.in[0]
 	if x.kind != perRow || x.rank() != 2 || x.axis != 0 {
-		return c.mix("its input is no table with a row of the batch each")
+		return c.mix("its input is not a table with one row for each row of the batch")
 	}
 	return copied(x)
 }
@@ -53,7 +53,7 @@ func featureVectorizerRule(c *call) *value {
 	r := c.in[0]
 	for _, v := range c.in {
 		if v == nil || v.kind != perRow || v.rank() != 2 || v.axis != 0 || !v.sameRows(r) {
-			return c.mix("its inputs are no tables with a row of the batch each")
+			return c.mix("its inputs are not tables with one row for each row of the batch")
 		}
 	}
 	return r.like([]dim{r.dims[0], openDim}, 0)

@@ -265,7 +265,7 @@ func spaceToDepthRule(c *call) *value { return c.blocksOfPixels(false) }
 func (c *call) blocksOfPixels(out bool) *value {
 	v, b := c.in[0], c.attr("blocksize", 1)
 	if v.rank() != 4 || b < 1 || b > 1<<16 || !c.firstAxis(v) {
-		return c.mix("its input is no batch of images")
+		return c.mix("its input is not a batch of images")
 	}
 	dims := slices.Repeat([]dim{openDim}, 4)
 	dims[0] = v.dims[0]

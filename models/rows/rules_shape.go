@@ -71,7 +71,7 @@ func (c *call) reshaped(v *value, dims []dim) *value {
 		}
 	}
 	if batches > 1 || batches > 0 && v.kind != perRow {
-		return c.mix("%s, told by the number of rows, is no shape for %s", shapeText(dims), shapeText(v.dims))
+		return c.mix("%s, told by the number of rows, is not a shape for %s", shapeText(dims), shapeText(v.dims))
 	}
 	if v.kind != perRow {
 		return under(v, dims, 0)
@@ -269,7 +269,7 @@ func transposeRule(c *call) *value {
 	}
 	in, ok := c.axes(perm, v.rank())
 	if !ok || len(perm) != v.rank() || slices.Contains(in, false) {
-		return c.mix("its perm is no permutation of the axes")
+		return c.mix("its perm is not a permutation of the axes")
 	}
 	dims := make([]dim, len(perm))
 	axis := 0

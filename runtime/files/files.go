@@ -59,6 +59,15 @@ func OpenIn(root *os.Root, name string) (*os.File, error) {
 	return checked(root.OpenFile(name, os.O_RDONLY|nonblock, 0))
 }
 
+// WithoutPath drops the path of a file system's error, for callers that add it.
+func WithoutPath(err error) error {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err
+	}
+	return err
+}
+
 // checked looks again at what was opened: the path may have changed in between.
 func checked(f *os.File, err error) (*os.File, error) {
 	if err != nil {

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -67,23 +68,18 @@ func inCache(dir string) []candidate {
 		}
 		list = append(list, found{m, filepath.Join(dir, e.Name(), m.Library)})
 	}
+	first := func(yes bool) int {
+		if yes {
+			return 0
+		}
+		return 1
+	}
 	slices.SortStableFunc(list, func(a, b found) int {
-		switch pa, pb := a.m.Version == Pinned, b.m.Version == Pinned; {
-		case pa && !pb:
-			return -1
-		case pb && !pa:
-			return 1
-		}
-		if d := compareVersions(b.m.Version, a.m.Version); d != 0 {
-			return d
-		}
-		switch {
-		case a.m.CUDA && !b.m.CUDA:
-			return 1
-		case b.m.CUDA && !a.m.CUDA:
-			return -1
-		}
-		return 0
+		return cmp.Or(
+			cmp.Compare(first(a.m.Version == Pinned), first(b.m.Version == Pinned)),
+			compareVersions(b.m.Version, a.m.Version),
+			cmp.Compare(first(!a.m.CUDA), first(!b.m.CUDA)),
+		)
 	})
 	out := make([]candidate, len(list))
 	for i, f := range list {
@@ -117,6 +113,15 @@ func readManifest(dir string) (manifest, error) {
 		return m, errors.New("the manifest does not list its library")
 	}
 	return m, nil
+}
+
+// unchangedManifest reads the manifest of an installation none of whose files was changed.
+func unchangedManifest(dir string) (manifest, error) {
+	m, err := readManifest(dir)
+	if err == nil {
+		err = unchanged(dir, m, func(manifestEntry) bool { return true })
+	}
+	return m, err
 }
 
 // ErrChanged: a file of an installation is not what was installed, or

@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -35,6 +36,14 @@ type InstallOptions struct {
 	fetch func(ctx context.Context, p pin, dir string, o Options) (string, error) // tests replace the package client
 }
 
+// download fetches a package into dir and returns its file.
+func (in InstallOptions) download(ctx context.Context, p pin, dir string, o Options) (string, error) {
+	if in.fetch != nil {
+		return in.fetch(ctx, p, dir, o)
+	}
+	return fetchByClient(ctx, p, dir, o)
+}
+
 // Install puts a library into the per-user cache and returns it. Processes
 // that install at the same time take turns behind a file lock, and all but the
 // first find the work done. Nothing half-done is ever visible: the files are
@@ -54,23 +63,11 @@ func Install(ctx context.Context, in InstallOptions) (lib Library, err error) {
 // had, under the cache's lock.
 func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Library, err error) {
 	o := Options{CacheDir: in.CacheDir, Progress: in.Progress}
-	cache, err := o.cacheDir()
-	if err != nil {
-		return Library{}, err
-	}
-	if err = os.MkdirAll(cache, 0o755); err != nil {
-		return Library{}, fmt.Errorf("install onnxruntime: %w; choose another cache folder by XDG_CACHE_HOME", err)
-	}
-	if why := alterable(cache); why != "" {
-		return Library{}, fmt.Errorf("install onnxruntime: the folder %q %s; make it yours alone, or choose another cache folder by XDG_CACHE_HOME", cache, why)
-	}
-	unlock, err := lock(ctx, cache, o)
+	cache, unlock, err := openCache(ctx, o)
 	if err != nil {
 		return Library{}, err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	sweep(cache)
-
 	if in.From != "" {
 		return installFile(o, cache, in.From, filepath.Base(in.From))
 	}
@@ -84,6 +81,23 @@ func installOnce(ctx context.Context, in InstallOptions, list []pin) (lib Librar
 		}
 	}
 	return installPinned(ctx, in, o, cache, list)
+}
+
+// openCache makes the cache folder, takes its lock, and removes what killed installations left.
+func openCache(ctx context.Context, o Options) (cache string, unlock func() error, err error) {
+	if cache, err = o.cacheDir(); err != nil {
+		return "", nil, err
+	}
+	if err = os.MkdirAll(cache, 0o755); err != nil {
+		return "", nil, fmt.Errorf("install onnxruntime: %w; choose another cache folder by XDG_CACHE_HOME", err)
+	}
+	if why := alterable(cache); why != "" {
+		return "", nil, fmt.Errorf("install onnxruntime: the folder %q %s; make it yours alone, or choose another cache folder by XDG_CACHE_HOME", cache, why)
+	}
+	if unlock, err = lock(ctx, cache, o); err == nil {
+		sweep(cache)
+	}
+	return cache, unlock, err
 }
 
 // sweep removes what killed installations left. Whoever holds the lock is the
@@ -104,10 +118,7 @@ func sweep(cache string) {
 // is complete and unchanged.
 func installed(cache, version string, gpu bool) (Library, bool) {
 	dir := filepath.Join(cache, folderName(version, gpu))
-	m, err := readManifest(dir)
-	if err == nil {
-		err = unchanged(dir, m, func(manifestEntry) bool { return true })
-	}
+	m, err := unchangedManifest(dir)
 	if err != nil {
 		return Library{}, false
 	}
@@ -118,10 +129,6 @@ func installed(cache, version string, gpu bool) (Library, bool) {
 
 // installPinned tries the pinned packages in order until one client delivers.
 func installPinned(ctx context.Context, in InstallOptions, o Options, cache string, list []pin) (Library, error) {
-	fetch := in.fetch
-	if fetch == nil {
-		fetch = fetchByClient
-	}
 	tmp, err := os.MkdirTemp(cache, ".download-")
 	if err != nil {
 		return Library{}, fmt.Errorf("install onnxruntime: %w", err)
@@ -130,7 +137,7 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 
 	var errs []error
 	for _, p := range list {
-		file, err := fetch(ctx, p, tmp, o)
+		file, err := in.download(ctx, p, tmp, o)
 		if err == nil {
 			err = verify(file, p)
 		}
@@ -144,18 +151,7 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 		errs = append(errs, fmt.Errorf("%s: %w", p.Client, err))
 	}
 	return Library{}, fmt.Errorf("install onnxruntime %s: %s; fetch %s on a connected machine and run `ucan runtime install --from FILE`",
-		list[0].Version, joinLine(errs), list[0].File)
-}
-
-func joinLine(errs []error) string {
-	s := ""
-	for i, e := range errs {
-		if i > 0 {
-			s += "; "
-		}
-		s += e.Error()
-	}
-	return s
+		list[0].Version, strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "), list[0].File)
 }
 
 // verify compares a file with its pin.

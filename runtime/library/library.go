@@ -234,7 +234,7 @@ func examine(path string) (Library, error) {
 			return Library{}, err
 		}
 	}
-	_, cudaErr := os.Stat(filepath.Join(filepath.Dir(real), cudaProviderName()))
+	_, cudaErr := os.Stat(filepath.Join(filepath.Dir(real), FileName("onnxruntime_providers_cuda")))
 	return Library{Path: real, Version: version, CUDA: cudaErr == nil}, nil
 }
 

@@ -192,7 +192,7 @@ func TestLocatePassesOverUnfitLibraries(t *testing.T) {
 	// A build with CUDA is preferred on request only.
 	write(t, filepath.Join(dir, "a", "libonnxruntime.so"), native(t, Pinned))
 	cuda := write(t, filepath.Join(dir, "b", "libonnxruntime.so"), native(t, "1.29.0"))
-	write(t, filepath.Join(dir, "b", cudaProviderName()), native(t, "0.0.0"))
+	write(t, filepath.Join(dir, "b", FileName("onnxruntime_providers_cuda")), native(t, "0.0.0"))
 	t.Setenv("LD_LIBRARY_PATH", filepath.Join(dir, "a")+":"+filepath.Join(dir, "b"))
 	for gpu, want := range map[bool]string{false: Pinned, true: "1.29.0"} {
 		o.GPU = gpu

@@ -1,6 +1,7 @@
 package library
 
 import (
+	"cmp"
 	"fmt"
 	"runtime"
 )
@@ -50,54 +51,51 @@ func pins(platform string, gpu bool) ([]pin, error) {
 	return list, nil
 }
 
-func cpuPins(platform string) []pin {
-	wheel := func(tag string, bytes int64, sha256 string) []pin {
-		return []pin{{
-			Package: "onnxruntime", Version: Pinned, Client: "pip", Platform: tag,
-			File: "onnxruntime-" + Pinned + "-cp312-cp312-" + tag + ".whl", Bytes: bytes, SHA256: sha256,
-		}}
-	}
-	node := pin{
-		Package: "onnxruntime-node", Version: "1.30.0", Client: "npm", File: "onnxruntime-node-1.30.0.tgz",
-		Bytes: 113507888, SHA256: "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
-	}
-	switch platform {
-	case "linux/amd64":
-		return append(wheel("manylinux_2_28_x86_64",
-			27780211, "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8"), node)
-	case "linux/arm64":
-		return append(wheel("manylinux_2_28_aarch64",
-			23196724, "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054"), node)
-	case "darwin/arm64":
-		return append(wheel("macosx_14_0_arm64",
-			22519308, "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e"), node)
-	case "windows/amd64":
-		return append(wheel("win_amd64",
-			16698767, "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40"), node)
-	case "windows/arm64":
-		return append(wheel("win_arm64",
-			16030610, "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8"), node)
+// wheel is a pinned wheel of one platform.
+type wheel struct {
+	platform string
+	tag      string // of the file's name
+	pip      string // pip's name for the platform, "" where that is the tag
+	bytes    int64
+	sha256   string
+}
+
+// wheelPins returns the pin of the platform's wheel in a list; file is the beginning of its name.
+func wheelPins(name, version, file, platform string, list []wheel) []pin {
+	for _, w := range list {
+		if w.platform == platform {
+			return []pin{{
+				Package: name, Version: version, Client: "pip", Platform: cmp.Or(w.pip, w.tag),
+				File: file + "-" + w.tag + ".whl", Bytes: w.bytes, SHA256: w.sha256,
+			}}
+		}
 	}
 	return nil
 }
 
+func cpuPins(platform string) []pin {
+	list := wheelPins("onnxruntime", Pinned, "onnxruntime-"+Pinned+"-cp312-cp312", platform, []wheel{
+		{"linux/amd64", "manylinux_2_28_x86_64", "", 27780211, "99e1074c4b2197accd5073052a465361be17b89c093b8ffb6e6bd8f986c52df8"},
+		{"linux/arm64", "manylinux_2_28_aarch64", "", 23196724, "e36c187006e7a7c8b8d6d57f1a209dd63f52430dca6c282b177718ad6b841054"},
+		{"darwin/arm64", "macosx_14_0_arm64", "", 22519308, "d52510bbbcc880c13b826f7d75cdf33ac5cf0bb864d960000fc29ce73f0cb83e"},
+		{"windows/amd64", "win_amd64", "", 16698767, "efe7456952c243a05a53d5b8732953625144642c2f3989094277f6217f0c0c40"},
+		{"windows/arm64", "win_arm64", "", 16030610, "64d394c69d561af3efd4d4f49dcac8f11d0ce135a20701c16d53b74056cd4cf8"},
+	})
+	if len(list) == 0 {
+		return nil
+	}
+	return append(list, pin{ // the same for all platforms
+		Package: "onnxruntime-node", Version: "1.30.0", Client: "npm", File: "onnxruntime-node-1.30.0.tgz",
+		Bytes: 113507888, SHA256: "6e3390d6b783e7be946fad629292799da28d0b42f84856e50d2c1b0383291e75",
+	})
+}
+
 func gpuPins(platform string) []pin {
 	const version = "1.31.1"
-	wheel := func(tag string, bytes int64, sha256 string) []pin {
-		return []pin{{
-			Package: "onnxruntime-gpu", Version: version, Client: "pip", Platform: tag,
-			File: "onnxruntime_gpu-" + version + "-cp312-cp312-" + tag + ".whl", Bytes: bytes, SHA256: sha256,
-		}}
-	}
-	switch platform {
-	case "linux/amd64":
-		return wheel("manylinux_2_28_x86_64",
-			255569273, "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7")
-	case "windows/amd64":
-		return wheel("win_amd64",
-			168098228, "2bb1e9373baba88f6415257f5b6a589d23e23c16004f7d89adf4344eada5749e")
-	}
-	return nil
+	return wheelPins("onnxruntime-gpu", version, "onnxruntime_gpu-"+version+"-cp312-cp312", platform, []wheel{
+		{"linux/amd64", "manylinux_2_28_x86_64", "", 255569273, "05d548956197b9d01f59b625de740e0d6be3593f874e241a12dc0362650ecdf7"},
+		{"windows/amd64", "win_amd64", "", 168098228, "2bb1e9373baba88f6415257f5b6a589d23e23c16004f7d89adf4344eada5749e"},
+	})
 }
 
 // pinnedFile returns the pin of a package file by its name, for files that

@@ -43,11 +43,15 @@ func companionName(goos string) *regexp.Regexp {
 	}
 }
 
-func cudaProviderName() string {
-	if runtime.GOOS == "windows" {
-		return "onnxruntime_providers_cuda.dll"
+// FileName is the file name of a shared library on this system, such as libNAME.so.
+func FileName(name string) string {
+	switch runtime.GOOS {
+	case "windows":
+		return name + ".dll"
+	case "darwin", "ios":
+		return "lib" + name + ".dylib"
 	}
-	return "libonnxruntime_providers_cuda.so"
+	return "lib" + name + ".so"
 }
 
 // librariesIn lists the main libraries in a folder, the most specific name

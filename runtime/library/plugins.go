@@ -9,7 +9,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 
@@ -30,52 +29,32 @@ func pluginPackage(name string) string { return "onnxruntime_ep_" + name }
 
 // pluginFile is the name of a plugin's library in its package.
 func pluginFile(name string) string {
-	base := "onnxruntime_providers_" + name
 	if name == "openvino" {
-		base += "_plugin"
+		name += "_plugin"
 	}
-	switch runtime.GOOS {
-	case "windows":
-		return base + ".dll"
-	case "darwin", "ios":
-		return "lib" + base + ".dylib"
-	}
-	return "lib" + base + ".so"
+	return FileName("onnxruntime_providers_" + name)
 }
 
 // pluginPins lists the packages of a plugin for a platform. Hashes as for pins.
 func pluginPins(name, platform string) []pin {
-	wheel := func(version, tag, client string, bytes int64, sha256 string) []pin {
-		return []pin{{
-			Package: "onnxruntime-ep-" + name, Version: version, Client: "pip", Platform: client,
-			File: pluginPackage(name) + "-" + version + "-py3-none-" + tag + ".whl", Bytes: bytes, SHA256: sha256,
-		}}
+	version, list := "1.8.1", []wheel{
+		{"linux/amd64", "manylinux_2_28_x86_64", "", 52587628, "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924"},
+		{"windows/amd64", "win_amd64", "", 75824318, "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb"},
 	}
-	const openvino, webgpu = "1.8.1", "0.4.0"
-	switch name + " " + platform {
-	case "openvino linux/amd64":
-		return wheel(openvino, "manylinux_2_28_x86_64", "manylinux_2_28_x86_64",
-			52587628, "3832643158c8c187fcab6db661cde2a8c06a2b3559d95d0f2411ac0e51c5e924")
-	case "openvino windows/amd64":
-		return wheel(openvino, "win_amd64", "win_amd64",
-			75824318, "1acd878be173b02bb8b953460f2f59b121e5f6e47ebc6aad490c0590cf6718fb")
-	case "webgpu linux/amd64":
-		return wheel(webgpu, "manylinux_2_28_x86_64", "manylinux_2_28_x86_64",
-			6892120, "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb")
-	case "webgpu linux/arm64":
-		return wheel(webgpu, "manylinux_2_28_aarch64", "manylinux_2_28_aarch64",
-			6096222, "17f660db53b1a509c63e721ac6784a2daa1c4e91a968523ee9986505ee5b0a55")
-	case "webgpu darwin/arm64":
-		return wheel(webgpu, "macosx_14_0_universal2", "macosx_14_0_arm64",
-			5200679, "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca")
-	case "webgpu windows/amd64":
-		return wheel(webgpu, "win_amd64", "win_amd64",
-			13149847, "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87")
-	case "webgpu windows/arm64":
-		return wheel(webgpu, "win_arm64", "win_arm64",
-			14194630, "a9586f6744370776059edd794c11bca2f563258a5bd2707864aefff31d3af39f")
+	switch name {
+	case "openvino":
+	case "webgpu":
+		version, list = "0.4.0", []wheel{
+			{"linux/amd64", "manylinux_2_28_x86_64", "", 6892120, "5d8c961eda91a88961cad1fb7621f389f006b18497d6ea9ecf96f729f066cbfb"},
+			{"linux/arm64", "manylinux_2_28_aarch64", "", 6096222, "17f660db53b1a509c63e721ac6784a2daa1c4e91a968523ee9986505ee5b0a55"},
+			{"darwin/arm64", "macosx_14_0_universal2", "macosx_14_0_arm64", 5200679, "8d0a91d44b43d931c3068b9134aed9770f27803e353c2b58c93e1700bb68bcca"},
+			{"windows/amd64", "win_amd64", "", 13149847, "7db646669d1a2390551da675115ea125e68cb3d4d2c3a2d6e463372bf8d6ea87"},
+			{"windows/arm64", "win_arm64", "", 14194630, "a9586f6744370776059edd794c11bca2f563258a5bd2707864aefff31d3af39f"},
+		}
+	default:
+		return nil
 	}
-	return nil
+	return wheelPins("onnxruntime-ep-"+name, version, pluginPackage(name)+"-"+version+"-py3-none", platform, list)
 }
 
 // pluginFolder is where a plugin is installed below the cache folder.
@@ -111,10 +90,7 @@ func Plugin(ctx context.Context, cacheDir, name string) (string, error) {
 // installedPlugin returns the plugin's library in a folder of the cache, where it is
 // complete and unchanged.
 func installedPlugin(dir string) (string, error) {
-	m, err := readManifest(dir)
-	if err == nil {
-		err = unchanged(dir, m, func(manifestEntry) bool { return true })
-	}
+	m, err := unchangedManifest(dir)
 	return filepath.Join(dir, m.Library), err
 }
 
@@ -127,19 +103,11 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 		return "", fail(fmt.Errorf("there is no official one for %s; name the library by the provider's option library", platform()))
 	}
 	p, o := list[0], Options{CacheDir: in.CacheDir, Progress: in.Progress}
-	cache, err := o.cacheDir()
-	if err != nil {
-		return "", err
-	}
-	if err = os.MkdirAll(cache, 0o755); err != nil {
-		return "", fail(err)
-	}
-	unlock, err := lock(ctx, cache, o)
+	cache, unlock, err := openCache(ctx, o)
 	if err != nil {
 		return "", err
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
-	sweep(cache)
 	final := filepath.Join(cache, pluginFolder(name, p.Version))
 	if file, ferr := installedPlugin(final); ferr == nil && !in.Force {
 		o.say("the %s plugin %s is installed in %s", name, p.Version, final)
@@ -152,11 +120,7 @@ func InstallPlugin(ctx context.Context, in InstallOptions, name string) (_ strin
 			return "", fail(terr)
 		}
 		defer func() { _ = os.RemoveAll(tmp) }() // left-overs are hidden and harmless
-		fetch := in.fetch
-		if fetch == nil {
-			fetch = fetchByClient
-		}
-		if file, err = fetch(ctx, p, tmp, o); err != nil {
+		if file, err = in.download(ctx, p, tmp, o); err != nil {
 			return "", fail(fmt.Errorf("%w; fetch %s on a connected machine and give it by --from", err, p.File))
 		}
 	}

@@ -93,7 +93,7 @@ func (f *Folder) Stat(name string) (fs.FileInfo, error) {
 	case err != nil && strings.Contains(err.Error(), "escapes"): // os.Root exports no error for it
 		return nil, ErrOutside
 	case err != nil:
-		return nil, withoutPath(err)
+		return nil, files.WithoutPath(err)
 	case !info.Mode().IsRegular():
 		return nil, files.ErrIrregular
 	}
@@ -108,7 +108,7 @@ func (f *Folder) inHub(path string) error {
 	}
 	real, err := filepath.EvalSymlinks(filepath.Join(f.top, path))
 	if err != nil {
-		return withoutPath(err)
+		return files.WithoutPath(err)
 	}
 	inside, err := filepath.Rel(f.top, real)
 	if err != nil {
@@ -128,7 +128,7 @@ func (f *Folder) Open(name string) (*os.File, error) {
 	}
 	file, err := files.OpenIn(f.root, filepath.Join(f.prefix, name))
 	if err != nil {
-		return nil, withoutPath(err)
+		return nil, files.WithoutPath(err)
 	}
 	return file, nil
 }
@@ -148,18 +148,9 @@ func (f *Folder) ReadFile(name string, limit int64) (data []byte, err error) {
 func Check(path string) (err error) {
 	folder, err := Open(filepath.Dir(path))
 	if err != nil {
-		return withoutPath(err)
+		return files.WithoutPath(err)
 	}
 	defer func() { err = errors.Join(err, folder.Close()) }()
 	_, err = folder.Stat(filepath.Base(path))
-	return err
-}
-
-// withoutPath drops the path of a file system's error, which callers add.
-func withoutPath(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
-	}
 	return err
 }
