@@ -94,7 +94,7 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) error {
 			model: modelOptions{file: model}, session: o.session, noise: noiseOptions{Noise: arm.noise}, seed: o.seed,
 			data:       dataOptions{spec: demo.DataSpec, selection: selection, maxFailures: 0.1},
 			statistics: statisticsOptions{Statistics: certify.Statistics{N0: 100, N: demoSamples, Alpha: 0.001}},
-			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl")},
+			output:     outputOptions{tsv: filepath.Join(dir, arm.name+".tsv"), jsonl: filepath.Join(dir, arm.name+".jsonl"), measures: []string{string(report.ALM)}},
 		})
 		if prepareErr != nil {
 			return prepareErr
@@ -103,20 +103,14 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) error {
 		if runErr != nil && !errors.Is(runErr, certify.ErrSomeFailed) {
 			return runErr
 		}
-		rows := run.writer.Rows()
-		series = append(series, report.Series{Name: arm.title, Rows: rows})
+		series = append(series, report.Series{Name: arm.title, Rows: run.writer.Rows()})
 		summaries[arm.name] = summary
-		var alm float64
-		for _, row := range rows {
-			if row.Correct {
-				alm += row.ALM / float64(len(rows))
-			}
-		}
 		overview.Row(arm.title, fmt.Sprintf("%d of %d", summary.Correct, summary.Inputs), summary.Certified,
-			fmt.Sprintf("%.4f", summary.ACR), fmt.Sprintf("%.4f", alm), summary.Abstained)
+			fmt.Sprintf("%.4f", summary.ACR), fmt.Sprintf("%.4f", summary.Measures[0].Mean), summary.Abstained)
 	}
 	picture := filepath.Join(dir, "curve.png")
 	options := report.DefaultPlotOptions()
+	options.Measures = []report.Measure{report.ALM}
 	options.Title = fmt.Sprintf("Embedded digits CNN, %d digits, n = %d", demoInputs, demoSamples)
 	if err = report.SavePlot(picture, series, options); err != nil {
 		return err

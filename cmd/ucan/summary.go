@@ -37,7 +37,7 @@ func printSummary(w io.Writer, s report.Summary) error {
 			if m.Equal {
 				note = ": equal to the radius, as under isotropic noise"
 			}
-			line("average "+string(m.Measure), "%.4f, %s%s", m.Mean, interval(m.MeanInterval), note)
+			line("average "+m.Measure.String(), "%.4f, %s%s", m.Mean, interval(m.MeanInterval), note)
 		}
 	}
 	line("samples", "%d in %.1f s, %.0f a second", s.Samples, s.Seconds, s.SamplesPerSecond)

@@ -81,6 +81,10 @@ func (d *Folder) Load(f *certificate.Field, dim int) ([]float32, error) {
 	}
 	values, err := d.read(f.File, dim)
 	if err != nil {
+		var pathErr *fs.PathError // which names the file once more
+		if errors.As(err, &pathErr) {
+			err = pathErr.Err
+		}
 		return nil, fmt.Errorf("read field %.80s: %w", f.File, err)
 	}
 	if certificate.NewField(values).SHA256 != f.SHA256 {

@@ -2,6 +2,7 @@ package results
 
 import (
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,7 +18,7 @@ import (
 // large certifies an input whose fields are too large to lie in the certificate.
 func large(tb testing.TB) *certificate.Certificate {
 	tb.Helper()
-	const d = certificate.MaxInline + 1
+	const d = certificate.MaxInline + 1 // and so above MostInline
 	x, sigma, mu := make([]float32, d), make([]float32, d), make([]float32, d)
 	for i := range d {
 		sigma[i], mu[i] = 1+float32(i%7)/8, float32(i%5)/16
@@ -115,6 +116,9 @@ func TestFieldsInFiles(t *testing.T) {
 	}
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
+	}
+	if findings, err := certificate.Check(got, NewFolder(dir)); !errors.Is(err, certificate.ErrUncheckable) || !strings.Contains(err.Error(), ".npy files") {
+		t.Errorf("a missing file: %v, %v; want that the certificate cannot be checked, which is not that it is false", findings, err)
 	}
 	target := filepath.Join(t.TempDir(), "elsewhere")
 	if err := os.WriteFile(target, data, 0o600); err != nil {

@@ -21,7 +21,10 @@ const (
 	// MaxDim is the largest number of coordinates of an input (a 512×512 RGB
 	// image has 786,432).
 	MaxDim = 1 << 24
-	// MaxInline is the largest field that is stored inside a certificate.
+	// MostInline is the largest field that is written inside a certificate. A larger one is written
+	// once, as a file named by its hash: a field of 3,072 values would make every line 115 kB.
+	MostInline = 256
+	// MaxInline is the largest field that is read inside a certificate.
 	MaxInline = 4096
 	maxDepth  = 16
 )

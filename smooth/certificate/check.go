@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"strconv"
 	"sync"
@@ -79,6 +80,8 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	switch {
 	case errors.Is(err, ErrUncheckable):
 		return nil, err
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("%w; keep the .npy files of a run beside its certificates: %w", err, ErrUncheckable)
 	case err != nil:
 		k.add("statistics", "a certificate", err.Error())
 		return k.findings, nil

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Field is a field of values, one a coordinate: a JSON array up to MaxInline
+// Field is a field of values, one a coordinate: a JSON array up to MostInline
 // values, {"sha256": …, "file": …} above.
 type Field struct {
 	// SHA256 is the hex SHA-256 of the values as float32, little-endian.
@@ -37,7 +37,7 @@ func NewField(values []float32) *Field {
 		return nil
 	}
 	f := &Field{SHA256: hashValues(values), Values: values}
-	if len(values) > MaxInline {
+	if len(values) > MostInline {
 		f.File = f.SHA256 + fileSuffix
 	}
 	return f
