@@ -108,7 +108,7 @@ func TestCSV(t *testing.T) {
 	}
 	for text, want := range subtest.Rows(map[string]string{
 		"":                    "no first line",
-		"a,b\n1,x\n":          `line 2, column 2: "x" is not a number`,
+		"a,b\n1,x\n":          `line 2, column 2 ("b"): "x" is not a number`,
 		"a,b\n1,2\n3\n":       "wrong number of fields",
 		"label\n1\n":          "no column of values",
 		"a,b\n":               "holds no input",

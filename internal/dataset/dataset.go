@@ -39,6 +39,8 @@ type Info struct {
 	Classes int
 	// Labels are the names of the classes, where the source knows them.
 	Labels []string
+	// Columns names the values of one input, for tables.
+	Columns []string
 	// Image says whether the inputs are images in [0, 1].
 	Image bool
 	// Notes are remarks on what was left out of the source, one line each.
@@ -46,6 +48,9 @@ type Info struct {
 	// Fingerprint is a SHA-256, in hexadecimal, over what identifies the stored
 	// data (see [Open]); records use it to notice that the data changed.
 	Fingerprint string
+
+	// sorted says that classes were numbered in the order of their names, for want of anything else.
+	sorted bool
 }
 
 // Item is one input.

@@ -73,7 +73,7 @@ func forms() []form {
 			inputs:  "an array of the archive", labels: "another one", open: openNPZ,
 		},
 		{
-			name: "csv", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"label=COLUMN", "scale=1/255", "shape=CxHxW"},
+			name: "csv", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"label=COLUMN", "drop=A,B", "sep=;", "decimal=,", "scale=1/255", "shape=CxHxW"},
 			example: "csv:table.csv?label=species",
 			inputs:  "one per row", labels: "a column, by name or by number from 0", open: openCSV,
 		},

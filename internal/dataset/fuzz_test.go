@@ -191,6 +191,8 @@ func FuzzNPZ(f *testing.F) {
 func FuzzCSV(f *testing.F) {
 	f.Add([]byte("a,label,b\n1,cat,2\n3,dog,4\n"), "")
 	f.Add([]byte("1,2\n3,1e999\n"), "1")
+	f.Add([]byte("a;b\n1,5;2\n"), "b")
+	f.Add([]byte("\xff\xfea\x00;\x00b\x00\n\x001\x00;\x002\x00"), "")
 	f.Fuzz(func(t *testing.T, b []byte, label string) {
 		spec := Spec{Kind: "csv", Params: map[string]string{}}
 		if label != "" {

@@ -2,11 +2,8 @@ package dataset
 
 import (
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"iter"
 	"maps"
 	"os"
 	"path"
@@ -54,10 +51,9 @@ func readLabels(ctx context.Context, file, beside, column string) (labelTable, e
 }
 
 func parseLabels(b *blob, column string) (labelTable, error) {
-	r := newCSV(b)
-	first, err := r.Read()
+	r, first, err := openTable(b, "")
 	if err != nil {
-		return labelTable{}, formatErrorf("no first line: %w", err)
+		return labelTable{}, err
 	}
 	fileCol, labelCol, isHeader, err := labelHeader(first, column)
 	if err != nil {
@@ -73,7 +69,7 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 	}
 	for row, err := range r.rest() {
 		if err != nil {
-			return labelTable{}, formatErrorf("%w", err)
+			return labelTable{}, err
 		}
 		if len(files) >= maxEntries {
 			return labelTable{}, formatErrorf("more than %d rows", maxEntries)
@@ -95,59 +91,6 @@ func parseLabels(b *blob, column string) (labelTable, error) {
 	return t, nil
 }
 
-// newCSV reads comma-separated rows of equal length, tolerating a byte-order mark.
-func newCSV(b *blob) *csvReader {
-	off := int64(0)
-	var bom [3]byte
-	if err := b.readAt(bom[:], 0); err == nil && bom == [3]byte{0xef, 0xbb, 0xbf} {
-		off = 3
-	}
-	src := &recordReader{r: b.section(off, b.size-off)}
-	r := csv.NewReader(src)
-	r.ReuseRecord, r.TrimLeadingSpace = true, true
-	return &csvReader{Reader: r, src: src}
-}
-
-// csvReader reads rows of bounded length: the standard reader holds a whole row in memory,
-// and a quote that is never closed makes the rest of the file one row.
-type csvReader struct {
-	*csv.Reader
-	src *recordReader
-}
-
-// Read is csv.Reader.Read.
-func (c *csvReader) Read() ([]string, error) {
-	c.src.left = maxCSVRecord
-	return c.Reader.Read()
-}
-
-// rest yields the rows that are left, up to the first error.
-func (c *csvReader) rest() iter.Seq2[[]string, error] {
-	return func(yield func([]string, error) bool) {
-		for {
-			row, err := c.Read()
-			if errors.Is(err, io.EOF) || !yield(row, err) || err != nil {
-				return
-			}
-		}
-	}
-}
-
-// recordReader gives out so many bytes at most until more are allowed.
-type recordReader struct {
-	r    io.Reader
-	left int
-}
-
-func (r *recordReader) Read(p []byte) (int, error) {
-	if r.left <= 0 {
-		return 0, formatErrorf("a row is longer than %d bytes, or a quote is never closed", maxCSVRecord)
-	}
-	n, err := r.r.Read(p)
-	r.left -= n
-	return n, err
-}
-
 // labelHeader finds the two columns.
 func labelHeader(first []string, column string) (file, label int, isHeader bool, err error) {
 	if len(first) < 2 {
@@ -156,7 +99,7 @@ func labelHeader(first []string, column string) (file, label int, isHeader bool,
 	file = findColumn(first, fileColumns())
 	if column != "" {
 		if label = findColumn(first, []string{column}); label < 0 {
-			return 0, 0, false, specErrorf("no column %q; there are %s", column, strings.Join(first, ", "))
+			return 0, 0, false, specErrorf("option label=%s: no such column; %s", clip(column), columnHint(column, first))
 		}
 	} else {
 		label = findColumn(first, labelColumns())
@@ -167,17 +110,7 @@ func labelHeader(first []string, column string) (file, label int, isHeader bool,
 	case file < 0 && label < 0:
 		return 0, 1, false, nil
 	}
-	return 0, 0, false, specErrorf("its header %q has no column of file names (%s) or of labels (%s); name the column with label=", strings.Join(first, ","), strings.Join(fileColumns(), ", "), strings.Join(labelColumns(), ", "))
-}
-
-// findColumn gives the first of the wanted names that the header has, −1 for none.
-func findColumn(header, wanted []string) int {
-	for _, w := range wanted {
-		if i := slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), w) }); i >= 0 {
-			return i
-		}
-	}
-	return -1
+	return 0, 0, false, specErrorf("its header (%s) has no column of file names (%s) or of labels (%s); name the column with label=", listColumns(first), strings.Join(fileColumns(), ", "), strings.Join(labelColumns(), ", "))
 }
 
 // numberLabels turns label texts into numbers: integers are taken as they are,
