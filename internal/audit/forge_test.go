@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"ucan/fixtures/subtest"
@@ -26,10 +27,12 @@ type forged struct {
 // lets all pass that is accepted, and no member that does not exist.
 func TestEveryAlteration(t *testing.T) {
 	subtest.Long(t)
-	needed := map[string]bool{}
+	var mutex sync.Mutex
+	needed := map[string]bool{} // guarded by mutex
 	schema := schemaOf(t)
 	for name, line := range subtest.Rows(specimens(t)) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			c, findings, err := newChecker(nil, build).checkLine(line)
 			if err != nil || len(findings) > 0 {
 				t.Fatalf("the honest certificate: %v %v", findings, err)
@@ -50,7 +53,9 @@ func TestEveryAlteration(t *testing.T) {
 				for _, o := range underivable() {
 					if o.matches(c, f.path) {
 						open = true
+						mutex.Lock()
 						needed[o.Path+" "+o.Where] = true
+						mutex.Unlock()
 					}
 				}
 				if !open {
@@ -59,11 +64,13 @@ func TestEveryAlteration(t *testing.T) {
 			}
 		})
 	}
-	for _, o := range underivable() {
-		if !needed[o.Path+" "+o.Where] {
-			t.Errorf("%s of %q is called underivable, and every alteration of it was found", o.Path, o.Where)
+	t.Cleanup(func() { // after all rows
+		for _, o := range underivable() {
+			if !needed[o.Path+" "+o.Where] {
+				t.Errorf("%s of %q is called underivable, and every alteration of it was found", o.Path, o.Where)
+			}
 		}
-	}
+	})
 }
 
 // forgeries returns every alteration of every member of a line, sealed.

@@ -73,6 +73,7 @@ func TestCleanCheck(t *testing.T) {
 // A sound model, however weak, must almost never be called permuted, nor one
 // with real skill guessing.
 func TestCleanCheckFalseAlarms(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(3, 4))
 	alarms := 0
 	const runs = 2000

@@ -25,6 +25,7 @@ func mustOpen(t testing.TB, spec string, opt Options) *Source {
 // The expected labels and digests were computed with numpy 2.x from the same
 // files: hashlib.sha256((img/np.float32(255)).astype('<f4').tobytes()).
 func TestRealFiles(t *testing.T) {
+	t.Parallel()
 	dir := shared.Path(t)
 	for _, tc := range []struct {
 		spec, name string

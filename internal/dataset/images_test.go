@@ -61,6 +61,7 @@ func hexSum(b []byte) string {
 // Lossless images must be Pillow's to the byte. A JPEG may differ by the
 // rounding of the inverse cosine transform, a lossy WebP by that of its filter.
 func TestDecodeAsPillow(t *testing.T) {
+	t.Parallel()
 	e := expected(t)
 	if len(e.Images) < 10 {
 		t.Fatalf("only %d images in expected.json", len(e.Images))
@@ -103,6 +104,7 @@ func TestDecodeAsPillow(t *testing.T) {
 }
 
 func TestResizeAsPillow(t *testing.T) {
+	t.Parallel()
 	e := expected(t)
 	b, err := os.ReadFile("testdata/rgb.png")
 	if err != nil {
@@ -187,6 +189,7 @@ func writePNG(t *testing.T, path string, w, h int, c color.Color) {
 }
 
 func TestImageNetSample(t *testing.T) {
+	t.Parallel()
 	dir := shared.Path(t)
 	s := mustOpen(t, "tar:"+dir+"/data/imagenet_sample/images224.tar?labels=labels.csv", Options{Classes: 1000})
 	if s.Len() != 100 || s.Info().Name != "tar:images224.tar" || !slices.Equal(s.Info().Shape, []int{3, 224, 224}) {

@@ -53,6 +53,7 @@ func TestTableRowsAreBounded(t *testing.T) {
 }
 
 func TestCompressionIsBounded(t *testing.T) {
+	t.Parallel()
 	subtest.Long(t)
 	var packed bytes.Buffer
 	z := gzip.NewWriter(&packed)
@@ -75,6 +76,7 @@ func TestCompressionIsBounded(t *testing.T) {
 }
 
 func TestGeneratedDataAreBounded(t *testing.T) {
+	t.Parallel()
 	if err := opens(t, "digits?n=2000000000"); !errors.Is(err, dataset.ErrSpec) {
 		t.Errorf("two thousand million digits: %v", err)
 	}

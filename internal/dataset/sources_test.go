@@ -225,6 +225,7 @@ func imageTree(t *testing.T) (specs []string) {
 }
 
 func TestImageSourcesAgree(t *testing.T) {
+	t.Parallel()
 	specs := imageTree(t)
 	// sorted by path: ant/x, cat/deep/y, cat/z, dog/a, dog/b
 	labels, reds := []int{0, 1, 1, 2, 2}, []int{200, 150, 100, 50, 0}
@@ -434,9 +435,7 @@ func TestConcurrentAccess(t *testing.T) {
 // A long stream goes through a temporary file, a short one through memory, and
 // both give the same bytes.
 func TestSpill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("writes 130 MB")
-	}
+	subtest.Long(t)
 	t.Setenv("TMPDIR", t.TempDir())
 	const n = inflateInMemory + 1<<20
 	b, err := spill(context.Background(), io.LimitReader(pattern{}, n), n)

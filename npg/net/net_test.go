@@ -46,6 +46,7 @@ func configs() []net.Config {
 }
 
 func TestFirstWeightsGiveTheStart(t *testing.T) {
+	t.Parallel()
 	for _, c := range configs() {
 		n := newNet(t, c)
 		out := run(t, model(t, n), c, images(3, c.Dim()))
@@ -67,6 +68,7 @@ func TestFirstWeightsGiveTheStart(t *testing.T) {
 
 // TestBounds drives the weights to extremes: the scale stays within floor and ceiling all the same, and finite.
 func TestBounds(t *testing.T) {
+	t.Parallel()
 	for _, c := range configs() {
 		n := newNet(t, c)
 		for _, factor := range []float32{-1e4, 40, 1e4} {
@@ -92,6 +94,7 @@ func TestBounds(t *testing.T) {
 
 // TestHold spreads the last layers over several units of z: the held mean of every single input stays at the target.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	for _, kind := range []npg.Kind{npg.KindCertification, npg.KindDataset} {
 		for _, hold := range []net.Hold{net.HoldMean, net.HoldLogMean} {
 			c := config(kind, net.Pixel, hold, 0)
@@ -138,6 +141,7 @@ func mean(s []float32, hold net.Hold) float64 {
 }
 
 func TestSameSeedSameBytes(t *testing.T) {
+	t.Parallel()
 	for _, c := range configs() {
 		a, b := marshal(t, model(t, newNet(t, c))), marshal(t, model(t, newNet(t, c)))
 		if !bytes.Equal(a, b) {
@@ -164,6 +168,7 @@ func TestSameSeedSameBytes(t *testing.T) {
 
 // TestTrainingIsTheSameFunction compares the form for training with the one that is exported, at weights far from the first.
 func TestTrainingIsTheSameFunction(t *testing.T) {
+	t.Parallel()
 	for _, shape := range [][]int{{1, 7, 5}, {1, 28, 28}, {3, 6, 8}} {
 		for _, muScale := range []float64{0, 0.5} {
 			c := config(npg.KindCertification, net.Pixel, net.HoldNothing, muScale)
@@ -207,6 +212,7 @@ func TestTrainingIsTheSameFunction(t *testing.T) {
 
 // TestDatasetIgnoresTheInput is why its noise may be deployed.
 func TestDatasetIgnoresTheInput(t *testing.T) {
+	t.Parallel()
 	c := config(npg.KindDataset, net.Pixel, net.HoldNothing, 0.5)
 	out := run(t, model(t, newNet(t, c)), c, images(3, c.Dim()))
 	for _, name := range []string{net.Mu, net.Sigma} {

@@ -37,6 +37,7 @@ func demoNetwork(t testing.TB, batch int) *Network {
 
 // Rows that do not fill the last batch, and directional derivatives against differences.
 func TestNetworkGradient(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	n := demoNetwork(t, 4)
 	const rows = 6
@@ -108,6 +109,7 @@ func TestNetworkRefusesWrongRows(t *testing.T) {
 // On real images the optimised field is never below its start, and better in the ALM, estimated by votes, for most
 // inputs.
 func TestDigitsImprove(t *testing.T) {
+	t.Parallel()
 	n := demoNetwork(t, 64)
 	c := DefaultConfig()
 	c.Iterations, c.Samples, c.Votes, c.GridSize = 20, 48, 100, 8

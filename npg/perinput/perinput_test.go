@@ -56,6 +56,7 @@ func small() Config {
 // The classifier looks at one coordinate of four. Noise on the other three costs nothing, so their scales rise to the
 // ceiling; on the one that matters it stays near the start.
 func TestScaleRisesWhereTheClassifierDoesNotLook(t *testing.T) {
+	t.Parallel()
 	f := linear{w: []float64{8, 0, 0, 0}}
 	x := []float32{1, 0, 0, 0}
 	c := small()
@@ -80,6 +81,7 @@ func TestScaleRisesWhereTheClassifierDoesNotLook(t *testing.T) {
 }
 
 func TestNeverBelowTheStartNorAboveTheCeiling(t *testing.T) {
+	t.Parallel()
 	x := []float32{0.9, 0.2, -0.3}
 	for seed := range uint64(8) {
 		c := small()
@@ -106,6 +108,7 @@ func TestNeverBelowTheStartNorAboveTheCeiling(t *testing.T) {
 // Under noise σ on a halfspace at distance m, p_A = Φ(m/σ): every scale certifies radius m but for the bound on p, which
 // costs most where p is near 1. The best start is thus the widest noise whose bound still holds: not the narrowest.
 func TestStartMaximisesTheRadius(t *testing.T) {
+	t.Parallel()
 	f := linear{w: []float64{40, 0}}
 	x := []float32{0.5, 0}
 	c := small()

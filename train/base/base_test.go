@@ -145,6 +145,7 @@ func definition(w, bias []float32, b *train.Batch, c base.Config) float64 {
 // TestLoss compares loss and gradients with the definition and its central differences, for a classifier that returns
 // logits and one that returns probabilities.
 func TestLoss(t *testing.T) {
+	t.Parallel()
 	for _, softmax := range []bool{false, true} {
 		model, rt := linear(t, softmax)
 		for _, c := range []base.Config{
@@ -238,6 +239,7 @@ func TestStepsRepeat(t *testing.T) {
 
 // TestLearns fits a few batches and checks that the exported classifier has learned them, running averages included.
 func TestLearns(t *testing.T) {
+	t.Parallel()
 	rt := runtimetest.Open(t)
 	for _, name := range []string{"mlp", "resnet20"} {
 		t.Run(name, func(t *testing.T) {
@@ -298,6 +300,7 @@ func TestLearns(t *testing.T) {
 
 // TestFineTune moves the demonstration model and keeps everything but its weights.
 func TestFineTune(t *testing.T) {
+	t.Parallel()
 	rt := runtimetest.Open(t)
 	model, err := models.OpenBytes(context.Background(), rt, "demo", demo.Model(), models.Options{SourceShape: []int{1, 28, 28}, SkipLoadTrial: true})
 	if err != nil {
@@ -344,6 +347,7 @@ func TestFineTune(t *testing.T) {
 
 // TestFineTuneOldOpset takes a file of an opset older than what graphs are built in.
 func TestFineTuneOldOpset(t *testing.T) {
+	t.Parallel()
 	rt := runtimetest.Open(t)
 	m, err := onnx.Parse(demo.Model())
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/dataset"
 	"ucan/internal/fault"
 	"ucan/models"
@@ -89,6 +90,7 @@ func (b bed) run(t *testing.T, c fit.GeneratorConfig) fit.GeneratorResult {
 // TestFieldBeatsItsStart learns a field on digits; on the objective it was trained for it must beat where it began, by
 // the loss of held-out inputs under fresh noise.
 func TestFieldBeatsItsStart(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, 200)
 	c := b.config(t, npg.KindDataset, 6)
 	r := b.run(t, c)
@@ -152,9 +154,8 @@ func (b bed) loss(t *testing.T, c fit.GeneratorConfig, sigma []float32) float64 
 
 // TestFloorHolds punishes volume: the scale falls to its floor, never below, and the bundle says so.
 func TestFloorHolds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes some hundred training steps")
-	}
+	t.Parallel()
+	subtest.Long(t)
 	b := newBed(t, 30)
 	for _, kind := range []npg.Kind{npg.KindPattern, npg.KindDataset, npg.KindCertification} {
 		c := b.config(t, kind, 12)
@@ -182,9 +183,8 @@ func TestFloorHolds(t *testing.T) {
 
 // TestResumedRunsAreTheSame stops runs after different steps, and once before the first, and resumes them.
 func TestResumedRunsAreTheSame(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a dozen sessions")
-	}
+	t.Parallel()
+	subtest.Long(t)
 	b := newBed(t, 60)
 	whole := b.config(t, npg.KindCertification, 3)
 	whole.Net.MuScale, whole.Joint, whole.JointRate = 0.2, true, 0.1
@@ -242,9 +242,8 @@ func files(t *testing.T, dir string) map[string][]byte {
 
 // TestFamilies trains a step or two under every family whose noise has a standard deviation.
 func TestFamilies(t *testing.T) {
-	if testing.Short() {
-		t.Skip("opens a session for each family")
-	}
+	t.Parallel()
+	subtest.Long(t)
 	b := newBed(t, 40)
 	for _, name := range family.Names() {
 		noise, err := family.New(name, nil)

@@ -53,6 +53,7 @@ func fieldBed(t *testing.T, n string) (*runtime.Runtime, PerInputConfig) {
 
 // A run that is interrupted after the first input and resumed ends with the bytes of one that was not.
 func TestResumeGivesTheSameBytes(t *testing.T) {
+	t.Parallel()
 	rt, c := fieldBed(t, "3")
 	whole, broken := c.Dir, filepath.Join(t.TempDir(), "broken")
 	result, err := PerInput(context.Background(), rt, c)
@@ -92,6 +93,7 @@ func TestResumeGivesTheSameBytes(t *testing.T) {
 
 // The bundle gives back, for each input, the field that was optimised for it.
 func TestBundleHoldsTheFields(t *testing.T) {
+	t.Parallel()
 	rt, c := fieldBed(t, "2")
 	dir := t.TempDir()
 	c.Dir, c.Resume = dir, true // an empty folder: it begins

@@ -68,7 +68,7 @@ func (s *Scenario) set(name, value string) (err error) {
 		for text := range strings.SplitSeq(value, "/") {
 			k, parseErr := strconv.Atoi(text)
 			if parseErr != nil {
-				return fmt.Errorf("workers=%s: bad number %q: write workers=1/100/10000", value, text)
+				return fmt.Errorf("workers=%s: %q is not a whole number; write workers=1/100/10000", value, text)
 			}
 			s.Workers = append(s.Workers, k)
 		}

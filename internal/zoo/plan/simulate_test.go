@@ -159,9 +159,7 @@ func TestTooManyFailures(t *testing.T) {
 
 // A million shards are simulated in memory that grows with the workers alone.
 func TestBoundedMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a million shards in -short")
-	}
+	subtest.Long(t)
 	s := quiet()
 	s.MTBF, s.Detect, s.Restart, s.Rate = 5000, 2, 10, 400
 	var before, after runtime.MemStats

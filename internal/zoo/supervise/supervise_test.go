@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ucan/fixtures/subtest"
 	"ucan/internal/zoo/matrix"
 	"ucan/internal/zoo/queue"
 	"ucan/internal/zoo/store"
@@ -265,9 +266,7 @@ func stopWith(t *testing.T, mode string, patience time.Duration, kind, message, 
 
 // TestDatabaseRestart restarts the database under a supervised run: supervisor and workers wait for it, and all is done.
 func TestDatabaseRestart(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a server is restarted in a full run only")
-	}
+	subtest.Long(t)
 	t.Parallel()
 	p := zootest.Start(t)
 	q, run, c := settingOn(t, p.URL, "", 150)
