@@ -142,7 +142,7 @@ def main():
     table = net.embedding.weight.detach()[1:]
     apart = torch.cdist(table, table) + 9 * torch.eye(len(table))
     near = apart.min(1).values
-    print(f"the nearest other word lies {near.min():.2f} to {near.max():.2f} away, in the middle {near.median():.2f}")
+    print(f"the nearest other word lies {near.min():.2f} to {near.max():.2f} away, median {near.median():.2f}")
     (args.out / "embedding.onnx").unlink()
     np.save(args.out / "vectors.npy", vectors)
     np.save(args.out / "labels.npy", labels[test])
