@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"strings"
 
 	"ucan/internal/fault"
@@ -24,7 +25,7 @@ const (
 const exitCodesHelp = `Exit codes, the same for every command:
 
   0    done
-  1    failed while running: input or output, a malformed model, a provider that does not load, a session
+  1    failed while running: a missing file, input or output, a malformed model, a provider that does not load, a session
   2    wrong usage or configuration: an unknown flag, key or name, a number out of range, an output that exists
   3    refused: the model or the data cannot be certified soundly; the message gives the reason
   4    a check found a false, altered or violated certificate
@@ -48,6 +49,8 @@ func exitCode(ctx context.Context, err error) int {
 	switch {
 	case err == nil:
 		return exitDone
+	case errors.Is(err, fs.ErrNotExist):
+		return exitFailed // whatever the missing file is for
 	case fault.Is(err, fault.Wrong):
 		return exitUsage
 	case ctx.Err() != nil, errors.Is(err, context.Canceled):

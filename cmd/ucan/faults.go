@@ -69,6 +69,9 @@ func (f *faults) err() error {
 	if len(f.list) == 0 {
 		return nil
 	}
+	if len(f.list) == 1 {
+		return usagef("read the configuration: %w", f.list[0]) // which may be a missing file
+	}
 	texts := make([]string, len(f.list))
 	for i, fault := range f.list {
 		texts[i] = fault.Error()

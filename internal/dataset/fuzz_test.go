@@ -53,7 +53,7 @@ func TestParseSpec(t *testing.T) {
 		"mnist:a\x00b":                "NUL",
 		"cifar10:a,,b":                "an empty path",
 		"mnist:/nonexistent?split=no": "want t10k or train",
-		"mnist:/nonexistent":          "holds no images",
+		"mnist:/nonexistent":          "no such file",
 	}) {
 		t.Run(text, func(t *testing.T) {
 			_, err := Open(context.Background(), text, Options{})

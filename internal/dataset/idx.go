@@ -103,6 +103,9 @@ func openIDXFile(ctx context.Context, dir, split, what string, dims int) (*blob,
 			tried = append(tried, name)
 		}
 	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, specErrorf("read %q: %w; check the path", dir, err)
+	}
 	return nil, specErrorf("folder %q holds no %s of the split %s (looked for %s); name the folder that does, or another ?split=", dir, what, split, strings.Join(tried, ", "))
 }
 
