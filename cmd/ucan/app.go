@@ -19,7 +19,7 @@ import (
 type app struct {
 	stdout, stderr io.Writer
 	viper          *viper.Viper
-	config         configFile
+	config         *configFile
 	flags          *pflag.FlagSet // of the command that runs
 	log            *slog.Logger
 	processor      string // the kind of this machine's, as records name it
@@ -119,20 +119,23 @@ func (a *app) start(cmd *cobra.Command, args []string) error {
 		}
 	})
 	bindEnvironment(a.viper)
-	file, err := readConfigFile(a.viper, a.viper.GetString("config"))
-	if err != nil {
-		return usage(err)
+	a.config = readConfigFile(a.viper, a.viper.GetString("config"))
+	a.asked = &faults{app: a, args: args, broken: map[*setting]bool{}, list: a.config.faults}
+	lenient := cmd.Annotations[showsFaults] != ""
+	if err := a.asked.err(); err != nil && !lenient {
+		return err
 	}
-	a.config = file
-	a.asked = &faults{app: a, args: args, broken: map[*setting]bool{}}
 	a.asked.resolve(a.bindings[cmd.Root()])
 	a.sayConfig()
 	for _, name := range unknownVariables(os.Environ()) {
-		a.warn("the variable %s is set, but no setting has that name; run \"ucan config\" to see those there are", name)
+		a.warn("no setting has the variable %s; run \"ucan config\" to see those there are", name)
 	}
 	a.log = slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: a.global.level, ReplaceAttr: hideSecrets}))
 	if own, ok := a.bindings[cmd]; ok {
 		a.asked.resolve(own)
+	}
+	if lenient {
+		return nil
 	}
 	return a.asked.err()
 }

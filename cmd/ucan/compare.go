@@ -27,13 +27,14 @@ type compareOptions struct {
 }
 
 func (c *compareOptions) declare(o *options) {
-	o.in(statisticsSection)
+	o.in(outputSection)
 	declareRadii(o, &c.Radii)
+	o.in(statisticsSection)
 	o.words(&c.isotropic, "compare.isotropic", "isotropic", nil, "files under isotropic noise, whose best at each radius is what the others are compared with")
 	o.on(&c.Common, "compare.common", "common", "compare on the inputs that all files hold, instead of refusing files with other inputs")
 	o.float(&c.Least, "compare.least", "least", 0.1, "give ratios only where the file that is compared with certifies this fraction of the inputs")
 	o.in(dataSection)
-	o.text(&c.training, "compare.training", "training", "", "training data: a third table leaves out the inputs that never vary there")
+	o.text(&c.training, "compare.training", "training", "", "training data: a third table leaves out the inputs that never vary there").offers(sourceNames).orFiles()
 	o.count(&c.most, "compare.training_max", "training-max", 0, 0, math.MaxInt32, "look at the first N of the training data (0: all)")
 	o.in(outputSection)
 	o.text(&c.plots, "compare.plots", "plots", "", "draw the curves into PREFIX-l2.png and PREFIX-alm.png, of this PREFIX").output()

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"ucan/fixtures/subtest"
@@ -69,7 +70,9 @@ func TestPrecedence(t *testing.T) {
 
 func TestUnknownKeysNameTheirLine(t *testing.T) {
 	for text, part := range subtest.Rows(map[string]string{
-		"runtime:\n  thraeds: 2\n": "line 2",
+		"runtime:\n  thraeds: 2\n": `ucan.yaml, line 2: unknown key "runtime.thraeds"; did you mean "runtime.threads"?`,
+		"runtme: {threads: 2}\n":   `line 1: unknown key "runtme"; did you mean "runtime"?`,
+		"seed: 1\nsigma: 0.5\n":    `line 2: unknown key "sigma"; did you mean "noise.sigma"?`,
 		"nonsense: 1\n":            "line 1",
 		"runtime: [1]\n":           "runtime",
 		"- a\n- b\n":               "mapping",
@@ -81,6 +84,44 @@ func TestUnknownKeysNameTheirLine(t *testing.T) {
 				t.Errorf("%q: %s", text, got.stderr)
 			}
 		})
+	}
+}
+
+// TestConfigShowsFaults: with a faulty file, the command shows every fault with its line, and the values in force.
+func TestConfigShowsFaults(t *testing.T) {
+	configFolder(t, "noise:\n  sigma: much\n  sgima: 1\nseed: 7\nstatistics: {n: 0, bound: three}\nformat: json\n")
+	got := want(t, exitUsage, "config")
+	var out struct {
+		Settings []configRow
+		Faults   []string
+	}
+	if err := json.Unmarshal([]byte(got.stdout), &out); err != nil {
+		t.Fatal(err)
+	}
+	faults := []string{
+		`ucan.yaml, line 3: unknown key "noise.sgima"; did you mean "noise.sigma"?`,
+		`ucan.yaml, line 2: --sigma (noise.sigma): "much" is not a number`,
+		`ucan.yaml, line 5: --bound (statistics.bound): unknown value "three": use one or two`,
+	}
+	if !slices.Equal(out.Faults, faults) { // predict takes n = 0
+		t.Errorf("faults\n%s\nwant\n%s", strings.Join(out.Faults, "\n"), strings.Join(faults, "\n"))
+	}
+	if !strings.Contains(got.stderr, faults[0]) {
+		t.Errorf("the error is %q", got.stderr)
+	}
+	for _, row := range out.Settings {
+		if row.Key == "seed" && (text(row.Value) != "7" || row.Origin != "file ucan.yaml") {
+			t.Errorf("the seed is %v from %s", row.Value, row.Origin)
+		}
+	}
+	got = want(t, exitUsage, "config", "--format", "table")
+	for _, fault := range faults {
+		if !strings.Contains(got.stdout, "\nfault: "+fault+"\n") {
+			t.Errorf("no %q in\n%s", fault, got.stdout)
+		}
+	}
+	if other := want(t, exitUsage, "version"); !strings.Contains(other.stderr, faults[0]) {
+		t.Errorf("another command says %q", other.stderr)
 	}
 }
 
@@ -106,7 +147,7 @@ func TestProvidersMayCarryOptions(t *testing.T) {
 func TestUnknownVariablesAreNoticed(t *testing.T) {
 	t.Parallel()
 	got := unknownVariables([]string{"UCAN_RUNTIME_THREADS=1", "UCAN_RUNTIME_THREAD=1", "PATH=/", "UCAN_SHARED=x"})
-	if len(got) != 1 || got[0] != "UCAN_RUNTIME_THREAD" {
+	if len(got) != 1 || got[0] != `UCAN_RUNTIME_THREAD; did you mean "UCAN_RUNTIME_THREADS"?` {
 		t.Errorf("unknown variables %v", got)
 	}
 }
@@ -123,6 +164,6 @@ func FuzzConfigFile(f *testing.F) {
 			return
 		}
 		_ = untrusted(doc)
-		_ = doc.merge(a.viper, &configFile{keys: map[string]string{}}, everything)
+		doc.merge(a.viper, &configFile{places: map[string]place{}}, everything)
 	})
 }

@@ -27,7 +27,7 @@ type dataOptions struct {
 func (d *dataOptions) declare(o *options) {
 	o.in(dataSection)
 	d.selection = dataset.DefaultSelection()
-	o.text(&d.spec, "data.source", "data", "", "data: "+dataset.Usage()).as("d")
+	o.text(&d.spec, "data.source", "data", "", "data: "+dataset.Usage()).as("d").offers(sourceNames).orFiles()
 	o.count(&d.selection.Skip, "data.skip", "skip", 0, 0, math.MaxInt32, "drop the first K inputs")
 	o.count(&d.selection.Stride, "data.stride", "stride", 1, 1, math.MaxInt32, "then take every S-th input")
 	o.count(&d.most, "data.max", "max", 0, 0, math.MaxInt32, "keep at most N of those (0: all)")
@@ -38,6 +38,8 @@ func (d *dataOptions) declare(o *options) {
 	o.float(&d.maxFailures, "data.max_failures", "max-failures", 0.10, "stop when more than this share of the inputs failed")
 	o.on(&d.force, "data.force", "force", "certify although the clean check speaks against it (recorded)")
 }
+
+func sourceNames() []string { return dataset.Complete("") }
 
 func (d *dataOptions) check(f *faults) {
 	if d.spec == "" {

@@ -28,7 +28,7 @@ func configurationPage() string {
 
 Every setting has a key in the configuration file (` + "`--config FILE`, `./ucan.yaml`, or `ucan/ucan.yaml`" + ` in the user's configuration folder),
 a flag and a variable. A flag wins over the variable, that over the file, that over the default. Unknown keys are errors
-that name their line. ` + "`ucan config`" + ` prints the values in force and where each came from.
+that name their line. ` + "`ucan config`" + ` prints the values in force, where each came from, and what is wrong in a file.
 
 A ` + "`./ucan.yaml`" + ` that nobody named may have come with the folder, so the command says when it is in force, and it may not set
 ` + consentKeys() + `, write outside the folder, or give providers options that name files or services. Give these by flag or

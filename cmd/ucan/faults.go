@@ -30,9 +30,18 @@ func (f *faults) of(into any) *setting {
 
 // add notes what is wrong with the value at the pointer, unless it is known to be no value at all.
 func (f *faults) add(into any, format string, args ...any) {
-	if s := f.of(into); !f.broken[s] {
-		f.list = append(f.list, fmt.Errorf("--%s (%s): %w", s.flag, s.key, fmt.Errorf(format, args...)))
+	f.addTo(f.of(into), fmt.Errorf(format, args...))
+}
+
+func (f *faults) addTo(s *setting, err error) {
+	if f.broken[s] {
+		return
 	}
+	err = fmt.Errorf("--%s (%s): %w", s.flag, s.key, err)
+	if at := f.app.config.of(s.key); at.path != "" && strings.HasPrefix(f.origin(s), "file") {
+		err = fmt.Errorf("%s: %w", at, err)
+	}
+	f.list = append(f.list, err)
 }
 
 // has reports whether the command declares the option of the pointer.
@@ -59,7 +68,7 @@ func (f *faults) differs(into any) bool {
 	return f.changed(into) && text(f.app.viper.Get(s.key)) != text(s.value)
 }
 
-func (f *faults) origin(s *setting) string { return origin(f.app.viper, f.app.flags, f.app.config, *s) }
+func (f *faults) origin(s *setting) string { return origin(f.app.flags, f.app.config, *s) }
 
 // flagOf is the flag that sets the value at the pointer, as messages name it.
 func (f *faults) flagOf(into any) string { return "--" + f.of(into).flag }
@@ -95,8 +104,8 @@ func (a *app) bindFlags(cmd *cobra.Command, flags *pflag.FlagSet, group optionGr
 	for _, s := range o.list {
 		addFlag(flags, *s)
 		if s.values != nil {
-			complete := func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-				return s.values(), cobra.ShellCompDirectiveNoFileComp
+			complete := func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+				return s.complete(typed)
 			}
 			_ = cmd.RegisterFlagCompletionFunc(s.flag, complete) // fails only for a flag that does not exist
 		}
@@ -114,7 +123,7 @@ func (f *faults) resolve(b binding) {
 			value = f.app.viper.Get(s.key)
 		}
 		if err := s.set(value); err != nil {
-			f.add(s.into, "%w", err)
+			f.addTo(s, err)
 			f.broken[s] = true
 		}
 	}

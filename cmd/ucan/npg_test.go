@@ -95,6 +95,34 @@ func TestNPGShow(t *testing.T) {
 }
 
 // A bundle whose fields were optimised for some inputs only: those are drawn, others are refused with the remedy.
+// TestNPGShowSpreadsItsInputs: without a choice of the user's, few inputs at even distances are drawn.
+func TestNPGShowSpreadsItsInputs(t *testing.T) {
+	t.Parallel()
+	dir, _ := workshop(t)
+	for name, c := range subtest.Rows(map[string]struct {
+		choice []string
+		inputs int
+		last   int
+	}{
+		"nothing chosen":       {nil, shownSpecimens, 37},
+		"as many as there are": {[]string{"--max", "20"}, 20, 19},
+		"every second":         {[]string{"--stride", "2"}, 20, 38},
+	}) {
+		t.Run(name, func(t *testing.T) {
+			var shown struct {
+				Figures []struct{ Index int } `json:"inputs"`
+			}
+			args := append([]string{"npg", "show", "pattern:l2,kappa=1,iota=0.5", "--data", "digits?n=40", "--out", filepath.Join(dir, name), "--format", "json"}, c.choice...)
+			if err := json.Unmarshal([]byte(want(t, exitDone, args...).stdout), &shown); err != nil {
+				t.Fatal(err)
+			}
+			if n := len(shown.Figures); n != c.inputs || shown.Figures[n-1].Index != c.last {
+				t.Errorf("%d inputs, the last is %d", n, shown.Figures[n-1].Index)
+			}
+		})
+	}
+}
+
 func TestNPGShowOfFieldsByInput(t *testing.T) {
 	t.Parallel()
 	dir, _ := workshop(t)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"ucan/internal/nearest"
 
 	"github.com/spf13/cast"
 )
@@ -227,4 +228,25 @@ func text(v any) string {
 		return fmt.Sprint(v)
 	}
 	return s
+}
+
+// unknown is the error for a word that is none of those there are; it names the nearest one.
+func unknown(what, word string, known []string) error {
+	return fmt.Errorf("unknown %s %q: use %s%s", what, word, alternatives(known), didYouMean(nearest.Word(word, known)))
+}
+
+// didYouMean asks back for the word that is near, "" for none.
+func didYouMean(near string) string {
+	if near == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %q?", near)
+}
+
+// alternatives joins words as a sentence does: a, b or c.
+func alternatives(words []string) string {
+	if len(words) < 2 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }

@@ -7,8 +7,10 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"ucan/internal/nearest"
 
 	"github.com/spf13/cast"
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
 )
@@ -38,6 +40,7 @@ type setting struct {
 	usage            string
 	section          section               // of the help
 	values           func() []string       // what the shell completes, nil for anything
+	files            bool                  // may be given instead, or follow
 	set              func(value any) error // stores the value in force
 	into             any                   // the pointer to where
 }
@@ -73,6 +76,27 @@ func (s *setting) oneOf(values ...string) *setting {
 // offers says which values the shell completes; others may be given.
 func (s *setting) offers(values func() []string) *setting { s.values = values; return s }
 
+// orFiles says that a file may be given as well, or follow one of the values.
+func (s *setting) orFiles() *setting { s.files = true; return s }
+
+// complete lists the values that begin with what was typed; in a list, with what follows its last comma.
+func (s *setting) complete(typed string) (fitting []string, directive cobra.ShellCompDirective) {
+	before := ""
+	if s.kind == kindStrings || s.kind == kindTree {
+		at := strings.LastIndex(typed, ",") + 1
+		before, typed = typed[:at], typed[at:]
+	}
+	for _, v := range s.values() {
+		if strings.HasPrefix(v, typed) {
+			fitting = append(fitting, before+v)
+		}
+	}
+	if s.files {
+		return fitting, cobra.ShellCompDirectiveNoSpace
+	}
+	return fitting, cobra.ShellCompDirectiveNoFileComp
+}
+
 var allSettings struct {
 	once sync.Once
 	list []setting
@@ -83,20 +107,22 @@ func settings() []setting {
 	allSettings.once.Do(func() {
 		a := newApp(io.Discard, io.Discard)
 		newRootCommand(a)
-		allSettings.list = a.declared()
+		for _, s := range a.declared() {
+			allSettings.list = append(allSettings.list, *s)
+		}
 	})
 	return allSettings.list
 }
 
 // declared are the settings of all commands, each once, in the order of the commands.
-func (a *app) declared() []setting {
-	var all []setting
+func (a *app) declared() []*setting {
+	var all []*setting
 	seen := map[string]bool{}
 	for _, cmd := range a.order {
 		for _, s := range a.bindings[cmd].options.list {
 			if !seen[s.key] {
 				seen[s.key] = true
-				all = append(all, *s)
+				all = append(all, s)
 			}
 		}
 	}
@@ -173,17 +199,16 @@ func bindEnvironment(v *viper.Viper) {
 // variablesOfTests are read by the project's own tests, not by the command.
 func variablesOfTests() []string { return []string{"UCAN_SHARED"} }
 
-// unknownVariables returns the names of UCAN_* variables that no setting has.
-func unknownVariables(environ []string) []string {
+// unknownVariables says of each UCAN_* variable that no setting has which one was probably meant.
+func unknownVariables(environ []string) (unknown []string) {
 	known := variablesOfTests()
 	for _, s := range settings() {
 		known = append(known, s.variable())
 	}
-	var unknown []string
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
 		if strings.HasPrefix(name, "UCAN_") && !slices.Contains(known, name) && !strings.HasPrefix(name, "UCAN_PROBE") {
-			unknown = append(unknown, name)
+			unknown = append(unknown, name+didYouMean(nearest.Word(name, known)))
 		}
 	}
 	return unknown
@@ -193,15 +218,15 @@ func unknownVariables(environ []string) []string {
 const originDefault = "default"
 
 // origin says where the value of the setting came from: flag, variable, file or default.
-func origin(v *viper.Viper, flags *pflag.FlagSet, file configFile, s setting) string {
+func origin(flags *pflag.FlagSet, file *configFile, s setting) string {
 	if f := flags.Lookup(s.flag); f != nil && f.Changed {
 		return "flag --" + s.flag
 	}
 	if os.Getenv(s.variable()) != "" {
 		return "variable " + s.variable()
 	}
-	if path := file.of(s.key); path != "" {
-		return "file " + path
+	if at := file.of(s.key); at.path != "" {
+		return "file " + at.path
 	}
 	return originDefault
 }

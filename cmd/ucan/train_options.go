@@ -46,7 +46,7 @@ func (t *trainOptions) declareData(o *options) {
 	t.data.declare(o)
 	o.drop(&t.data.maxFailures, &t.data.force)
 	d := &t.run.Data
-	o.text(&t.validation, "train.val", "val", "", "data to validate on")
+	o.text(&t.validation, "train.val", "val", "", "data to validate on").offers(sourceNames).orFiles()
 	o.count(&d.ValidationSkip, "train.val_skip", "val-skip", 0, 0, math.MaxInt32, "drop the first K inputs of --val")
 	o.count(&d.ValidationMax, "train.val_max", "val-max", 250, 0, math.MaxInt32, "validate on at most N images, at even distances (0: all)")
 	o.count(&d.HoldOut, "train.validation", "hold-out", 0, 0, math.MaxInt32, "without --val, hold out N images of the training data, drawn by the seed, for validation")

@@ -23,9 +23,7 @@ func needsConsent(s setting) bool { return s.kind == kindCode || s.kind == kindA
 // untrusted returns an error that names every setting of the file that a file nobody named may not have.
 func untrusted(doc *configDocument) error {
 	values := viper.New()
-	if err := values.MergeConfigMap(doc.values); err != nil {
-		return usagef("read the configuration %q: %w", doc.path, err)
-	}
+	_ = values.MergeConfigMap(doc.values) // never fails
 	var faults, remedies []string
 	for _, s := range settings() {
 		line, set := doc.lines[s.key]
@@ -44,7 +42,7 @@ func untrusted(doc *configDocument) error {
 	if path := ownConfigFile(); path != "" {
 		own = path
 	}
-	return usagef("read the configuration %q of the current folder: %s; a file that was not named may not do that: use %s, put it into %s, or name the file with --config %s",
+	return fmt.Errorf("%q of the current folder: %s; a file that was not named may not do that: use %s, put it into %s, or name the file with --config %s",
 		doc.path, strings.Join(faults, ", "), strings.Join(slices.Compact(remedies), ", "), own, doc.path)
 }
 
@@ -131,5 +129,5 @@ func (a *app) quietByUser() bool {
 	if f := a.flags.Lookup("quiet"); f != nil && f.Changed {
 		return a.global.quiet
 	}
-	return a.global.quiet && a.config.of("quiet") != implicitFile
+	return a.global.quiet && a.config.of("quiet").path != implicitFile
 }
