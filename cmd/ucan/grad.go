@@ -100,8 +100,13 @@ func runGrad(ctx context.Context, a *app, o *gradOptions, path string) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
+	if m, err = autodiff.Initialised(ctx, autodiff.OnRuntime(rt), m, o.wrt...); err != nil {
+		return fmt.Errorf("grad: %s: %w", path, err)
+	}
 	options := autodiff.Options{Losses: []autodiff.Loss{o.loss}, Wrt: wanted(m, o.wrt), Output: o.output, Promote: true}
-	if err = options.Validate(m); err != nil {
+	if err = options.Validate(m); errors.Is(err, autodiff.ErrNotDifferentiable) {
+		return fault.Mark(fault.Refused, fmt.Errorf("grad: %s: %w", path, err))
+	} else if err != nil {
 		return usagef("grad: %s: %w", path, err)
 	}
 	g, err := differentiate(ctx, rt, m, options)
@@ -215,6 +220,9 @@ func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, che
 	options := autodiff.DefaultCheckOptions()
 	options.Tolerance = maxGradientError
 	res, err := autodiff.Check(ctx, rt, m, options)
+	if errors.Is(err, autodiff.ErrNotDifferentiable) {
+		return rep, fault.Mark(fault.Refused, err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,8 @@ const (
 type Config struct {
 	// Name is one of [Names].
 	Name string
-	// Input holds channels, height and width, each ≥ 1.
+	// Input holds channels, height and width, each ≥ 1, or for mlp the columns of a table, each of
+	// which is a channel.
 	Input []int
 	// Classes is the number of classes, ≥ 2.
 	Classes int
@@ -43,8 +44,9 @@ func (c Config) Validate() error {
 	if !slices.Contains(Names(), c.Name) {
 		errs = append(errs, fmt.Errorf("arch: no network is called %q; there are %s", c.Name, strings.Join(Names(), ", ")))
 	}
-	if len(c.Input) != 3 || slices.Min(append([]int{1}, c.Input...)) < 1 {
-		errs = append(errs, fmt.Errorf("arch: an input of dimensions %v; give channels, height and width, each at least 1", c.Input))
+	table := c.Name == "mlp" && len(c.Input) == 1
+	if len(c.Input) != 3 && !table || slices.Min(append([]int{1}, c.Input...)) < 1 {
+		errs = append(errs, fmt.Errorf("arch: an input of dimensions %v; give channels, height and width, each at least 1 (mlp takes the rows of tables too)", c.Input))
 	} else if len(c.Mean) != len(c.Std) || len(c.Mean) != 0 && len(c.Mean) != c.Input[0] {
 		errs = append(errs, fmt.Errorf("arch: %d means and %d standard deviations for %d channels; give one of each per channel, or none", len(c.Mean), len(c.Std), c.Input[0]))
 	}

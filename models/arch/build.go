@@ -81,7 +81,10 @@ func (g *graph) build(c Config) (*onnx.Model, error) {
 	}
 	x := b.Input(Images, onnx.Float, dims...)
 	if len(c.Mean) > 0 {
-		per := []int64{1, int64(c.Input[0]), 1, 1}
+		per := []int64{1, int64(c.Input[0])}
+		for range c.Input[1:] {
+			per = append(per, 1)
+		}
 		x = b.Sub(x, g.tensor("normalise.mean", per, floats(c.Mean)))
 		x = b.Div(x, g.tensor("normalise.std", per, floats(c.Std)))
 	}

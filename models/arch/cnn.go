@@ -29,7 +29,10 @@ func mnistCNN(g *graph, x onnx.Value, c Config) (onnx.Value, error) {
 
 // mlp is a perceptron with two hidden layers of 256 units and Relu.
 func mlp(g *graph, x onnx.Value, c Config) (onnx.Value, error) {
-	in := int64(c.Input[0]) * int64(c.Input[1]) * int64(c.Input[2])
+	in := int64(1)
+	for _, d := range c.Input {
+		in *= int64(d)
+	}
 	y := g.b.Flatten(x, 1)
 	y = g.b.Relu(g.dense(y, "dense1", in, 256, math.Sqrt2))
 	y = g.b.Relu(g.dense(y, "dense2", 256, 256, math.Sqrt2))

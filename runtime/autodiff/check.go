@@ -98,7 +98,10 @@ func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts C
 		}
 	}
 	if in, ok := m.Input(wrt); !ok || in.Type != onnx.Float {
-		return nil, fmt.Errorf("autodiff: the model has no float32 input %q", wrt)
+		if wrt == "" {
+			wrt = infoTypes(m.Inputs())
+		}
+		return nil, fmt.Errorf("%w and checked: only inputs of float32 are checked, not %s", ErrNotDifferentiable, wrt)
 	}
 	k, err := newChecker(ctx, rt, m, wrt, opts, losses)
 	if err != nil {

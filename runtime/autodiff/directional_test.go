@@ -127,27 +127,42 @@ func crossEntropyRef(y, labels []float64, classes int, probabilities bool) float
 func TestCrossEntropyValue(t *testing.T) {
 	rt := runtimetest.Open(t)
 	const batch = 3
-	for head, classes := range subtest.Rows(map[string]int64{"logits": 4, "Softmax": 4, "LogSoftmax": 4, "one logit": 1}) {
+	for head, classes := range subtest.Rows(map[string]int64{
+		"logits": 4, "Softmax": 4, "LogSoftmax": 4, "one logit": 1, "one Sigmoid": 1,
+		"clipped Softmax": 4, "Exp of LogSoftmax": 4, "Exp over its ReduceSum": 4,
+	}) {
 		t.Run(head, func(t *testing.T) {
 			b := onnx.NewBuilder("head", 17)
 			k := &maker{b: b, t: t, r: rng(31)}
 			x := b.Input("x", onnx.Float, onnx.Sym("N"), onnx.Fixed(5))
 			y := b.Gemm(x, k.weight(1, 5, classes), k.weight(1, classes), false)
-			if strings.HasSuffix(head, "Softmax") {
+			logits := y
+			switch head {
+			case "one Sigmoid":
+				y = b.Sigmoid(y)
+			case "clipped Softmax":
+				y = b.Clip(b.Identity(b.Softmax(y, 1)), b.Scalar(onnx.Float, 1e-7), b.Scalar(onnx.Float, 1))
+			case "Exp of LogSoftmax":
+				y = b.Exp(b.LogSoftmax(y, -1))
+			case "Exp over its ReduceSum":
+				e := b.Exp(b.Sub(y, b.Reduce("ReduceMax", y, true, 1)))
+				y = b.Div(e, b.Sum(e, true, -1))
+			case "Softmax", "LogSoftmax":
 				y = b.Op(head, []onnx.Value{y}, onnx.Int("axis", 1))
 			}
+			b.OutputUntyped("before", b.Identity(logits))
 			m := k.build(y, classes)
 			labels := []float64{0, 1, float64(max(classes-1, 1))}
 			feeds := map[string]value{"x": {dims: []int64{batch, 5}, data: normals(k.r, batch*5)}, "labels": {dims: []int64{batch}, data: labels}}
 			for _, mean := range []bool{true, false} {
 				loss := autodiff.DefaultCrossEntropy()
 				loss.Sum = !mean
-				g, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{Losses: []autodiff.Loss{loss}})
+				g, err := autodiff.Differentiate(context.Background(), autodiff.OnRuntime(rt), m, autodiff.Options{Losses: []autodiff.Loss{loss}, Output: "logits"})
 				if err != nil {
 					t.Fatal(err)
 				}
-				out := newRunner(t, rt, g.Model, feeds, []string{"logits", "loss"}, map[string][]int64{"logits": {batch, classes}}).run(t)
-				want := crossEntropyRef(out[0], labels, int(classes), head == "Softmax")
+				out := newRunner(t, rt, g.Model, feeds, []string{"before", "loss"}, map[string][]int64{"before": {batch, classes}}).run(t)
+				want := crossEntropyRef(out[0], labels, int(classes), false)
 				if !mean {
 					want *= batch
 				}

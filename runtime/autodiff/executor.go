@@ -72,6 +72,9 @@ func NewExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts E
 func openExecutor(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts ExecutorOptions) (_ *Executor, err error) {
 	opts.Promote = opts.Mode == WeightsAsInputs
 	opts.CPU = opts.CPU || !slices.ContainsFunc(opts.Session.Providers, func(p runtime.Provider) bool { return p.Name != runtime.CPU })
+	if m, err = Initialised(ctx, OnRuntime(rt), m, opts.Wrt...); err != nil {
+		return nil, err
+	}
 	g, err := Differentiate(ctx, OnRuntime(rt), m, opts.Options)
 	if err != nil {
 		return nil, err
@@ -175,7 +178,7 @@ func isFixed(v onnx.ValueInfo) bool {
 // declaredTensor returns a zeroed tensor of the declared type and shape.
 func declaredTensor(rt *runtime.Runtime, v onnx.ValueInfo) (*runtime.Tensor, error) {
 	if !isFixed(v) {
-		return nil, fmt.Errorf("autodiff: the size of %v is open; fix it in Options.Sizes", v)
+		return nil, fmt.Errorf("autodiff: the size of %v is open; it has to be fixed in the file", v)
 	}
 	return emptyTensor(rt, v.Type, sizesOf(v))
 }

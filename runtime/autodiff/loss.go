@@ -27,10 +27,10 @@ type Head struct {
 	// Shape is the same as a declaration, with symbols for what varies: those of the model's inputs
 	// where they are the same size.
 	Shape []onnx.Dim
-	// Softmax and LogSoftmax are set when the model ends in one, over the last dimension; Before is
-	// then what goes into it.
-	Softmax, LogSoftmax bool
-	Before              onnx.Value
+	// Softmax, LogSoftmax and Sigmoid are set when the model ends in one ([EndingOf]); Before is then
+	// what goes into it.
+	Softmax, LogSoftmax, Sigmoid bool
+	Before                       onnx.Value
 
 	added map[string]string // the inputs that the loss has added, by the names it wanted
 }
@@ -63,8 +63,9 @@ func (h Head) classes() (int64, error) {
 //	−1/N·Σₙ log softmax(logits[n])[labels[n]]
 //
 // or, summed, without the 1/N, so that the gradient by each sample's input does not depend on the
-// others. Where the model ends in Softmax its logits are what goes into that. A single logit z
-// counts as that of class 1 against class 0: ln(1 + e^{−z}) or ln(1 + e^{z}).
+// others. Where the model ends in Softmax its logits are what goes into that. A single logit z, or
+// what goes into a single Sigmoid, counts as that of class 1 against class 0: ln(1 + e^{−z}) or
+// ln(1 + e^{z}).
 type CrossEntropy struct {
 	// Labels is the name of the input that it adds. "labels" in [DefaultCrossEntropy].
 	Labels string
@@ -88,7 +89,11 @@ func (l CrossEntropy) Build(b *onnx.Builder, h Head) (onnx.Value, error) {
 	s := b.Scope("loss")
 	var each onnx.Value // the loss of each sample, [N] or [N, 1]
 	if k == 1 && !h.Softmax && !h.LogSoftmax {
-		z := s.Reshape(h.Logits, -1)
+		z := h.Logits
+		if h.Sigmoid {
+			z = h.Before
+		}
+		z = s.Reshape(z, -1)
 		y := s.Cast(labels, h.DType)
 		sign := s.Sub(s.Scalar(h.DType, 1), s.Mul(y, s.Scalar(h.DType, 2)))
 		each = s.Softplus(s.Mul(z, sign))
@@ -201,17 +206,13 @@ func headOf(b *onnx.Builder, m *onnx.Model, name string, f fact, fs facts) (Head
 		}
 		h.Shape = append(h.Shape, onnx.Sym(symbol))
 	}
-	for _, n := range m.Nodes() {
-		op := n.GetOpType()
-		if len(n.GetOutput()) == 0 || n.GetOutput()[0] != name || op != "Softmax" && op != "LogSoftmax" {
-			continue
-		}
-		axis := onnx.AttrInt(n, "axis", -1)
-		if len(f.dims) != 2 || axis != -1 && axis != 1 {
-			continue
-		}
-		h.Softmax, h.LogSoftmax = op == "Softmax", op == "LogSoftmax"
-		h.Before = b.Value(n.GetInput()[0])
+	if len(f.dims) != 2 {
+		return h, invented
+	}
+	end := EndingOf(m, name)
+	h.Softmax, h.LogSoftmax, h.Sigmoid = end.Operator == "Softmax", end.Operator == "LogSoftmax", end.Operator == "Sigmoid"
+	if end.Operator != "" {
+		h.Before = b.Value(end.Before)
 	}
 	return h, invented
 }

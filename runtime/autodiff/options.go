@@ -101,7 +101,7 @@ func (o Options) validate(m *onnx.Model) (wrt []string, err error) {
 			}
 		}
 		if len(wrt) == 0 {
-			errs = append(errs, errors.New("autodiff: the model has no real-valued input"))
+			errs = append(errs, fmt.Errorf("%w: it has no input of real numbers; its inputs are %s", ErrNotDifferentiable, infoTypes(m.Inputs())))
 		}
 	}
 	seen := make(map[string]bool)
@@ -120,7 +120,7 @@ func (o Options) validate(m *onnx.Model) (wrt []string, err error) {
 			continue
 		}
 		if !dt.IsFloat() {
-			errs = append(errs, fmt.Errorf("autodiff: %q is of type %v; gradients are for real numbers", name, dt))
+			errs = append(errs, fmt.Errorf("%w: %q is of type %v, and gradients are for real numbers", ErrNotDifferentiable, name, dt))
 		}
 	}
 	for _, s := range slices.Sorted(maps.Keys(o.Sizes)) {
@@ -129,6 +129,14 @@ func (o Options) validate(m *onnx.Model) (wrt []string, err error) {
 		}
 	}
 	return wrt, errors.Join(errs...)
+}
+
+func infoTypes(vs []onnx.ValueInfo) string {
+	names := make([]string, len(vs))
+	for i, v := range vs {
+		names[i] = v.String()
+	}
+	return strings.Join(names, ", ")
 }
 
 func infoNames(vs []onnx.ValueInfo) string {

@@ -19,6 +19,10 @@ const minOpset = 17
 // is computed. Operators without a rule are reported together, as a [MissingRulesError], before
 // anything runs.
 func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options) (*Gradient, error) {
+	m, err := Initialised(ctx, eng, m, opts.Wrt...)
+	if err != nil {
+		return nil, err
+	}
 	wrt, err := opts.validate(m)
 	if err != nil {
 		return nil, err

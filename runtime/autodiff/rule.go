@@ -28,7 +28,7 @@ func (e *MissingRulesError) Is(target error) bool { return target == ErrNotDiffe
 func (e *RuleError) Is(target error) bool { return target == ErrNotDifferentiable }
 
 // MissingRulesError reports every node that stands between a wanted input and a loss and has no
-// rule.
+// rule. [Options.Rules] takes rules of the caller's own.
 type MissingRulesError struct {
 	Nodes []MissingRule
 }
@@ -55,7 +55,7 @@ func (e *MissingRulesError) Error() string {
 		}
 		parts = append(parts, fmt.Sprintf("%s (%s%s)", op, strings.Join(nodes, ", "), more))
 	}
-	return "autodiff: no gradient rule for " + strings.Join(parts, "; ") + "; give one in Options.Rules, or estimate the gradient with NewScoreFunction"
+	return "autodiff: no gradient rule for " + strings.Join(parts, "; ")
 }
 
 // Operators returns the operators that lack a rule, sorted.
@@ -75,7 +75,7 @@ type RuleError struct {
 
 // Error names the node and what is in the way.
 func (e *RuleError) Error() string {
-	return fmt.Sprintf("autodiff: no gradient of %s: %v; give a rule for it in Options.Rules, or estimate the gradient with NewScoreFunction", e.Node, e.Err)
+	return fmt.Sprintf("autodiff: no gradient of %s: %v", e.Node, e.Err)
 }
 
 // Unwrap returns the cause.

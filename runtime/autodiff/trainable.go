@@ -10,20 +10,13 @@ import (
 // products, scales and shifts of normalisations, slopes of PRelu, tables of Gather, and what Add
 // adds. Statistics of BatchNormalization and the constants of Sub, Mul and Div, which most often
 // hold the normalisation of the input, are left out.
+//
+// Weights that are transposed or reshaped on the way are found too. Constants that nodes make have to
+// become initialisers first ([WithWeights]).
 func Trainable(m *onnx.Model) []string {
-	seen := make(map[string]bool)
 	var out []string
-	for _, n := range m.Nodes() {
-		for _, i := range weightInputs(n) {
-			if i >= len(n.GetInput()) {
-				continue
-			}
-			name := n.Input[i]
-			t := m.Initializer(name)
-			if t == nil || seen[name] || !onnx.TensorType(t).IsFloat() {
-				continue
-			}
-			seen[name] = true
+	for _, name := range newSources(m).weights() {
+		if t := m.Initializer(name); t != nil && onnx.TensorType(t).IsFloat() {
 			out = append(out, name)
 		}
 	}

@@ -154,7 +154,7 @@ func TestLoss(t *testing.T) {
 			func() base.Config { c := config(5, 3); c.Smoothing, c.Consistency = 0.2, 10; return c }(),
 			func() base.Config { c := config(5, 2); c.Consistency, c.Entropy = 3, 0; return c }(),
 		} {
-			net, err := base.FromModel(model)
+			net, err := base.FromModel(context.Background(), autodiff.OnRuntime(rt), model)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -307,7 +307,7 @@ func TestFineTune(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	net, err := base.FromModel(model)
+	net, err := base.FromModel(context.Background(), autodiff.OnRuntime(rt), model)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -371,7 +371,7 @@ func TestFineTuneOldOpset(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer model.Close()
-	net, err := base.FromModel(model)
+	net, err := base.FromModel(context.Background(), autodiff.OnRuntime(rt), model)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,11 @@ const (
 
 // loss is the package's loss over Rows·Draws noisy images, the draws of an image one after another. It adds the input
 // labelsInput, int64 [Rows].
-type loss struct{ config Config }
+type loss struct {
+	config Config
+	// shift is the logit at which a classifier of one score changes its mind.
+	shift float64
+}
 
 var _ autodiff.Loss = loss{}
 
@@ -26,22 +30,14 @@ func (loss) Name() string { return lossName }
 
 // Build adds the loss.
 func (l loss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) {
-	if len(h.Dims) != 2 || h.Dims[1] < 2 {
-		return onnx.Value{}, fmt.Errorf("its output has dimensions %v; training needs logits [N, classes] of at least 2 classes", h.Dims)
+	if len(h.Dims) != 2 || h.Dims[1] < 1 {
+		return onnx.Value{}, fmt.Errorf("%w: its output has dimensions %v; training needs scores [N, classes]", autodiff.ErrNotDifferentiable, h.Dims)
 	}
 	c := l.config
-	n, m, k := int64(c.Rows), int64(c.Draws), h.Dims[1]
+	n, m, k := int64(c.Rows), int64(c.Draws), max(h.Dims[1], 2)
 	labels := h.Input(b, labelsInput, onnx.Int64, onnx.Fixed(n))
 	s := b.Scope("ucan.loss")
-	logits := h.Logits
-	if h.Softmax {
-		logits = h.Before
-	}
-	logp := logits
-	if !h.LogSoftmax {
-		logp = s.LogSoftmax(logits, 1)
-	}
-	logp = s.Reshape(logp, n, m, k)
+	logp := s.Reshape(l.logProbabilities(s, h), n, m, k)
 	total := s.Neg(s.Mean(s.Sum(s.Mul(logp, target(s, labels, c, k)), false, 2), false))
 	if c.Consistency > 0 {
 		// KL(F̄ ‖ F_j) summed over classes is −H(F̄) − Σ F̄·log F_j, whose mean over j is −H(F̄) − Σ F̄·mean(log F_j).
@@ -54,6 +50,25 @@ func (l loss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) {
 		total = s.Add(total, s.Mul(s.Mean(term, false), s.Scalar(onnx.Float, c.Consistency)))
 	}
 	return total, nil
+}
+
+// logProbabilities is the logarithm of the probabilities [Rows·Draws, K]. One score z is that of class 1 against class
+// 0, whose logarithms are −ln(1 + e^{−z}) and −ln(1 + e^z).
+func (l loss) logProbabilities(s *onnx.Builder, h autodiff.Head) onnx.Value {
+	logits := h.Logits
+	if h.Softmax || h.Sigmoid && h.Dims[1] == 1 {
+		logits = h.Before
+	}
+	switch {
+	case h.Dims[1] == 1:
+		if l.shift != 0 {
+			logits = s.Sub(logits, s.Scalar(onnx.Float, l.shift))
+		}
+		return s.Concat(1, s.Neg(s.Softplus(logits)), s.Neg(s.Softplus(s.Neg(logits))))
+	case h.LogSoftmax:
+		return logits
+	}
+	return s.LogSoftmax(logits, 1)
 }
 
 // target is the distribution [N, 1, K] that the cross-entropy compares with: 1 − smoothing on the label and the rest

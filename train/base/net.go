@@ -30,6 +30,8 @@ type Net struct {
 	statistics    []arch.Statistic
 	running       arch.Running
 	rules         map[string]autodiff.Rule // beside those of autodiff
+	one           single
+	ending        autodiff.Ending
 	export        func(weights map[string][]float32, running arch.Running) (*onnx.Model, error)
 }
 
@@ -55,9 +57,9 @@ func FromArch(n *arch.Network) *Net {
 const opset = 17
 
 // FromModel takes an opened classifier to fine-tune: every float32 initialiser that autodiff.Trainable lists, those with
-// two dimensions or more with weight decay. Its batch normalisations stay the affine maps they are, and the
+// two dimensions or more with weight decay. Weights that nodes make of constants become initialisers first. Its batch normalisations stay the affine maps they are, and the
 // preprocessing declared for it stays in front, inside what is exported.
-func FromModel(m *models.Model) (*Net, error) {
+func FromModel(ctx context.Context, eng autodiff.Engine, m *models.Model) (*Net, error) {
 	graph := m.Graph()
 	scores, ok := graph.Output(models.GraphScores)
 	if !ok {
@@ -74,6 +76,9 @@ func FromModel(m *models.Model) (*Net, error) {
 	if graph, err = b.Build(); err == nil {
 		graph, err = graph.WithoutDead()
 	}
+	if err == nil {
+		graph, err = autodiff.WithWeights(ctx, eng, graph)
+	}
 	var names map[string]string
 	if err == nil {
 		names = freeNames(graph, map[string]string{models.GraphInput: arch.Images, logits: arch.Logits})
@@ -83,6 +88,12 @@ func FromModel(m *models.Model) (*Net, error) {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
 	}
 	net := &Net{graph: graph, input: names[models.GraphInput], logits: names[logits]}
+	net.ending = autodiff.EndingOf(graph, net.logits)
+	if n := len(scores.Shape); n > 0 {
+		if net.one, err = singleOf(m, scores.Shape[n-1].Size, net.ending); err != nil {
+			return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
+		}
+	}
 	if err = net.takeWeights(m.Name()); err != nil {
 		return nil, err
 	}
@@ -161,6 +172,12 @@ func source(m *onnx.Model, name string) string {
 
 // Normalises reports whether the net has batch normalisations that are trained on batch statistics.
 func (n *Net) Normalises() bool { return len(n.statistics) > 0 }
+
+// Single reports whether the net returns one score a row, which is compared with a threshold.
+func (n *Net) Single() bool { return n.one.is }
+
+// Ending says what the scores are made by.
+func (n *Net) Ending() autodiff.Ending { return n.ending }
 
 // Names returns the names of the input and of the logits in what is exported.
 func (n *Net) Names() (input, logits string) { return n.input, n.logits }

@@ -88,7 +88,7 @@ func New(ctx context.Context, rt *runtime.Runtime, net *Net, c Config) (_ *Objec
 	o := &Objective{net: net, config: c}
 	o.executor, err = autodiff.NewExecutor(ctx, rt, net.graph, autodiff.ExecutorOptions{
 		Options: autodiff.Options{
-			Wrt: wrt, Losses: []autodiff.Loss{loss{c}}, Output: net.logits, Sizes: sizes, CPU: onCPU(c.Session),
+			Wrt: wrt, Losses: []autodiff.Loss{loss{c, net.one.shift}}, Output: net.logits, Sizes: sizes, CPU: onCPU(c.Session),
 			Rules: net.rules,
 		},
 		Mode: c.Mode, Session: c.Session,
@@ -117,7 +117,7 @@ func (o *Objective) bind() {
 		o.state = append(o.state, train.State{Name: name, Values: o.net.running[name]})
 	}
 	o.images, o.labels, o.logits = x.Floats(o.net.input), x.Ints(x.Gradient().Input(lossName, labelsInput)), x.Result(o.net.logits)
-	o.classes = len(o.logits) / (o.config.Rows * o.config.Draws)
+	o.classes = max(2, len(o.logits)/(o.config.Rows*o.config.Draws))
 }
 
 // Mode is how weights reach the runtime.
@@ -145,7 +145,7 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 			return train.Metrics{}, err
 		}
 	}
-	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.logits, b.Labels, b.Draws, o.classes)}, nil
+	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.net.one.pairs(o.logits), b.Labels, b.Draws, o.classes)}, nil
 }
 
 // Export returns the classifier with its present weights, as plain ONNX with a symbolic batch. The same weights give the

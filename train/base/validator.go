@@ -47,6 +47,7 @@ type classifier struct {
 	session *runtime.FloatSession
 	labels  []int32
 	classes int
+	one     single
 }
 
 var _ smooth.Classifier = (*classifier)(nil)
@@ -57,6 +58,10 @@ func (v *Validator) open(ctx context.Context, m *onnx.Model) (*classifier, error
 		return nil, err
 	}
 	in, out := []int64{int64(v.Batch)}, []int64{int64(v.Batch), int64(v.Objective.classes)}
+	one := v.Objective.net.one
+	if one.is {
+		out[1] = 1
+	}
 	for _, n := range v.Shape {
 		in = append(in, int64(n))
 	}
@@ -71,7 +76,7 @@ func (v *Validator) open(ctx context.Context, m *onnx.Model) (*classifier, error
 	if err != nil {
 		return nil, err
 	}
-	return &classifier{session: s, labels: make([]int32, v.Batch), classes: v.Objective.classes}, nil
+	return &classifier{session: s, labels: make([]int32, v.Batch), classes: v.Objective.classes, one: one}, nil
 }
 
 // Input returns the batch to fill.
@@ -82,7 +87,7 @@ func (c *classifier) Classify(ctx context.Context, rows int) ([]int32, error) {
 	if err := c.session.Run(ctx); err != nil {
 		return nil, err
 	}
-	logits := c.session.Out[0]
+	logits := c.one.pairs(c.session.Out[0])
 	for r := range rows {
 		c.labels[r] = int32(runtime.Argmax(logits[r*c.classes : (r+1)*c.classes]))
 	}

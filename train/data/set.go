@@ -260,11 +260,11 @@ func (s *Set) choose(rows []int) *Set {
 	return p
 }
 
-// Moments returns mean and standard deviation of every channel over all images, for sources of shape (C, …); one pair
-// for other shapes. A channel without spread has standard deviation 1.
+// Moments returns mean and standard deviation of every channel over all images, for sources of shape (C, H, W) and the
+// columns of tables; one pair for other shapes. A channel without spread has standard deviation 1.
 func (s *Set) Moments() (mean, std []float64) {
 	channels := 1
-	if len(s.info.Shape) == 3 {
+	if len(s.info.Shape) == 3 || len(s.info.Shape) == 1 {
 		channels = s.info.Shape[0]
 	}
 	return moments(s, channels)

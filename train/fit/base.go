@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 
 	"ucan/internal/fault"
@@ -132,7 +133,10 @@ func (t *baseTraining) initial(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 	var err error
-	if t.net, err = base.FromModel(m); err != nil {
+	if t.net, err = base.FromModel(ctx, autodiff.OnRuntime(t.rt), m); err != nil {
+		return nil, err
+	}
+	if err = t.refuseProbabilities(ctx); err != nil {
 		return nil, err
 	}
 	description := map[string]any{"init": m.SHA256(), "classes": m.Classes()}
@@ -141,6 +145,34 @@ func (t *baseTraining) initial(ctx context.Context) (map[string]any, error) {
 		err = t.renormalise(ctx)
 	}
 	return description, err
+}
+
+// refuseProbabilities refuses scores that are probabilities without an ending that logits can be taken from: a
+// cross-entropy of them as logits would train towards something else.
+func (t *baseTraining) refuseProbabilities(ctx context.Context) error {
+	if t.net.Ending().Operator != "" {
+		return nil
+	}
+	some := t.set.Spread(min(16, t.set.Len()))
+	x := make([]float32, some.Dim())
+	for i := range some.Len() {
+		some.Read(i, x)
+		scores, err := t.Init.Scores(ctx, x)
+		if err != nil {
+			return err
+		}
+		sum := 0.0
+		for _, p := range scores {
+			if !(p >= 0 && p <= 1) {
+				return nil
+			}
+			sum += float64(p)
+		}
+		if !t.net.Single() && math.Abs(sum-1) > 1e-3 {
+			return nil
+		}
+	}
+	return fault.Refusedf("fine-tune %s: its scores look like probabilities, and neither a Softmax nor a Sigmoid that makes them was found, so there are no logits to train; take a model that returns logits", t.Init.Name())
 }
 
 // fits refuses data with more classes than a model has.
@@ -249,6 +281,12 @@ func (t *baseTraining) declaration() models.Declaration {
 		Input:  models.InputDeclaration{Name: input, Layout: declare.NCHW},
 		Output: models.OutputDeclaration{Name: logits, Kind: "logits", Decision: "argmax"},
 		Labels: t.set.Info().Labels,
+	}
+	if t.net.Single() {
+		d.Output.Decision = t.Init.Decision().String()
+		if t.net.Ending().Operator == "Sigmoid" {
+			d.Output.Kind = "probabilities"
+		}
 	}
 	if len(t.set.Info().Shape) != 3 {
 		d.Input.Layout = declare.Flat
