@@ -8,8 +8,31 @@ import (
 	"ucan/train/optim"
 )
 
+// Loop configures how long a run goes on and how it keeps track.
+type Loop struct {
+	// Epochs is the number of passes over the data, ≥ 1.
+	Epochs int
+	// Clip is the largest norm of all gradients together, 0 for any.
+	Clip float64
+	// Average is the decay of the moving average of weights, in (0, 1), which is then what is validated and kept; 0 for
+	// none.
+	Average float64
+	// LogEvery writes a line to the log every so many steps beside those of epochs; 0 for none.
+	LogEvery int
+	// CheckpointEvery is the number of steps between checkpoints, ≥ 1. There is one at the end of an epoch as well when
+	// the last is older than ten seconds.
+	CheckpointEvery int
+	// ValidateEvery validates every so many epochs, and after the last; 0 only then.
+	ValidateEvery int
+	// Patience stops the run after so many validations in a row without a better score; 0 for never.
+	Patience int
+	// KeepBest ends with the weights of the best validation in place of the last ones.
+	KeepBest bool
+}
+
 // Config configures a run. [DefaultConfig] holds usual numbers.
 type Config struct {
+	Loop
 	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there. The caller holds the lock of its folder
 	// of checkpoints (checkpoint.Lock).
 	Dir string
@@ -26,28 +49,9 @@ type Config struct {
 	// kinds; a run that is resumed on another one continues, and Warn is told that its bytes are no longer promised.
 	Processor string
 
-	// Epochs is the number of passes over the data, ≥ 1.
-	Epochs int
 	// Optimizer and Schedule configure how weights move; Schedule.Steps must be Epochs times the feed's batches.
 	Optimizer optim.Config
 	Schedule  optim.Schedule
-	// Clip is the largest norm of all gradients together, 0 for any.
-	Clip float64
-	// Average is the decay of the moving average of weights, in (0, 1), which is then what is validated and kept; 0 for
-	// none.
-	Average float64
-
-	// LogEvery writes a line to the log every so many steps beside those of epochs; 0 for none.
-	LogEvery int
-	// CheckpointEvery is the number of steps between checkpoints, ≥ 1. There is one at the end of an epoch as well when
-	// the last is older than ten seconds.
-	CheckpointEvery int
-	// ValidateEvery validates every so many epochs, and after the last; 0 only then.
-	ValidateEvery int
-	// Patience stops the run after so many validations in a row without a better score; 0 for never.
-	Patience int
-	// KeepBest ends with the weights of the best validation in place of the last ones.
-	KeepBest bool
 
 	// Report, where not nil, is told of every step and epoch.
 	Report func(Progress)
@@ -60,7 +64,7 @@ type Config struct {
 // DefaultConfig returns a configuration for a run in dir that checkpoints every 200 steps, validates after every epoch
 // and keeps the best weights; epochs, schedule and optimiser are the caller's to fill in.
 func DefaultConfig(dir string) Config {
-	return Config{Dir: dir, CheckpointEvery: 200, ValidateEvery: 1, KeepBest: true, Now: time.Now}
+	return Config{Loop: Loop{CheckpointEvery: 200, ValidateEvery: 1, KeepBest: true}, Dir: dir, Now: time.Now}
 }
 
 // Errors that callers tell apart.

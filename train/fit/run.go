@@ -163,8 +163,8 @@ func (r *Run) begin() (origin, error) {
 
 // Loop configures a training by steps.
 type Loop struct {
-	// Epochs is the number of passes over the data; 0 for the usual number.
-	Epochs int
+	// Loop has 0 epochs for the usual number.
+	train.Loop
 	// Batch is the number of inputs of a step, Draws that of noisy copies of each.
 	Batch, Draws int
 	// Optimizer moves the weights; LearningRate is the schedule's peak, 0 for the usual one, and Warmup the epochs in which
@@ -173,28 +173,19 @@ type Loop struct {
 	Schedule     string
 	LearningRate float64
 	Warmup       float64
-	// Clip is the largest norm of all gradients together, 0 for any; Average the decay of the moving average of weights,
-	// 0 for none.
-	Clip, Average float64
 	// Augment varies the images; nil for what is usual.
 	Augment *data.Augment
 	// Mode is how changing weights reach the runtime: "inputs", "constants" or "measure".
 	Mode string
-	// ValidationDraws is the number of noisy copies of each held-out input. ValidateEvery, Patience, KeepBest,
-	// CheckpointEvery and LogEvery are those of [train.Config].
-	ValidationDraws           int
-	ValidateEvery, Patience   int
-	KeepBest                  bool
-	CheckpointEvery, LogEvery int
+	// ValidationDraws is the number of noisy copies of each held-out input.
+	ValidationDraws int
 }
 
 // DefaultLoop returns the usual settings.
 func DefaultLoop() Loop {
-	c := train.DefaultConfig("")
 	return Loop{
-		Batch: 128, Draws: 1, Optimizer: Optimizer{Momentum: optim.DefaultConfig("sgd").Momentum}, Schedule: "cosine",
-		Mode: string(autodiff.WeightsAsInputs), ValidationDraws: 16, ValidateEvery: c.ValidateEvery, KeepBest: c.KeepBest,
-		CheckpointEvery: c.CheckpointEvery,
+		Loop: train.DefaultConfig("").Loop, Batch: 128, Draws: 1, Optimizer: Optimizer{Momentum: optim.DefaultConfig("sgd").Momentum},
+		Schedule: "cosine", Mode: string(autodiff.WeightsAsInputs), ValidationDraws: 16,
 	}
 }
 
@@ -230,8 +221,7 @@ func (o Optimizer) config(usual string, decay *float64) optim.Config {
 // trainConfig is the configuration of the training loop for epochs of so many batches.
 func (l Loop) trainConfig(r Run, optimizer optim.Config, rate float64, batches int) train.Config {
 	c := train.DefaultConfig(r.Dir)
-	c.Resume, c.Epochs, c.Clip, c.Average, c.Processor = r.Resume, l.Epochs, l.Clip, l.Average, r.Processor
-	c.LogEvery, c.CheckpointEvery, c.ValidateEvery, c.Patience, c.KeepBest = l.LogEvery, l.CheckpointEvery, l.ValidateEvery, l.Patience, l.KeepBest
+	c.Loop, c.Resume, c.Processor = l.Loop, r.Resume, r.Processor
 	c.Report, c.Warn = r.Observer.Step, r.Observer.Warn
 	c.Optimizer = optimizer
 	c.Schedule = optim.DefaultSchedule(l.Schedule, rate, int64(l.Epochs)*int64(batches))
