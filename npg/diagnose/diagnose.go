@@ -39,15 +39,20 @@ type Subject struct {
 // in memory at once. It fails when the generator or the classifier does, or the options are out of range.
 //
 // All noise is drawn from stream phase [stream.Audit]: nothing measured here can bias a later certificate.
-func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, error) {
-	if err := o.Validate(); err != nil {
+func Run(ctx context.Context, s Subject, inputs []Input, o Options) (_ Report, err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("diagnose: %w", err)
+		}
+	}()
+	if err = o.Validate(); err != nil {
 		return Report{}, err
 	}
 	if s.Generator == nil {
-		return Report{}, errors.New("diagnose: no generator")
+		return Report{}, errors.New("no generator")
 	}
 	if len(inputs) == 0 {
-		return Report{}, errors.New("diagnose: no inputs; give some of the data that the generator is for")
+		return Report{}, errors.New("no inputs; give some of the data that the generator is for")
 	}
 	cases, err := generate(ctx, s.Generator, inputs)
 	if err != nil {
@@ -58,7 +63,7 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (Report, err
 		Basis: cases[0].basis(),
 		Sigma: describeSigma(cases, s.Floor, s.Ceiling), Mu: describeMu(cases, s.MuCap),
 	}
-	if err := measureVotes(ctx, s, cases, o, &r); err != nil {
+	if err = measureVotes(ctx, s, cases, o, &r); err != nil {
 		return Report{}, err
 	}
 	r.Diagnoses = diagnoses(r, o)
@@ -84,19 +89,19 @@ func generate(ctx context.Context, g npg.Generator, inputs []Input) ([]specimen,
 	cases := make([]specimen, len(inputs))
 	for i, in := range inputs {
 		if len(in.X) == 0 || len(in.X) != len(inputs[0].X) {
-			return nil, fmt.Errorf("diagnose: input %d has %d values and the first %d; all must have the same shape", i, len(in.X), len(inputs[0].X))
+			return nil, fmt.Errorf("input %d has %d values and the first %d; all must have the same shape", i, len(in.X), len(inputs[0].X))
 		}
 		p, err := g.Parameters(ctx, in.X)
 		if err != nil {
-			return nil, fmt.Errorf("diagnose: noise parameters of input %d: %w", i, err)
+			return nil, fmt.Errorf("noise parameters of input %d: %w", i, err)
 		}
 		cases[i] = specimen{Input: in, fields: p.Fields, mu: p.Mu(), sigma: p.Sigma()}
 		if cases[i].basis() != cases[0].basis() {
-			return nil, errors.New("diagnose: the generator answers in several bases; give one that keeps to one")
+			return nil, errors.New("the generator answers in several bases; give one that keeps to one")
 		}
 		for name, field := range map[string][]float32{"μ": cases[i].mu, "σ": cases[i].sigma} {
 			if field != nil && len(field) != len(in.X) {
-				return nil, fmt.Errorf("diagnose: the generator's %s has %d values and the inputs %d; use a generator made for inputs of this shape", name, len(field), len(in.X))
+				return nil, fmt.Errorf("the generator's %s has %d values and the inputs %d; use a generator made for inputs of this shape", name, len(field), len(in.X))
 			}
 		}
 	}

@@ -79,7 +79,7 @@ func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]
 			}
 			fields, err := smooth.NewFields(len(c.X), mu, sigma, c.fields.Basis())
 			if err != nil {
-				return 0, fmt.Errorf("diagnose: %w", err)
+				return 0, err
 			}
 			noise, err := s.seal(len(c.X), fields)
 			if err != nil {
@@ -88,7 +88,7 @@ func swapped(ctx context.Context, s Subject, cases []specimen, donors map[int][]
 			from := leakFrom + uint64(k*draws)
 			counts, err := s.Sampler.Sample(ctx, d.X, c.ID, noise, stream.Audit, from, from+uint64(draws))
 			if err != nil {
-				return 0, fmt.Errorf("diagnose: classify input %d with the noise of input %d: %w", j, i, err)
+				return 0, fmt.Errorf("classify input %d with the noise of input %d: %w", j, i, err)
 			}
 			votes += counts.Votes(c.Label)
 			samples += counts.N

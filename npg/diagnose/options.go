@@ -76,7 +76,7 @@ func (o Options) Validate() error {
 		value int
 	}{{"samples", o.Samples}, {"donors", o.Donors}, {"draws", o.Draws}, {"reader draws", o.ReaderDraws}, {"least inputs", o.LeastInputs}} {
 		if c.value < 1 {
-			faults = append(faults, fmt.Errorf("diagnose: %s is %d; it must be at least 1", c.name, c.value))
+			faults = append(faults, fmt.Errorf("%s is %d; it must be at least 1", c.name, c.value))
 		}
 	}
 	for _, c := range []struct {
@@ -84,7 +84,7 @@ func (o Options) Validate() error {
 		value float64
 	}{{"alpha", o.Alpha}, {"confidence", o.Confidence}} {
 		if !(c.value > 0 && c.value < 1) {
-			faults = append(faults, fmt.Errorf("diagnose: %s is %v; it must lie between 0 and 1", c.name, c.value))
+			faults = append(faults, fmt.Errorf("%s is %v; it must lie between 0 and 1", c.name, c.value))
 		}
 	}
 	return errors.Join(faults...)

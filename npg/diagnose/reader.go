@@ -91,7 +91,7 @@ func copies(ctx context.Context, s Subject, cases []specimen, donors map[int][]i
 	})
 	recorder, err := smooth.New([]smooth.Classifier{keep}, smooth.Config{Dim: dim, Classes: 2})
 	if err != nil {
-		return rows{}, fmt.Errorf("diagnose: %w", err)
+		return rows{}, err
 	}
 	for i, c := range cases {
 		noise, err := s.seal(len(c.X), c.fields)
@@ -101,7 +101,7 @@ func copies(ctx context.Context, s Subject, cases []specimen, donors map[int][]i
 		for k, j := range donors[i] {
 			from := readFrom + uint64(k%draws)
 			if _, err := recorder.Sample(ctx, cases[j].X, c.ID, noise, stream.Audit, from, from+1); err != nil {
-				return rows{}, fmt.Errorf("diagnose: %w", err)
+				return rows{}, err
 			}
 			out.labels = append(out.labels, c.Label)
 		}
@@ -157,11 +157,11 @@ func learn(set rows, dim int) (*reader, error) {
 	}
 	var factor mat.Cholesky
 	if !factor.Factorize(k) {
-		return nil, fmt.Errorf("diagnose: the reader's equations are singular; the noisy copies are not finite")
+		return nil, fmt.Errorf("the reader's equations are singular; the noisy copies are not finite")
 	}
 	r.weights = new(mat.Dense)
 	if err := factor.SolveTo(r.weights, targets); err != nil {
-		return nil, fmt.Errorf("diagnose: the reader's equations: %w", err)
+		return nil, fmt.Errorf("the reader's equations: %w", err)
 	}
 	return r, nil
 }

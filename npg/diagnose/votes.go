@@ -37,11 +37,7 @@ func measureVotes(ctx context.Context, s Subject, cases []specimen, o Options, r
 func (s Subject) seal(dim int, f smooth.Fields) (*smooth.SealedNoise, error) {
 	n := s.Noise
 	n.Fields = f
-	sealed, err := n.Seal(dim)
-	if err != nil {
-		return nil, fmt.Errorf("diagnose: %w", err)
-	}
-	return sealed, nil
+	return n.Seal(dim)
 }
 
 // abstention samples every input under its own noise.
@@ -55,13 +51,13 @@ func abstention(ctx context.Context, s Subject, cases []specimen, o Options) (*A
 		}
 		counts, err := s.Sampler.Sample(ctx, c.X, c.ID, noise, stream.Audit, 0, uint64(o.Samples))
 		if err != nil {
-			return nil, fmt.Errorf("diagnose: classify input %d under noise: %w", i, err)
+			return nil, fmt.Errorf("classify input %d under noise: %w", i, err)
 		}
 		class, votes, ok := counts.Top()
 		lower := 0.0
 		if ok {
 			if lower, err = stats.ClopperPearsonLower(votes, counts.N, o.Alpha); err != nil {
-				return nil, fmt.Errorf("diagnose: %w", err)
+				return nil, err
 			}
 		}
 		certified := lower > 0.5
@@ -77,7 +73,7 @@ func abstention(ctx context.Context, s Subject, cases []specimen, o Options) (*A
 	}
 	interval, err := stats.ExactInterval(int64(out.Abstained), int64(out.Inputs), 1-o.Confidence)
 	if err != nil {
-		return nil, fmt.Errorf("diagnose: %w", err)
+		return nil, err
 	}
 	out.Share = float64(out.Abstained) / float64(out.Inputs)
 	out.Low, out.High = interval.Low, interval.High
