@@ -67,7 +67,7 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 	plane := make([]float32, 0, height*width)
 	for y := range height {
 		for x := range width {
-			r := p.norm(coordinate(y, height, p.Span), coordinate(x, width, p.Span))
+			r := p.norm(Coordinate(y, height, p.Span), Coordinate(x, width, p.Span))
 			plane = append(plane, float32(p.Kappa*r*r+p.Iota))
 		}
 	}
@@ -75,8 +75,8 @@ func (p Pattern) Field(shape []int) (Parameters, error) {
 	return p.Apply(nil, len(sigma), nil, sigma)
 }
 
-// coordinate places pixel i of n on [−span, span]; a single pixel is the centre.
-func coordinate(i, n int, span float64) float64 {
+// Coordinate places pixel i of n on [−span, span]; a single pixel is the centre.
+func Coordinate(i, n int, span float64) float64 {
 	if n == 1 {
 		return 0
 	}

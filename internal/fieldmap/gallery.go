@@ -9,6 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"ucan/internal/atomicfile"
@@ -151,11 +152,7 @@ func sigmaOf(s Specimen) []float32 {
 	if sigma := s.Parameters.Sigma(); sigma != nil {
 		return sigma
 	}
-	ones := make([]float32, len(s.X))
-	for i := range ones {
-		ones[i] = 1
-	}
-	return ones
+	return slices.Repeat([]float32{1}, len(s.X))
 }
 
 func norm(x []float32) float64 {

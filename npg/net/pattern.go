@@ -3,6 +3,7 @@ package net
 import (
 	"math"
 
+	"ucan/npg"
 	"ucan/runtime/onnx"
 )
 
@@ -59,16 +60,10 @@ func (n *Net) grid(b *onnx.Builder, name string, values []float32) onnx.Value {
 
 // squaredRadius is ‖(a, b)‖² of every pixel, rows and columns running over [−1, 1].
 func squaredRadius(height, width int) []float32 {
-	at := func(i, n int) float64 {
-		if n == 1 {
-			return 0
-		}
-		return 2*float64(i)/float64(n-1) - 1
-	}
 	out := make([]float32, 0, height*width)
 	for y := range height {
 		for x := range width {
-			a, b := at(y, height), at(x, width)
+			a, b := npg.Coordinate(y, height, 1), npg.Coordinate(x, width, 1)
 			out = append(out, float32(a*a+b*b))
 		}
 	}

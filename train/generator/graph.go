@@ -2,6 +2,7 @@ package generator
 
 import (
 	"fmt"
+	"slices"
 
 	"ucan/npg/net"
 	"ucan/runtime/onnx"
@@ -147,7 +148,7 @@ func logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value, head Head) onnx.V
 // ending returns the operator that makes a value and what it reads, looking through what only renames or reshapes a
 // matrix.
 func ending(m *onnx.Model, name string) (before, op string) {
-	for _, n := range backwards(m) {
+	for _, n := range slices.Backward(m.Nodes()) {
 		if len(n.GetOutput()) == 0 || n.GetOutput()[0] != name || len(n.GetInput()) == 0 {
 			continue
 		}

@@ -1,11 +1,8 @@
 package generator
 
 import (
-	"slices"
-
 	"ucan/npg"
 	"ucan/runtime/onnx"
-	"ucan/runtime/onnx/onnxpb"
 )
 
 // logistic is the ratio of the logit to Φ⁻¹ that fits best: |Φ(x) − 1/(1+e^{−1.702x})| < 0.01 (Camilli 1994).
@@ -86,11 +83,4 @@ func consistency(b *onnx.Builder, logp onnx.Value) onnx.Value {
 	least := b.Scalar(onnx.Float, 1e-30)
 	difference := b.Sub(b.Log(b.Clip(mean, least, onnx.Value{})), logp)
 	return b.Mean(b.Sum(b.Mul(mean, difference), false, 2), false)
-}
-
-// backwards are the nodes of a graph from its end to its beginning.
-func backwards(m *onnx.Model) []*onnxpb.NodeProto {
-	nodes := slices.Clone(m.Nodes())
-	slices.Reverse(nodes)
-	return nodes
 }

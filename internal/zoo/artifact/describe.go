@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"ucan/runtime/files"
 )
@@ -83,7 +82,7 @@ func filesBelow(dir string, keep func(string) bool) ([]string, error) {
 }
 
 func describeFile(ctx context.Context, dir, name string) (Ref, error) {
-	ref := Ref{Name: name, SHA256: strings.Repeat("0", sha256.Size*2)}
+	ref := Ref{Name: name, SHA256: zeroHash}
 	if err := ref.Validate(); err != nil {
 		return Ref{}, err
 	}
