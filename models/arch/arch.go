@@ -127,12 +127,3 @@ func (n *Network) Weights() []Weight {
 // Statistics returns the layers whose running averages the trainer keeps; none
 // for networks without BatchNormalization.
 func (n *Network) Statistics() []Statistic { return slices.Clone(n.stats) }
-
-// Parameters returns the number of trainable values.
-func (n *Network) Parameters() int {
-	total := 0
-	for _, w := range n.weights {
-		total += len(w.Values)
-	}
-	return total
-}

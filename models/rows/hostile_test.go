@@ -150,3 +150,24 @@ func TestOldOperatorSets(t *testing.T) {
 		t.Error("proved")
 	}
 }
+
+// TestConstantCutByBatch: of a constant of unknown shape, as many elements as there are rows are no
+// constant. A branch that they choose is another one for another number of rows.
+func TestConstantCutByBatch(t *testing.T) {
+	for op, cut := range map[string]func(g *graph) *graph{
+		"Slice": func(g *graph) *graph { return g.do("Slice", "u zero n one", "part") },
+		"Expand": func(g *graph) *graph {
+			return g.do("Concat", "one n", "to", aInt("axis", 0)).do("Expand", "u to", "part")
+		},
+		"Reshape": func(g *graph) *graph { return g.do("Reshape", "u n", "part") },
+	} {
+		g := newGraph(17, 3).values("c", []float32{1, 1, 1, 1}, 4).i64("zero", 0).i64("one", 1).scalar("limit", 0)
+		g.do("NonZero", "c", "u").do("Shape", "x", "s").do("Slice", "s zero one", "n")
+		g = cut(g).do("ReduceSum", "part", "total", aInt("keepdims", 0)).do("Greater", "total limit", "more")
+		branch := func(op string) *onnxpb.GraphProto { return body(nil, "b", node(op, "x", "b")) }
+		m := g.do("If", "more", "y", aGraph("then_branch", branch("Neg")), aGraph("else_branch", branch("Identity"))).model(t)
+		if Prove(m, "x", "y", 0).Proved {
+			t.Errorf("%s: proved", op)
+		}
+	}
+}

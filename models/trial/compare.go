@@ -92,6 +92,19 @@ func largestScore(a Answer) float64 {
 	return max(scale, 1e-30)
 }
 
+// compareWhere compares the rows at the same places of two answers, those that keep wants.
+func compareWhere(a, b Answer, scale float64, keep func(int) bool) comparison {
+	c := comparison{bits: true}
+	for i := range a.Labels {
+		if keep(i) {
+			c.rows(a, i, b, i, scale)
+		}
+	}
+	return c
+}
+
+func everywhere(int) bool { return true }
+
 // within says whether answers agree up to limit, 0 for bit by bit.
 func (c *comparison) within(limit float64) bool {
 	if limit == 0 {
@@ -102,10 +115,6 @@ func (c *comparison) within(limit float64) bool {
 
 // Same says whether two answers to the same rows agree but for rounding.
 func Same(a, b Answer, limit float64) (float64, bool) {
-	c := comparison{bits: true}
-	scale := largestScore(a)
-	for i := range a.Labels {
-		c.rows(a, i, b, i, scale)
-	}
+	c := compareWhere(a, b, largestScore(a), everywhere)
 	return c.largest, !c.flipped && !(c.largest > limit)
 }

@@ -27,19 +27,13 @@ func (g Graph) otherRows(ctx context.Context, size int) error {
 	}
 	scale := largestScore(first)
 	kept := func(batch []float32, keep func(int) bool) (comparison, error) {
-		c := comparison{bits: true}
 		a, aerr := g.Ask(ctx, batch)
 		if aerr != nil {
-			return c, aerr
+			return comparison{}, aerr
 		}
-		for i := range size {
-			if keep(i) {
-				c.rows(first, i, a, i, scale)
-			}
-		}
-		return c, nil
+		return compareWhere(first, a, scale, keep), nil
 	}
-	c, err := kept(rows, func(int) bool { return true })
+	c, err := kept(rows, everywhere)
 	if err != nil {
 		return err
 	}

@@ -153,16 +153,12 @@ func (t *rowTrial) replaced(ctx context.Context) error {
 	for i := range t.size {
 		t.place(copies, i, t.batches[0], 0)
 	}
-	few := make([]bool, t.size)
-	for i := range few {
+	few, half, rest := make([]bool, t.size), make([]bool, t.size), make([]bool, t.size)
+	for i := range t.size {
 		few[i] = i <= t.size/3
-	}
-	half := make([]bool, t.size)
-	for i := range half {
 		half[i] = rng.IntN(2) == 0
 	}
 	half[0], half[t.size-1] = true, false
-	rest := make([]bool, t.size)
 	for i := range rest {
 		rest[i] = !half[i]
 	}
@@ -184,12 +180,7 @@ func (t *rowTrial) replaced(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c := comparison{bits: true}
-		for i, kept := range n.keep {
-			if kept {
-				c.rows(t.want[0], i, a, i, t.scale)
-			}
-		}
+		c := compareWhere(t.want[0], a, t.scale, func(i int) bool { return n.keep[i] })
 		if !t.samePlace(&c) {
 			return t.refuse("its answer for a row depends on the other rows of the batch", c.largest)
 		}
@@ -284,10 +275,7 @@ func (t *rowTrial) again(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		c := comparison{bits: true}
-		for row := range t.size {
-			c.rows(t.want[i], row, a, row, t.scale)
-		}
+		c := compareWhere(t.want[i], a, t.scale, everywhere)
 		if !t.samePlace(&c) {
 			return t.refuse("the same rows get different answers from one run to the next", c.largest)
 		}

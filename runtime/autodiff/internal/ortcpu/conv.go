@@ -39,9 +39,9 @@ func (l *layout) conv(n *onnxpb.NodeProto) bool {
 		return false
 	}
 	inputs := []string{in, filter}
-	if len(n.GetInput()) > 2 && n.GetInput()[2] != "" {
-		l.toPlain(n.GetInput()[2])
-		inputs = append(inputs, n.GetInput()[2])
+	if bias := onnx.InputOf(n, 2); bias != "" {
+		l.toPlain(bias)
+		inputs = append(inputs, bias)
 	}
 	l.copyOf(n, domain, inputs)
 	return true

@@ -51,8 +51,7 @@ func (l *layout) fewFilters(n *onnxpb.NodeProto) bool {
 	}
 	wd[0] = full
 	inputs := []string{l.blocks[x], l.filter(padded, wd, true)}
-	if len(n.GetInput()) > 2 && n.GetInput()[2] != "" {
-		bias := n.GetInput()[2]
+	if bias := onnx.InputOf(n, 2); bias != "" {
 		l.toPlain(bias)
 		inputs = append(inputs, l.emit("", "Concat", out+"/bias", []string{bias, l.zeros(bias+"/zeros", full-filters)}, onnx.Int("axis", 0)))
 	}
@@ -87,9 +86,9 @@ func (l *layout) byTaps(n *onnxpb.NodeProto, wd []int64) bool {
 	attrs := append(onnx.AttrsOf(n, "group"), onnx.Int("group", b))
 	v = l.emit(domain, "Conv", out+"/shifted", []string{v, constant(l, out+"/shift", []int64{b, 1, wd[2], wd[3]}, shift...)}, attrs...)
 	added := l.zeros(out+"/none", b)
-	if len(n.GetInput()) > 2 && n.GetInput()[2] != "" {
-		l.toPlain(n.GetInput()[2])
-		added = l.emit("", "Concat", out+"/bias", []string{n.GetInput()[2], l.zeros(out+"/none.rest", b-wd[0])}, onnx.Int("axis", 0))
+	if bias := onnx.InputOf(n, 2); bias != "" {
+		l.toPlain(bias)
+		added = l.emit("", "Concat", out+"/bias", []string{bias, l.zeros(out+"/none.rest", b-wd[0])}, onnx.Int("axis", 0))
 	}
 	v = l.emit(domain, "Conv", out+inBlocksTag, []string{v, constant(l, out+"/sum", []int64{b, b, 1, 1}, sum...), added}, onnx.Ints("kernel_shape", 1, 1))
 	l.emit(domain, "ReorderOutput", out, []string{v}, onnx.Int("channels", wd[0]))
