@@ -17,7 +17,7 @@ type (
 
 // CheckRows runs trial batches before a run and refuses the model (a *Refusal) when the answer
 // for a row depends on the rest of its batch ([trial.Graph.CheckRows] states the rule). batches
-// are what the run will be asked: each one physical batch of noisy rows of one input, one batch
+// are what the run will be given: each one physical batch of noisy rows of one input, one batch
 // an input, all of one size. sessions are those of the run, of that batch and intraOp threads.
 func (m *Model) CheckRows(ctx context.Context, batches [][]float32, intraOp int, sessions []Session) (_ RowCheck, err error) {
 	e := newRunner(m.rt, m.source, m.opts)

@@ -49,8 +49,8 @@ func (m *Model) examineSamples(ctx context.Context) (Examination, error) {
 	return x, m.compareOther(ctx, rows, m.samples.Labels, &x)
 }
 
-// askSamples asks a session of the prepared graph about the made-up rows.
-func (m *Model) askSamples(ctx context.Context, e *runner, sess *runtime.Session) (*trial.Answer, error) {
+// runSamples runs a session of the prepared graph on the made-up rows.
+func (m *Model) runSamples(ctx context.Context, e *runner, sess *runtime.Session) (*trial.Answer, error) {
 	batch := m.smallBatch()
 	whole := (examinedSamples + batch - 1) / batch * batch // what is over is padding
 	rows := trial.SampleRows(examinedSamples, m.Dim())

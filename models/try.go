@@ -99,7 +99,7 @@ func (m *Model) tryPrepared(ctx context.Context, e *runner, p *plan, w batchMode
 	res.RewriteDifference = difference
 	m.adopt(p, prepared, o, w.batch)
 	if m.opts.samples {
-		m.samples, err = m.askSamples(ctx, e, sess)
+		m.samples, err = m.runSamples(ctx, e, sess)
 	}
 	return res, err
 }
@@ -116,7 +116,7 @@ func (m *Model) adopt(p *plan, prepared *onnx.Model, o rewrite.Output, fixed int
 // graph is a session of a prepared graph, with scores of the given width, for trials.
 func (e *runner) graph(sess *runtime.Session, width int, input onnx.DType) trial.Graph {
 	return trial.Graph{
-		Ask: func(ctx context.Context, rows []float32) (trial.Answer, error) {
+		Run: func(ctx context.Context, rows []float32) (trial.Answer, error) {
 			return e.run(ctx, sess, rows, width)
 		},
 		Dim: product(e.source), Provider: sess.Provider(), Limit: tolerance(input, sess.Provider()), Exact: sess.Provider() == runtime.CPU,

@@ -19,18 +19,6 @@
 // lands on the CPU without being asked for; a longer list falls back in order
 // and the Session tells what really ran.
 //
-// # Adding an execution provider
-//
-//  1. Add a row to providerTable (provider_table.go): the name that users give, the name in
-//     onnxruntime's profile, where its code lies, default options, and the call that adds it.
-//     "byName" is enough for a provider that onnxruntime takes by its name.
-//  2. For a provider whose official build is a plugin, add its pinned wheel to
-//     runtime/library/plugins.go and set plugin in the row.
-//  3. Name it in the table of providers in docs/runtime.md.
-//  4. Run "go test ./runtime -run ProviderTable": it fails until the row is complete, and the
-//     documents and the plugins agree with it. Validation, the doctor, completion and the reading
-//     of profiles follow from the row.
-//
 // # Files
 //
 //	open.go, env.go                       the library and the environment of the process

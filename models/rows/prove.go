@@ -157,7 +157,7 @@ func (p *prover) graph(f *frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto
 	if f.depth > 0 {
 		// A loop may turn a body without nodes, or with many constants, very often.
 		if p.left -= 1 + len(g.GetInitializer()) + len(g.GetSparseInitializer()); p.left < 0 {
-			return p.tired()
+			return p.tooLong()
 		}
 	}
 	for _, t := range g.GetInitializer() {
@@ -174,7 +174,7 @@ func (p *prover) graph(f *frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto
 	}
 	for _, n := range nodes {
 		if p.left--; p.left < 0 {
-			return p.tired()
+			return p.tooLong()
 		}
 		if why := p.node(f, n); why != nil {
 			return why
@@ -183,8 +183,8 @@ func (p *prover) graph(f *frame, nodes []*onnxpb.NodeProto, g *onnxpb.GraphProto
 	return nil
 }
 
-// tired ends a proof that takes too long.
-func (p *prover) tired() *Break {
+// tooLong ends a proof that takes too long.
+func (p *prover) tooLong() *Break {
 	return &Break{Reason: fmt.Sprintf("it takes more than %d steps to follow", mostSteps)}
 }
 

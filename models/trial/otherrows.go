@@ -21,13 +21,13 @@ import (
 func (g Graph) otherRows(ctx context.Context, size int) error {
 	d := g.Dim
 	rows := SampleRows(size, d)
-	first, err := g.Ask(ctx, rows)
+	first, err := g.Run(ctx, rows)
 	if err != nil {
 		return err
 	}
 	scale := largestScore(first)
 	kept := func(batch []float32, keep func(int) bool) (comparison, error) {
-		a, aerr := g.Ask(ctx, batch)
+		a, aerr := g.Run(ctx, batch)
 		if aerr != nil {
 			return comparison{}, aerr
 		}

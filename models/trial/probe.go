@@ -12,8 +12,8 @@ import (
 
 // Graph is a prepared graph under trial.
 type Graph struct {
-	// Ask runs the graph on rows of the source, all in one batch.
-	Ask func(ctx context.Context, rows []float32) (Answer, error)
+	// Run runs the graph on rows of the source, all in one batch.
+	Run func(ctx context.Context, rows []float32) (Answer, error)
 	// Dim is the number of values of a row.
 	Dim int
 	// Provider is the provider that runs it.
@@ -39,7 +39,7 @@ type Result struct {
 	// Rows is the number of rows that were compared, Batch the largest batch.
 	Rows  int `json:"rows"`
 	Batch int `json:"batch"`
-	// SameDecisions: the same rows at other positions, with other neighbours and in
+	// SameDecisions: the same rows at other positions, beside other rows and in
 	// other batch sizes got the same decisions. Without it a model is refused.
 	SameDecisions bool `json:"same_decisions"`
 	// BatchIndependent: the scores were bit for bit the same in every batch size and
@@ -74,11 +74,11 @@ func probeBatches(d int) []int {
 const mostReplaced = 32
 
 // AnyBatch runs a graph that takes any batch on the same rows at different
-// positions, with different neighbours and in different batch sizes.
+// positions, beside different rows and in different batch sizes.
 func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 	d := g.Dim
 	rows := SampleRows(probeRows, d)
-	first, err := g.Ask(ctx, rows)
+	first, err := g.Run(ctx, rows)
 	if err != nil {
 		return res, err
 	}
@@ -90,7 +90,7 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 		for at, r := range order {
 			copy(batch[at*d:(at+1)*d], rows[r*d:(r+1)*d])
 		}
-		a, err := g.Ask(ctx, batch)
+		a, err := g.Run(ctx, batch)
 		if err != nil {
 			return err
 		}
@@ -108,7 +108,7 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 	for _, n := range probeBatches(d) {
 		order := make([]int, n)
 		for i := range order {
-			order[i] = (i*5 + n) % probeRows // every position sees other neighbours
+			order[i] = (i*5 + n) % probeRows // every position stands beside other rows
 		}
 		orders = append(orders, order)
 	}
@@ -136,13 +136,13 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 	return res, nil
 }
 
-// FixedBatch compares rows at different positions of a fixed batch and among
-// different neighbours. A batch of one row has neither: asking twice shows that the
+// FixedBatch compares rows at different positions of a fixed batch and
+// beside different rows. A batch of one row has neither: running it twice shows that the
 // answer is a function of the row.
 func (g Graph) FixedBatch(ctx context.Context, size int) (res Result, err error) {
 	d := g.Dim
 	rows := SampleRows(max(size, 2), d)[:size*d]
-	first, err := g.Ask(ctx, rows)
+	first, err := g.Run(ctx, rows)
 	if err != nil {
 		return res, err
 	}
@@ -151,7 +151,7 @@ func (g Graph) FixedBatch(ctx context.Context, size int) (res Result, err error)
 		j := (i + size/2) % size
 		copy(turned[j*d:(j+1)*d], rows[i*d:(i+1)*d])
 	}
-	second, err := g.Ask(ctx, turned)
+	second, err := g.Run(ctx, turned)
 	if err != nil {
 		return res, err
 	}

@@ -17,7 +17,7 @@ type RowCheck struct {
 	Batches int  `json:"batches"`
 	Inputs  int  `json:"inputs"`
 	Noise   bool `json:"noise"`
-	// Alone is the number of rows that were also asked in a batch of one.
+	// Alone is the number of rows that were also run in a batch of one.
 	Alone int `json:"alone"`
 	// MaxDifference is the largest difference of a score between two places of a batch, relative
 	// to the largest score; 0 when all were equal bit for bit. NearTies is the number of decisions
@@ -53,25 +53,25 @@ func (r RowCheck) String() string {
 	return s
 }
 
-// Session is what [Graph.CheckRows] asks of a classifier that will run; a classifier of package
+// Session is what [Graph.CheckRows] needs of a classifier that will run; a classifier of package
 // models is one.
 type Session interface {
 	Input() []float32
 	Classify(ctx context.Context, rows int) ([]int32, error)
 }
 
-// mostAlone bounds the rows that are asked one by one.
+// mostAlone bounds the rows that are run one by one.
 const mostAlone = 8
 
 // CheckRows runs trial batches and refuses the model (a *Refusal) when the answer for a row
-// depends on the rest of its batch. batches are what a run will be asked: each one physical batch
+// depends on the rest of its batch. batches are what a run will be given: each one physical batch
 // of noisy rows of one input, one batch an input, all of one size. sessions are those of the run,
 // of that batch.
 //
 // It is the second line of defence, behind what the graph's operators prove: against kernels
 // whose result for a row depends on the batch. It shows what the tried rows show, no more.
 //
-// The rule. The same row at the same place of a batch, asked again or among other neighbours
+// The rule. The same row at the same place of a batch, run again or beside other rows
 // (rows of another input, zeros, large values, copies of one row), leaves rounding nothing to
 // explain: on the CPU its scores must be equal bit for bit. At another place or alone a kernel
 // may add in another order: scores may differ by rounding (1e-3 of the largest score; 2e-2 for
@@ -117,11 +117,11 @@ type rowTrial struct {
 	result  RowCheck
 }
 
-func (t *rowTrial) ask(ctx context.Context, rows []float32) (Answer, error) {
+func (t *rowTrial) run(ctx context.Context, rows []float32) (Answer, error) {
 	if len(rows) == t.size*t.Dim {
 		t.result.Batches++
 	}
-	return t.Ask(ctx, rows)
+	return t.Run(ctx, rows)
 }
 
 // place copies a row of one of the batches to a place of another.
@@ -129,10 +129,10 @@ func (t *rowTrial) place(to []float32, at int, from []float32, row int) {
 	copy(to[at*t.Dim:(at+1)*t.Dim], from[row*t.Dim:(row+1)*t.Dim])
 }
 
-// first asks the batches as a run will.
+// first runs the batches as a run will.
 func (t *rowTrial) first(ctx context.Context) error {
 	for _, rows := range t.batches {
-		a, err := t.ask(ctx, rows)
+		a, err := t.run(ctx, rows)
 		if err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (t *rowTrial) replaced(ctx context.Context) error {
 				t.place(n.rows, i, t.batches[0], i)
 			}
 		}
-		a, err := t.ask(ctx, n.rows)
+		a, err := t.run(ctx, n.rows)
 		if err != nil {
 			return err
 		}
@@ -226,7 +226,7 @@ func (t *rowTrial) moved(ctx context.Context) error {
 		for i, f := range order {
 			t.place(rows, i, t.batches[f.batch], f.row)
 		}
-		a, err := t.ask(ctx, rows)
+		a, err := t.run(ctx, rows)
 		if err != nil {
 			return err
 		}
@@ -242,7 +242,7 @@ func (t *rowTrial) moved(ctx context.Context) error {
 	return nil
 }
 
-// alone asks a few rows one by one: what a batch of one row says is a function of that row.
+// alone runs a few rows one by one: what a batch of one row says is a function of that row.
 func (t *rowTrial) alone(ctx context.Context) error {
 	if t.size == 1 {
 		return nil
@@ -250,7 +250,7 @@ func (t *rowTrial) alone(ctx context.Context) error {
 	c := comparison{bits: true}
 	for i := range min(mostAlone, t.size) {
 		batch, row := i%len(t.batches), i*(t.size-1)/max(1, min(mostAlone, t.size)-1)
-		a, err := t.ask(ctx, t.batches[batch][row*t.Dim:(row+1)*t.Dim])
+		a, err := t.run(ctx, t.batches[batch][row*t.Dim:(row+1)*t.Dim])
 		if err != nil {
 			return err
 		}
@@ -271,7 +271,7 @@ func (t *rowTrial) again(ctx context.Context) error {
 		repeat = len(t.batches)
 	}
 	for i := range repeat {
-		a, err := t.ask(ctx, t.batches[i])
+		a, err := t.run(ctx, t.batches[i])
 		if err != nil {
 			return err
 		}

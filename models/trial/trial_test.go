@@ -14,7 +14,7 @@ const dim, classes = 3, 2
 
 // graph is a trial of a function of a batch: it gives the scores of every row.
 func graph(scores func(batch [][]float32) [][classes]float32) trial.Graph {
-	return trial.Graph{Dim: dim, Provider: "cpu", Limit: 1e-3, Exact: true, Ask: func(_ context.Context, rows []float32) (trial.Answer, error) {
+	return trial.Graph{Dim: dim, Provider: "cpu", Limit: 1e-3, Exact: true, Run: func(_ context.Context, rows []float32) (trial.Answer, error) {
 		a := trial.Answer{Width: classes}
 		for _, s := range scores(slices.Collect(slices.Chunk(rows, dim))) {
 			a.Scores = append(a.Scores, s[:]...)

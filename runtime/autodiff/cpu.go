@@ -7,9 +7,9 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// askLayout returns the CPU provider's layout of blocks where the graph is to name its operators:
+// readLayout returns the CPU provider's layout of blocks where the graph is to name its operators:
 // for [Options.CPU] and inputs of fixed sizes. Otherwise blocks have one channel.
-func (d *differ) askLayout(m *onnx.Model) (ortcpu.Layout, error) {
+func (d *differ) readLayout(m *onnx.Model) (ortcpu.Layout, error) {
 	for _, in := range m.Inputs() {
 		if !isFixed(in) {
 			return ortcpu.Layout{Block: 1}, nil
@@ -18,7 +18,7 @@ func (d *differ) askLayout(m *onnx.Model) (ortcpu.Layout, error) {
 	if !d.cpu {
 		return ortcpu.Layout{Block: 1}, nil
 	}
-	return ortcpu.Ask(d.ctx, minOpset, d.eng.Eval)
+	return ortcpu.ReadLayout(d.ctx, minOpset, d.eng.Eval)
 }
 
 // forCPU rewrites a gradient graph for the CPU provider (package ortcpu).

@@ -41,16 +41,5 @@
 // all of them at once ([MissingRulesError]). The caller may bring rules of their own
 // ([Options.Rules]) or estimate the gradient from losses alone ([ScoreFunction]).
 //
-// # Adding a gradient rule
-//
-//  1. Add a row to the registry (rules in rule.go): the operator's name and its rule. A name of
-//     another domain stands in front: "com.microsoft.Gelu".
-//  2. Write the rule in the rules_….go that its group in the registry names, with the formula in
-//     the comment above. For an operator y = f(x) of one input it is one line:
-//     return one(<∂x made of c.Grad(0), c.In(0) and c.Out(0)>). "binary" undoes broadcasting.
-//  3. Name the choice at a kink, if there is one, in this page under Kinks.
-//  4. Add a finite-difference case to the cases_…_test.go of the same group: unary(operator, name,
-//     domain, f) for one input, with f in float64 where onnxruntime has no float64 kernel.
-//  5. Run "go test ./runtime/autodiff -run 'Registry|Jacobians/YourOperator'": it fails until the
-//     case exists and the rule agrees with central differences.
+// CONTRIBUTING.md says how to add a rule.
 package autodiff

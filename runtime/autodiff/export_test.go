@@ -10,7 +10,7 @@ import (
 
 // TakesGroups tells the tests what the library at hand computes in blocks.
 func TakesGroups(ctx context.Context, eng Engine) (bool, error) {
-	l, err := ortcpu.Ask(ctx, minOpset, eng.Eval)
+	l, err := ortcpu.ReadLayout(ctx, minOpset, eng.Eval)
 	return l.Groups, err
 }
 

@@ -43,7 +43,7 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	registry := rules()
 	maps.Copy(registry, opts.Rules)
 	d := &differ{ctx: ctx, eng: eng, wrt: wrt, promoted: promoted, rules: registry, cpu: opts.CPU}
-	if d.layout, err = d.askLayout(m); err != nil {
+	if d.layout, err = d.readLayout(m); err != nil {
 		return nil, err
 	}
 	if err = d.missing(m, opts.targets(output)); err != nil {

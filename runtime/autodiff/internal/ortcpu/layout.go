@@ -20,8 +20,8 @@ type Layout struct {
 // evaluate runs a graph on the provider.
 type evaluate = func(context.Context, *onnx.Model, []*onnxpb.TensorProto) (map[string]*onnxpb.TensorProto, error)
 
-// Ask returns the provider's layout, by running its operators.
-func Ask(ctx context.Context, opset int64, eval evaluate) (l Layout, err error) {
+// ReadLayout returns the provider's layout, by running its operators.
+func ReadLayout(ctx context.Context, opset int64, eval evaluate) (l Layout, err error) {
 	y, err := try(ctx, opset, eval, 4, func(_ *onnx.Builder, x onnx.Value) (string, []onnx.Value, []onnx.Attr) {
 		return "ReorderInput", []onnx.Value{x}, nil
 	})
