@@ -26,11 +26,11 @@ type Folder struct {
 
 var _ certificate.Loader = (*Folder)(nil)
 
-// NewFolder returns the Folder at path, which is opened when first used.
-func NewFolder(path string) *Folder { return &Folder{path: path} }
+// newFolder returns the Folder at path, which is opened when first used.
+func newFolder(path string) *Folder { return &Folder{path: path} }
 
 // Beside returns the Folder in which the file at path lies.
-func Beside(path string) *Folder { return NewFolder(filepath.Dir(path)) }
+func Beside(path string) *Folder { return newFolder(filepath.Dir(path)) }
 
 // Save writes the fields of c that are too large to lie inside it, each as a
 // .npy file (float32, little-endian, of the input's shape) named by its hash. A

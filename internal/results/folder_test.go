@@ -56,7 +56,7 @@ func large(tb testing.TB) *certificate.Certificate {
 func TestFieldsInFiles(t *testing.T) {
 	dir := t.TempDir()
 	c := large(t)
-	folder := NewFolder(dir)
+	folder := newFolder(dir)
 	for range 2 { // the second time the files are there
 		if err := folder.Save(c); err != nil {
 			t.Fatal(err)
@@ -81,7 +81,7 @@ func TestFieldsInFiles(t *testing.T) {
 		t.Errorf("checked without its fields: %v", findings)
 	}
 	for range 2 { // the second time from the cache
-		findings, cerr := certificate.Check(got, NewFolder(dir))
+		findings, cerr := certificate.Check(got, newFolder(dir))
 		if cerr != nil || len(findings) > 0 {
 			t.Fatalf("with its files: %v %v", findings, cerr)
 		}
@@ -108,7 +108,7 @@ func TestFieldsInFiles(t *testing.T) {
 			if err := os.WriteFile(path, bad, 0o600); err != nil {
 				t.Fatal(err)
 			}
-			findings, err := certificate.Check(got, NewFolder(dir))
+			findings, err := certificate.Check(got, newFolder(dir))
 			if err != nil || len(findings) == 0 {
 				t.Errorf("%s: no finding (%v)", name, err)
 			}
@@ -127,17 +127,17 @@ func TestFieldsInFiles(t *testing.T) {
 	if err := os.Symlink(target, path); err != nil {
 		t.Skip("no symbolic links here")
 	}
-	if findings, err := certificate.Check(got, NewFolder(dir)); err != nil || len(findings) == 0 {
+	if findings, err := certificate.Check(got, newFolder(dir)); err != nil || len(findings) == 0 {
 		t.Errorf("a symbolic link out of the folder was followed (%v)", err)
 	}
 }
 
 func TestSaveLeavesNothingHalf(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "absent")
-	if err := NewFolder(dir).Save(large(t)); err == nil {
+	if err := newFolder(dir).Save(large(t)); err == nil {
 		t.Error("fields were saved into a folder that does not exist")
 	}
-	if err := NewFolder(dir).Save(certificateOf(row(1))); err != nil {
+	if err := newFolder(dir).Save(certificateOf(row(1))); err != nil {
 		t.Errorf("a certificate without large fields needs no folder: %v", err)
 	}
 }

@@ -53,9 +53,9 @@ func ParseCertificate(line []byte) (Row, error) {
 	return row, nil
 }
 
-// ReadJSONL reads the rows that certificates show, one a line. It does not check
+// readJSONL reads the rows that certificates show, one a line. It does not check
 // the certificates themselves. Errors match [ErrFormat] and name the line.
-func ReadJSONL(r io.Reader) (t Table, err error) {
+func readJSONL(r io.Reader) (t Table, err error) {
 	t.json = true
 	err = t.read(r, certificate.MaxLine, func(_ int, line []byte) (Row, bool, error) {
 		row, rowErr := ParseCertificate(line)
@@ -86,7 +86,7 @@ func readAny(f *os.File) (Table, error) {
 		return Table{}, err
 	}
 	if bytes.Equal(first[:], []byte("{")) {
-		return ReadJSONL(f)
+		return readJSONL(f)
 	}
-	return ReadTSV(f)
+	return readTSV(f)
 }

@@ -108,9 +108,9 @@ func readPart(path string) (Table, error) {
 	t, err := ReadFile(path)
 	switch {
 	case err != nil:
-	case t.Cohen:
+	case t.cohen:
 		err = kindErrorf(ErrFormat, "it has only the columns of Cohen's logs")
-	case t.Torn:
+	case t.torn:
 		err = kindErrorf(ErrFormat, "its last line is torn; finish it with --resume first")
 	}
 	return t, err
@@ -229,7 +229,7 @@ func (m merging) writeLines(to io.Writer) error {
 // copyFields copies the fields that lie beside the parts to the output's folder.
 func (m merging) copyFields() error {
 	folder := filepath.Dir(m.output)
-	to := NewFolder(folder)
+	to := newFolder(folder)
 	if !m.isJSON {
 		return nil
 	}
@@ -240,7 +240,7 @@ func (m merging) copyFields() error {
 		}
 		c, err := certificate.Parse(text)
 		if err == nil {
-			err = to.Copy(c, NewFolder(from))
+			err = to.Copy(c, newFolder(from))
 		}
 		if err != nil {
 			return fmt.Errorf("merge %q: input %d: %w", line.part, line.row.Index, err)

@@ -64,9 +64,9 @@ func existing(path string, isJSON bool) (t *Table, err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	var got Table
 	if isJSON {
-		got, err = ReadJSONL(f)
+		got, err = readJSONL(f)
 	} else {
-		got, err = ReadTSV(f)
+		got, err = readTSV(f)
 	}
 	start := header()
 	if isJSON {
@@ -74,7 +74,7 @@ func existing(path string, isJSON bool) (t *Table, err error) {
 	}
 	switch {
 	case err != nil:
-	case got.Cohen:
+	case got.cohen:
 		err = kindErrorf(ErrFormat, "it has only the columns of Cohen's logs")
 	case got.size == 0 && !strings.HasPrefix(start, string(got.tail)) && !strings.HasPrefix(string(got.tail), start):
 		// A torn line at the end of ours is dropped, a foreign file is not.
@@ -99,7 +99,7 @@ func (o *output) open(open opener, old *Table) error {
 	o.f, o.made = f, old == nil
 	if old != nil {
 		o.rows, o.size = old.Rows, old.size
-		if old.Torn {
+		if old.torn {
 			if err := o.f.Truncate(o.size); err != nil {
 				return fmt.Errorf("drop the torn last line of %q: %w", o.path, err)
 			}

@@ -138,9 +138,9 @@ func TestReadTSV(t *testing.T) {
 	for i := range 9 {
 		text += string(row(i).AppendTSV(nil))
 	}
-	got, err := ReadTSV(strings.NewReader(text + "9\t1"))
-	if err != nil || len(got.Rows) != 9 || !got.Torn || got.Cohen || got.size != int64(len(text)) {
-		t.Fatalf("%d rows, torn %t, %v", len(got.Rows), got.Torn, err)
+	got, err := readTSV(strings.NewReader(text + "9\t1"))
+	if err != nil || len(got.Rows) != 9 || !got.torn || got.cohen || got.size != int64(len(text)) {
+		t.Fatalf("%d rows, torn %t, %v", len(got.Rows), got.torn, err)
 	}
 	for i, r := range got.Rows {
 		if string(r.AppendTSV(nil)) != string(row(i).AppendTSV(nil)) {
@@ -165,15 +165,15 @@ func TestReadTSV(t *testing.T) {
 		header() + strings.Replace(good, "0.133766\t1", "0.133766\t0", 1):  "correct is false",
 		header() + strings.Replace(good, "0.133766\t1", "0.1.33766\t1", 1): `column radius`,
 	} {
-		if _, err := ReadTSV(strings.NewReader(body)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+		if _, err := readTSV(strings.NewReader(body)); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", body, err, want)
 		}
 	}
 }
 
 func TestReadCohensLogs(t *testing.T) {
-	got, err := ReadTSV(strings.NewReader("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t3\t-1\t0.0\t0\t0:00:13.736080\n20\t7\t7\t7.34e-02\t1\t15.5\n40\t7\t6\t0.8\t0\t1:02:03\n"))
-	if err != nil || !got.Cohen || len(got.Rows) != 3 {
+	got, err := readTSV(strings.NewReader("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t3\t-1\t0.0\t0\t0:00:13.736080\n20\t7\t7\t7.34e-02\t1\t15.5\n40\t7\t6\t0.8\t0\t1:02:03\n"))
+	if err != nil || !got.cohen || len(got.Rows) != 3 {
 		t.Fatalf("%+v, %v", got, err)
 	}
 	for i, want := range []Row{
@@ -194,9 +194,9 @@ func TestReadJSONL(t *testing.T) {
 	}
 	size := text.Len()
 	text.WriteString(`{"schema":`)
-	got, err := ReadJSONL(&text)
-	if err != nil || len(got.Rows) != 9 || !got.Torn || got.size != int64(size) {
-		t.Fatalf("%d rows, torn %t, size %d, %v", len(got.Rows), got.Torn, got.size, err)
+	got, err := readJSONL(&text)
+	if err != nil || len(got.Rows) != 9 || !got.torn || got.size != int64(size) {
+		t.Fatalf("%d rows, torn %t, size %d, %v", len(got.Rows), got.torn, got.size, err)
 	}
 	for i, r := range got.Rows {
 		if r != row(i) {
@@ -215,12 +215,12 @@ func TestReadJSONL(t *testing.T) {
 		strings.Replace(good, `"predict":1`, `"predict":-1`, 1):                  "status certified with predict -1",
 		strings.Replace(good, `"status":"certified"`, `"status":"abstained"`, 1): "status abstained with predict 1",
 	} {
-		if _, err := ReadJSONL(strings.NewReader(body + "\n")); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
+		if _, err := readJSONL(strings.NewReader(body + "\n")); !errors.Is(err, ErrFormat) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", body, err, want)
 		}
 	}
 	unknown := strings.NewReplacer(`"label":1`, `"label":null`, `"correct":true`, `"correct":null`, `"linf":0.0`, `"linf":"Infinity","x":0.0`).Replace(good)
-	if got, err := ReadJSONL(strings.NewReader(unknown + "\n")); err != nil || got.Rows[0].Label != NoClass || got.Rows[0].Correct || !math.IsInf(got.Rows[0].LInf, 1) {
+	if got, err := readJSONL(strings.NewReader(unknown + "\n")); err != nil || got.Rows[0].Label != NoClass || got.Rows[0].Correct || !math.IsInf(got.Rows[0].LInf, 1) {
 		t.Errorf("unknown label, infinite radius: %+v, %v", got, err)
 	}
 }
@@ -255,7 +255,7 @@ func FuzzReadTSV(f *testing.F) {
 	f.Add([]byte(header() + string(row(1).AppendTSV(nil)) + string(row(3).AppendTSV(nil))))
 	f.Add([]byte("idx\tlabel\tpredict\tradius\tcorrect\ttime\n0\t3\t-1\t0.0\t0\t0:00:13.7\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := ReadTSV(bytes.NewReader(b))
+		got, err := readTSV(bytes.NewReader(b))
 		if err != nil {
 			if !errors.Is(err, ErrFormat) {
 				t.Errorf("%v is not ErrFormat", err)
@@ -269,7 +269,7 @@ func FuzzReadTSV(f *testing.F) {
 			}
 			text += string(r.AppendTSV(nil))
 		}
-		again, err := ReadTSV(strings.NewReader(text))
+		again, err := readTSV(strings.NewReader(text))
 		if err != nil || len(again.Rows) != len(got.Rows) {
 			t.Errorf("%q is not read again: %v", text, err)
 		}
@@ -280,7 +280,7 @@ func FuzzReadJSONL(f *testing.F) {
 	f.Add(lineOf(f, row(1)))
 	f.Add(lineOf(f, row(3)))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		got, err := ReadJSONL(bytes.NewReader(b))
+		got, err := readJSONL(bytes.NewReader(b))
 		if err != nil && !errors.Is(err, ErrFormat) {
 			t.Errorf("%v is not ErrFormat", err)
 		}

@@ -24,8 +24,8 @@ const (
 	Predicted Status = "predicted"
 )
 
-// Guarantees lists what a row may claim in its guarantee column, and "none".
-func Guarantees() []string {
+// guarantees lists what a row may claim in its guarantee column, and "none".
+func guarantees() []string {
 	return []string{"deployed", "pinned", "selector", "adaptive", "lipschitz", "registry", "none"}
 }
 
@@ -57,7 +57,7 @@ type Row struct {
 	PLower float64
 	// K of N estimation samples voted for the class.
 	K, N int64
-	// Guarantee is one of [Guarantees].
+	// Guarantee is one of guarantees().
 	Guarantee string
 	// Status says how the input ended.
 	Status Status
@@ -89,8 +89,8 @@ func (r Row) Validate() error {
 	if !slices.Contains([]string{"l1", "l2", "linf"}, r.Norm) {
 		return fail("norm %q; want l1, l2 or linf", r.Norm)
 	}
-	if !slices.Contains(Guarantees(), r.Guarantee) {
-		return fail("guarantee %q; want one of %s", r.Guarantee, strings.Join(Guarantees(), ", "))
+	if !slices.Contains(guarantees(), r.Guarantee) {
+		return fail("guarantee %q; want one of %s", r.Guarantee, strings.Join(guarantees(), ", "))
 	}
 	for name, v := range map[string]float64{"radius": r.Radius, "time": r.Seconds, "l1": r.L1, "l2": r.L2, "linf": r.LInf, "alm": r.ALM, "p_lower": r.PLower} {
 		if math.IsNaN(v) || v < 0 {

@@ -18,11 +18,11 @@ const maxTSVLine = 1 << 12
 type Table struct {
 	// Rows are in the order of the file, each index once.
 	Rows []Row
-	// Torn says that the last line has no end, as a killed or still running
+	// torn says that the last line has no end, as a killed or still running
 	// process leaves it; it is not among Rows.
-	Torn bool
-	// Cohen says that the file has the six columns of Cohen et al.'s logs only.
-	Cohen bool
+	torn bool
+	// cohen says that the file has the six columns of Cohen et al.'s logs only.
+	cohen bool
 	// json says that the file holds certificates; starts are where the lines of Rows begin.
 	json   bool
 	starts []int64
@@ -38,7 +38,7 @@ func (t *Table) read(r io.Reader, limit int, parse func(n int, line []byte) (Row
 	return Lines(r, limit, func(n int, line []byte) error {
 		text, whole := bytes.CutSuffix(line, []byte("\n"))
 		if !whole {
-			t.Torn, t.tail = true, slices.Clone(line)
+			t.torn, t.tail = true, slices.Clone(line)
 			return nil
 		}
 		row, isRow, err := parse(n, text)
@@ -86,17 +86,17 @@ func Lines(r io.Reader, limit int, f func(n int, line []byte) error) error {
 	}
 }
 
-// ReadTSV reads a table, with all columns or with Cohen's six, and checks every
+// readTSV reads a table, with all columns or with Cohen's six, and checks every
 // field and row. Errors match [ErrFormat] and name line and column.
-func ReadTSV(r io.Reader) (t Table, err error) {
+func readTSV(r io.Reader) (t Table, err error) {
 	err = t.read(r, maxTSVLine, func(n int, line []byte) (Row, bool, error) {
 		fields := strings.Split(string(line), "\t")
 		if n > 1 {
-			row, rowErr := parseRow(fields, t.Cohen)
+			row, rowErr := parseRow(fields, t.cohen)
 			return row, true, rowErr
 		}
-		t.Cohen = slices.Equal(fields, cohenColumns())
-		if !t.Cohen && !slices.Equal(fields, Columns()) {
+		t.cohen = slices.Equal(fields, cohenColumns())
+		if !t.cohen && !slices.Equal(fields, Columns()) {
 			return Row{}, false, kindErrorf(ErrFormat, "not the header of a table of ours (idx, label, predict, …)")
 		}
 		return Row{}, false, nil

@@ -24,11 +24,11 @@ type Name struct {
 // keywords matches libpq's other form of an address, which would make an odd name of a file.
 var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=`)
 
-// ParseName reads sqlite:FILE, a bare path (which is the same) or postgres://…; "" stands for [DefaultFile]. Errors
+// ParseName reads sqlite:FILE, a bare path (which is the same) or postgres://…; "" stands for the default file. Errors
 // match ErrName.
 func ParseName(text string) (Name, error) {
 	if text == "" {
-		file, err := DefaultFile()
+		file, err := defaultFile()
 		return Name{file: file}, err
 	}
 	if keywords.MatchString(text) {
@@ -73,9 +73,9 @@ func checkURL(text string) error {
 	return nil
 }
 
-// DefaultFile is the store that is used when none is named: zoo.db in the folder ucan of the user's data folder
+// defaultFile is the store that is used when none is named: zoo.db in the folder ucan of the user's data folder
 // ($XDG_DATA_HOME, otherwise ~/.local/share; the system's own place on macOS and Windows).
-func DefaultFile() (string, error) {
+func defaultFile() (string, error) {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "ucan", "zoo.db"), nil
 	}

@@ -14,15 +14,15 @@ import (
 type Guard struct {
 	// Memory is the most bytes that the process may hold, 0 for no limit beyond the model's own and the control group's.
 	Memory int64
-	// Resident measures what the process holds; nil means [Resident].
+	// Resident measures what the process holds.
 	Resident func() (int64, error)
 	// Every is the pace of watching, Grace how long a shard may overrun its limit before the process ends.
 	Every, Grace time.Duration
 }
 
-// DefaultGuard looks four times a second and allows ten seconds.
-func DefaultGuard() Guard {
-	return Guard{Memory: GroupLimit(), Resident: Resident, Every: 250 * time.Millisecond, Grace: 10 * time.Second}
+// defaultGuard looks four times a second and allows ten seconds.
+func defaultGuard() Guard {
+	return Guard{Memory: groupLimit(), Resident: resident, Every: 250 * time.Millisecond, Grace: 10 * time.Second}
 }
 
 var _ queue.Guard = Guard{}

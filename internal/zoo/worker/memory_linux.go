@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Resident is the physical memory that the process holds, in bytes.
-func Resident() (int64, error) {
+// resident is the physical memory that the process holds, in bytes.
+func resident() (int64, error) {
 	text, err := os.ReadFile("/proc/self/statm")
 	if err != nil {
 		return 0, err
@@ -23,9 +23,9 @@ func Resident() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// GroupLimit is 95 % of the memory that the process's control group may hold, 0 where there is no limit: a process that
+// groupLimit is 95 % of the memory that the process's control group may hold, 0 where there is no limit: a process that
 // ends by itself just below it leaves a reason, one that the kernel kills does not.
-func GroupLimit() int64 {
+func groupLimit() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return 0

@@ -75,14 +75,14 @@ func (m *Metrics) Write(w io.Writer) {
 		fmt.Fprintf(w, "ucan_shard_duration_seconds_bucket{le=\"%s\"} %d\n", number(bound), sum)
 	}
 	fmt.Fprintf(w, "ucan_shard_duration_seconds_sum %s\nucan_shard_duration_seconds_count %d\n", number(m.seconds), sum)
-	if held, err := Resident(); err == nil {
+	if held, err := resident(); err == nil {
 		metric(w, "process_resident_memory_bytes", "gauge", "Physical memory of this process.", float64(held))
 	}
 }
 
-// WriteRuns writes, for every run of the store, its shards by state, its certificates and samples, and its failures by
+// writeRuns writes, for every run of the store, its shards by state, its certificates and samples, and its failures by
 // kind.
-func WriteRuns(ctx context.Context, w io.Writer, q *queue.Queue) error {
+func writeRuns(ctx context.Context, w io.Writer, q *queue.Queue) error {
 	runs, err := q.Store().Runs(ctx)
 	if err != nil {
 		return err
@@ -164,7 +164,7 @@ func (m *Metrics) Serve(ctx context.Context, address string, q *queue.Queue) (st
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 		m.Write(w)
-		if err := WriteRuns(r.Context(), w, q); err != nil {
+		if err := writeRuns(r.Context(), w, q); err != nil {
 			fmt.Fprintf(w, "# the store cannot be read: %s\n", redact.Text(strings.Join(strings.Fields(err.Error()), " ")))
 		}
 	})

@@ -29,7 +29,7 @@ type Config struct {
 
 // DefaultConfig works on the queue cpu.
 func DefaultConfig() Config {
-	return Config{Queue: queue.DefaultConfig(), Guard: DefaultGuard(), Recycle: 0.8}
+	return Config{Queue: queue.DefaultConfig(), Guard: defaultGuard(), Recycle: 0.8}
 }
 
 // ErrRecycle is the outcome of a process that ended in order to be started afresh, because it holds much memory.

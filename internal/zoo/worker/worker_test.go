@@ -55,7 +55,7 @@ func TestGuard(t *testing.T) {
 	if err := guard.Watch(ctx, run, task); err != nil {
 		t.Errorf("without limits: %v", err)
 	}
-	if held, err := Resident(); err == nil && (held < 1<<20 || held > 1<<40) {
+	if held, err := resident(); err == nil && (held < 1<<20 || held > 1<<40) {
 		t.Errorf("this process holds %d bytes", held)
 	}
 }
