@@ -34,7 +34,7 @@ func row(i int) Row {
 // certificateOf makes a certificate that shows row r.
 func certificateOf(r Row) *certificate.Certificate {
 	c := &certificate.Certificate{
-		Schema: certificate.Schema, Guarantee: smooth.Guarantee(r.Guarantee), Status: certificate.Status(r.Status), Predict: r.Predict, Correct: &r.Correct,
+		Schema: certificate.Schema, Guarantee: smooth.Guarantee(r.Guarantee), Status: r.Status, Predict: r.Predict, Correct: &r.Correct,
 		Radii: certificate.Radii{L1: certificate.Float(r.L1), L2: certificate.Float(r.L2), LInf: certificate.Float(r.LInf)}, ALM: certificate.Float(r.ALM),
 	}
 	c.Input = certificate.Input{Source: "test", Index: int64(r.Index), Label: r.Label}

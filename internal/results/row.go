@@ -10,16 +10,16 @@ import (
 )
 
 // Status says how an input ended.
-type Status string
+type Status = certificate.Status
 
 // The values of [Status].
 const (
 	// Certified: the class is certified, with a radius of 0 or more.
-	Certified Status = "certified"
+	Certified = certificate.Certified
 	// Abstained: no class has a lower bound above 1/2.
-	Abstained Status = "abstained"
+	Abstained = certificate.Abstained
 	// Failed: the input could not be used; it stays in every denominator.
-	Failed Status = "failed"
+	Failed = certificate.Failed
 	// Predicted: a class without a radius (ucan predict).
 	Predicted Status = "predicted"
 )
@@ -175,7 +175,7 @@ func RowOf(c *certificate.Certificate) Row {
 	r := Row{
 		Index: int(c.Input.Index), Label: c.Input.Label, Predict: c.Predict, Seconds: float64(c.Run.Seconds),
 		Norm: c.Noise.Norm, PLower: float64(c.Statistics.PLower), K: c.Statistics.K, N: c.Statistics.N,
-		Guarantee: string(c.Guarantee), Status: Status(c.Status),
+		Guarantee: string(c.Guarantee), Status: c.Status,
 		Correct: c.Correct != nil && *c.Correct,
 	}
 	if c.Status != certificate.Certified {
