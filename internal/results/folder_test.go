@@ -117,7 +117,7 @@ func TestFieldsInFiles(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if findings, err := certificate.Check(got, NewFolder(dir)); !errors.Is(err, certificate.ErrUncheckable) || !strings.Contains(err.Error(), ".npy files") {
+	if findings, err := certificate.Check(got, newFolder(dir)); !errors.Is(err, certificate.ErrUncheckable) || !strings.Contains(err.Error(), ".npy files") {
 		t.Errorf("a missing file: %v, %v; want that the certificate cannot be checked, which is not that it is false", findings, err)
 	}
 	target := filepath.Join(t.TempDir(), "elsewhere")
