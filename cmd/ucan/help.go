@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"ucan/internal/nearest"
+	"ucan/internal/wrap"
 )
 
 // helpWidth is the width of a line of help, in characters.
@@ -32,7 +33,7 @@ func writeHelp(w io.Writer, cmd *cobra.Command) {
 	if text == "" {
 		text = cmd.Short + "."
 	}
-	fmt.Fprintln(w, wrapText(text, helpWidth))
+	fmt.Fprintln(w, wrap.Text(text, helpWidth))
 	if cmd.IsAdditionalHelpTopicCommand() {
 		return
 	}
@@ -50,7 +51,7 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintf(w, "  %s COMMAND [flags]\n", cmd.CommandPath())
 	}
 	if cmd.HasExample() {
-		fmt.Fprintf(w, "\nExamples:\n%s\n", wrapExample(cmd.Example, helpWidth))
+		fmt.Fprintf(w, "\nExamples:\n%s\n", wrap.Example(cmd.Example, helpWidth))
 	}
 	var commands, topics [][2]string
 	for _, sub := range cmd.Commands() {
@@ -122,84 +123,8 @@ func writeList(w io.Writer, title string, entries [][2]string, width int) {
 	}
 	for _, e := range entries {
 		name := e[0] + strings.Repeat(" ", width-utf8.RuneCountInString(e[0]))
-		fmt.Fprintln(w, wrapLine("  "+name+"  ", width+4, e[1], helpWidth))
+		fmt.Fprintln(w, wrap.Line("  "+name+"  ", width+4, e[1], helpWidth))
 	}
-}
-
-// wrapText fills paragraphs; an indented line stays a line of its own.
-func wrapText(text string, width int) string {
-	var out, words []string
-	fill := func() {
-		if len(words) > 0 {
-			out = append(out, wrapLine("", 0, strings.Join(words, " "), width))
-			words = nil
-		}
-	}
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		switch {
-		case line == "":
-			fill()
-			out = append(out, "")
-		case strings.HasPrefix(line, " "):
-			fill()
-			name, rest := splitEntry(line)
-			out = append(out, wrapLine(name, utf8.RuneCountInString(name), rest, width))
-		default:
-			words = append(words, line)
-		}
-	}
-	fill()
-	return strings.TrimRight(strings.Join(out, "\n"), "\n")
-}
-
-// splitEntry cuts an indented line where its second column begins, or after the indentation.
-func splitEntry(line string) (name, rest string) {
-	indent := len(line) - len(strings.TrimLeft(line, " "))
-	word := line[indent:]
-	gap := strings.Index(word, "  ")
-	if gap < 0 {
-		return line[:indent], word
-	}
-	rest = strings.TrimLeft(word[gap:], " ")
-	return line[:len(line)-len(rest)], rest
-}
-
-// wrapLine breaks text after the prefix into lines of at most width characters; those after the first are indented.
-func wrapLine(prefix string, indent int, text string, width int) string {
-	var b strings.Builder
-	b.WriteString(prefix)
-	column := utf8.RuneCountInString(prefix)
-	for i, word := range strings.Fields(text) {
-		n := utf8.RuneCountInString(word)
-		switch {
-		case i == 0:
-		case column+1+n > width:
-			b.WriteString("\n" + strings.Repeat(" ", indent))
-			column = indent
-		default:
-			b.WriteByte(' ')
-			column++
-		}
-		b.WriteString(word)
-		column += n
-	}
-	return strings.TrimRight(b.String(), " ")
-}
-
-// wrapExample breaks long commands before their flags, as a shell reads them.
-func wrapExample(text string, width int) string {
-	const glue = "\x00" // keeps a flag and its value on one line
-	var out []string
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		command := strings.TrimLeft(line, " ")
-		indent := len(line) - len(command)
-		units := strings.ReplaceAll(strings.ReplaceAll(command, " ", glue), glue+"--", " --")
-		broken := wrapLine(line[:indent], indent+4, units, width-len(` \`))
-		out = append(out, strings.ReplaceAll(strings.ReplaceAll(broken, "\n", " \\\n"), glue, " "))
-	}
-	return strings.Join(out, "\n")
 }
 
 // flagError is the error of a command line that cannot be read; it names the flag that was probably meant.

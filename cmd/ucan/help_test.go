@@ -115,23 +115,3 @@ func TestMistypedNames(t *testing.T) {
 		})
 	}
 }
-
-func TestWrapping(t *testing.T) {
-	t.Parallel()
-	for name, c := range subtest.Rows(map[string]struct{ got, want string }{
-		"a paragraph":              {wrapText("one two three\nfour", 8), "one two\nthree\nfour"},
-		"paragraphs":               {wrapText("one\n\ntwo", 8), "one\n\ntwo"},
-		"a list":                   {wrapText("of:\n  a  some words\n  b  more", 11), "of:\n  a  some\n     words\n  b  more"},
-		"a long word":              {wrapText("onetwothree four", 5), "onetwothree\nfour"},
-		"characters, not bytes":    {wrapText("ααα βββ", 7), "ααα βββ"},
-		"a hanging indent":         {wrapLine("  -a  ", 6, "some words", 12), "  -a  some\n      words"},
-		"an example at its flags":  {wrapExample("  do x --a 1 2 --b 3", 16), "  do x --a 1 2 \\\n      --b 3"},
-		"an example that is short": {wrapExample("  do x\n  do y", 16), "  do x\n  do y"},
-	}) {
-		t.Run(name, func(t *testing.T) {
-			if c.got != c.want {
-				t.Errorf("got\n%s\nwant\n%s", c.got, c.want)
-			}
-		})
-	}
-}

@@ -45,7 +45,7 @@ func askedPlugins(f *faults) []string {
 	var names []string
 	for _, p := range global.providerList(f) {
 		if !slices.Contains(library.PluginNames(), p.Name) {
-			f.add(&global.providers, "provider %s is no plugin: install %s, or the build with CUDA by --gpu", p.Name, alternatives(library.PluginNames()))
+			f.add(&global.providers, "provider %s has no plugin: install %s, or the build with CUDA by --gpu", p.Name, alternatives(library.PluginNames()))
 			continue
 		}
 		names = append(names, p.Name)

@@ -77,12 +77,12 @@ func providersOf(value any) ([]runtime.Provider, error) {
 				names = append(names, name)
 				values, err := cast.ToStringMapStringE(settings)
 				if err != nil && settings != nil {
-					return fmt.Errorf("the options of provider %q are no list of name: value", name)
+					return fmt.Errorf("the options of provider %q must be written as name: value", name)
 				}
 				options[name] = values
 			}
 		default:
-			return fmt.Errorf("%v is no provider; write a name, or name: {option: value}", entry)
+			return fmt.Errorf("provider %v is not understood: write a name, or name: {option: value}", entry)
 		}
 		return nil
 	}
