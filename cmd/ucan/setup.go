@@ -59,6 +59,9 @@ func (a *app) openSetup(ctx context.Context, model *modelOptions, so *sessionOpt
 		return nil, modelError(err)
 	}
 	a.onClose(s.Close)
+	for _, note := range s.Notes {
+		a.note("%s: %s", s.Info.Name, note)
+	}
 	for _, f := range s.Classifiers[0].Fallbacks() {
 		a.warn("runs on %s, not %s: %s", s.Classifiers[0].Provider(), f.Provider, f.Reason)
 	}

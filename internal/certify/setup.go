@@ -40,6 +40,8 @@ type Setup struct {
 	// Source and Info are the data; Source is nil where a model runs without any.
 	Source *dataset.Source
 	Info   dataset.Info
+	// Notes say how the classes of the data were matched with those of the model.
+	Notes []string
 	// Indices are the selected inputs of Source, rising.
 	Indices []int
 	// Setting says how Classifiers were made: one for each worker.
@@ -85,6 +87,10 @@ func Open(ctx context.Context, r Request) (_ *Setup, err error) {
 	}
 	if r.Data == nil {
 		s.Info.Shape = s.Model.InputShape()
+	} else if s.Source, s.Notes, err = s.Source.Under(s.Model.Labels()); err != nil {
+		return nil, fault.Wrongf("match the classes of %s with those of the model: %w", s.Info.Name, err)
+	} else {
+		s.Info = s.Source.Info()
 	}
 	if s.Setting, err = r.Setting(ctx, s.Model); err != nil {
 		return nil, err

@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"path"
+	"io/fs"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -26,6 +24,7 @@ type entry struct {
 // imageStore is a set of encoded images, decoded one at a time when asked for.
 type imageStore struct {
 	entries  []entry
+	folders  []string // the names of all folders, where they are known
 	channels int
 	notes    []string
 	closer   func() error
@@ -79,11 +78,13 @@ func (s *imageStore) assemble(ctx context.Context, spec Spec) (Info, error) {
 			return Info{}, fmt.Errorf("labels %q: %w", path, err)
 		}
 		info.Labels, info.Classes = table.names, len(table.names)
+		info.sorted = len(table.names) > 0
+		info.classTexts = textsOf(nil, table.names)
 	} else {
 		if _, ok := spec.Params["label"]; ok {
 			return Info{}, specErrorf("option label= names a column of a label file; give the file with labels=CSV")
 		}
-		info.Labels, info.Classes = s.labelByFolder()
+		s.nameClasses(&info)
 	}
 	switch c := spec.Params["channels"]; c {
 	case "":
@@ -105,15 +106,28 @@ func (s *imageStore) addZip(b *blob) error {
 	if len(zr.File) > maxMembers {
 		return formatErrorf("it has %d members, more than %d; split it", len(zr.File), maxMembers)
 	}
+	m := members{store: s, zip: true}
 	for _, f := range zr.File {
-		if f.FileInfo().IsDir() || !usable(f.Name) {
+		name, ok, err := m.name(f.Name, f.FileInfo().IsDir())
+		if err != nil {
+			return err
+		}
+		if !ok {
 			continue
 		}
+		if f.Mode()&fs.ModeSymlink != 0 {
+			m.link(f.Name)
+			continue
+		}
+		if err = checkZipped(f); err != nil {
+			return err
+		}
 		size := int64(min(f.UncompressedSize64, 1<<62))
-		if err := s.add(entry{name: path.Clean(f.Name), size: size, open: f.Open}); err != nil {
+		if err := s.add(entry{name: name, size: size, open: f.Open}); err != nil {
 			return err
 		}
 	}
+	m.note()
 	return nil
 }
 
@@ -121,6 +135,7 @@ func (s *imageStore) addZip(b *blob) error {
 func (s *imageStore) addTar(ctx context.Context, b *blob) error {
 	r := b.section(0, b.size)
 	tr := tar.NewReader(r)
+	m := members{store: s}
 	for members := 0; ctx.Err() == nil; members++ {
 		if members > maxMembers {
 			return formatErrorf("more than %d members; split it", maxMembers)
@@ -130,12 +145,20 @@ func (s *imageStore) addTar(ctx context.Context, b *blob) error {
 			if len(s.entries) == 0 && b.size == 0 {
 				return formatErrorf("it is empty")
 			}
+			m.note()
 			return nil
 		}
 		if err != nil {
 			return formatErrorf("%w after %d images; it is not a tar archive, or it is truncated", err, len(s.entries))
 		}
-		if h.Typeflag != tar.TypeReg || !usable(h.Name) {
+		name, ok, err := m.name(h.Name, h.Typeflag == tar.TypeDir)
+		if err != nil {
+			return err
+		}
+		if ok && (h.Typeflag == tar.TypeSymlink || h.Typeflag == tar.TypeLink) {
+			m.link(h.Name)
+		}
+		if !ok || h.Typeflag != tar.TypeReg {
 			continue
 		}
 		at, err := r.Seek(0, io.SeekCurrent)
@@ -143,10 +166,10 @@ func (s *imageStore) addTar(ctx context.Context, b *blob) error {
 			return err
 		}
 		if at+h.Size > b.size {
-			return formatErrorf("image %q ends beyond the archive: it is truncated, fetch it again", h.Name)
+			return formatErrorf("image %s ends beyond the archive: it is truncated, fetch it again", quote(h.Name))
 		}
 		open := func() (io.ReadCloser, error) { return io.NopCloser(b.section(at, h.Size)), nil }
-		if err := s.add(entry{name: path.Clean(h.Name), size: h.Size, open: open}); err != nil {
+		if err := s.add(entry{name: name, size: h.Size, open: open}); err != nil {
 			return err
 		}
 	}
@@ -162,81 +185,14 @@ func (s *imageStore) add(e entry) error {
 	return nil
 }
 
-// usable reports whether an archive's member is an image that a person put there.
-func usable(name string) bool {
-	for part := range strings.SplitSeq(path.Clean(name), "/") {
-		if hidden(part) && part != "." && part != ".." {
-			return false
-		}
+// knowFolder remembers a folder, be there images in it or not.
+func (s *imageStore) knowFolder(name string) {
+	if len(s.folders) < maxFolders {
+		s.folders = append(s.folders, name)
 	}
-	return isImageName(name)
 }
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
-
-// labelByFolder numbers the classes by the first folder in which the images
-// differ, in the order of the names; folders that are all numbers are classes by
-// that number. Images outside any such folder have no label. One folder alone
-// says nothing about classes.
-func (s *imageStore) labelByFolder() (names []string, classes int) {
-	skip := commonFolders(s.entries)
-	index := map[string]int{}
-	for _, e := range s.entries {
-		if class, ok := classOf(e.name, skip); ok {
-			index[class] = 0
-		}
-	}
-	if len(index) == 0 {
-		return nil, 0
-	}
-	names = slices.Sorted(maps.Keys(index))
-	numeric := !slices.ContainsFunc(names, func(class string) bool {
-		v, err := strconv.Atoi(class)
-		return err != nil || v < 0 || v > 1<<20
-	})
-	for i, class := range names {
-		index[class] = i
-		if numeric {
-			index[class], _ = strconv.Atoi(class)
-		}
-		classes = max(classes, index[class]+1)
-	}
-	for i := range s.entries {
-		if class, ok := classOf(s.entries[i].name, skip); ok {
-			s.entries[i].label = index[class]
-		}
-	}
-	if numeric {
-		names = nil
-	}
-	return names, classes
-}
-
-// commonFolders counts the leading folders that all entries share.
-func commonFolders(entries []entry) int {
-	first := strings.Split(entries[0].name, "/")
-	n := len(first) - 1
-	for _, e := range entries[1:] {
-		parts := strings.Split(e.name, "/")
-		n = min(n, len(parts)-1)
-		for i := range n {
-			if parts[i] != first[i] {
-				n = i
-				break
-			}
-		}
-	}
-	return n
-}
-
-// classOf is the folder of an image below those that all share.
-func classOf(name string, skip int) (string, bool) {
-	parts := strings.Split(name, "/")
-	if len(parts) < skip+2 {
-		return "", false
-	}
-	return parts[skip], true
-}
 
 // guessChannels is 1 when those of the first 64 images that can be read are all
 // without colour, else 3.
@@ -273,6 +229,14 @@ func (s *imageStore) read(i int) (b []byte, err error) {
 		return nil, fmt.Errorf("image %q: %w", e.name, err)
 	}
 	return b, nil
+}
+
+func (s *imageStore) labels() []int {
+	labels := make([]int, len(s.entries))
+	for i, e := range s.entries {
+		labels[i] = e.label
+	}
+	return labels
 }
 
 func (s *imageStore) len() int { return len(s.entries) }

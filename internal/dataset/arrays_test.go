@@ -179,7 +179,7 @@ func TestBadArrays(t *testing.T) {
 		"npy:testdata/v2.npy?scale=NaN":                     "above 0",
 		"npy:testdata/v2.npy?shape=7":                       "it has 7 values, an input has 6",
 		"npy:testdata/v2.npy?shape=0x6":                     "positive numbers",
-		"npz:testdata/stored.npz?x=nope":                    `no array "nope" in it; there are x, y`,
+		"npz:testdata/stored.npz?x=nope":                    `no array "nope" in it; there are "x", "y"`,
 		"npz:testdata/stored.npz?x=y&y=y":                   "both",
 		"npz:testdata/packed.npz":                           "?scale=1/255",
 		"npz:testdata/v2.npy":                               "not a .npz file",

@@ -1,11 +1,8 @@
 package dataset
 
 import (
-	"archive/zip"
 	"bufio"
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -26,7 +23,7 @@ const (
 	inflateLimit = 64 << 30
 )
 
-// blob is a file with random access, already inflated when it was gzipped.
+// blob is a file with random access, already inflated when it was compressed.
 type blob struct {
 	io.ReaderAt
 	size  int64
@@ -45,7 +42,7 @@ func (b *blob) readAt(dst []byte, off int64) error {
 	return npy.ReadAt(b.ReaderAt, dst, off)
 }
 
-// openBlob opens a regular file; gzip is recognised by its magic number,
+// openBlob opens a regular file; gzip, bzip2 and xz are recognised by their magic numbers,
 // whatever the name.
 func openBlob(ctx context.Context, path string) (*blob, error) {
 	f, err := files.Open(path)
@@ -67,22 +64,27 @@ func newBlob(ctx context.Context, f *os.File) (*blob, error) {
 	if err != nil {
 		return nil, err
 	}
-	var magic [2]byte
-	if n, _ := f.ReadAt(magic[:], 0); n < 2 || magic != [2]byte{0x1f, 0x8b} {
+	begin := make([]byte, 64)
+	n, _ := f.ReadAt(begin, 0)
+	p, err := findPacking(begin[:n])
+	if err != nil {
+		return nil, err
+	}
+	if p == nil {
 		return &blob{ReaderAt: f, size: st.Size(), close: f.Close}, nil
 	}
-	b, err := inflate(ctx, f, st.Size())
+	b, err := inflate(ctx, f, st.Size(), p)
 	if err != nil {
 		return nil, err
 	}
 	return b, f.Close()
 }
 
-// inflate unpacks a gzip stream into memory, or into a temporary file when long.
-func inflate(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
-	zr, err := gzip.NewReader(bufio.NewReaderSize(r, 1<<16))
+// inflate unpacks a compressed file into memory, or into a temporary file when long.
+func inflate(ctx context.Context, r io.Reader, packed int64, p *packing) (*blob, error) {
+	zr, err := p.open(bufio.NewReaderSize(r, 1<<16))
 	if err != nil {
-		return nil, formatErrorf("gzip header: %w; the file is damaged, fetch it again", err)
+		return nil, formatErrorf("%s header: %w; the file is damaged, fetch it again", p.name, err)
 	}
 	return spill(ctx, zr, packed)
 }
@@ -125,14 +127,12 @@ func spill(ctx context.Context, r io.Reader, packed int64) (*blob, error) {
 	return &blob{ReaderAt: tmp, size: n, close: discard}, nil
 }
 
+// inflateError tells a damaged stream from a fault of the file system and from the end of ctx.
 func inflateError(err error) error {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return err
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, new(*fs.PathError)) {
+		return fmt.Errorf("inflate: %w", err)
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, gzip.ErrHeader) || errors.Is(err, zip.ErrChecksum) || isFlateError(err) {
-		return formatErrorf("inflate: %w; the file is damaged or truncated, fetch it again", err)
-	}
-	return fmt.Errorf("inflate: %w", err)
+	return formatErrorf("inflate: %w; the file is damaged or truncated, fetch it again", err)
 }
 
 // pathError turns a missing path into an error that matches ErrSpec and says
@@ -142,9 +142,4 @@ func pathError(err error) error {
 		return specErrorf("%w; check the path", err)
 	}
 	return err
-}
-
-func isFlateError(err error) bool {
-	var corrupt flate.CorruptInputError
-	return errors.As(err, &corrupt)
 }

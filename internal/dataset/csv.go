@@ -15,11 +15,11 @@ const maxCSVValues = 1 << 28
 
 // csvStore is a table of numbers, one input a row.
 type csvStore struct {
-	values []float32
-	shape  []int
-	each   int
-	labels []int
-	print  fingerprint
+	values  []float32
+	shape   []int
+	each    int
+	classes []int
+	print   fingerprint
 }
 
 func openCSV(ctx context.Context, spec Spec) (backend, Info, error) {
@@ -73,10 +73,11 @@ func parseCSV(ctx context.Context, b *blob, spec Spec) (*csvStore, Info, error) 
 	s := p.store
 	info := Info{Name: spec.Kind + ":" + spec.label(0) + p.suffix(spec), Notes: p.notes(), Columns: p.names()}
 	if p.label >= 0 {
-		if s.labels, info.Labels, err = numberLabels(p.texts); err != nil {
+		if s.classes, info.Labels, err = numberLabels(p.texts); err != nil {
 			return nil, Info{}, err
 		}
 		info.Classes, info.sorted = len(info.Labels), len(info.Labels) > 0
+		info.classTexts = textsOf(s.classes, info.Labels)
 	}
 	if s.shape, err = reshape(spec, []int{s.each}); err != nil {
 		return nil, Info{}, err
@@ -259,6 +260,8 @@ func (p *csvParser) notes() []string {
 	return notes
 }
 
+func (s *csvStore) labels() []int { return s.classes }
+
 func (s *csvStore) len() int { return len(s.values) / s.each }
 
 func (s *csvStore) identify(_ context.Context, f fingerprint) error {
@@ -268,8 +271,8 @@ func (s *csvStore) identify(_ context.Context, f fingerprint) error {
 
 func (s *csvStore) load(_ context.Context, i int) (record, error) {
 	rec := record{label: -1, shape: slices.Clone(s.shape), values: slices.Clone(s.values[i*s.each : (i+1)*s.each])}
-	if s.labels != nil {
-		rec.label = s.labels[i]
+	if s.classes != nil {
+		rec.label = s.classes[i]
 	}
 	return rec, nil
 }

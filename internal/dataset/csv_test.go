@@ -58,8 +58,8 @@ func TestFormsOfTables(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if !slices.Equal(s.values, []float32{5.1, 3.5, 4.9, 3}) || !slices.Equal(s.labels, []int{0, 1}) || !slices.Equal(info.Labels, []string{"a b", "c"}) {
-				t.Errorf("values %v, labels %v of %q", s.values, s.labels, info.Labels)
+			if !slices.Equal(s.values, []float32{5.1, 3.5, 4.9, 3}) || !slices.Equal(s.classes, []int{0, 1}) || !slices.Equal(info.Labels, []string{"a b", "c"}) {
+				t.Errorf("values %v, labels %v of %q", s.values, s.classes, info.Labels)
 			}
 		})
 	}

@@ -49,8 +49,12 @@ type Info struct {
 	// data (see [Open]); records use it to notice that the data changed.
 	Fingerprint string
 
-	// sorted says that classes were numbered in the order of their names, for want of anything else.
-	sorted bool
+	// classTexts are the classes by their numbers as the data name them, where the data do; sorted says
+	// that the numbers are the order of the names, for want of anything else.
+	classTexts map[int]string
+	sorted     bool
+	// lone is the one folder that all images of a source without classes lie in, "" for none.
+	lone string
 }
 
 // Item is one input.
@@ -85,6 +89,11 @@ type backend interface {
 	close() error
 }
 
+// labelled is a backend that knows the labels of all inputs without reading them; nil where it has none.
+type labelled interface {
+	labels() []int
+}
+
 // Source is an open data set. Its methods are safe for concurrent use, but for
 // Close, which must come last.
 type Source struct {
@@ -94,6 +103,8 @@ type Source struct {
 	// own and ownNames are the classes before the label map; 0 and nil when unknown.
 	own      int
 	ownNames []string
+	byName   map[int]int // from labels of the data to classes of a model; nil: as they are
+	lone     *int        // the class of all inputs without a label; nil: none
 	closed   bool
 }
 
@@ -154,6 +165,9 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 	if s.back.len() == 0 {
 		return formatErrorf("it holds no input")
 	}
+	if known, ok := s.back.(labelled); ok {
+		s.noteUnlabelled(known.labels())
+	}
 	f := newFingerprint()
 	if err := s.back.identify(ctx, f); err != nil {
 		return err
@@ -167,6 +181,25 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 		return nil
 	}
 	return s.resolveShape(ctx)
+}
+
+// noteUnlabelled says how many inputs have no label where others have one.
+func (s *Source) noteUnlabelled(labels []int) {
+	missing, first := 0, 0
+	for i, label := range slices.Backward(labels) {
+		if label < 0 {
+			missing++
+			first = i
+		}
+	}
+	if missing == 0 || missing == len(labels) {
+		return
+	}
+	have := "inputs have"
+	if missing == 1 {
+		have = "inputs has"
+	}
+	s.info.Notes = append(s.info.Notes, fmt.Sprintf("%d of %d %s no label (the first is input %d)", missing, len(labels), have, first))
 }
 
 // resolveShape finds the shape of the inputs after resizing and cropping, from
@@ -262,6 +295,9 @@ func (s *Source) fill(item *Item, rec record) error {
 // checkLabel translates the label and refuses one outside the classes.
 func (s *Source) checkLabel(item *Item) error {
 	if item.Label < 0 {
+		if s.lone != nil {
+			item.Label = *s.lone
+		}
 		return nil
 	}
 	if s.own > 0 && item.Label >= s.own {
@@ -273,6 +309,9 @@ func (s *Source) checkLabel(item *Item) error {
 			return err
 		}
 		item.Label = to
+	}
+	if s.byName != nil {
+		item.Label = s.byName[item.Label] // Under found a class for each
 	}
 	if s.opt.Classes > 0 && item.Label >= s.opt.Classes {
 		return fmt.Errorf("its label is %d, outside the model's %d classes; give a label map, or leave the input out", item.Label, s.opt.Classes)

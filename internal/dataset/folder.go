@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"ucan/internal/atomicfile"
@@ -27,6 +28,8 @@ type walk struct {
 	root    string          // the real path of the source's folder
 	seen    map[string]bool // by real path
 	pending []folderLink
+	links   map[string]bool // real paths of images behind links
+	twice   firstOf
 }
 
 // addFolder collects the images under dir. Links are followed, except those that lead
@@ -36,7 +39,7 @@ func (s *imageStore) addFolder(ctx context.Context, dir string) error {
 	if err != nil {
 		return pathError(err)
 	}
-	w := walk{store: s, root: root, seen: map[string]bool{}}
+	w := walk{store: s, root: root, seen: map[string]bool{}, links: map[string]bool{}}
 	if err = w.folder(ctx, folderLink{full: dir}, root); err != nil {
 		return err
 	}
@@ -57,7 +60,30 @@ func (s *imageStore) addFolder(ctx context.Context, dir string) error {
 			}
 		}
 	}
+	if f := w.twice; f.count > 0 {
+		s.note("%d images are links to images that are read as well, such as %s: each counts twice", f.count, quote(f.name))
+	}
 	return nil
+}
+
+// linkedImage remembers a link to an image. The image is read all the same, but not in silence where
+// it is read elsewhere, too.
+func (w *walk) linkedImage(at folderLink) error {
+	to, err := realPath(at.full)
+	if err != nil {
+		return fmt.Errorf("%w; mend or remove the link", err)
+	}
+	if w.links[to] || within(to, w.root) && !hiddenBelow(w.root, to) {
+		w.twice.add(at.name)
+	}
+	w.links[to] = true
+	return nil
+}
+
+// hiddenBelow reports whether a part of the path below root is hidden, and so not read.
+func hiddenBelow(root, path string) bool {
+	rel, err := filepath.Rel(root, path)
+	return err == nil && slices.ContainsFunc(strings.Split(rel, string(filepath.Separator)), hidden)
 }
 
 // note keeps a remark on the source; of many, the first ones.
@@ -93,6 +119,9 @@ func (w *walk) folder(ctx context.Context, at folderLink, real string) error {
 		return formatErrorf("more than %d folders; split it", maxFolders)
 	}
 	w.seen[real] = true
+	if at.name != "" {
+		w.store.knowFolder(at.name)
+	}
 	list, err := os.ReadDir(at.full)
 	if err != nil {
 		return pathError(err)
@@ -126,6 +155,11 @@ func (w *walk) folder(ctx context.Context, at folderLink, real string) error {
 		case !st.Mode().IsRegular():
 			return formatErrorf("image %q: %w", below.name, atomicfile.CheckTarget(below.full))
 		default:
+			if link {
+				if err = w.linkedImage(below); err != nil {
+					return err
+				}
+			}
 			open := func() (io.ReadCloser, error) { return files.Open(below.full) }
 			if err = w.store.add(entry{name: below.name, size: st.Size(), open: open}); err != nil {
 				return err

@@ -136,7 +136,7 @@ func checkForm(t *testing.T, f form, specimen string) {
 
 // TestDataPage holds the table of docs/data.md to the forms.
 func TestDataPage(t *testing.T) {
-	const path, begin, end = "../../docs/data.md", "| source | example | inputs | labels |\n| --- | --- | --- | --- |\n", "\nEvery file may be gzipped."
+	const path, begin, end = "../../docs/data.md", "| source | example | inputs | labels |\n| --- | --- | --- | --- |\n", "\nEvery file may be packed"
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

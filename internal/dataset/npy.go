@@ -24,12 +24,12 @@ func openArray(b *blob) (*npy.Array, error) {
 
 // arrayStore is an array of inputs along its first dimension, and their labels.
 type arrayStore struct {
-	x      *npy.Array
-	labels []int // nil when unknown
-	shape  []int
-	each   int64
-	scale  ratio
-	blobs  []*blob
+	x       *npy.Array
+	classes []int // nil when unknown
+	shape   []int
+	each    int64
+	scale   ratio
+	blobs   []*blob
 }
 
 func openNPY(ctx context.Context, spec Spec) (backend, Info, error) {
@@ -78,7 +78,7 @@ func (s *arrayStore) assemble(spec Spec, x, y *npy.Array) (Info, error) {
 	}
 	info := Info{Name: spec.Kind + ":" + spec.label(0) + s.scale.suffix(), Shape: s.shape}
 	if y != nil {
-		if s.labels, err = arrayLabels(y, x.Shape[0]); err != nil {
+		if s.classes, err = arrayLabels(y, x.Shape[0]); err != nil {
 			return Info{}, fmt.Errorf("labels: %w", err)
 		}
 	}
@@ -130,6 +130,8 @@ func oneHot(row []float64) (int, error) {
 	return at, nil
 }
 
+func (s *arrayStore) labels() []int { return s.classes }
+
 func (s *arrayStore) len() int { return s.x.Shape[0] }
 
 func (s *arrayStore) identify(ctx context.Context, f fingerprint) error {
@@ -144,8 +146,8 @@ func (s *arrayStore) identify(ctx context.Context, f fingerprint) error {
 
 func (s *arrayStore) load(_ context.Context, i int) (record, error) {
 	rec := record{label: -1, shape: slices.Clone(s.shape)}
-	if s.labels != nil {
-		rec.label = s.labels[i]
+	if s.classes != nil {
+		rec.label = s.classes[i]
 	}
 	v, err := s.x.Values(int64(i)*s.each, s.each)
 	if err != nil {

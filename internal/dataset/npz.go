@@ -43,6 +43,9 @@ func (s *arrayStore) fromNPZ(ctx context.Context, spec Spec, b *blob) (Info, err
 	members := map[string]*zip.File{}
 	for _, f := range zr.File {
 		key := strings.TrimSuffix(f.Name, ".npy")
+		if _, twice := members[key]; twice {
+			return Info{}, formatErrorf("two arrays are named %s; save them under other names", quote(key))
+		}
 		keys = append(keys, key)
 		members[key] = f
 	}
@@ -73,10 +76,10 @@ func (s *arrayStore) fromNPZ(ctx context.Context, spec Spec, b *blob) (Info, err
 
 // findKey chooses an array by the given name or by the usual ones.
 func findKey(keys []string, given, option string, usual []string) (string, error) {
-	list := strings.Join(keys[:min(len(keys), 20)], ", ")
+	list := listColumns(keys)
 	if given != "" {
 		if !slices.Contains(keys, given) {
-			return "", specErrorf("no array %q in it; there are %s", given, list)
+			return "", specErrorf("no array %s in it; %s", quote(given), columnHint(given, keys))
 		}
 		return given, nil
 	}
@@ -90,6 +93,9 @@ func findKey(keys []string, given, option string, usual []string) (string, error
 
 // member opens one array: in place when it is stored, else inflated.
 func (s *arrayStore) member(ctx context.Context, b *blob, f *zip.File) (*npy.Array, error) {
+	if err := checkZipped(f); err != nil {
+		return nil, err
+	}
 	if f.Method == zip.Store {
 		at, err := f.DataOffset()
 		if err != nil {

@@ -109,7 +109,7 @@ func (s Spec) intParam(key string, def, low, high int) (int, error) {
 	return v, nil
 }
 
-// label names a path in a record: its last element, without ".gz".
+// label names a path in a record: its last element, without the ending of a compressed file.
 func (s Spec) label(i int) string {
 	if i >= len(s.Paths) {
 		return ""
@@ -120,5 +120,10 @@ func (s Spec) label(i int) string {
 			base = filepath.Base(abs)
 		}
 	}
-	return strings.TrimSuffix(base, ".gz")
+	for _, ending := range []string{".gz", ".bz2", ".xz"} {
+		if short, ok := strings.CutSuffix(base, ending); ok && short != "" {
+			return short
+		}
+	}
+	return base
 }

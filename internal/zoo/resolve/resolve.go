@@ -301,7 +301,7 @@ func firstUsable(ctx context.Context, b *certify.Setup) (item dataset.Item, err 
 
 // open makes the setup of a pair on the CPU, at the batch of the clean check.
 func (r *resolver) open(ctx context.Context, entry matrix.ModelEntry, s *source) (*certify.Setup, error) {
-	return certify.Open(ctx, certify.Request{
+	setup, err := certify.Open(ctx, certify.Request{
 		Runtime: r.rt, Model: entry.File,
 		Options: models.Options{
 			Declared: entry.Declared, CacheDir: r.opts.CacheDir,
@@ -317,6 +317,13 @@ func (r *resolver) open(ctx context.Context, entry matrix.ModelEntry, s *source)
 			return models.Setting{Batch: batch, Workers: 1, IntraOp: runtime.CPUCount()}, nil
 		},
 	})
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range setup.Notes {
+		r.opts.Note("%s × %s: %s", filepath.Base(entry.File), setup.Info.Name, note)
+	}
+	return setup, nil
 }
 
 // judge turns an error about a combination into a refusal; only an interruption, or a fault of this machine, ends the
