@@ -16,7 +16,8 @@ import (
 // rounding moves f. Steps are tried until u is small and g·v agrees with Δ: two figures from
 // different graphs do not agree by chance. Where they do not agree, the verdict needs more:
 //
-//   - Two steps have to give the same Δ, since rounding may move f by more than is known.
+//   - Two steps have to give the same Δ, since rounding may move f by more than is known. They also
+//     tell a kink from f″, by whether D⁺ − D⁻ shrinks with h.
 //   - The gradient's own rounding is measured: by what float64 makes of the same graph (this also
 //     shows where float32 is on another side of a kink), and by gradients at inputs moved by as
 //     little as float32 resolves.
@@ -33,7 +34,8 @@ func (k *checker) checkSteps() []float64 {
 	return []float64{1e-8, 1e-7, 1e-9, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2}
 }
 
-// fine ends the sweep: a part of the tolerance that no verdict depends on.
+// fine ends the sweep: a part of the tolerance that no verdict depends on. Half of it is enough in
+// float32.
 const fine = 0.02
 
 // slope is what is known of one loss along one direction.
@@ -42,6 +44,8 @@ type slope struct {
 	wide        float64 // g·v in float64, infinite where that is not known
 	difference  float64 // Δ
 	uncertainty float64 // of the difference
+	step, bend  float64 // h, D⁺ − D⁻
+	rounding    float64 // 2ε/h
 	doubt       float64 // of the gradient
 	scale       float64 // what errors are relative to
 	floor       float64 // what is 0 in float32
@@ -156,6 +160,10 @@ func (c *comparison) along(ctx context.Context) ([]slope, error) {
 	for i, g := range c.grads {
 		slopes[i] = slope{gradient: dot(g, v), wide: math.Inf(1), uncertainty: math.Inf(1), scale: 1, floor: c.floors[i]}
 	}
+	enough := fine
+	if c.single {
+		enough = 0.5
+	}
 	at := make([]float64, len(c.x))
 	tried := make([][]slope, 0, len(c.steps))
 	for _, h := range c.steps {
@@ -174,9 +182,10 @@ func (c *comparison) along(ctx context.Context) ([]slope, error) {
 		for i := range now {
 			s := &now[i]
 			up, down := (side[0][i]-c.values[i])/h, (c.values[i]-side[1][i])/h
-			s.difference, s.uncertainty = (up+down)/2, math.Abs(up-down)+2*c.rounding[i]/h
+			s.step, s.bend, s.rounding = h, up-down, 2*c.rounding[i]/h
+			s.difference, s.uncertainty = (up+down)/2, math.Abs(s.bend)+s.rounding
 			s.scale = max(math.Abs(s.gradient), math.Abs(s.difference), c.norms[i]/10, c.floors[i])
-			agrees = agrees && s.uncertainty <= fine*c.opts.Tolerance*s.scale && s.off() <= c.opts.Tolerance
+			agrees = agrees && s.uncertainty <= enough*c.opts.Tolerance*s.scale && s.off() <= c.opts.Tolerance
 		}
 		if agrees {
 			return now, nil
@@ -207,7 +216,10 @@ func bestPair(s slope, tried [][]slope, i int) slope {
 			if p == q {
 				continue
 			}
-			if p.uncertainty = max(p.uncertainty, q.uncertainty) + math.Abs(p.difference-q.difference); p.uncertainty < s.uncertainty {
+			// Where f is smooth D⁺ − D⁻ is h·f″ and vanishes with h; what does not is a kink.
+			kink := math.Abs(p.bend - (q.bend-p.bend)*p.step/(q.step-p.step))
+			p.uncertainty = min(max(p.uncertainty, q.uncertainty), kink+p.rounding+q.rounding) + math.Abs(p.difference-q.difference)
+			if p.step < q.step && p.uncertainty < s.uncertainty {
 				s = p
 			}
 		}

@@ -20,7 +20,7 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 	if err != nil {
 		return nil, false, err
 	}
-	if m, err = fold(ctx, eng, m, fs, nil); err != nil {
+	if m, err = fold(ctx, eng, m, fs, nil, true); err != nil {
 		return nil, false, err
 	}
 	d := &doubler{facts: fs, values: make(map[string]onnx.Value)}

@@ -24,14 +24,18 @@ func random(op string) bool {
 
 // fold replaces the nodes that depend on constants only by constants, and records the values of all
 // constants in fs. Initialisers named in keep count as variables.
-func fold(ctx context.Context, eng Engine, m *onnx.Model, fs facts, keep map[string]bool) (*onnx.Model, error) {
+//
+// With all, it replaces as well what is computed from dimensions of which only some vary, by the
+// others.
+func fold(ctx context.Context, eng Engine, m *onnx.Model, fs facts, keep map[string]bool, all bool) (*onnx.Model, error) {
 	constant := make(map[string]bool)
 	for _, t := range m.Initializers() {
 		constant[t.GetName()] = !keep[t.GetName()]
 	}
 	folded := make(map[*onnxpb.NodeProto]bool)
+	known := newSizes(m, fs, keep)
 	for _, n := range m.Nodes() {
-		if !foldable(n, constant, fs) {
+		if same := all && known.node(n); !same && !foldable(n, constant, fs) {
 			continue
 		}
 		folded[n] = true

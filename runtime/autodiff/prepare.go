@@ -39,11 +39,14 @@ func prepare(m *onnx.Model, promoted []string, opts Options) (*onnx.Model, error
 	if len(m.Outputs()) == 0 {
 		return nil, errors.New("autodiff: the model has no output")
 	}
-	if err := checkWindows(m); err != nil {
+	m, err := m.Inlined()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrNotDifferentiable, err)
+	}
+	if err = checkWindows(m); err != nil {
 		return nil, err
 	}
-	m, err := m.WithOpset(max(m.Opset(""), minOpset))
-	if err != nil {
+	if m, err = m.WithOpset(max(m.Opset(""), minOpset)); err != nil {
 		return nil, err
 	}
 	if m, err = m.WithoutInitializerInputs(); err != nil {

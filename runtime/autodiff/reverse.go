@@ -3,6 +3,7 @@ package autodiff
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -56,10 +57,18 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	if d.facts, err = probe(ctx, eng, m, sizes); err != nil {
 		return nil, err
 	}
-	if m, err = fold(ctx, eng, m, d.facts, setOf(wrt)); err != nil {
+	if m, err = fold(ctx, eng, m, d.facts, setOf(wrt), false); err != nil {
 		return nil, err
 	}
 	g, err := d.reverse(m)
+	if rule := (*RuleError)(nil); errors.As(err, &rule) {
+		// Perhaps an argument has to be a constant. Where this is not needed the graph stays as it is.
+		if known, ferr := fold(ctx, eng, m, d.facts, setOf(wrt), true); ferr == nil {
+			if again, rerr := d.reverse(known); rerr == nil {
+				g, err = again, nil
+			}
+		}
+	}
 	if err == nil && d.layout.Block > 1 {
 		err = d.forCPU(g, sizes)
 	}

@@ -66,7 +66,10 @@ func FromModel(ctx context.Context, eng autodiff.Engine, m *models.Model) (*Net,
 		return nil, fmt.Errorf("fine-tune %s: it returns labels and no scores; take a model that returns logits", m.Name())
 	}
 	logits := source(graph, models.GraphScores)
-	graph, err := graph.WithOpset(max(opset, graph.Opset("")))
+	graph, err := graph.Inlined()
+	if err == nil {
+		graph, err = graph.WithOpset(max(opset, graph.Opset("")))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("fine-tune %s: %w", m.Name(), err)
 	}
