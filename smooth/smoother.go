@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"ucan/smooth/lattice"
 	"ucan/smooth/stream"
@@ -36,7 +37,12 @@ type Smoother struct {
 	cfg     Config
 	workers []*worker
 	turn    chan struct{} // holds one token: who has it may use the workers
+	drawn   atomic.Int64  // samples classified so far
 }
+
+// Drawn returns how many samples all calls have classified so far, the one under way included. It
+// is for showing progress.
+func (s *Smoother) Drawn() int64 { return s.drawn.Load() }
 
 // New returns a Smoother over the given classifiers, which it uses but does not
 // own: closing them, after the last call, is the caller's. Every classifier must
@@ -58,7 +64,7 @@ func New(classifiers []Classifier, cfg Config) (*Smoother, error) {
 		}
 		s.workers = append(s.workers, &worker{
 			classifier: c, input: input, dim: cfg.Dim, batch: len(input) / cfg.Dim,
-			unsure: make([]bool, len(input)/cfg.Dim),
+			unsure: make([]bool, len(input)/cfg.Dim), drawn: &s.drawn,
 		})
 	}
 	s.turn <- struct{}{}

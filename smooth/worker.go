@@ -53,6 +53,7 @@ type worker struct {
 	inBasis    *basisBuffer  // for noise in a basis, made when first needed
 	unsure     []bool        // rows of the batch whose lattice draw was not decided
 	source     stream.Source // a field, so that passing its address allocates nothing
+	drawn      *atomic.Int64 // the smoother's, for progress
 }
 
 // basisBuffer holds the coefficients of one sample of noise in a basis.
@@ -119,6 +120,7 @@ func (w *worker) classify(ctx context.Context, j *job, first uint64, rows int, c
 	if len(labels) < rows {
 		return fmt.Errorf("the classifier returned %d labels for %d rows", len(labels), rows)
 	}
+	w.drawn.Add(int64(rows))
 	for r, label := range labels[:rows] {
 		p, index := j.locate(first + uint64(r))
 		if j.pixels != nil && w.unsure[r] {

@@ -128,7 +128,11 @@ func (c *certification) openOutputs(ctx context.Context) error {
 // execute certifies what is left to do and sums up all rows.
 func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 	all, left := len(c.setup.Indices), len(c.writer.Remaining())
+	if err := c.noteCost(ctx, left); err != nil {
+		return report.Summary{}, err
+	}
 	bar := progress.New(c.a.progressWriter(), c.a.progressOptions(all, all-left))
+	moving := c.follow(bar)
 	c.began = time.Now()
 	runErr := c.certifier.Run(ctx, certify.Loop{
 		Source: c.setup.Inputs(), Indices: c.setup.Indices, Done: c.writer.Done,
@@ -137,11 +141,13 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 		if cert.Status == certificate.Failed {
 			bar.Message("ucan: %s", cert.Error)
 		}
+		moving.finished()
 		bar.Add(1)
 		c.samples += cert.Statistics.N0 + cert.Statistics.N
 		c.count(cert)
 		return c.writer.Put(cert)
 	})
+	moving.stop()
 	bar.Close()
 	if runErr != nil && !errors.Is(runErr, certify.ErrSomeFailed) {
 		return report.Summary{}, runErr

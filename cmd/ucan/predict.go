@@ -27,7 +27,7 @@ type predictOptions struct {
 func (p *predictOptions) declare(o *options) {
 	p.runOptions.declare(o)
 	o.drop(&p.output.measures)
-	p.statistics.declareSamples(o, 100000, 0, 0)
+	p.statistics.declareSamples(o, 1000, 0, 0) // a quick answer; unclear inputs abstain
 	o.in(noiseSection)
 	o.text(&p.pin, "predict.pin", "pin", "", "answer with exactly the noise that the certificates of this file store, input by input")
 	o.text(&p.pinData, "predict.pin_data", "pin-data", "", "with --pin, the data that were certified, to say whether those of --data lie inside the regions")

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	"ucan/internal/certify"
 	"ucan/internal/dataset"
@@ -46,6 +47,10 @@ func (a *app) openSetup(ctx context.Context, model *modelOptions, so *sessionOpt
 		DataOptions: do.options, Selection: do.selection,
 		Setting: func(ctx context.Context, m *models.Model) (models.Setting, error) {
 			a.noteFindings(model.file, m)
+			slow := time.AfterFunc(time.Second, func() {
+				a.note("measuring at which batch and with how many threads %s runs fastest; it is remembered for the next run", m.Name())
+			})
+			defer slow.Stop()
 			return so.setting(ctx, m, stored)
 		},
 	}

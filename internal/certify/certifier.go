@@ -21,7 +21,9 @@ type Method func(ctx context.Context, x []float32, id [32]byte, noise *smooth.Se
 // Certifier turns inputs into certificates.
 type Certifier struct {
 	Method Method
-	Noise  *NoiseSource
+	// Smoother draws the votes of the method.
+	Smoother *smooth.Smoother
+	Noise    *NoiseSource
 	// Head holds what all certificates of the run have in common; Input, NPG and Run.Seconds are
 	// filled in for each.
 	Head certificate.Head
@@ -78,7 +80,7 @@ func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, 
 		notes = map[string]string{"forced": s.Forced}
 	}
 	return &Certifier{
-		Method: method, Noise: noise, Source: s.Info.Name, LabelAware: c.Statistics.LabelAware,
+		Method: method, Smoother: smoother, Noise: noise, Source: s.Info.Name, LabelAware: c.Statistics.LabelAware,
 		Head: certificate.Head{
 			Model: model,
 			Run: certificate.Run{

@@ -30,6 +30,9 @@ type Statistics struct {
 	Grid []float64
 }
 
+// Stops reports whether an input may take fewer samples than N.
+func (o Statistics) Stops() bool { return o.Profile != nil || o.Kappa > 0 }
+
 // Share divides alpha among the inputs of the whole selection when all certificates are to hold together.
 func (o Statistics) Share(inputs int64) (Statistics, error) {
 	if !o.Joint || inputs <= 1 {

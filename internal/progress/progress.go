@@ -58,6 +58,7 @@ type Bar struct {
 	w      io.Writer
 	opt    Options
 	done   int64
+	within float64 // of the unit under way, 0 to 1
 	start  time.Time
 	last   time.Time
 	drawn  bool
@@ -78,7 +79,21 @@ func New(w io.Writer, opt Options) *Bar {
 func (b *Bar) Add(n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.done += n
+	b.done, b.within = b.done+n, 0
+	b.show()
+}
+
+// Within says how much of the unit under way is done, from 0 to 1, so that a long one is seen to
+// move.
+func (b *Bar) Within(share float64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.within = math.Min(math.Max(share, 0), 1)
+	b.show()
+}
+
+// show redraws the bar, or writes a line, where the last time is long enough ago.
+func (b *Bar) show() {
 	now := b.opt.Now()
 	if b.closed || now.Sub(b.last) < b.opt.Every {
 		return
@@ -114,7 +129,7 @@ func (b *Bar) Close() {
 	b.closed = true
 	b.erase()
 	now := b.opt.Now()
-	fmt.Fprintf(b.w, "%s in %s%s\n", b.count(), duration(now.Sub(b.start)), b.rateText(now))
+	fmt.Fprintf(b.w, "%s in %s%s\n", b.count(), Duration(now.Sub(b.start)), b.rateText(now))
 }
 
 func (b *Bar) erase() {
@@ -141,7 +156,7 @@ func (b *Bar) draw(now time.Time) {
 }
 
 func (b *Bar) fraction() float64 {
-	return math.Min(math.Max(float64(b.done)/float64(b.opt.Total), 0), 1)
+	return math.Min(math.Max((float64(b.done)+b.within)/float64(b.opt.Total), 0), 1)
 }
 
 func (b *Bar) count() string {
@@ -158,10 +173,13 @@ func (b *Bar) text(now time.Time) string {
 	if b.opt.Total > 0 {
 		fmt.Fprintf(&s, " (%d %%)", int(100*b.fraction()))
 	}
+	if b.within > 0 {
+		fmt.Fprintf(&s, ", %d %% of the next", int(100*b.within))
+	}
 	s.WriteString(b.rateText(now))
 	if rate := b.rate(now); b.opt.Total > 0 && rate > 0 {
-		left := float64(b.opt.Total-b.done) / rate
-		fmt.Fprintf(&s, ", %s left", duration(seconds(left)))
+		left := (float64(b.opt.Total-b.done) - b.within) / rate
+		fmt.Fprintf(&s, ", %s left", Duration(Seconds(left)))
 	}
 	return s.String()
 }
@@ -169,10 +187,11 @@ func (b *Bar) text(now time.Time) string {
 // rate is units a second in this run; 0 while it is unknown.
 func (b *Bar) rate(now time.Time) float64 {
 	elapsed := now.Sub(b.start).Seconds()
-	if elapsed <= 0 || b.done <= b.opt.Done {
+	done := float64(b.done-b.opt.Done) + b.within
+	if elapsed <= 0 || done <= 0 {
 		return 0
 	}
-	return float64(b.done-b.opt.Done) / elapsed
+	return done / elapsed
 }
 
 func (b *Bar) rateText(now time.Time) string {
@@ -181,20 +200,21 @@ func (b *Bar) rateText(now time.Time) string {
 	case rate == 0:
 		return ""
 	case rate < 0.1:
-		return fmt.Sprintf(", %s each", duration(seconds(1/rate)))
+		return fmt.Sprintf(", %s each", Duration(Seconds(1/rate)))
 	case rate < 10:
 		return fmt.Sprintf(", %.2g %s/s", rate, b.opt.Unit)
 	}
 	return fmt.Sprintf(", %.0f %s/s", rate, b.opt.Unit)
 }
 
-func seconds(s float64) time.Duration {
+// Seconds is a time that may be too long for the clock, cut at a hundred years.
+func Seconds(s float64) time.Duration {
 	const longest = 100 * 365 * 24 * 3600
 	return time.Duration(math.Min(math.Max(s, 0), longest) * float64(time.Second))
 }
 
-// duration writes a time the way one says it: 0.42s, 26s, 3m05s, 2h14m, 5d03h.
-func duration(d time.Duration) string {
+// Duration writes a time the way one says it: 0.42s, 26s, 3m05s, 2h14m, 5d03h.
+func Duration(d time.Duration) string {
 	switch {
 	case d < 10*time.Second:
 		return fmt.Sprintf("%.2fs", d.Seconds())

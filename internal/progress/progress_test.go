@@ -111,7 +111,7 @@ func TestDuration(t *testing.T) {
 		0: "0.00s", 420 * time.Millisecond: "0.42s", 26 * time.Second: "26s", 59900 * time.Millisecond: "59s",
 		185 * time.Second: "3m05s", 134 * time.Minute: "2h14m", 123 * time.Hour: "5d03h",
 	} {
-		if got := duration(d); got != want {
+		if got := Duration(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
@@ -152,5 +152,20 @@ func TestConcurrentUse(t *testing.T) {
 	b.Close()
 	if !strings.Contains(w.String(), "400/400 x in 0.40s") {
 		t.Errorf("last line is wrong: %q", w.String()[w.Len()-60:])
+	}
+}
+
+// While one long unit is under way the bar moves, and the time left counts it.
+func TestWithinAUnit(t *testing.T) {
+	var b bytes.Buffer
+	now := time.Unix(0, 0)
+	bar := New(&b, Options{Total: 4, Unit: "inputs", Every: time.Second, Now: func() time.Time { return now }})
+	now = now.Add(10 * time.Second)
+	bar.Within(0.5)
+	bar.Within(0.6) // too soon to be shown
+	now = now.Add(10 * time.Second)
+	bar.Add(1)
+	if got, want := b.String(), "0/4 inputs (12 %), 50 % of the next, 20s each, 1m10s left\n1/4 inputs (25 %), 20s each, 1m00s left\n"; got != want {
+		t.Errorf("%q\nwant\n%q", got, want)
 	}
 }
