@@ -165,3 +165,13 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return usagef("read the command line of %q: unexpected argument %q; every input is given by a flag, see %q",
 		cmd.CommandPath(), strings.Join(args, " "), cmd.CommandPath()+" --help")
 }
+
+// oneArgument asks for exactly one argument, which is named by what.
+func oneArgument(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 && args[0] != "" {
+			return nil
+		}
+		return usagef("read the command line of %q: %d arguments given; name %s", cmd.CommandPath(), len(args), what)
+	}
+}

@@ -62,12 +62,7 @@ then NAME.grad for every name. Where the model has a value of such a name, anoth
 		Example: `  ucan grad model.onnx --out model-grad.onnx
   ucan grad model.onnx --out tune.onnx --wrt conv1.weight,conv1.bias
   ucan grad model.onnx --out saliency.onnx --loss logit:3`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("grad: %d files given; name one ONNX file", len(args))
-			}
-			return nil
-		},
+		Args: oneArgument("one ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGrad(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

@@ -49,12 +49,7 @@ rows of a batch, and it looks at the scores themselves. It says what it tried; e
 its own batch. A model that cannot be smoothed soundly is refused with the reason (exit 3).`,
 		Example: `  ucan inspect model.onnx
   ucan inspect model.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --format json`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("inspect: %d files given; name one ONNX file", len(args))
-			}
-			return nil
-		},
+		Args: oneArgument("one ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runInspect(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

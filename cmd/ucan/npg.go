@@ -56,14 +56,7 @@ func (g *generatorOptions) spread(a *app, indices []int, n int) []int {
 	return slices.Compact(out)
 }
 
-// oneGenerator checks that one generator is named.
-func oneGenerator(cmd *cobra.Command, args []string) error {
-	if len(args) != 1 || args[0] == "" {
-		return usagef("read the command line of %q: %d generators given; name one: a pattern, a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx",
-			cmd.CommandPath(), len(args))
-	}
-	return nil
-}
+const generatorForms = "one generator: a pattern, a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx"
 
 // generatorName is the generator without any folder of this machine.
 func generatorName(spec string) string {

@@ -69,7 +69,7 @@ What each means and where its threshold lies: docs/generators.md. Exit 4 when on
 		Example: `  ucan npg check bundle --model model.onnx --data mnist:mnist --skip 8000
   ucan npg check mu.onnx,sigma.onnx --model model.onnx --data cifar10:test_batch.bin --format json
   ucan npg check pattern:dct,kappa=16,gamma=3,iota=0.25 --model model.onnx --data cifar10:test_batch.bin`,
-		Args: oneGenerator,
+		Args: oneArgument(generatorForms),
 		RunE: func(cmd *cobra.Command, args []string) error { return runNPGCheck(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

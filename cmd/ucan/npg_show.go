@@ -54,7 +54,7 @@ in the frequencies of a DCT is drawn twice: its scale by frequency, and the stan
 		Example: `  ucan npg show bundle --data mnist:mnist --skip 8000 --out look
   ucan npg show pattern:dct,kappa=16,gamma=3,iota=0.25 --data cifar10:test_batch.bin --max 4 --out look
   ucan npg show mu.onnx,sigma.onnx --data cifar10:test_batch.bin --out look`,
-		Args: oneGenerator,
+		Args: oneArgument(generatorForms),
 		RunE: func(cmd *cobra.Command, args []string) error { return runNPGShow(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

@@ -66,12 +66,7 @@ What stays open without the model (docs/verify.md):
 ` + audit.UnderivableHelp() + ``,
 		Example: `  ucan verify run.jsonl
   ucan verify run.jsonl --resample 1000 --model model.onnx --data mnist:mnist`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usagef("verify: %d files given; name one file of certificates", len(args))
-			}
-			return nil
-		},
+		Args: oneArgument("one file of certificates"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runVerify(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

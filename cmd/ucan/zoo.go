@@ -26,14 +26,6 @@ never lost and never counted twice.`,
 	return cmd
 }
 
-// oneZoo demands the zoo.yaml as the only argument.
-func oneZoo(cmd *cobra.Command, args []string) error {
-	if len(args) == 1 {
-		return nil
-	}
-	return usagef("read the command line of %q: %d files given; name one zoo.yaml", cmd.CommandPath(), len(args))
-}
-
 // openStore opens the store that the options name; with create it is made when it does not exist.
 func (a *app) openStore(ctx context.Context, o storeOptions, create bool) (*store.Store, error) {
 	name, err := store.ParseName(o.store)

@@ -68,7 +68,7 @@ smoothed, and pairs that do not fit, are listed with the reason.
 With --simulate, the run is simulated on many workers that fail, with the times just measured.`,
 		Example: `  ucan zoo plan zoo.yaml --workers 64
   ucan zoo plan zoo.yaml --simulate workers=1/100/10000,mtbf=24h,rate=385 --plot scale.png`,
-		Args: oneZoo,
+		Args: oneArgument("one zoo.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runZooPlan(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

@@ -49,7 +49,7 @@ The same command goes on with a run that was interrupted, whatever interrupted i
 given up get another chance. Models and pairs that cannot be certified soundly are listed in refused.tsv.`,
 		Example: `  ucan zoo run zoo.yaml --workers 4 --out results
   ucan zoo run zoo.yaml --store postgres://ucan@db.example/ucan --out results`,
-		Args: oneZoo,
+		Args: oneArgument("one zoo.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runZooRun(cmd.Context(), a, o, args[0]) },
 	}
 	a.bind(cmd, o)

@@ -39,7 +39,7 @@ func newZooSubmitCommand(a *app) *cobra.Command {
 store do the rest (see "ucan worker"). With --artifacts it first puts models and data where all machines find them.
 Submitting again what was submitted before only adds what is missing.`,
 		Example: `  ucan zoo submit zoo.yaml --store postgres://ucan@db.example/ucan --artifacts s3://zoo`,
-		Args:    oneZoo,
+		Args:    oneArgument("one zoo.yaml"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			_, run, err := a.submitZoo(cmd.Context(), o, args[0])
 			if err == nil {
