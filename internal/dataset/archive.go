@@ -21,6 +21,9 @@ type entry struct {
 	open  func() (io.ReadCloser, error)
 }
 
+// firstImages is how many images are looked at to decide on channels.
+const firstImages = 64
+
 // imageStore is a set of encoded images, decoded one at a time when asked for.
 type imageStore struct {
 	entries  []entry
@@ -86,15 +89,16 @@ func (s *imageStore) assemble(ctx context.Context, spec Spec) (Info, error) {
 		}
 		s.nameClasses(&info)
 	}
+	s.channels = s.lookAtFirst()
 	switch c := spec.Params["channels"]; c {
 	case "":
-		s.channels = s.guessChannels()
 	case "1", "3":
 		s.channels = int(c[0] - '0')
 		info.Name += "?channels=" + c
 	default:
 		return Info{}, specErrorf("option channels=%s: want 1 or 3", c)
 	}
+	info.Notes = s.notes
 	return info, nil
 }
 
@@ -194,25 +198,31 @@ func (s *imageStore) knowFolder(name string) {
 
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
 
-// guessChannels is 1 when those of the first 64 images that can be read are all
-// without colour, else 3.
-func (s *imageStore) guessChannels() int {
-	readable := 0
-	for i := range min(len(s.entries), 64) {
+// lookAtFirst looks at the headers of the first images that can be read. channels is 1 when all of
+// those are without colour, else 3.
+func (s *imageStore) lookAtFirst() (channels int) {
+	readable, gray, turned := 0, 0, 0
+	for i := range min(len(s.entries), firstImages) {
 		b, err := s.read(i)
 		if err != nil {
 			continue
 		}
-		gray, err := grayImage(b)
+		isGray, isTurned, err := lookAt(b)
 		if err != nil {
 			continue
 		}
-		if !gray {
-			return 3
-		}
 		readable++
+		if isGray {
+			gray++
+		}
+		if isTurned {
+			turned++
+		}
 	}
-	if readable == 0 {
+	if turned > 0 {
+		s.note("%d of the first %d images are turned or mirrored as their EXIF orientation says; certificates speak of the turned pixels", turned, readable)
+	}
+	if readable == 0 || gray < readable {
 		return 3
 	}
 	return 1

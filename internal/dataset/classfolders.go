@@ -21,7 +21,6 @@ func (s *imageStore) nameClasses(info *Info) {
 	if empty := s.emptyFolders(skip); len(empty) > 0 {
 		s.note("folders without an image count as no class: %s", listColumns(empty))
 	}
-	info.Notes = s.notes
 }
 
 // emptyFolders lists the folders beside those of the classes that hold no image.

@@ -41,27 +41,27 @@ func readLimited(r io.Reader, size int64) ([]byte, error) {
 	return b, nil
 }
 
-// grayImage reports whether the file holds a picture without colour, from its header.
-func grayImage(b []byte) (bool, error) {
-	cfg, _, err := image.DecodeConfig(bytes.NewReader(b))
+// lookAt reports whether the file holds a picture without colour, and whether its orientation will
+// turn it, from its header.
+func lookAt(b []byte) (gray, turned bool, err error) {
+	cfg, format, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
+	gray = cfg.ColorModel == color.GrayModel || cfg.ColorModel == color.Gray16Model
 	if p, ok := cfg.ColorModel.(color.Palette); ok {
-		for _, c := range p {
-			if r, g, b, _ := c.RGBA(); r != g || g != b {
-				return false, nil
-			}
-		}
-		return true, nil
+		gray = !slices.ContainsFunc(p, func(c color.Color) bool {
+			r, g, b, _ := c.RGBA()
+			return r != g || g != b
+		})
 	}
-	return cfg.ColorModel == color.GrayModel || cfg.ColorModel == color.Gray16Model, nil
+	return gray, orientation(b, format) != 1, nil
 }
 
 // decodeImage turns an encoded image into bytes in planes, one channel (luma) or
 // three (red, green, blue). Transparency is dropped, not blended; 16-bit channels
-// lose their lower half; the orientation noted by cameras is not applied: what
-// Pillow's convert("RGB") or convert("L") does.
+// lose their lower half: what Pillow's convert("RGB") or convert("L") does. Then the
+// orientation noted by cameras is applied, as by Pillow's ImageOps.exif_transpose.
 func decodeImage(b []byte, channels int) (*bitmap, error) {
 	cfg, format, err := image.DecodeConfig(bytes.NewReader(b))
 	if err != nil {
@@ -77,7 +77,7 @@ func decodeImage(b []byte, channels int) (*bitmap, error) {
 	if size := img.Bounds().Size(); size.X != cfg.Width || size.Y != cfg.Height {
 		return nil, fmt.Errorf("unreadable %s image: its header says %d×%d pixels, it has %d×%d", format, cfg.Width, cfg.Height, size.X, size.Y)
 	}
-	rgb := planes(img, format)
+	rgb := planes(img, format).turned(orientation(b, format))
 	if channels == 1 {
 		return luma(rgb), nil
 	}
