@@ -3,13 +3,15 @@ package models
 import (
 	"fmt"
 	"slices"
+	"strings"
 
+	"ucan/models/declare"
 	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/soundness"
 )
 
-// planAffine decides (x·scale − mean)/std.
+// planAffine decides (x·scale − mean)/std and the order of channels.
 func (p *plan) planAffine(d Declaration) error {
 	p.affine = rewrite.Identity()
 	_, _, integer := rewrite.IntegerRange(p.input.Type)
@@ -22,6 +24,7 @@ func (p *plan) planAffine(d Declaration) error {
 	case integer:
 		return p.refuseIntegers()
 	}
+	p.affine.BGR = strings.EqualFold(string(d.Input.Channels), string(declare.BGR))
 	if len(d.Input.Mean) > 0 {
 		p.affine.Mean = slices.Clone(d.Input.Mean)
 	}
@@ -57,14 +60,19 @@ func (p *plan) normalisedTwice() bool {
 func (p *plan) explainInput(d Declaration) {
 	r := &p.report
 	in := d.Input
-	r.Prep.Inferred = in.Scale == nil && in.Mean == nil && in.Std == nil
+	normalised := in.Scale != nil || in.Mean != nil || in.Std != nil
+	r.Prep.Inferred = !normalised && !p.affine.BGR
 	const flags = "--scale S --mean a,b,c --std a,b,c"
-	if !r.Prep.Inferred {
+	if p.affine.BGR {
+		r.Prep.Channels = declare.BGR
+		r.add(kindWillDo, "behind the noise the channels are put in the order blue, green, red; mean and std are in that order", "--channels rgb|bgr")
+	}
+	if normalised {
 		r.add(kindWillDo, fmt.Sprintf("behind the noise the model sees (x·%v − %v)/%v", p.affine.Scale, p.affine.Mean, p.affine.Std), flags)
 	}
 	inside := r.Inside
 	switch {
-	case inside == nil && r.Prep.Inferred:
+	case inside == nil && !normalised:
 		r.add(kindGuessed, "no normalisation declared and none found inside the graph: the model sees the data as it is (images: [0,1])", flags)
 	case inside == nil:
 	case p.normalisedTwice():

@@ -52,15 +52,18 @@ type Normalisation struct {
 }
 
 // Preprocessing is what stands between the noise and the classifier, as recorded in
-// certificates. The classifier sees (x·Scale − Mean)/Std in its own layout.
+// certificates. The classifier sees (x·Scale − Mean)/Std in its own layout and order of channels.
 type Preprocessing struct {
 	Input  string         `json:"input"`
 	Layout declare.Layout `json:"layout"`
 	Type   string         `json:"type"`
 	Shape  []int          `json:"shape"` // of one row of the model's input
-	Scale  float64        `json:"scale"`
-	Mean   []float64      `json:"mean"`
-	Std    []float64      `json:"std"`
+	// Channels is the model's order of channels where it is not RGB, that of the data.
+	// Mean and Std are in the model's order.
+	Channels declare.Channels `json:"channels,omitempty"`
+	Scale    float64          `json:"scale"`
+	Mean     []float64        `json:"mean"`
+	Std      []float64        `json:"std"`
 	// Round says that values are rounded and clipped to the input's integer type.
 	Round bool `json:"round,omitempty"`
 	// Inferred says that neither flags nor model.yaml declared anything.

@@ -121,6 +121,9 @@ func (p Preprocessing) String() string {
 	if p.Denoiser != "" {
 		s = strings.Replace(s, "x", "denoiser(x)", 1)
 	}
+	if p.Channels != declare.AsGiven {
+		s += ", channels " + string(p.Channels)
+	}
 	if p.Layout != declare.Undeclared {
 		s += ", layout " + string(p.Layout)
 	}

@@ -10,8 +10,9 @@ type modelOptions struct {
 	file     string
 	declared models.Declaration
 
-	layout string
-	fix    []string
+	layout   string
+	channels string
+	fix      []string
 }
 
 func (m *modelOptions) declare(o *options) {
@@ -21,6 +22,7 @@ func (m *modelOptions) declare(o *options) {
 	declareNormalisation(o, &input.Mean, &input.Std)
 	o.maybeFloat(&input.Scale, "model.scale", "scale", "factor applied before mean and std (255 for models fed raw bytes)")
 	o.text(&m.layout, "model.layout", "layout", "", "layout of the model's input: nchw, nhwc or flat").offers(layoutNames)
+	o.text(&m.channels, "model.channels", "channels", "", "order of channels that the model expects: rgb or bgr (data are rgb; mean and std are in the model's order)").offers(channelNames)
 	o.text(&input.Name, "model.input", "input", "", "name of the input that carries the image")
 	declareOutput(o, &output.Name)
 	o.text(&output.Decision, "model.decision", "decision", "", "how scores become a class: argmax, argmin, threshold[:T] or label").offers(decisionNames)
@@ -41,6 +43,8 @@ func layoutNames() []string {
 	return []string{string(declare.NCHW), string(declare.NHWC), string(declare.Flat)}
 }
 
+func channelNames() []string { return []string{string(declare.RGB), string(declare.BGR)} }
+
 func decisionNames() []string {
 	return []string{string(declare.Argmax), string(declare.Argmin), string(declare.Threshold), string(declare.Label)}
 }
@@ -59,6 +63,9 @@ func (m *modelOptions) checkDeclared(f *faults) {
 	var err error
 	if m.declared.Input.Layout, err = declare.ParseLayout(m.layout); err != nil {
 		f.add(&m.layout, "%w", err)
+	}
+	if m.declared.Input.Channels, err = declare.ParseChannels(m.channels); err != nil {
+		f.add(&m.channels, "%w", err)
 	}
 	if m.declared.Input.Fix, err = declare.ParseFix(m.fix); err != nil {
 		f.add(&m.fix, "%w", err)

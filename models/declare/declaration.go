@@ -32,6 +32,25 @@ func ParseLayout(s string) (Layout, error) {
 	return Undeclared, fmt.Errorf("unknown layout %q: use nchw, nhwc or flat", s)
 }
 
+// Channels is the order of an image's channels that a model expects.
+type Channels string
+
+// The orders of channels. AsGiven is that of the data, which is RGB.
+const (
+	AsGiven Channels = ""
+	RGB     Channels = "rgb"
+	BGR     Channels = "bgr"
+)
+
+// ParseChannels reads the name of an order of channels; the empty string is AsGiven.
+func ParseChannels(s string) (Channels, error) {
+	switch c := Channels(strings.ToLower(s)); c {
+	case AsGiven, RGB, BGR:
+		return c, nil
+	}
+	return AsGiven, fmt.Errorf("unknown order of channels %q: use rgb or bgr", s)
+}
+
 // Declaration is what is declared of one model: the
 // content of model.yaml, or of the flags with the same names. The zero value
 // declares nothing; every field left out is inferred.
@@ -52,6 +71,10 @@ type Input struct {
 	Name string `yaml:"name,omitempty" json:"name,omitempty"`
 	// Layout is the order of the input's axes.
 	Layout Layout `yaml:"layout,omitempty" json:"layout,omitempty"`
+	// Channels is the order of channels that the model was trained with. Data are in RGB;
+	// for BGR their channels are reversed before Scale, Mean and Std, which are in the
+	// model's order.
+	Channels Channels `yaml:"channels,omitempty" json:"channels,omitempty"`
 	// Scale multiplies the source's values first; nil means 1, or 255 where the
 	// input is of type uint8.
 	Scale *float64 `yaml:"scale,omitempty" json:"scale,omitempty"`
@@ -89,6 +112,9 @@ type Output struct {
 func (d Declaration) Validate() error {
 	var errs []error
 	if _, err := ParseLayout(string(d.Input.Layout)); err != nil {
+		errs = append(errs, err)
+	}
+	if _, err := ParseChannels(string(d.Input.Channels)); err != nil {
 		errs = append(errs, err)
 	}
 	if d.Input.Scale != nil && (!finite(*d.Input.Scale) || *d.Input.Scale == 0) {
@@ -131,6 +157,7 @@ func (d Declaration) Validate() error {
 func (d Declaration) Merge(over Declaration) Declaration {
 	pick(&d.Input.Name, over.Input.Name)
 	pick(&d.Input.Layout, over.Input.Layout)
+	pick(&d.Input.Channels, over.Input.Channels)
 	if over.Input.Scale != nil {
 		d.Input.Scale = over.Input.Scale
 	}

@@ -259,3 +259,15 @@ func TestPublishedZoo(t *testing.T) {
 		t.Errorf("%d models and globs, %d data sources, %d scales", len(z.Models), len(z.Datasets), len(z.Noise))
 	}
 }
+
+// TestChannels reads the order of channels of a model, and refuses names of none.
+func TestChannels(t *testing.T) {
+	const rest = "\ndatasets: [{source: digits}]\nnoise: [{sigma: 1}]\n"
+	z, err := parse("zoo.yaml", "models: [{file: a.onnx, preprocessing: {channels: bgr}}]"+rest)
+	if err != nil || z.Models[0].Declared.Input.Channels != "bgr" {
+		t.Errorf("%+v, %v", z, err)
+	}
+	if _, err = parse("zoo.yaml", "models: [{file: a.onnx, preprocessing: {channels: gbr}}]"+rest); err == nil {
+		t.Error("an unknown order was accepted")
+	}
+}

@@ -156,7 +156,8 @@ func (p *parser) declaration(o object) models.Declaration {
 	d := models.Declaration{
 		Input: models.InputDeclaration{
 			Name: get(in, "name", ""), Layout: declare.Layout(get(in, "layout", "")),
-			Mean: get[[]float64](in, "mean", nil), Std: get[[]float64](in, "std", nil), Fix: get[map[string]string](in, "fix", nil),
+			Channels: declare.Channels(get(in, "channels", "")),
+			Mean:     get[[]float64](in, "mean", nil), Std: get[[]float64](in, "std", nil), Fix: get[map[string]string](in, "fix", nil),
 			Resize: int(get(in, "resize", int64(0))), Crop: int(get(in, "crop", int64(0))),
 		},
 		Output: models.OutputDeclaration{

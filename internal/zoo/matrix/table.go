@@ -71,6 +71,7 @@ func declarationFields() []field {
 		{name: "preprocessing", kind: kindObject, doc: "what the model's input is: it sees (x·scale − mean)/std, after the noise", fields: []field{
 			{name: "name", kind: kindText, doc: "name of the input that carries the data"},
 			{name: "layout", kind: kindChoice, values: []string{"nchw", "nhwc", "flat"}, doc: "order of the input's axes"},
+			{name: "channels", kind: kindChoice, values: []string{"rgb", "bgr"}, doc: "order of channels that the model expects; data are rgb, mean and std in the model's order"},
 			{name: "scale", kind: kindNumber, doc: "factor applied first; not 0"},
 			{name: "mean", kind: kindNumbers, doc: "subtracted then: one value, or one a channel"},
 			{name: "std", kind: kindNumbers, above: at(0), doc: "divides last: one value, or one a channel"},

@@ -10,8 +10,10 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Affine is the declared preprocessing: (x·Scale − Mean)/Std.
+// Affine is the declared preprocessing: (x·Scale − Mean)/Std, with the channels of x reversed
+// before that for a model that takes BGR. Mean and Std are in the model's order of channels.
 type Affine struct {
+	BGR       bool
 	Scale     float64
 	Mean, Std []float64 // one value or one a channel; never empty
 }
@@ -20,13 +22,16 @@ type Affine struct {
 func Identity() Affine { return Affine{Scale: 1, Mean: []float64{0}, Std: []float64{1}} }
 
 // IsIdentity reports whether the map changes nothing.
-func (a Affine) IsIdentity() bool { return a.Scale == 1 && !a.shifts() }
+func (a Affine) IsIdentity() bool { return a.Scale == 1 && !a.BGR && !a.shifts() }
 
 // shifts reports whether the map does more than scale.
 func (a Affine) shifts() bool { return !Constant(a.Mean, 0) || !Constant(a.Std, 1) }
 
-// Check refuses means and deviations that do not fit rows of the source's shape.
+// Check refuses means, deviations and orders of channels that do not fit rows of the source's shape.
 func (a Affine) Check(source []int) error {
+	if a.BGR && (len(source) != 3 || source[0] != 3) {
+		return declare.Errorf("channels bgr is for images of three channels, and the data shape is %s; leave --channels out", ShapeText(source))
+	}
 	for _, v := range [][]float64{a.Mean, a.Std} {
 		if len(v) != 1 && (len(source) < 1 || len(v) != source[0]) {
 			return declare.Errorf("mean or std has %d values and the data shape %s; give one value, or one a channel (%d)",
@@ -132,6 +137,9 @@ func WithSourceOutput(m *onnx.Model, name, value string, source []int, row RowSh
 // preprocess adds everything between the source's rows and a model's input.
 func (w *writer) preprocess(x string, to onnx.DType, source []int, row RowShape, a Affine) string {
 	_, _, integer := IntegerRange(to)
+	if a.BGR {
+		x = w.op("Gather", []string{x, w.ints("bgr", 2, 1, 0)}, onnx.Int("axis", 1))
+	}
 	x = w.normalise(x, source, a, integer)
 	now := source
 	if row.Transpose {
