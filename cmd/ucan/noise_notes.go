@@ -20,6 +20,12 @@ func perInput(maker *certify.NoiseSource) string {
 
 // noteNoise says, before a run, what its generator makes and what certificates with it hold for.
 func (a *app) noteNoise(ctx context.Context, maker *certify.NoiseSource) {
+	if maker.Warning != "" {
+		a.warn("%s", maker.Warning)
+	}
+	if maker.Note != "" {
+		a.note("%s", maker.Note)
+	}
 	if maker.Generator == nil {
 		return
 	}

@@ -78,7 +78,7 @@ type noiseOptions struct {
 func (n *noiseOptions) declare(o *options) {
 	n.familyOptions.declare(o)
 	o.text(&n.arithmetic, "noise.arithmetic", "arithmetic", string(smooth.Float32), "float32, which assumes real arithmetic; or lattice, exact for 8-bit images (gaussian, laplace, uniform, pareto)").oneOf(string(smooth.Float32), string(smooth.Lattice))
-	o.text(&n.SigmaField, "noise.sigma_field", "sigma-field", "", ".npy file with one scale per coordinate")
+	o.text(&n.SigmaField, "noise.sigma_field", "sigma-field", "", ".npy file with one scale per coordinate; or std, the standard deviation of each column of a table")
 	o.text(&n.MuField, "noise.mu_field", "mu-field", "", ".npy file with one offset per coordinate")
 	o.text(&n.NPG, "noise.npg", "npg", "", "noise parameter generator: pattern:l2,kappa=1,iota=0.5 (pixels), pattern:dct,kappa=16,gamma=3,iota=0.25 (frequencies), a bundle's folder, a .npy field, an .onnx file, or MU.onnx,SIGMA.onnx").offers(patternNames).orFiles()
 	o.maybeFloat(&n.floor, "noise.floor", "floor", "least scale of a generator given as .npy or .onnx files (default 0.001)")

@@ -77,7 +77,7 @@ func runNPGShow(ctx context.Context, a *app, o *npgShowOptions, spec string) err
 		return usage(err)
 	}
 	info := source.Info()
-	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: info.Shape, Runtime: rt, Session: o.session.options()})
+	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: info.Shape, Source: source, Runtime: rt, Session: o.session.options()})
 	if err != nil {
 		return err
 	}

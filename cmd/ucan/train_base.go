@@ -93,7 +93,7 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 		}
 		a.onClose(c.Init.Close)
 	}
-	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Runtime: rt})
+	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Source: c.Data.Source, Runtime: rt})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package certify
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 
 	"ucan/internal/dataset"
@@ -18,7 +20,7 @@ type Noise struct {
 	Norm   family.Norm
 	// Sigma is the standard deviation a coordinate, on the data's scale; Lambda the family's raw scale.
 	Sigma, Lambda float64
-	// SigmaField and MuField are .npy files in the inputs' shape, NPG a generator's specification; ""
+	// SigmaField and MuField are .npy files in the inputs' shape (SigmaField also [dataset.StdField]), NPG a generator's specification; ""
 	// for none. Fields and a generator exclude each other.
 	SigmaField, MuField, NPG string
 	// Limits are the floor and the ceiling of a generator given as .npy or ONNX files; bundles and
@@ -32,14 +34,16 @@ type Noise struct {
 // NoiseTarget is the inputs that noise is made for, and what a generator's networks run on.
 type NoiseTarget struct {
 	// Shape is that of one input.
-	Shape   []int
+	Shape []int
+	// Source has the inputs, for noise in units of their columns; nil where there are none.
+	Source  *dataset.Source
 	Runtime *runtime.Runtime
 	Session runtime.SessionOptions
 }
 
 // NoiseSource opens the noise for inputs of the setup. Close it after use.
 func (s *Setup) NoiseSource(ctx context.Context, o Noise) (*NoiseSource, error) {
-	return OpenNoise(ctx, o, NoiseTarget{Shape: s.Info.Shape, Runtime: s.Runtime, Session: s.Session})
+	return OpenNoise(ctx, o, NoiseTarget{Shape: s.Info.Shape, Source: s.Source, Runtime: s.Runtime, Session: s.Session})
 }
 
 // OpenNoise opens the noise for inputs of the target. Close it after use.
@@ -65,10 +69,11 @@ func OpenNoise(ctx context.Context, o Noise, t NoiseTarget) (*NoiseSource, error
 			return nil, err
 		}
 	case o.SigmaField != "" || o.MuField != "":
-		sigma, err := readField(ctx, o.SigmaField, t.Shape)
+		sigma, note, err := t.sigmaField(ctx, o.SigmaField)
 		if err != nil {
 			return nil, err
 		}
+		source.Note = note
 		mu, err := readField(ctx, o.MuField, t.Shape)
 		if err != nil {
 			return nil, err
@@ -78,8 +83,35 @@ func OpenNoise(ctx context.Context, o Noise, t NoiseTarget) (*NoiseSource, error
 			return nil, fault.Wrongf("read the noise fields: %w", err)
 		}
 		source.Generator = npg.NewField(npg.Parameters{Fields: fields})
+	case t.Source != nil:
+		if source.Warning, err = t.Source.UnevenColumns(ctx); err != nil {
+			return nil, err
+		}
 	}
 	return source, nil
+}
+
+// sigmaField is the field of scales: that of a file, or, for the word std, the standard deviation of
+// each column, with a note on what it was measured.
+func (t NoiseTarget) sigmaField(ctx context.Context, name string) (field []float32, note string, err error) {
+	if name != dataset.StdField {
+		field, err = readField(ctx, name, t.Shape)
+		return field, "", err
+	}
+	if t.Source == nil {
+		return nil, "", fault.Wrongf("measure the noise field %q: there are no data; give them, or a .npy file", name)
+	}
+	spread, err := t.Source.Spread(ctx)
+	if err == nil {
+		field, err = spread.Field()
+	}
+	if errors.Is(err, dataset.ErrSpec) {
+		err = fault.Mark(fault.Wrong, err)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("measure the noise field %q: %w", name, err)
+	}
+	return field, spread.String(), nil
 }
 
 // readField reads a .npy field in the source's shape; "" gives nil.

@@ -22,6 +22,8 @@ type NoiseSource struct {
 	NPG *certificate.NPG
 	// Trained is a bundle's own record of its training; nil without one.
 	Trained map[string]any
+	// Note says what a field was measured on, and Warning what speaks against the noise; "" for nothing.
+	Note, Warning string
 	// Family, Norm and Lambda are those of smooth.Noise.
 	Family family.Family
 	Norm   family.Norm

@@ -105,6 +105,7 @@ type Source struct {
 	ownNames []string
 	byName   map[int]int // from labels of the data to classes of a model; nil: as they are
 	lone     *int        // the class of all inputs without a label; nil: none
+	stats    *Spec       // the data that [Source.Spread] measures in place of these; nil: none
 	closed   bool
 }
 
@@ -124,17 +125,29 @@ func Open(ctx context.Context, spec string, opt Options) (*Source, error) {
 	if err = opt.validate(); err != nil {
 		return nil, fmt.Errorf("open data source %q: %w", spec, err)
 	}
-	form, err := findForm(parsed.Kind)
-	if err != nil {
-		return nil, err
-	}
-	back, info, err := form.open(ctx, parsed)
+	s, err := openSpec(ctx, parsed, opt)
 	if err != nil {
 		return nil, fmt.Errorf("open data source %q: %w", spec, err)
 	}
-	s := &Source{back: back, opt: opt, info: info}
-	if err := s.finish(ctx, parsed); err != nil {
-		return nil, errors.Join(fmt.Errorf("open data source %q: %w", spec, err), back.close())
+	return s, nil
+}
+
+func openSpec(ctx context.Context, spec Spec, opt Options) (*Source, error) {
+	form, err := findForm(spec.Kind)
+	if err != nil {
+		return nil, err
+	}
+	spec, stats, err := spec.withoutStats()
+	if err != nil {
+		return nil, err
+	}
+	back, info, err := form.open(ctx, spec)
+	if err != nil {
+		return nil, err
+	}
+	s := &Source{back: back, opt: opt, info: info, stats: stats}
+	if err := s.finish(ctx, spec); err != nil {
+		return nil, errors.Join(err, back.close())
 	}
 	return s, nil
 }

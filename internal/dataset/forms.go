@@ -63,17 +63,17 @@ func forms() []form {
 			inputs: "as `folder:`", labels: "as `folder:`", open: openImages,
 		},
 		{
-			name: "npy", paths: "X.npy[,Y.npy]", minPaths: 1, maxPaths: 2, keys: []string{"scale=1/255", "shape=CxHxW"},
+			name: "npy", paths: "X.npy[,Y.npy]", minPaths: 1, maxPaths: 2, keys: []string{"scale=1/255", "shape=CxHxW", "stats=FILE"},
 			example: "npy:x.npy,y.npy?scale=1/255",
 			inputs:  "an array `[N,…]`", labels: "integers `[N]`", open: openNPY,
 		},
 		{
-			name: "npz", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"x=KEY", "y=KEY", "scale=1/255", "shape=CxHxW"},
+			name: "npz", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"x=KEY", "y=KEY", "scale=1/255", "shape=CxHxW", "stats=FILE"},
 			example: "npz:set.npz?x=images&y=labels",
 			inputs:  "an array of the archive", labels: "another one", open: openNPZ,
 		},
 		{
-			name: "csv", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"label=COLUMN", "drop=A,B", "sep=;", "decimal=,", "scale=1/255", "shape=CxHxW"},
+			name: "csv", paths: "FILE", minPaths: 1, maxPaths: 1, keys: []string{"label=COLUMN", "drop=A,B", "sep=;", "decimal=,", "scale=1/255", "shape=CxHxW", "stats=FILE"},
 			example: "csv:table.csv?label=species",
 			inputs:  "one per row", labels: "a column, by name or by number from 0", open: openCSV,
 		},
