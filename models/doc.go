@@ -60,7 +60,7 @@
 //	Trial          package trial: the same row at other places and beside other rows
 //	               runner.go, try.go, open.go: one batch mode after the other, until one passes
 //	               checkrows.go: the trial before a run, on its own rows
-//	               examine.go, examination.go: outputs that cannot be what was meant
+//	               examine.go, examination.go, textlabel.go: outputs that cannot be what was meant
 //	Calibration    package calibrate, calibration.go: batch, sessions and threads for speed
 //	Result         model.go, classifier.go, scores.go: what a run uses
 //	               inspect.go, describe.go, report.go, reporttext.go: what a user is told

@@ -30,6 +30,8 @@ type Examination struct {
 	kind     string // of rows: "clean inputs", "synthetic rows"
 
 	otherLabel bool // the other output is a label
+	otherText  bool // and a text
+	classes    int
 }
 
 // What passes for rounding of probabilities: half and quantised arithmetic included.
@@ -45,13 +47,24 @@ const tieShare = 0.01
 func (x Examination) Fault() string {
 	switch {
 	case x.contradicted():
-		return x.disagreement() + "; certify the label with --decision label"
+		return x.disagreement() + "; " + x.cure()
 	case x.Negative > 0:
 		return fmt.Sprintf("%d of %d %s get negative probabilities (%s)", x.Negative, x.Rows, x.kind, x.Probabilities)
 	case x.WrongSum > 0:
 		return fmt.Sprintf("the probabilities of %d of %d %s do not add up to 1 but for instance to %.4g (%s)", x.WrongSum, x.Rows, x.kind, x.WorstSum, x.Probabilities)
 	}
 	return ""
+}
+
+// cure says how to certify what the file itself answers.
+func (x Examination) cure() string {
+	switch {
+	case x.otherText && x.classes == 2 && x.Disagree+x.NoVote >= x.Rows:
+		return "the scores are those of the classes in reverse: --decision argmin answers as the label does"
+	case x.otherText:
+		return "its scores do not lead to its label: export the classifier with labels 0, 1, 2, … and certify the label with --decision label"
+	}
+	return "the label itself is certified with --decision label"
 }
 
 // contradicted reports whether the file's own label names other classes than the decision over its
@@ -62,7 +75,11 @@ func (x Examination) contradicted() bool { return x.otherLabel && 2*x.Disagree >
 func (x Examination) Warnings() []string {
 	var out []string
 	if x.Disagree > 0 && !x.contradicted() {
-		out = append(out, x.disagreement())
+		text := x.disagreement()
+		if x.otherLabel {
+			text += "; " + x.cure()
+		}
+		out = append(out, text)
 	}
 	if float64(x.NoVote) > tieShare*float64(x.Rows) {
 		why := "ties, or labels outside the classes"

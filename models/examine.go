@@ -44,7 +44,7 @@ func (m *Model) examineSamples(ctx context.Context) (Examination, error) {
 	if m.samples == nil {
 		return m.examine(ctx, rows, nil, "synthetic rows")
 	}
-	x := Examination{Rows: examinedSamples, kind: "synthetic rows", decision: m.decisionText()}
+	x := Examination{Rows: examinedSamples, kind: "synthetic rows", decision: m.decisionText(), classes: m.Classes()}
 	x.look(m, m.samples.Labels, m.samples.Scores)
 	return x, m.compareOther(ctx, rows, m.samples.Labels, &x)
 }
@@ -75,7 +75,7 @@ func (m *Model) examine(ctx context.Context, rows []float32, labels []int32, kin
 	if len(rows) == 0 || len(rows)%d != 0 {
 		return Examination{}, fmt.Errorf("examine %s: %d values are not a multiple of %d, the length of a row", m.Name(), len(rows), d)
 	}
-	x := Examination{Rows: len(rows) / d, kind: kind, decision: m.decisionText()}
+	x := Examination{Rows: len(rows) / d, kind: kind, decision: m.decisionText(), classes: m.Classes()}
 	if labels == nil {
 		var err error
 		if labels, err = m.labelsOf(ctx, rows); err != nil {
@@ -131,6 +131,14 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	}
 	p := newPlan(m.Name(), m.opts)
 	p.file = m.file
+	if m.other.text {
+		numbered, ok := numberTexts(m.file.m, m.report.Labels)
+		if !ok {
+			return nil
+		}
+		copied := *m.file
+		copied.m, p.file = numbered, &copied
+	}
 	opts := m.opts
 	opts.samples = m.samples != nil
 	opts.SourceShape, opts.SkipLoadTrial, opts.accepted = m.source, true, true // the file was loaded before
@@ -153,6 +161,7 @@ func (m *Model) compareOther(ctx context.Context, rows []float32, labels []int32
 	}
 	x.Other = fmt.Sprintf("%s over output %q", m.other.Decision, m.other.Name)
 	if x.otherLabel = m.other.Decision == declare.Label; x.otherLabel {
+		x.otherText = m.other.text
 		x.Other = fmt.Sprintf("label output %q", m.other.Name)
 	}
 	for i, l := range labels {
@@ -177,7 +186,7 @@ func (m *Model) labelValue() func(class int32) int32 {
 		values[i] = int32(v)
 	}
 	return func(class int32) int32 {
-		if m.other.Decision == declare.Label && int(class) < len(values) {
+		if m.other.Decision == declare.Label && !m.other.text && int(class) < len(values) {
 			return values[class]
 		}
 		return class
@@ -188,6 +197,7 @@ func (m *Model) labelValue() func(class int32) int32 {
 type otherOutput struct {
 	Name     string
 	Decision declare.DecisionKind
+	text     bool // a label of text
 }
 
 // findOther looks for the one output that names a class beside the chosen one: a label beside
@@ -201,9 +211,11 @@ func (p *plan) findOther() *otherOutput {
 		}
 		switch {
 		case !label && integerLabel(v.Type):
-			found = append(found, otherOutput{v.Name, declare.Label})
+			found = append(found, otherOutput{Name: v.Name, Decision: declare.Label})
+		case !label && v.Type == onnx.String && len(p.report.Labels) == p.report.Classes:
+			found = append(found, otherOutput{Name: v.Name, Decision: declare.Label, text: true})
 		case label && (v.Type == onnx.Float || v.Type == onnx.Double):
-			found = append(found, otherOutput{v.Name, declare.Argmax})
+			found = append(found, otherOutput{Name: v.Name, Decision: declare.Argmax})
 		}
 	}
 	if len(found) != 1 {
@@ -228,7 +240,7 @@ func (p *plan) findProbabilities(d Declaration) string {
 		return "they are made by Softmax"
 	case domain == "ai.onnx.ml" && op == "Normalizer" && onnx.AttrString(p.ending, "norm", "MAX") == "L1":
 		return "they are made by Normalizer"
-	case op == "SVMClassifier" && onnx.FindAttr(p.ending, "prob_a") == nil:
+	case op == "SVMClassifier" && onnx.FindAttr(p.ending, "prob_a") == nil, op == "LinearClassifier" && onnx.AttrString(p.ending, "post_transform", "NONE") == "NONE":
 		return "" // decision values, whatever the output is called
 	case domain == "ai.onnx.ml" && strings.Contains(strings.ToLower(p.output), "prob"):
 		return fmt.Sprintf("the output of %s is called %q", op, p.output)

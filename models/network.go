@@ -8,6 +8,8 @@ import (
 	"ucan/models/internal/rewrite"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
+
+	"google.golang.org/protobuf/proto"
 )
 
 // network is a graph reduced to what the classifier needs: one data input, one
@@ -28,11 +30,14 @@ type network struct {
 // selectNetwork reduces a model to one input and one output, as declared or, where that is
 // beyond doubt, as inferred. Findings go to r.
 func selectNetwork(m *onnx.Model, d Declaration, r *Report) (*network, error) {
-	s := &network{m: m, outRank: rewrite.Open}
-	if err := s.selectOutput(d, r); err != nil {
+	m, err := withOperators(m)
+	if err != nil {
 		return nil, err
 	}
-	var err error
+	s := &network{m: m, outRank: rewrite.Open}
+	if err = s.selectOutput(d, r); err != nil {
+		return nil, err
+	}
 	// Only what the output depends on counts from here on.
 	if s.m, err = s.m.WithOutputs(s.output); err != nil {
 		return nil, err
@@ -47,6 +52,18 @@ func selectNetwork(m *onnx.Model, d Declaration, r *Report) (*network, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// withOperators imports the default operators into a file of ai.onnx.ml alone: preparing adds some.
+func withOperators(m *onnx.Model) (*onnx.Model, error) {
+	const version = 17
+	if m.Opset("") > 0 {
+		return m, nil
+	}
+	return m.Edit(func(p *onnxpb.ModelProto) error {
+		p.OpsetImport = append(p.OpsetImport, &onnxpb.OperatorSetIdProto{Version: proto.Int64(version)})
+		return nil
+	})
 }
 
 // list names values for messages.
