@@ -46,7 +46,7 @@ func TestZooPlan(t *testing.T) {
 		t.Errorf("%q", got.stderr)
 	}
 	for _, args := range [][]string{
-		{"zoo", "plan"}, {"zoo", "plan", "absent.yaml"}, {"zoo", "plan", file, "--simulate", "workers=0"}, {"zoo", "plan", file, "--plot", "x.png"},
+		{"zoo", "plan"}, {"zoo", "plan", file, "--simulate", "workers=0"}, {"zoo", "plan", file, "--plot", "x.png"},
 		{"zoo", "export"}, {"zoo", "report", "--radii", "-1"},
 	} {
 		want(t, exitUsage, args...)
