@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestLibraryPage makes a module outside the tree as docs/library.md says, with its programs, and builds them;
-// the program without ONNX is run, and prints what the page says.
+// TestLibraryPage makes a module outside the tree as docs/library.md says, with its programs, and
+// builds them; the program without ONNX is run, and prints what the page says.
 func TestLibraryPage(t *testing.T) {
 	page, err := os.ReadFile("library.md")
 	if err != nil {

@@ -92,7 +92,8 @@ func (p *plan) batchModes() ([]batchMode, error) {
 		all = append(all, batchMode{rewrite: planned})
 	}
 	if !planned {
-		// A batch may be baked in all the same. Whether this graph can be built is tried in its turn.
+		// A batch may be baked in all the same. Whether this graph can be built is tried in its
+		// turn.
 		baked := proof.Proved
 		if !baked {
 			if m, _, err = p.buildNew(true, -1); err == nil {

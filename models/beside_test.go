@@ -46,8 +46,8 @@ func putBytes(t *testing.T, data []byte, hub, name string) {
 	}
 }
 
-// hubModel lays a classifier with external data, its declaration and a denoiser out as a hub's cache does, in a folder
-// of the snapshot, and returns the model's path.
+// hubModel lays a classifier with external data, its declaration and a denoiser out as a hub's
+// cache does, in a folder of the snapshot, and returns the model's path.
 func hubModel(t *testing.T, declaration string) (path, hub string) {
 	t.Helper()
 	from, hub := t.TempDir(), filepath.Join(t.TempDir(), "models--o--m")
@@ -76,7 +76,8 @@ func hubModel(t *testing.T, declaration string) (path, hub string) {
 	return filepath.Join(hub, "snapshots", "r1", "onnx", "m.onnx"), hub
 }
 
-// A model of a hub's cache loads and runs, with everything that belongs to it, as the same files do without links.
+// A model of a hub's cache loads and runs, with everything that belongs to it, as the same files do
+// without links.
 func TestModelsOfAHub(t *testing.T) {
 	path, hub := hubModel(t, "denoiser: denoisers/half.onnx\nlabels: [a, b, c]\n")
 	rt := runtimetest.Open(t)

@@ -15,9 +15,9 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// TestCalibrate measures once and reads the cache afterwards, until anything that
-// matters changes.
-// cached calibrates until the setting is kept: a measurement that a busy machine could not finish is not.
+// TestCalibrate measures once and reads the cache afterwards, until anything that matters changes.
+// cached calibrates until the setting is kept: a measurement that a busy machine could not finish
+// is not.
 func cached(t *testing.T, m *models.Model) models.Setting {
 	t.Helper()
 	for range 20 {

@@ -75,7 +75,8 @@ func TestChannelsOfOtherData(t *testing.T) {
 	}
 }
 
-// TestChannelsRGB: the order of the data leaves no trace in certificates, and a flag wins over a model.yaml.
+// TestChannelsRGB: the order of the data leaves no trace in certificates, and a flag wins over a
+// model.yaml.
 func TestChannelsRGB(t *testing.T) {
 	bgr := models.Declaration{Input: models.InputDeclaration{Channels: declare.BGR}}
 	rgb := bgr.Merge(models.Declaration{Input: models.InputDeclaration{Channels: declare.RGB}})

@@ -43,7 +43,8 @@ const (
 // tieShare is the share of rows without a vote that is worth a warning.
 const tieShare = 0.01
 
-// Fault says in one clause why the answers must be wrong, and what to do; "" where they need not be.
+// Fault says in one clause why the answers must be wrong, and what to do; "" where they need not
+// be.
 func (x Examination) Fault() string {
 	switch {
 	case x.contradicted():

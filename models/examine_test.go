@@ -12,8 +12,8 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// tree adds a decision tree of two leaves to f [N,refDim]: each gives its classes their weights, label l
-// and scores s.
+// tree adds a decision tree of two leaves to f [N,refDim]: each gives its classes their weights,
+// label l and scores s.
 func (g *graph) tree(left, right [3]float32) *graph {
 	strs := func(name string, v ...string) *onnxpb.AttributeProto {
 		a := &onnxpb.AttributeProto{Name: &name, Type: onnxpb.AttributeProto_STRINGS.Enum()}

@@ -80,8 +80,8 @@ func TestInspectNormalisation(t *testing.T) {
 			if want := strings.HasPrefix(tt.name, "pixels"); finding(r, "warning", "255") != want {
 				t.Errorf("warning about 0…255 pixels: want %v; %+v", want, r.Findings)
 			}
-			// A mean on top of constants that change something is probably one too many. A scale is not, nor is a
-			// mean before constants that are not known or a layer's.
+			// A mean on top of constants that change something is probably one too many. A scale is
+			// not, nor is a mean before constants that are not known or a layer's.
 			known := tt.mean != nil && !strings.Contains(tt.words, "change nothing") && !slices.Contains(tt.operators, "BatchNormalization")
 			r, err = models.Inspect(context.Background(), g.write(), models.Options{Declared: input([]float64{0.5}, nil)})
 			if err != nil || finding(r, "warning", "twice") != known {

@@ -80,8 +80,8 @@ func encoded(g *graph) *graph {
 	return g
 }
 
-// TestLabelsOfUnknownOrigin: arithmetic behind the choice, or two indices a row, and it is said that
-// rows with NaN or ties vote; a value of that name in a domain of its own is no ArgMax.
+// TestLabelsOfUnknownOrigin: arithmetic behind the choice, or two indices a row, and it is said
+// that rows with NaN or ties vote; a value of that name in a domain of its own is no ArgMax.
 func TestLabelsOfUnknownOrigin(t *testing.T) {
 	start := func() *graph { return newGraph(t, 13).in("x", onnx.Float, "N", 4).node("Identity", "x", "s") }
 	for name, g := range subtest.Rows(map[string]*graph{

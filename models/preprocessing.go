@@ -47,8 +47,8 @@ func (p *plan) refuseIntegers() error {
 }
 
 // normalisedTwice reports whether a mean or deviation is declared for a graph that subtracts and
-// divides by its own. A scale alone brings the data to the range that the graph's constants are for,
-// and a batch normalisation in front is a layer.
+// divides by its own. A scale alone brings the data to the range that the graph's constants are
+// for, and a batch normalisation in front is a layer.
 func (p *plan) normalisedTwice() bool {
 	inside := p.report.Inside
 	trivial := func(mean, std []float64) bool { return rewrite.Constant(mean, 0) && rewrite.Constant(std, 1) }

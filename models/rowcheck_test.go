@@ -56,7 +56,8 @@ func trialModel(t *testing.T, tamper func(b *onnx.Builder, x, s onnx.Value) onnx
 	return m
 }
 
-// checkBatches are noisy rows of a few inputs, all of their values positive in the mean, as pixels are.
+// checkBatches are noisy rows of a few inputs, all of their values positive in the mean, as pixels
+// are.
 func checkBatches(inputs, size int) [][]float32 {
 	rng := rand.New(rand.NewPCG(5, uint64(size)))
 	var out [][]float32

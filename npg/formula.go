@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Formula is a generator whose fields follow from the shape of the inputs alone: [Pattern] or [Frequency].
+// Formula is a generator whose fields follow from the shape of the inputs alone: [Pattern] or
+// [Frequency].
 type Formula interface {
 	// Validate reports the first parameter that is out of range.
 	Validate() error
@@ -49,7 +50,8 @@ func PresetNames() []string { return slices.Sorted(maps.Keys(presets())) }
 //	pattern:dct,kappa=…,gamma=…,iota=…              s(u,v) = ι(1 + (κ−1) r^γ) in frequencies
 //	pattern:PRESET[,…]                              one of [PresetNames], with numbers replaced
 //
-// each with [,floor=…][,ceiling=…]. What is left out keeps the value of [DefaultPattern], [DefaultFrequency] or the preset.
+// each with [,floor=…][,ceiling=…]. What is left out keeps the value of [DefaultPattern],
+// [DefaultFrequency] or the preset.
 func ParseFormula(spec string) (Formula, error) {
 	body, ok := strings.CutPrefix(spec, "pattern:")
 	if !ok {

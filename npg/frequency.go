@@ -8,13 +8,15 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Frequency is the pattern-wise idea in the orthonormal two-dimensional DCT basis of each channel: the noise has the scale
+// Frequency is the pattern-wise idea in the orthonormal two-dimensional DCT basis of each channel:
+// the noise has the scale
 //
 //	s(u, v) = ι (1 + (κ − 1) r^γ),   r = ‖(u, v)‖₂ / ‖(u_max, v_max)‖₂,   μ = 0,
 //
-// along the basis vector of the vertical frequency u and the horizontal frequency v: ι on the mean of a channel, κι on
-// the highest frequency. For κ > 1 there is little noise on the low frequencies, which tell classes apart, and much on
-// the high ones. It is a formula of the position alone, so certificates are [smooth.Deployed]. It is sampled from Gaussian noise only.
+// along the basis vector of the vertical frequency u and the horizontal frequency v: ι on the mean
+// of a channel, κι on the highest frequency. For κ > 1 there is little noise on the low
+// frequencies, which tell classes apart, and much on the high ones. It is a formula of the position
+// alone, so certificates are [smooth.Deployed]. It is sampled from Gaussian noise only.
 type Frequency struct {
 	// Kappa κ > 0 is the ratio of the scale of the highest frequency to that of the mean.
 	Kappa float64
@@ -47,8 +49,8 @@ func (f Frequency) Validate() error {
 	return nil
 }
 
-// Field evaluates the pattern for images of the shape: [C, H, W], [H, W] or a flat [d] that is taken as one row. All
-// channels share one map.
+// Field evaluates the pattern for images of the shape: [C, H, W], [H, W] or a flat [d] that is
+// taken as one row. All channels share one map.
 func (f Frequency) Field(shape []int) (Parameters, error) {
 	if err := f.Validate(); err != nil {
 		return Parameters{}, err

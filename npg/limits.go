@@ -9,13 +9,14 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Limits bound the scale field of a generator, so that Σ is always invertible and never beyond what was meant.
+// Limits bound the scale field of a generator, so that Σ is always invertible and never beyond what
+// was meant.
 type Limits struct {
-	// Floor σ_min > 0 is the least scale: smaller values are raised to it, and all that end there are counted in
-	// [Parameters.Floored].
+	// Floor σ_min > 0 is the least scale: smaller values are raised to it, and all that end there
+	// are counted in [Parameters.Floored].
 	Floor float64
-	// Ceiling is the largest scale: larger values are lowered to it, and all that end there are counted in
-	// [Parameters.Ceiled]. +Inf is none.
+	// Ceiling is the largest scale: larger values are lowered to it, and all that end there are
+	// counted in [Parameters.Ceiled]. +Inf is none.
 	Ceiling float64
 }
 
@@ -37,8 +38,9 @@ func (l Limits) Validate() error {
 }
 
 // Apply makes fields whose scale lies within the limits, in float32: the floor rounded up, the
-// ceiling down. sigma is not changed; a nil one, standing for ones, is not limited. Errors are those
-// of [Limits.Validate] and [smooth.NewFields]; NaN is not corrected but fails with [smooth.ErrSigma].
+// ceiling down. sigma is not changed; a nil one, standing for ones, is not limited. Errors are
+// those of [Limits.Validate] and [smooth.NewFields]; NaN is not corrected but fails with
+// [smooth.ErrSigma].
 func (l Limits) Apply(u *basis.Transform, dim int, mu, sigma []float32) (Parameters, error) {
 	if err := l.Validate(); err != nil {
 		return Parameters{}, err

@@ -1,5 +1,5 @@
-// Package npg holds the noise parameter generators: they make the offset μ and the scale field Σ of anisotropic noise
-// ε' = Σε + μ for an input (UCAN, arXiv 2510.19977).
+// Package npg holds the noise parameter generators: they make the offset μ and the scale field Σ of
+// anisotropic noise ε' = Σε + μ for an input (UCAN, arXiv 2510.19977).
 //
 // A generator runs once for an input, on the clean input, and nothing changes what it
 // makes ([smooth.Fields]): what follows must not move the noise that a certificate speaks of.
@@ -13,7 +13,8 @@ import (
 
 // Generator makes noise parameters for inputs.
 type Generator interface {
-	// Parameters returns (μ, σ) for the clean input x, in source layout. It is safe for concurrent use.
+	// Parameters returns (μ, σ) for the clean input x, in source layout. It is safe for concurrent
+	// use.
 	Parameters(ctx context.Context, x []float32) (Parameters, error)
 	// Guarantee is what certificates with this generator's noise hold for.
 	Guarantee() smooth.Guarantee
@@ -36,8 +37,8 @@ func Dim(shape []int) int {
 	return d
 }
 
-// Field is the generator of one constant pair of fields, whatever the input: its noise is fixed before any input is
-// seen, so its certificates are [smooth.Deployed].
+// Field is the generator of one constant pair of fields, whatever the input: its noise is fixed
+// before any input is seen, so its certificates are [smooth.Deployed].
 type Field struct{ parameters Parameters }
 
 var _ Generator = Field{}

@@ -6,12 +6,13 @@ import (
 	"slices"
 )
 
-// Pattern is the pattern-wise generator (UCAN, Eq. 12): on centred, scaled pixel coordinates (a, b),
+// Pattern is the pattern-wise generator (UCAN, Eq. 12): on centred, scaled pixel coordinates (a,
+// b),
 //
 //	σ(a, b) = κ ‖(a, b)‖² + ι,   μ = 0,
 //
-// low in the centre of an image, where the object is, and high at its border. It is a formula of the position alone,
-// so certificates are [smooth.Deployed].
+// low in the centre of an image, where the object is, and high at its border. It is a formula of
+// the position alone, so certificates are [smooth.Deployed].
 type Pattern struct {
 	// Norm is the norm ‖·‖ of the position: "l1", "l2" or "linf".
 	Norm string
@@ -19,15 +20,16 @@ type Pattern struct {
 	Kappa float64
 	// Iota ι is the scale in the centre.
 	Iota float64
-	// Span is the coordinate of the outermost pixel centres: rows and columns run over [−Span, Span]. The paper's formula
-	// means 1; its published code divides so that [ReferenceSpan] comes out.
+	// Span is the coordinate of the outermost pixel centres: rows and columns run over [−Span,
+	// Span]. The paper's formula means 1; its published code divides so that [ReferenceSpan] comes
+	// out.
 	Span float64
 	// Limits are the floor and the ceiling of σ.
 	Limits
 }
 
-// ReferenceSpan is the span of the authors' code, which computes a/(SIZE−1)/2 for a centred pixel number a up to
-// (SIZE−1)/2.
+// ReferenceSpan is the span of the authors' code, which computes a/(SIZE−1)/2 for a centred pixel
+// number a up to (SIZE−1)/2.
 const ReferenceSpan = 0.25
 
 // DefaultPattern returns κ = 1, ι = 0.5 in the ℓ2 norm on [−1, 1], within [DefaultLimits].
@@ -54,8 +56,8 @@ func (p Pattern) Validate() error {
 	return nil
 }
 
-// Field evaluates the pattern for images of the shape: [C, H, W], [H, W] or a flat [d] that is taken as one row. All
-// channels share one map.
+// Field evaluates the pattern for images of the shape: [C, H, W], [H, W] or a flat [d] that is
+// taken as one row. All channels share one map.
 func (p Pattern) Field(shape []int) (Parameters, error) {
 	if err := p.Validate(); err != nil {
 		return Parameters{}, err

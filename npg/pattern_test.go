@@ -9,8 +9,8 @@ import (
 	"ucan/smooth"
 )
 
-// At the centre the norm is 0, at the middle of an edge it is 1, at a corner 2, √2 or 1 for ℓ1, ℓ2, ℓ∞: the values of
-// σ = κ r² + ι there follow by hand.
+// At the centre the norm is 0, at the middle of an edge it is 1, at a corner 2, √2 or 1 for ℓ1, ℓ2,
+// ℓ∞: the values of σ = κ r² + ι there follow by hand.
 func TestPatternValues(t *testing.T) {
 	for _, c := range []struct {
 		norm                 string

@@ -41,8 +41,8 @@ func providerTable() map[string]providerRow {
 		CPU: {profiled: "CPUExecutionProvider", add: func(*ort.SessionOptions, map[string]string) error { return nil }},
 		"cuda": {
 			profiled: "CUDAExecutionProvider", apart: true, gpu: true,
-			// TF32 moves scores by far more than a change of device. Every batch has one shape, so the
-			// arena need not grow by more than what is asked for.
+			// TF32 moves scores by far more than a change of device. Every batch has one shape, so
+			// the arena need not grow by more than what is asked for.
 			defaults: map[string]string{"use_tf32": "0", "arena_extend_strategy": "kSameAsRequested"},
 			add:      addCUDA,
 		},

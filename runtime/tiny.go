@@ -2,7 +2,8 @@ package runtime
 
 import "ucan/runtime/onnx"
 
-// tinyModel is the graph of the doctor's trial: y = Relu(x·W), x float [2,3], W = [[1,−1],[2,0],[3,1]].
+// tinyModel is the graph of the doctor's trial: y = Relu(x·W), x float [2,3], W =
+// [[1,−1],[2,0],[3,1]].
 func tinyModel() ([]byte, error) {
 	b := onnx.NewBuilder("tiny", 13)
 	x := b.Input("x", onnx.Float, onnx.Dims(2, 3)...)

@@ -239,8 +239,8 @@ func (a *adaptiveRun) result(run *sequential.Run) (Certification, error) {
 }
 
 // Conclude makes the certificate that recorded rejections support. It needs no samples, and
-// re-derives stored certificates. First it checks every rejection against its boundary, the order of
-// the levels, and that the votes are those of a look at which such a run can have ended
+// re-derives stored certificates. First it checks every rejection against its boundary, the order
+// of the levels, and that the votes are those of a look at which such a run can have ended
 // (sequential.VerifyEnd).
 //
 // class is the tested class: the one that the selection samples chose, or the label. Without

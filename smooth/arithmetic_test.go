@@ -26,7 +26,8 @@ func gaussianNoise(lambda float64) smooth.Noise {
 	return smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: lambda}
 }
 
-// In lattice arithmetic the classifier may see the 256 float32 values of 8-bit pixels and no others, whatever the input.
+// In lattice arithmetic the classifier may see the 256 float32 values of 8-bit pixels and no
+// others, whatever the input.
 func TestLatticeShowsOnlyPixels(t *testing.T) {
 	const dim = 8
 	pixel := map[float32]bool{}
@@ -59,8 +60,8 @@ func TestLatticeShowsOnlyPixels(t *testing.T) {
 	}
 }
 
-// A half-space on one pixel has a known probability on the lattice: that of the exact noise beyond a threshold midway
-// between two lattice points.
+// A half-space on one pixel has a known probability on the lattice: that of the exact noise beyond
+// a threshold midway between two lattice points.
 func TestLatticeCountsFollowTheExactLaw(t *testing.T) {
 	const at, threshold, lambda, n = 100, 120, 0.25, 40000
 	x := []float32{float32(float64(at) / 255)}
@@ -108,8 +109,8 @@ func TestLatticeRefusesWhatItCannotHold(t *testing.T) {
 	}
 }
 
-// What the lattice quantised is what is certified, and quantising it again changes nothing, so that a certificate can be
-// sealed anew from what it records.
+// What the lattice quantised is what is certified, and quantising it again changes nothing, so that
+// a certificate can be sealed anew from what it records.
 func TestLatticeQuantisesOnce(t *testing.T) {
 	const dim = 300
 	n := gaussianNoise(.25)

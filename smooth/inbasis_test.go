@@ -114,7 +114,8 @@ func TestHalfSpacesInBasis(t *testing.T) {
 				squares += c[i] * c[i]
 			}
 			margin := r.R * math.Sqrt(squares)
-			// The point of the region that goes furthest towards the boundary: −R U S² Uᵀw / ‖S Uᵀw‖.
+			// The point of the region that goes furthest towards the boundary: −R U S² Uᵀw / ‖S
+			// Uᵀw‖.
 			worst := make([]float64, d)
 			for i := range c {
 				c[i] *= -float64(sigma[i]) * r.R / math.Sqrt(squares)

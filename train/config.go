@@ -14,17 +14,18 @@ type Loop struct {
 	Epochs int
 	// Clip is the largest norm of all gradients together, 0 for any.
 	Clip float64
-	// Average is the decay of the moving average of weights, in (0, 1), which is then what is validated and kept; 0 for
-	// none.
+	// Average is the decay of the moving average of weights, in (0, 1), which is then what is
+	// validated and kept; 0 for none.
 	Average float64
 	// LogEvery writes a line to the log every so many steps beside those of epochs; 0 for none.
 	LogEvery int
-	// CheckpointEvery is the number of steps between checkpoints, ≥ 1. There is one at the end of an epoch as well when
-	// the last is older than ten seconds.
+	// CheckpointEvery is the number of steps between checkpoints, ≥ 1. There is one at the end of
+	// an epoch as well when the last is older than ten seconds.
 	CheckpointEvery int
 	// ValidateEvery validates every so many epochs, and after the last; 0 only then.
 	ValidateEvery int
-	// Patience stops the run after so many validations in a row without a better score; 0 for never.
+	// Patience stops the run after so many validations in a row without a better score; 0 for
+	// never.
 	Patience int
 	// KeepBest ends with the weights of the best validation in place of the last ones.
 	KeepBest bool
@@ -33,36 +34,41 @@ type Loop struct {
 // Config configures a run. [DefaultConfig] holds usual numbers.
 type Config struct {
 	Loop
-	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there. The caller holds the lock of its folder
-	// of checkpoints (checkpoint.Lock).
+	// Dir is the folder of the run: train.jsonl and checkpoint/ are written there. The caller holds
+	// the lock of its folder of checkpoints (checkpoint.Lock).
 	Dir string
-	// Resume continues from the newest whole checkpoint in Dir, from the beginning where there is none. Without it the run
-	// begins anew over whatever lies there.
+	// Resume continues from the newest whole checkpoint in Dir, from the beginning where there is
+	// none. Without it the run begins anew over whatever lies there.
 	Resume bool
-	// Fingerprint names everything that decides the run's bytes: a digest of settings and data. A checkpoint with
-	// another one is not resumed ([ErrMismatch]).
+	// Fingerprint names everything that decides the run's bytes: a digest of settings and data. A
+	// checkpoint with another one is not resumed ([ErrMismatch]).
 	Fingerprint string
-	// Choices are what was chosen by measurement and can change bits, such as how weights reach the runtime; the first
-	// checkpoint, before the first step, stores them, and [Stored] gives them to a resumed run.
+	// Choices are what was chosen by measurement and can change bits, such as how weights reach the
+	// runtime; the first checkpoint, before the first step, stores them, and [Stored] gives them to
+	// a resumed run.
 	Choices map[string]string
-	// Processor is the kind of processor that takes the steps (processor.Processor), "" for unknown. Checkpoints store all
-	// kinds; a run that is resumed on another one continues, and Warn is told that its bytes are no longer promised.
+	// Processor is the kind of processor that takes the steps (processor.Processor), "" for
+	// unknown. Checkpoints store all kinds; a run that is resumed on another one continues, and
+	// Warn is told that its bytes are no longer promised.
 	Processor string
 
-	// Optimizer and Schedule configure how weights move; Schedule.Steps must be Epochs times the feed's batches.
+	// Optimizer and Schedule configure how weights move; Schedule.Steps must be Epochs times the
+	// feed's batches.
 	Optimizer optim.Config
 	Schedule  optim.Schedule
 
 	// Report, where not nil, is told of every step and epoch.
 	Report func(Progress)
-	// Warn, where not nil, is told what a user should know, such as a damaged checkpoint that was passed over.
+	// Warn, where not nil, is told what a user should know, such as a damaged checkpoint that was
+	// passed over.
 	Warn func(text string)
 	// Now is the clock.
 	Now func() time.Time
 }
 
-// DefaultConfig returns a configuration for a run in dir that checkpoints every 200 steps, validates after every epoch
-// and keeps the best weights; epochs, schedule and optimiser are the caller's to fill in.
+// DefaultConfig returns a configuration for a run in dir that checkpoints every 200 steps,
+// validates after every epoch and keeps the best weights; epochs, schedule and optimiser are the
+// caller's to fill in.
 func DefaultConfig(dir string) Config {
 	return Config{Loop: Loop{CheckpointEvery: 200, ValidateEvery: 1, KeepBest: true}, Dir: dir, Now: time.Now}
 }
@@ -110,8 +116,8 @@ type Progress struct {
 	Loss, Noisy float64
 	// Rate is the learning rate of the step.
 	Rate float64
-	// EpochDone says that an epoch ended; Validation is then its outcome, where it was validated, Best whether it is the
-	// best so far.
+	// EpochDone says that an epoch ended; Validation is then its outcome, where it was validated,
+	// Best whether it is the best so far.
 	EpochDone  bool
 	Validation *Validation
 	Best       bool
@@ -127,10 +133,12 @@ type Result struct {
 	Stopped bool
 	// Loss and Noisy are those of the last epoch.
 	Loss, Noisy float64
-	// Best is the validation of the weights that were kept, at the end of BestEpoch (from 1); nil without one.
+	// Best is the validation of the weights that were kept, at the end of BestEpoch (from 1); nil
+	// without one.
 	Best      *Validation
 	BestEpoch int
-	// Processors are the kinds of processor that took steps, in the order in which they began to; empty where unknown.
+	// Processors are the kinds of processor that took steps, in the order in which they began to;
+	// empty where unknown.
 	Processors []string
 	// Seconds is the time spent, over all processes of the run.
 	Seconds float64

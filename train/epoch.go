@@ -7,7 +7,8 @@ import (
 	"ucan/train/optim"
 )
 
-// endEpoch validates, writes the epoch's line and decides whether to go on. like names the extra figures.
+// endEpoch validates, writes the epoch's line and decides whether to go on. like names the extra
+// figures.
 func (l *loop) endEpoch(ctx context.Context, like []Figure, rate float64) error {
 	epoch := l.epoch()
 	metrics := l.at.Tally.metrics(like)

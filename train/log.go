@@ -13,7 +13,8 @@ import (
 	"ucan/runtime/files"
 )
 
-// LogName is the name of the training log in a run's folder: one JSON object a line, "kind":"epoch" or "step".
+// LogName is the name of the training log in a run's folder: one JSON object a line, "kind":"epoch"
+// or "step".
 const LogName = "train.jsonl"
 
 // field is one key of a log line; lines keep the order of their fields.
@@ -49,8 +50,8 @@ type logFile struct {
 	size int64
 }
 
-// openLog opens the log in dir and cuts it to keep bytes, what a checkpoint says was written before it: lines that were
-// written after it will be written again.
+// openLog opens the log in dir and cuts it to keep bytes, what a checkpoint says was written before
+// it: lines that were written after it will be written again.
 func openLog(dir string, keep int64) (_ *logFile, short bool, err error) {
 	f, err := files.OpenFile(filepath.Join(dir, LogName), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {

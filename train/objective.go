@@ -1,10 +1,10 @@
-// Package train is the training loop: it draws batches from a feed, lets an objective compute a loss and its gradients,
-// and moves the weights by an optimiser. It writes a log, validates, stops early, and leaves checkpoints from which a killed
-// run continues to the same bytes.
+// Package train is the training loop: it draws batches from a feed, lets an objective compute a
+// loss and its gradients, and moves the weights by an optimiser. It writes a log, validates, stops
+// early, and leaves checkpoints from which a killed run continues to the same bytes.
 //
-// What is trained is the objective's business: a base classifier (package train/base), a noise parameter generator
-// (package train/generator), or both. Where the batches come from is the feed's (package train/data). Package train/fit
-// puts them together, from settings to a bundle.
+// What is trained is the objective's business: a base classifier (package train/base), a noise
+// parameter generator (package train/generator), or both. Where the batches come from is the feed's
+// (package train/data). Package train/fit puts them together, from settings to a bundle.
 package train
 
 import (
@@ -13,8 +13,8 @@ import (
 	"ucan/train/optim"
 )
 
-// Batch is the input of one step. The loop hands it from the feed to the objective; its slices are valid until the
-// objective returns.
+// Batch is the input of one step. The loop hands it from the feed to the objective; its slices are
+// valid until the objective returns.
 type Batch struct {
 	// Epoch and Index say which batch it is, both from 0; Step counts batches over the whole run.
 	Epoch, Index int
@@ -23,10 +23,12 @@ type Batch struct {
 	Rows, Draws int
 	// Clean holds the augmented images without noise, Rows × d, row-major in the source's layout.
 	Clean []float32
-	// Noise holds λ·ε, raw noise of the family at the run's scale before any (μ, Σ): Rows·Draws × d. The draws of an
-	// image follow one another: row r·Draws + j is draw j of image r. It is nil when the feed was asked for Noisy.
+	// Noise holds λ·ε, raw noise of the family at the run's scale before any (μ, Σ): Rows·Draws ×
+	// d. The draws of an image follow one another: row r·Draws + j is draw j of image r. It is nil
+	// when the feed was asked for Noisy.
 	Noise []float32
-	// Noisy holds x + μ + s⊙λε in the order of Noise, for fixed (μ, s); nil when the feed was asked for Noise.
+	// Noisy holds x + μ + s⊙λε in the order of Noise, for fixed (μ, s); nil when the feed was asked
+	// for Noise.
 	Noisy []float32
 	// Labels are the classes of the images, one for each of the Rows.
 	Labels []int64
@@ -64,8 +66,8 @@ const (
 	Maximum
 )
 
-// State is a tensor that steps change without gradients, such as the running average of a normalisation's statistics.
-// Checkpoints keep it, and the moving average of weights covers it.
+// State is a tensor that steps change without gradients, such as the running average of a
+// normalisation's statistics. Checkpoints keep it, and the moving average of weights covers it.
 type State struct {
 	// Name tells it from the other states and parameters of a run.
 	Name string
@@ -75,16 +77,18 @@ type State struct {
 
 // Objective is what is trained: it owns the weights and computes losses and gradients.
 type Objective interface {
-	// Parameters returns what the optimiser moves: the same memory at every call, for the life of the objective.
+	// Parameters returns what the optimiser moves: the same memory at every call, for the life of
+	// the objective.
 	Parameters() []optim.Parameter
 	// State returns what else a checkpoint must keep to go on exactly; nil for nothing.
 	State() []State
-	// Step computes the loss at b and fills the Grad of every parameter. Values may have changed since the last call.
-	// It must be a function of values, state and batch alone, bit for bit.
+	// Step computes the loss at b and fills the Grad of every parameter. Values may have changed
+	// since the last call. It must be a function of values, state and batch alone, bit for bit.
 	Step(ctx context.Context, b *Batch) (Metrics, error)
 }
 
-// Validator is an objective (or something beside it) that can measure its present weights on held-out data.
+// Validator is an objective (or something beside it) that can measure its present weights on
+// held-out data.
 type Validator interface {
 	// Validate measures the present values; it changes nothing that training depends on.
 	Validate(ctx context.Context) (Validation, error)
@@ -109,12 +113,12 @@ type CertifiedAt struct {
 	Accuracy float64 `json:"accuracy"`
 }
 
-// Feed gives batches. Every batch is a function of its epoch and index and of how the feed was made, whatever was asked
-// for before, so that a resumed run sees the same.
+// Feed gives batches. Every batch is a function of its epoch and index and of how the feed was
+// made, whatever was asked for before, so that a resumed run sees the same.
 type Feed interface {
 	// Batches is the number of batches of an epoch, ≥ 1.
 	Batches() int
-	// Batch returns batch index of an epoch. It is valid until the next call, which may already be under way for the
-	// batch that follows.
+	// Batch returns batch index of an epoch. It is valid until the next call, which may already be
+	// under way for the batch that follows.
 	Batch(ctx context.Context, epoch, index int) (*Batch, error)
 }

@@ -21,7 +21,8 @@ const CheckpointDir = "checkpoint"
 type counters struct {
 	Fingerprint string            `json:"fingerprint"`
 	Choices     map[string]string `json:"choices"`
-	// Processors are the kinds of processor that took steps; checkpoints of earlier versions have none.
+	// Processors are the kinds of processor that took steps; checkpoints of earlier versions have
+	// none.
 	Processors []string `json:"processors,omitempty"`
 	// Step is the number of steps taken, Tally the sums over those of the present epoch.
 	Step  int64 `json:"step"`
@@ -39,8 +40,8 @@ type counters struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// Stored returns the choices that the newest whole checkpoint of a run in dir was made with; ok is false when there is
-// none. Make the objective of a resumed run with them.
+// Stored returns the choices that the newest whole checkpoint of a run in dir was made with; ok is
+// false when there is none. Make the objective of a resumed run with them.
 func Stored(dir string) (choices map[string]string, ok bool) {
 	c, _ := checkpoint.Load(filepath.Join(dir, CheckpointDir)) // Run reports a damaged one
 	var at counters
@@ -73,12 +74,13 @@ type loop struct {
 	before    float64   // seconds of earlier ones
 }
 
-// Run trains until the last epoch, early stopping, or the end of ctx, in which case it leaves a checkpoint and returns
-// ctx's error. Afterwards the objective holds the weights to keep: those of the best validation, the moving averages, or
-// the last ones. Run on a finished run restores them and takes no step, so what follows a run can be repeated.
+// Run trains until the last epoch, early stopping, or the end of ctx, in which case it leaves a
+// checkpoint and returns ctx's error. Afterwards the objective holds the weights to keep: those of
+// the best validation, the moving averages, or the last ones. Run on a finished run restores them
+// and takes no step, so what follows a run can be repeated.
 //
-// validator may be nil. Runs with the same fingerprint, however often interrupted and resumed, end with the same values
-// bit for bit, as long as objective and feed keep their promises.
+// validator may be nil. Runs with the same fingerprint, however often interrupted and resumed, end
+// with the same values bit for bit, as long as objective and feed keep their promises.
 func Run(ctx context.Context, c Config, objective Objective, validator Validator, feed Feed) (_ Result, err error) {
 	if err = c.Validate(feed.Batches()); err != nil {
 		return Result{}, err
@@ -187,7 +189,8 @@ func (l *loop) take(c *checkpoint.Checkpoint) error {
 	return nil
 }
 
-// noteProcessor adds the present kind of processor to those of the run, unless no step is left to take.
+// noteProcessor adds the present kind of processor to those of the run, unless no step is left to
+// take.
 func (l *loop) noteProcessor() {
 	here := l.config.Processor
 	if here == "" || l.at.Stopped || l.at.Step == l.config.Schedule.Steps {
@@ -242,7 +245,8 @@ func (l *loop) train(ctx context.Context) error {
 		if ctx.Err() == nil {
 			return err
 		}
-		// Interrupted. A step that ended too early has changed nothing; an epoch whose end was not reached is not saved.
+		// Interrupted. A step that ended too early has changed nothing; an epoch whose end was not
+		// reached is not saved.
 		if err = context.Cause(ctx); !l.ending {
 			err = errors.Join(err, l.save())
 		}
@@ -262,8 +266,8 @@ func (l *loop) saveWhenDue() error {
 	return nil
 }
 
-// step takes one step and, after the last of an epoch, ends the epoch. When the step itself fails, weights and state are
-// as they were.
+// step takes one step and, after the last of an epoch, ends the epoch. When the step itself fails,
+// weights and state are as they were.
 func (l *loop) step(ctx context.Context) error {
 	batches := int64(l.feed.Batches())
 	batch, err := l.feed.Batch(ctx, int(l.at.Step/batches), int(l.at.Step%batches))

@@ -171,8 +171,8 @@ func variants() map[string]func(*train.Config) {
 	}
 }
 
-// TestResumeIsExact lets a run die before every step and in every validation, twice, and compares with an uninterrupted
-// one: weights, state, result and every line of the log.
+// TestResumeIsExact lets a run die before every step and in every validation, twice, and compares
+// with an uninterrupted one: weights, state, result and every line of the log.
 func TestResumeIsExact(t *testing.T) {
 	for name, change := range subtest.Rows(variants()) {
 		t.Run(name, func(t *testing.T) {
@@ -394,7 +394,8 @@ func TestConfigFaults(t *testing.T) {
 	}
 }
 
-// A run that is resumed on another kind of processor goes on and says so; what it ends with names both.
+// A run that is resumed on another kind of processor goes on and says so; what it ends with names
+// both.
 func TestResumeOnAnotherProcessor(t *testing.T) {
 	on := func(kind string, warnings *[]string) func(c *train.Config) {
 		return func(c *train.Config) {

@@ -2,8 +2,8 @@ package train
 
 import "math"
 
-// tally sums up the steps of an epoch. It is part of a checkpoint, so that an epoch's line is the same when a resumed
-// run finishes it.
+// tally sums up the steps of an epoch. It is part of a checkpoint, so that an epoch's line is the
+// same when a resumed run finishes it.
 type tally struct {
 	Steps int       `json:"steps"`
 	Loss  float64   `json:"loss"`
@@ -63,8 +63,8 @@ func (m Metrics) fields() []field {
 	return list
 }
 
-// CorrectShare returns the fraction of rows of logits whose only largest value is that of the label. Rows hold classes
-// values each, and draws rows share a label. A row with a NaN is wrong.
+// CorrectShare returns the fraction of rows of logits whose only largest value is that of the
+// label. Rows hold classes values each, and draws rows share a label. A row with a NaN is wrong.
 func CorrectShare(logits []float32, labels []int64, draws, classes int) float64 {
 	right := 0
 	rows := len(labels) * draws

@@ -108,7 +108,8 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 	return root
 }
 
-// start reads the configuration for cmd (defaults, then the file, then the environment, then the flags) into its options.
+// start reads the configuration for cmd (defaults, then the file, then the environment, then the
+// flags) into its options.
 func (a *app) start(cmd *cobra.Command, args []string) error {
 	a.started = true
 	a.flags = cmd.Flags()

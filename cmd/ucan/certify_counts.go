@@ -15,8 +15,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// runFromCounts derives the certificates that the stored votes of a file support at another alpha, norm or bound. No
-// model runs and no sample is drawn.
+// runFromCounts derives the certificates that the stored votes of a file support at another alpha,
+// norm or bound. No model runs and no sample is drawn.
 func runFromCounts(ctx context.Context, a *app, o *certifyOptions) error {
 	path, output, terms := o.counts, &o.output, o.terms
 	if err := refuseExisting(output.outputs()); err != nil {
@@ -47,9 +47,9 @@ func runFromCounts(ctx context.Context, a *app, o *certifyOptions) error {
 	return a.present(summary, output, []report.Series{{Name: filepath.Base(path), Rows: rows}}, "Derived from "+filepath.Base(path))
 }
 
-// checkCounts reads what --from-counts is to change; what was not given stays as stored. It refuses flags that stored
-// votes cannot follow: ignoring them silently would make a certificate seem to hold for other noise, another number of
-// samples or all inputs together.
+// checkCounts reads what --from-counts is to change; what was not given stays as stored. It refuses
+// flags that stored votes cannot follow: ignoring them silently would make a certificate seem to
+// hold for other noise, another number of samples or all inputs together.
 func (c *certifyOptions) checkCounts(f *faults) {
 	s := &c.statistics
 	if f.changed(&s.Alpha) {

@@ -11,8 +11,8 @@ import (
 	"ucan/smooth/sequential"
 )
 
-// checkEarlier checks the rows and certificates that a resumed run keeps: each must be true in itself and made under the
-// terms of this run.
+// checkEarlier checks the rows and certificates that a resumed run keeps: each must be true in
+// itself and made under the terms of this run.
 func (c *certification) checkEarlier(ctx context.Context) error {
 	if !c.options.output.resume {
 		return nil

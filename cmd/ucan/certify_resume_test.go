@@ -10,7 +10,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// A resumed run holds what it finds to its own terms, even where the record beside it was edited to agree with them.
+// A resumed run holds what it finds to its own terms, even where the record beside it was edited to
+// agree with them.
 func TestResumeFindsAnEditedRecord(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)
@@ -67,7 +68,8 @@ func TestResumeFindsAnEditedRecord(t *testing.T) {
 	}
 }
 
-// A resumed run keeps no row that its own votes contradict, nor a certificate that was altered and sealed again.
+// A resumed run keeps no row that its own votes contradict, nor a certificate that was altered and
+// sealed again.
 func TestResumeFindsAnEditedRow(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)

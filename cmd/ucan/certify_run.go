@@ -26,12 +26,13 @@ type certification struct {
 	began      time.Time
 	samples    int64
 	inputs     map[string]int // how often each input was there, by hash
-	// votes and invalid count those of all certificates that are known: this run's and, in a resumed one, the stored ones.
+	// votes and invalid count those of all certificates that are known: this run's and, in a
+	// resumed one, the stored ones.
 	votes, invalid int64
 }
 
-// prepareCertification opens what a run needs in the order in which mistakes are cheapest to fix: configuration, data,
-// model, clean accuracy, outputs.
+// prepareCertification opens what a run needs in the order in which mistakes are cheapest to fix:
+// configuration, data, model, clean accuracy, outputs.
 func (a *app) prepareCertification(ctx context.Context, o *runOptions) (*certification, error) {
 	setting, err := o.resume()
 	if err != nil {

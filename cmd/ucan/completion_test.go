@@ -14,7 +14,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// completed asks as the shell does, and returns the values offered without their descriptions, and the directive.
+// completed asks as the shell does, and returns the values offered without their descriptions, and
+// the directive.
 func completed(t *testing.T, line string) (values []string, directive string) {
 	t.Helper()
 	var out bytes.Buffer

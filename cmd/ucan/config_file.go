@@ -47,11 +47,12 @@ func (c *configFile) of(key string) place {
 	return place{}
 }
 
-// readConfigFile merges the configuration into v, as far as it has no faults. path names the file; "" means the default
-// places, where it may be absent: the current folder, otherwise the user's configuration folder.
+// readConfigFile merges the configuration into v, as far as it has no faults. path names the file;
+// "" means the default places, where it may be absent: the current folder, otherwise the user's
+// configuration folder.
 //
-// A file of the current folder that nobody named is not trusted: see [untrusted]. What it may not set is read from the
-// user's own file beside it.
+// A file of the current folder that nobody named is not trusted: see [untrusted]. What it may not
+// set is read from the user's own file beside it.
 func readConfigFile(v *viper.Viper, path string) *configFile {
 	file := &configFile{path: path, places: map[string]place{}}
 	if path != "" {
@@ -87,8 +88,8 @@ func (c *configFile) fault(format string, args ...any) {
 	c.faults = append(c.faults, fmt.Errorf(format, args...))
 }
 
-// ownConfigFile is the file in the user's own configuration folder, "" where the system has no such folder. A folder
-// that is relative would be another one in each current folder.
+// ownConfigFile is the file in the user's own configuration folder, "" where the system has no such
+// folder. A folder that is relative would be another one in each current folder.
 func ownConfigFile() string {
 	dir, err := os.UserConfigDir()
 	if err != nil || !filepath.IsAbs(dir) {
@@ -97,8 +98,8 @@ func ownConfigFile() string {
 	return filepath.Join(dir, "ucan", "ucan.yaml")
 }
 
-// readImplicit reads and checks the file of the current folder, nil when there is none that may be used. The user's own
-// file is not read here, even where its folder is the current one.
+// readImplicit reads and checks the file of the current folder, nil when there is none that may be
+// used. The user's own file is not read here, even where its folder is the current one.
 func readImplicit(file *configFile, own string) *configDocument {
 	info, err := os.Stat(implicitFile)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -161,7 +162,8 @@ func parseConfig(path string, data []byte) (*configDocument, error) {
 // everything selects all settings.
 func everything(setting) bool { return true }
 
-// merge puts the settings that want selects into v, and notes in file that they come from here. A nil document has none.
+// merge puts the settings that want selects into v, and notes in file that they come from here. A
+// nil document has none.
 func (d *configDocument) merge(v *viper.Viper, file *configFile, want func(setting) bool) {
 	if d == nil {
 		return

@@ -87,7 +87,8 @@ func TestUnknownKeysNameTheirLine(t *testing.T) {
 	}
 }
 
-// TestConfigShowsFaults: with a faulty file, the command shows every fault with its line, and the values in force.
+// TestConfigShowsFaults: with a faulty file, the command shows every fault with its line, and the
+// values in force.
 func TestConfigShowsFaults(t *testing.T) {
 	configFolder(t, "noise:\n  sigma: much\n  sgima: 1\nseed: 7\nstatistics: {n: 0, bound: three}\nformat: json\n")
 	got := want(t, exitUsage, "config")

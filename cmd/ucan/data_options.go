@@ -77,8 +77,8 @@ func (d *dataOptions) labels() string {
 	return strings.Join(pairs, ",")
 }
 
-// selected is the number of inputs of the selection over all its shards, out of a source of so many.
-// Alpha is shared among them.
+// selected is the number of inputs of the selection over all its shards, out of a source of so
+// many. Alpha is shared among them.
 func (d *dataOptions) selected(inputs int) (int64, error) {
 	whole := d.selection
 	whole.Shard, whole.Shards = 0, 1

@@ -132,7 +132,8 @@ Check the certificates:  ucan verify %s
 	return err
 }
 
-// demoFolder makes the folder for the demonstration's files; an empty path asks for a fresh temporary one.
+// demoFolder makes the folder for the demonstration's files; an empty path asks for a fresh
+// temporary one.
 func demoFolder(path string) (string, error) {
 	if path == "" {
 		dir, err := os.MkdirTemp("", "ucan-demo-")

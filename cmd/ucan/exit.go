@@ -42,8 +42,8 @@ func refusef(format string, args ...any) error { return fault.Refusedf(format, a
 // checkf makes an error that says that a check found something false: exit 4.
 func checkf(format string, args ...any) error { return fault.Falsef(format, args...) }
 
-// exitCode maps the outcome of run to the process's exit code. A cancelled ctx means that the user interrupted the
-// run, whatever error that surfaced as.
+// exitCode maps the outcome of run to the process's exit code. A cancelled ctx means that the user
+// interrupted the run, whatever error that surfaced as.
 func exitCode(ctx context.Context, err error) int {
 	var refusal *models.Refusal
 	switch {

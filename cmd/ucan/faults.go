@@ -9,7 +9,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// faults collects everything that is wrong with the options of a command, so that a user sees all of it at once.
+// faults collects everything that is wrong with the options of a command, so that a user sees all
+// of it at once.
 type faults struct {
 	app    *app
 	args   []string   // of the command, beside its flags
@@ -59,7 +60,8 @@ func (f *faults) in(list ...section) (all []*setting) {
 	return all
 }
 
-// changed reports whether a flag, a variable or a file gives the value at the pointer, rather than its default.
+// changed reports whether a flag, a variable or a file gives the value at the pointer, rather than
+// its default.
 func (f *faults) changed(into any) bool { return f.origin(f.of(into)) != originDefault }
 
 // differs reports whether the value at the pointer is given and is another than its default.

@@ -26,8 +26,8 @@ func joined(t *testing.T, to string, from ...string) string {
 	return to
 }
 
-// TestPinnedNoiseCalledDeployed raises the guarantee of noise that is another one for each input, in whatever other
-// clothes.
+// TestPinnedNoiseCalledDeployed raises the guarantee of noise that is another one for each input,
+// in whatever other clothes.
 func TestPinnedNoiseCalledDeployed(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)
@@ -73,7 +73,8 @@ func TestPinnedNoiseCalledDeployed(t *testing.T) {
 			}
 		})
 	}
-	// The same with other methods and terms on each line: counted under one noise for each input all the same.
+	// The same with other methods and terms on each line: counted under one noise for each input
+	// all the same.
 	for i, more := range [][]string{{"--alpha", "0.01"}, {"--norm", "linf"}, {"--alpha", "0.001"}} {
 		forged := path(fmt.Sprintf("terms%d.jsonl", i))
 		want(t, exitDone, append([]string{"certify", "--from-counts", path("pinned.jsonl"), "--json", forged, "--quiet"}, more...)...)
@@ -122,7 +123,8 @@ func TestSeveralHonestNoises(t *testing.T) {
 			t.Errorf("verify does not say %q:\n%s", text, got.stdout)
 		}
 	}
-	// A part of another shard's inputs is no reason for doubt, and the inputs that two shards share are counted once.
+	// A part of another shard's inputs is no reason for doubt, and the inputs that two shards share
+	// are counted once.
 	got = want(t, exitDone, "verify", of("wide", "wide again"))
 	if !strings.Contains(got.stdout, "5 certificates, 5 true") || !strings.Contains(got.stdout, "1 lines repeat an earlier certificate and are not counted; the first is line 4, which is line 3 again") {
 		t.Errorf("verify says\n%s", got.stdout)

@@ -75,7 +75,8 @@ type gradRecord struct {
 	Losses    []string          `json:"losses"`
 	Gradients map[string]string `json:"gradients"` // by the value they are with respect to
 	Promoted  []string          `json:"promoted"`
-	// Renamed says what is called otherwise than documented, since the model has a value of that name.
+	// Renamed says what is called otherwise than documented, since the model has a value of that
+	// name.
 	Renamed      map[string]string `json:"renamed,omitempty"`
 	Nodes        int               `json:"nodes"`
 	ForwardNodes int               `json:"forward_nodes"`
@@ -134,7 +135,8 @@ func runGrad(ctx context.Context, a *app, o *gradOptions, path string) (err erro
 	return nil
 }
 
-// wanted turns "input" into the names of the real-valued inputs, unless the model has a value of that name.
+// wanted turns "input" into the names of the real-valued inputs, unless the model has a value of
+// that name.
 func wanted(m *onnx.Model, names []string) []string {
 	var out []string
 	for _, name := range names {
@@ -152,8 +154,8 @@ func wanted(m *onnx.Model, names []string) []string {
 	return out
 }
 
-// differentiate makes the gradient graph after a first load of the model in a process of its own. Operators without a
-// rule are a refusal.
+// differentiate makes the gradient graph after a first load of the model in a process of its own.
+// Operators without a rule are a refusal.
 func differentiate(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, options autodiff.Options) (*autodiff.Gradient, error) {
 	b, err := m.Marshal()
 	if err != nil {
@@ -184,8 +186,9 @@ type gradientReport struct {
 // maxGradientError is how far a gradient may be from central differences.
 const maxGradientError = 5e-3
 
-// inspectGradients differentiates the model by its inputs and, with check, compares with central differences. The
-// error says why the model is refused, or that the check failed; the report is complete in both cases.
+// inspectGradients differentiates the model by its inputs and, with check, compares with central
+// differences. The error says why the model is refused, or that the check failed; the report is
+// complete in both cases.
 func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, check bool) (*gradientReport, error) {
 	m, err := onnx.Read(declare.ModelPath(path))
 	if err != nil {

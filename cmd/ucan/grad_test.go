@@ -11,7 +11,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// gradModel writes a small classifier [N,3,4,4] → 5; with missing, operators that have no gradient rule stand in the way.
+// gradModel writes a small classifier [N,3,4,4] → 5; with missing, operators that have no gradient
+// rule stand in the way.
 func gradModel(t *testing.T, missing bool) string {
 	t.Helper()
 	b := onnx.NewBuilder("small", 18)

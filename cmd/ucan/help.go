@@ -127,7 +127,8 @@ func writeList(w io.Writer, title string, entries [][2]string, width int) {
 	}
 }
 
-// flagError is the error of a command line that cannot be read; it names the flag that was probably meant.
+// flagError is the error of a command line that cannot be read; it names the flag that was probably
+// meant.
 func flagError(cmd *cobra.Command, err error) error {
 	var missing *pflag.NotExistError
 	path := cmd.CommandPath()
@@ -142,7 +143,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usagef("read the command line of %q: %w; run %q to see the flags", path, err, path+" --help")
 }
 
-// checkCommand returns an error for a word where a subcommand should stand; it names the one that was probably meant.
+// checkCommand returns an error for a word where a subcommand should stand; it names the one that
+// was probably meant.
 func checkCommand(root *cobra.Command, args []string) error {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd(args...)

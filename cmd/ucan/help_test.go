@@ -15,7 +15,8 @@ import (
 	"ucan/fixtures/subtest"
 )
 
-// everyCommand calls visit for the root and all commands below it, the topics of the help among them.
+// everyCommand calls visit for the root and all commands below it, the topics of the help among
+// them.
 func everyCommand(visit func(cmd *cobra.Command)) {
 	var walk func(cmd *cobra.Command)
 	walk = func(cmd *cobra.Command) {

@@ -21,7 +21,8 @@ import (
 // hostileVariable is how many hostile files to try; unset, a few dozen.
 const hostileVariable = "UCAN_PROBE_TEST_HOSTILE"
 
-// What a command may use in these tests: memory, and processor time, which does not depend on how busy the machine is.
+// What a command may use in these tests: memory, and processor time, which does not depend on how
+// busy the machine is.
 const (
 	hostileMemory  = 2 << 30
 	hostileSeconds = 20
@@ -34,8 +35,8 @@ type attack struct {
 	args []string
 }
 
-// TestHostileFiles runs the command on damaged and crafted files, each in a process with 2 GB and 20 s: it must answer in
-// one line, must not crash or hang, and must leave no process behind.
+// TestHostileFiles runs the command on damaged and crafted files, each in a process with 2 GB and
+// 20 s: it must answer in one line, must not crash or hang, and must leave no process behind.
 //
 //	UCAN_PROBE_TEST_HOSTILE=500 go test ./cmd/ucan -run HostileFiles -timeout 2h
 func TestHostileFiles(t *testing.T) {
@@ -102,7 +103,8 @@ func (a attack) try(t *testing.T) {
 	}
 }
 
-// living lists the processes that have the mark in their environment, after those that are about to end did.
+// living lists the processes that have the mark in their environment, after those that are about to
+// end did.
 func living(mark string) (pids []string) {
 	for range 100 {
 		pids = pids[:0]
@@ -201,7 +203,8 @@ func (w *hostileFiles) damaged(content []byte) []byte {
 	return b
 }
 
-// irregular names pipes, devices, folders, sockets and links without end wherever a file is read or written.
+// irregular names pipes, devices, folders, sockets and links without end wherever a file is read or
+// written.
 func (w *hostileFiles) irregular() {
 	in := func(name string) string { return filepath.Join(w.dir, "irregular", name) }
 	if err := os.MkdirAll(in("folder"), 0o755); err != nil {

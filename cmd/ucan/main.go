@@ -1,8 +1,9 @@
-// Command ucan certifies pretrained ONNX classifiers against adversarial perturbations by randomized smoothing with
-// isotropic or anisotropic noise, on onnxruntime.
+// Command ucan certifies pretrained ONNX classifiers against adversarial perturbations by
+// randomized smoothing with isotropic or anisotropic noise, on onnxruntime.
 //
-// Each subcommand lives in a file of its own, which parses, wires and prints; the mathematics is in package smooth,
-// the models are in package models, and what only the command needs is under internal.
+// Each subcommand lives in a file of its own, which parses, wires and prints; the mathematics is in
+// package smooth, the models are in package models, and what only the command needs is under
+// internal.
 package main
 
 import (
@@ -25,13 +26,14 @@ func main() {
 	os.Exit(runInterruptibly())
 }
 
-// runInterruptibly runs the command line and returns the exit code. After the first signal the run ends in order; a
-// second one kills it at once.
+// runInterruptibly runs the command line and returns the exit code. After the first signal the run
+// ends in order; a second one kills it at once.
 func runInterruptibly() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	// Rows are synced as they are made, so nothing is lost; a run in a library that does not come back has no other end.
+	// Rows are synced as they are made, so nothing is lost; a run in a library that does not come
+	// back has no other end.
 	runtime.OnStuck(func(err error) {
 		fmt.Fprintln(os.Stderr, errorLine(exitFailed, err))
 		os.Exit(exitFailed)
@@ -44,9 +46,10 @@ func runInterruptibly() int {
 	return code
 }
 
-// run executes the command line args, writing results to stdout and everything else to stderr. It is the whole
-// program but for signals and the exit code, so tests call it too. All text leaves through writers that escape what is
-// no text: names in models, tables and certificates are not ours.
+// run executes the command line args, writing results to stdout and everything else to stderr. It
+// is the whole program but for signals and the exit code, so tests call it too. All text leaves
+// through writers that escape what is no text: names in models, tables and certificates are not
+// ours.
 func run(ctx context.Context, args []string, out, messages io.Writer) error {
 	stdout, stderr := plain.NewWriter(out), plain.NewWriter(messages)
 	a := newApp(stdout, stderr)

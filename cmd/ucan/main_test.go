@@ -32,7 +32,8 @@ func TestMain(m *testing.M) {
 	os.Exit(withoutConfiguration(m.Run))
 }
 
-// withoutConfiguration runs the tests where no file of the user's is found, so that they can run beside each other.
+// withoutConfiguration runs the tests where no file of the user's is found, so that they can run
+// beside each other.
 func withoutConfiguration(run func() int) int {
 	dir, err := os.MkdirTemp("", "ucan-test")
 	if err == nil {

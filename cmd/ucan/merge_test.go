@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// The shards of a run, merged into another folder, are the whole run's bytes but for the times, fields included.
+// The shards of a run, merged into another folder, are the whole run's bytes but for the times,
+// fields included.
 func TestMergedShardsVerify(t *testing.T) {
 	dir, model := workshop(t)
 	certify := func(name string, more ...string) (tsv, jsonl string) {

@@ -22,7 +22,8 @@ draws what it gives, "npg check" says what is wrong with it. Both take what --np
 	return cmd
 }
 
-// generatorOptions are those of a command whose argument is a generator: the noise that it shapes, and the data.
+// generatorOptions are those of a command whose argument is a generator: the noise that it shapes,
+// and the data.
 type generatorOptions struct {
 	noise noiseOptions
 	data  dataOptions

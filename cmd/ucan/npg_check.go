@@ -76,8 +76,9 @@ What each means and where its threshold lies: docs/generators.md. Exit 4 when on
 	return cmd
 }
 
-// checkedBatch is the physical batch of a check unless the user says otherwise: small, since every swapped image is a
-// run of its own, of [diagnose.Options.Draws] rows, and what they leave empty is classified all the same.
+// checkedBatch is the physical batch of a check unless the user says otherwise: small, since every
+// swapped image is a run of its own, of [diagnose.Options.Draws] rows, and what they leave empty is
+// classified all the same.
 const checkedBatch = 8
 
 // npgCheck is one run of the command.

@@ -94,8 +94,9 @@ func TestNPGShow(t *testing.T) {
 	want(t, exitUsage, "npg", "show", "nowhere", "--data", "digits", "--out", filepath.Join(dir, "x"))
 }
 
-// A bundle whose fields were optimised for some inputs only: those are drawn, others are refused with the remedy.
-// TestNPGShowSpreadsItsInputs: without a choice of the user's, few inputs at even distances are drawn.
+// A bundle whose fields were optimised for some inputs only: those are drawn, others are refused
+// with the remedy. TestNPGShowSpreadsItsInputs: without a choice of the user's, few inputs at even
+// distances are drawn.
 func TestNPGShowSpreadsItsInputs(t *testing.T) {
 	t.Parallel()
 	dir, _ := workshop(t)
@@ -154,8 +155,8 @@ func TestNPGShowOfFieldsByInput(t *testing.T) {
 	}
 }
 
-// The generators that the authors of UCAN published for CIFAR-10: σ is 1 everywhere, so the region is a ball; ‖μ‖ is at
-// 97 % of its cap; and the label can be read from μ.
+// The generators that the authors of UCAN published for CIFAR-10: σ is 1 everywhere, so the region
+// is a ball; ‖μ‖ is at 97 % of its cap; and the label can be read from μ.
 func TestNPGCheckOfThePublishedGenerators(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -10,12 +10,13 @@ import (
 	"github.com/spf13/cast"
 )
 
-// optionGroup declares options that belong together, with the places of their values, and checks what they were given.
-// A command is bound to one group, which may consist of others.
+// optionGroup declares options that belong together, with the places of their values, and checks
+// what they were given. A command is bound to one group, which may consist of others.
 type optionGroup interface {
 	// declare names the options. It is called once, before the command line is read.
 	declare(o *options)
-	// check adds a fault for every value that cannot be used. It is called after all values are set.
+	// check adds a fault for every value that cannot be used. It is called after all values are
+	// set.
 	check(f *faults)
 }
 
@@ -51,7 +52,8 @@ func newOptions() *options { return &options{section: otherSection, at: map[any]
 // in starts a section: options declared from here on are listed under it.
 func (o *options) in(s section) { o.section = s }
 
-// drop takes back options of a shared group that a command does not have. Their values stay the defaults.
+// drop takes back options of a shared group that a command does not have. Their values stay the
+// defaults.
 func (o *options) drop(into ...any) {
 	for _, value := range into {
 		s := o.of(value)
@@ -60,7 +62,8 @@ func (o *options) drop(into ...any) {
 	}
 }
 
-// of returns the option that sets the value at the pointer; an option that was not declared is a fault of the programmer.
+// of returns the option that sets the value at the pointer; an option that was not declared is a
+// fault of the programmer.
 func (o *options) of(into any) *setting {
 	s, ok := o.at[into]
 	if !ok {

@@ -10,7 +10,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// scored writes a classifier of the digits whose scores make turns products with fixed weights into.
+// scored writes a classifier of the digits whose scores make turns products with fixed weights
+// into.
 func scored(t *testing.T, path, yaml string, finish func(b *onnx.Builder, s onnx.Value) onnx.Value) {
 	t.Helper()
 	b := onnx.NewBuilder("g", 17)
@@ -39,8 +40,8 @@ func weights(n int) []float32 {
 	return w
 }
 
-// TestFaultyProbabilitiesStopARun: declared probabilities that are none end a certification before it begins, unless
-// forced; predict says so and goes on; inspect says so.
+// TestFaultyProbabilitiesStopARun: declared probabilities that are none end a certification before
+// it begins, unless forced; predict says so and goes on; inspect says so.
 func TestFaultyProbabilitiesStopARun(t *testing.T) {
 	t.Parallel()
 	dir, _ := workshop(t)
@@ -97,7 +98,8 @@ func TestInvalidVotesStandInTheSummary(t *testing.T) {
 	}
 }
 
-// TestRowsAreTriedBeforeARun: every run says what it tried and keeps it in its record; votes stay as they were.
+// TestRowsAreTriedBeforeARun: every run says what it tried and keeps it in its record; votes stay
+// as they were.
 func TestRowsAreTriedBeforeARun(t *testing.T) {
 	t.Parallel()
 	dir, model := workshop(t)

@@ -15,7 +15,8 @@ import (
 	"ucan/smooth"
 )
 
-// runPin answers the chosen inputs that have a certificate in the file, with the noise that it stores.
+// runPin answers the chosen inputs that have a certificate in the file, with the noise that it
+// stores.
 func runPin(ctx context.Context, a *app, o *predictOptions) error {
 	path := o.pin
 	pins, err := replay.ReadPins(ctx, path, results.Beside(path), buildName())

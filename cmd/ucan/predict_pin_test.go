@@ -11,7 +11,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// writeGenerator writes a user's generator: s = x/10 + add, whose outputs may be of another shape than the inputs.
+// writeGenerator writes a user's generator: s = x/10 + add, whose outputs may be of another shape
+// than the inputs.
 func writeGenerator(t *testing.T, path string, add float64, after func(*onnx.Builder, onnx.Value) onnx.Value) {
 	t.Helper()
 	b := onnx.NewBuilder("g", 17)
@@ -29,7 +30,8 @@ func writeGenerator(t *testing.T, path string, add float64, after func(*onnx.Bui
 
 func same(_ *onnx.Builder, s onnx.Value) onnx.Value { return s }
 
-// TestPinnedNoiseIsReplayed certifies with a user's network, replays the stored noise, and alters the certificates.
+// TestPinnedNoiseIsReplayed certifies with a user's network, replays the stored noise, and alters
+// the certificates.
 func TestPinnedNoiseIsReplayed(t *testing.T) {
 	dir, model := workshop(t)
 	generator, file := filepath.Join(dir, "g.onnx"), filepath.Join(dir, "run.jsonl")
@@ -76,7 +78,8 @@ func TestPinnedNoiseIsReplayed(t *testing.T) {
 	}
 }
 
-// TestBadGeneratorsCertifyNothing uses generators whose scales are no scales, or too few, or in another layout.
+// TestBadGeneratorsCertifyNothing uses generators whose scales are no scales, or too few, or in
+// another layout.
 func TestBadGeneratorsCertifyNothing(t *testing.T) {
 	t.Parallel()
 	dir, model := workshop(t)

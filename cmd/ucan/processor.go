@@ -13,7 +13,8 @@ const cpuKey = results.CPUKey
 // thisProcessor is a variable so that tests can act on another machine.
 var thisProcessor = func() string { return processor.Current().String() }
 
-// warnProcessors says that a run goes on on another kind of processor than before, and what that does not harm.
+// warnProcessors says that a run goes on on another kind of processor than before, and what that
+// does not harm.
 func (a *app) warnProcessors(outputs, others []string, unharmed string) {
 	if len(others) == 0 || len(outputs) == 0 {
 		return

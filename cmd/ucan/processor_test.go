@@ -39,8 +39,8 @@ func cpusOf(t *testing.T, path string) []string {
 	return cpus
 }
 
-// TestResumeOnAnotherProcessor: certificates and records name the processor; a run may go on on another kind, which the
-// command says; and what verify and the ids say does not depend on it.
+// TestResumeOnAnotherProcessor: certificates and records name the processor; a run may go on on
+// another kind, which the command says; and what verify and the ids say does not depend on it.
 func TestResumeOnAnotherProcessor(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)

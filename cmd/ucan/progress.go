@@ -7,8 +7,8 @@ import (
 	"ucan/internal/progress"
 )
 
-// progressWriter is where progress is shown: nowhere when the user asked for quiet. A bar steers the terminal, so it
-// writes below the writer that escapes; it escapes messages itself.
+// progressWriter is where progress is shown: nowhere when the user asked for quiet. A bar steers
+// the terminal, so it writes below the writer that escapes; it escapes messages itself.
 func (a *app) progressWriter() io.Writer {
 	if a.global.quiet {
 		return io.Discard

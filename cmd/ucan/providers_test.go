@@ -11,7 +11,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// offered lists the providers that pass their trial on this machine: those compiled in, and the plugins at hand.
+// offered lists the providers that pass their trial on this machine: those compiled in, and the
+// plugins at hand.
 func offered(t *testing.T) []string {
 	t.Helper()
 	out, errs, code := ucanRuntime(t, "doctor", "--format", "json")
@@ -28,8 +29,8 @@ func offered(t *testing.T) []string {
 	return names
 }
 
-// TestEveryOfferedProvider compares each provider of this machine with the CPU and certifies with it: the same classes,
-// but for an input on the edge of abstaining.
+// TestEveryOfferedProvider compares each provider of this machine with the CPU and certifies with
+// it: the same classes, but for an input on the edge of abstaining.
 func TestEveryOfferedProvider(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)

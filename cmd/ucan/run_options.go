@@ -9,8 +9,8 @@ import (
 	"ucan/models"
 )
 
-// runOptions are those of a run over the inputs of a data source, with a row for each: what certify and predict have in
-// common.
+// runOptions are those of a run over the inputs of a data source, with a row for each: what certify
+// and predict have in common.
 type runOptions struct {
 	model      modelOptions
 	data       dataOptions
@@ -39,8 +39,8 @@ func (r *runOptions) check(f *faults) {
 	r.seed.check(f)
 }
 
-// resume refuses outputs that exist unless their run is resumed, and fixes the seed. It returns how the sessions of the
-// resumed run were set, nil for a new run.
+// resume refuses outputs that exist unless their run is resumed, and fixes the seed. It returns how
+// the sessions of the resumed run were set, nil for a new run.
 func (r *runOptions) resume() (*models.Setting, error) {
 	if !r.output.resume {
 		if err := refuseExisting(r.output.outputs()); err != nil {

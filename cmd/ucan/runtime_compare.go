@@ -14,7 +14,8 @@ import (
 	"ucan/runtime"
 )
 
-// runtimeCompareOptions are those of runtime compare. Its --inputs, --against and --against-threads have their own keys.
+// runtimeCompareOptions are those of runtime compare. Its --inputs, --against and --against-threads
+// have their own keys.
 type runtimeCompareOptions struct {
 	modelOptions
 	sessionOptions
@@ -127,7 +128,8 @@ func runRuntimeCompare(ctx context.Context, a *app, o *runtimeCompareOptions) er
 	return c.present(a)
 }
 
-// preparedGraph opens a model, "" for the embedded one, and returns its graph with preprocessing and decision.
+// preparedGraph opens a model, "" for the embedded one, and returns its graph with preprocessing
+// and decision.
 func (a *app) preparedGraph(ctx context.Context, rt *runtime.Runtime, path string, declared models.Declaration) (*models.Model, []byte, error) {
 	options := models.Options{Declared: declared, Session: runtime.SessionOptions{IntraOp: 1}, CacheDir: cacheFolder()}
 	var (
@@ -151,7 +153,8 @@ func (a *app) preparedGraph(ctx context.Context, rt *runtime.Runtime, path strin
 	return model, graph, nil
 }
 
-// compareInput reads up to n inputs from the data source; without one, a single grey input stands for all.
+// compareInput reads up to n inputs from the data source; without one, a single grey input stands
+// for all.
 func (a *app) compareInput(ctx context.Context, o *runtimeCompareOptions, model *models.Model) ([]float32, error) {
 	if o.spec == "" {
 		grey := make([]float32, model.Dim())

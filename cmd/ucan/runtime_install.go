@@ -35,8 +35,8 @@ func (i *installOptions) check(f *faults) {
 	}
 }
 
-// askedPlugins lists the plugins that --provider names. A configured list of providers does not count: it says what
-// runs, not what to install.
+// askedPlugins lists the plugins that --provider names. A configured list of providers does not
+// count: it says what runs, not what to install.
 func askedPlugins(f *faults) []string {
 	global := &f.app.global
 	if flag := f.app.flags.Lookup("provider"); flag == nil || !flag.Changed {

@@ -98,7 +98,8 @@ func TestRuntimeCompare(t *testing.T) {
 	if c.Rows != 16 || c.Classes != 10 || !(c.Scale > 0) || c.LargestDifference > 1e-3*c.Scale || c.ThreadsA != 2 || c.Seed != 1 {
 		t.Errorf("compared as %+v", c)
 	}
-	// Whether a nearly tied row changes depends on the processor; without a difference of scores none can.
+	// Whether a nearly tied row changes depends on the processor; without a difference of scores
+	// none can.
 	if c.Changed < 0 || c.Changed > c.Rows || c.LargestDifference == 0 && c.Changed != 0 {
 		t.Errorf("%d of %d rows change where scores differ by %g", c.Changed, c.Rows, c.LargestDifference)
 	}

@@ -11,7 +11,8 @@ import (
 	"ucan/fixtures/subtest"
 )
 
-// TestWrittenCertificatesFollowTheSchema: what the command writes is as docs/certificate.schema.json says.
+// TestWrittenCertificatesFollowTheSchema: what the command writes is as
+// docs/certificate.schema.json says.
 func TestWrittenCertificatesFollowTheSchema(t *testing.T) {
 	schema, err := jsonschema.NewCompiler().Compile("../../docs/certificate.schema.json")
 	if err != nil {

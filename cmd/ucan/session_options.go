@@ -47,8 +47,9 @@ func (s *sessionOptions) check(f *faults) {
 	}
 }
 
-// options are those of one session; thread counts come with the setting. One provider alone is strict; a list falls back
-// in its order, and --fallback turns a single one into a list that ends with the CPU.
+// options are those of one session; thread counts come with the setting. One provider alone is
+// strict; a list falls back in its order, and --fallback turns a single one into a list that ends
+// with the CPU.
 func (s sessionOptions) options() runtime.SessionOptions {
 	providers := s.providers
 	if s.fallback && len(providers) == 1 && providers[0].Name != "cpu" {

@@ -15,7 +15,8 @@ import (
 	"github.com/spf13/viper"
 )
 
-// kind is the type of a setting's value, and with it what a file in the current folder may do: see trust.go.
+// kind is the type of a setting's value, and with it what a file in the current folder may do: see
+// trust.go.
 type kind int
 
 const (
@@ -55,7 +56,8 @@ func (s *setting) as(short string) *setting { s.short = short; return s }
 // code says that the option names code that is loaded or executed.
 func (s *setting) code() *setting { s.kind = kindCode; return s }
 
-// address says that the option names a place that data or credentials go to, or where connections are taken.
+// address says that the option names a place that data or credentials go to, or where connections
+// are taken.
 func (s *setting) address() *setting { s.kind = kindAddress; return s }
 
 // output says that the option names a file or folder that is written.
@@ -79,7 +81,8 @@ func (s *setting) offers(values func() []string) *setting { s.values = values; r
 // orFiles says that a file may be given as well, or follow one of the values.
 func (s *setting) orFiles() *setting { s.files = true; return s }
 
-// complete lists the values that begin with what was typed; in a list, with what follows its last comma.
+// complete lists the values that begin with what was typed; in a list, with what follows its last
+// comma.
 func (s *setting) complete(typed string) (fitting []string, directive cobra.ShellCompDirective) {
 	before := ""
 	if s.kind == kindStrings || s.kind == kindTree {

@@ -109,7 +109,8 @@ func cacheFolder() string {
 	return filepath.Join(dir, "ucan")
 }
 
-// checkClean refuses a model that cannot tell clean inputs apart, or, where force is set, records that.
+// checkClean refuses a model that cannot tell clean inputs apart, or, where force is set, records
+// that.
 func (a *app) checkClean(ctx context.Context, s *certify.Setup, force bool) error {
 	verdict, err := s.CheckClean(ctx)
 	for _, warning := range verdict.Warnings {
@@ -126,7 +127,8 @@ func (a *app) checkClean(ctx context.Context, s *certify.Setup, force bool) erro
 	return refusef("check %s on clean inputs of %s: %s; correct it, or pass --force to go on all the same", s.Model.Name(), s.Info.Name, verdict)
 }
 
-// warnOfOutputs says what looks wrong in the model's outputs; predictions claim nothing, so none is refused.
+// warnOfOutputs says what looks wrong in the model's outputs; predictions claim nothing, so none is
+// refused.
 func (a *app) warnOfOutputs(ctx context.Context, s *certify.Setup) error {
 	verdict, err := s.CheckClean(ctx)
 	if verdict.Verdict == dataset.CleanFaulty {

@@ -30,7 +30,8 @@ func (s *statisticsOptions) declare(o *options) {
 	o.on(&s.Joint, "statistics.joint", "joint", "let alpha hold for all certificates of the selection together")
 }
 
-// declareSamples declares the numbers of samples, n by default, and alpha; n0 and n have the least values given.
+// declareSamples declares the numbers of samples, n by default, and alpha; n0 and n have the least
+// values given.
 func (s *statisticsOptions) declareSamples(o *options, n, leastN0, leastN int64) {
 	o.in(statisticsSection)
 	o.number(&s.N0, "statistics.n0", "n0", 100, leastN0, mostSamples, "samples that choose the class")
@@ -61,7 +62,8 @@ func (s *statisticsOptions) check(f *faults) {
 	s.checkCombination(f)
 }
 
-// checkProfile reads the adaptive profile and the number of samples, which is a cap under a profile.
+// checkProfile reads the adaptive profile and the number of samples, which is a cap under a
+// profile.
 func (s *statisticsOptions) checkProfile(f *faults) {
 	switch s.adaptive {
 	case adaptiveOff, "false": // YAML reads a bare off as a boolean
@@ -83,7 +85,8 @@ func (s *statisticsOptions) checkProfile(f *faults) {
 	s.Profile = &profile
 }
 
-// checkTwoStage reads the terms of a run whose pilot, the n0 samples that choose the class, decides the number of others.
+// checkTwoStage reads the terms of a run whose pilot, the n0 samples that choose the class, decides
+// the number of others.
 func (s *statisticsOptions) checkTwoStage(f *faults) {
 	usual := sequential.DefaultTwoStage()
 	if f.changed(&s.N) {

@@ -7,8 +7,8 @@ import (
 	"ucan/internal/report"
 )
 
-// TestSummaryShowsRadiiExactly: no radius of the curve is rounded, since one that is rounded up would claim more than
-// was certified.
+// TestSummaryShowsRadiiExactly: no radius of the curve is rounded, since one that is rounded up
+// would claim more than was certified.
 func TestSummaryShowsRadiiExactly(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -50,7 +50,8 @@ func lines(path string) int {
 	return strings.Count(string(b), "\n")
 }
 
-// killWhen starts a training and kills it, as kill -9 does, as soon as ready says so, unless it has ended before.
+// killWhen starts a training and kills it, as kill -9 does, as soon as ready says so, unless it has
+// ended before.
 func killWhen(t *testing.T, ready func() bool, args ...string) {
 	t.Helper()
 	cmd := command(t, args...)
@@ -76,8 +77,8 @@ func killWhen(t *testing.T, ready func() bool, args ...string) {
 	}
 }
 
-// TestTrainBaseResumesToTheSameBytes kills trainings at several moments and resumes them, also by other ways of being
-// interrupted, and compares model and log with those of an uninterrupted one.
+// TestTrainBaseResumesToTheSameBytes kills trainings at several moments and resumes them, also by
+// other ways of being interrupted, and compares model and log with those of an uninterrupted one.
 func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)
@@ -136,8 +137,8 @@ func TestTrainBaseResumesToTheSameBytes(t *testing.T) {
 	})
 }
 
-// TestTrainBaseBatchNorm fine-tunes with batch normalisations behind the convolutions, stops and goes on, and ends with a
-// plain file of as many nodes; a network without convolutions is refused.
+// TestTrainBaseBatchNorm fine-tunes with batch normalisations behind the convolutions, stops and
+// goes on, and ends with a plain file of as many nodes; a network without convolutions is refused.
 func TestTrainBaseBatchNorm(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)

@@ -19,8 +19,8 @@ import (
 	"ucan/smooth/stream"
 )
 
-// smallWorld writes a convolutional classifier of three classes for images [1, 8, 8], and 48 such images, so that whole
-// trainings take a fraction of a second.
+// smallWorld writes a convolutional classifier of three classes for images [1, 8, 8], and 48 such
+// images, so that whole trainings take a fraction of a second.
 func smallWorld(t *testing.T) (model, data string) {
 	t.Helper()
 	dir, _ := workshop(t)
@@ -81,8 +81,9 @@ func smallWorld(t *testing.T) (model, data string) {
 	return model, "npy:" + images + "," + labels
 }
 
-// product reads what a training leaves behind, by path: the content of every file but the log, which is there without
-// its times, and of the checkpoints, which hold times too, no more than their names.
+// product reads what a training leaves behind, by path: the content of every file but the log,
+// which is there without its times, and of the checkpoints, which hold times too, no more than
+// their names.
 func product(t *testing.T, out string) map[string]string {
 	t.Helper()
 	files := map[string]string{}
@@ -137,7 +138,8 @@ type killed struct {
 	last string
 }
 
-// killedTrainings are of every kind that learns by steps, and of every way in which the classifier takes part.
+// killedTrainings are of every kind that learns by steps, and of every way in which the classifier
+// takes part.
 func killedTrainings(model, data string) []killed {
 	npg := func(kind string, more ...string) []string {
 		return append([]string{
@@ -199,9 +201,10 @@ func (k killed) moments() map[string]func(out string) bool {
 	return moments
 }
 
-// TestKilledTrainingsEndWithTheSameBytes kills trainings as whole processes, as kill -9 does, at moments that matter and
-// at random ones, resumes them, and compares every file with an uninterrupted run's. UCAN_LONG=1 kills at all of the
-// moments and often; otherwise it is a few of them.
+// TestKilledTrainingsEndWithTheSameBytes kills trainings as whole processes, as kill -9 does, at
+// moments that matter and at random ones, resumes them, and compares every file with an
+// uninterrupted run's. UCAN_LONG=1 kills at all of the moments and often; otherwise it is a few of
+// them.
 func TestKilledTrainingsEndWithTheSameBytes(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

@@ -18,7 +18,8 @@ import (
 	"ucan/train/generator"
 )
 
-// trainNPGOptions are those of train npg. Floor, ceiling and --fixed-mean have their own keys here: see [noiseOptions].
+// trainNPGOptions are those of train npg. Floor, ceiling and --fixed-mean have their own keys here:
+// see [noiseOptions].
 type trainNPGOptions struct {
 	trainOptions
 	model     modelOptions

@@ -10,8 +10,8 @@ import (
 	"ucan/fixtures/subtest"
 )
 
-// npgConfigs are configuration files of generators: kind, basis, volume and regulariser, bounds, mean, joint training,
-// epochs and seed, each as a study would set them.
+// npgConfigs are configuration files of generators: kind, basis, volume and regulariser, bounds,
+// mean, joint training, epochs and seed, each as a study would set them.
 func npgConfigs() map[string]string {
 	return map[string]string{
 		"pattern": `
@@ -71,8 +71,8 @@ func TestTrainNPGFromOneFile(t *testing.T) {
 	}
 }
 
-// TestTrainNPGSeed is what the contract says of seeds: a random one unless given, printed, stored, and enough to repeat
-// the run, held-out inputs included.
+// TestTrainNPGSeed is what the contract says of seeds: a random one unless given, printed, stored,
+// and enough to repeat the run, held-out inputs included.
 func TestTrainNPGSeed(t *testing.T) {
 	t.Parallel()
 	dir, model := workshop(t)

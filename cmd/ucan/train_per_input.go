@@ -15,8 +15,8 @@ import (
 	"ucan/train/fit"
 )
 
-// perInputBatch is how many noisy copies the classifier runs on at once: a quarter of the copies of a step, so that none
-// are padding.
+// perInputBatch is how many noisy copies the classifier runs on at once: a quarter of the copies of
+// a step, so that none are padding.
 const perInputBatch = 25
 
 // checkPerInput refuses what the optimisation input by input has no use for.

@@ -12,15 +12,17 @@ import (
 	"github.com/spf13/viper"
 )
 
-// A file ucan.yaml in the current folder is in force although nobody named it: it may come with a folder that was cloned
-// or unpacked. So it may not make the command load code, send anything anywhere, or write outside that folder. The kind
-// of a setting decides; there is no second list that a new setting could be missing from.
+// A file ucan.yaml in the current folder is in force although nobody named it: it may come with a
+// folder that was cloned or unpacked. So it may not make the command load code, send anything
+// anywhere, or write outside that folder. The kind of a setting decides; there is no second list
+// that a new setting could be missing from.
 
-// needsConsent reports whether a setting is only taken from where its user put it: a flag, a variable, a file named by
-// --config, or the file in the user's configuration folder.
+// needsConsent reports whether a setting is only taken from where its user put it: a flag, a
+// variable, a file named by --config, or the file in the user's configuration folder.
 func needsConsent(s setting) bool { return s.kind == kindCode || s.kind == kindAddress }
 
-// untrusted returns an error that names every setting of the file that a file nobody named may not have.
+// untrusted returns an error that names every setting of the file that a file nobody named may not
+// have.
 func untrusted(doc *configDocument) error {
 	values := viper.New()
 	_ = values.MergeConfigMap(doc.values) // never fails
@@ -66,8 +68,8 @@ func unsafe(s setting, value any) string {
 	return ""
 }
 
-// staysHere returns an error for a path that leads out of the current folder, by its name or by links. What does not
-// exist yet is judged by the folder it will lie in.
+// staysHere returns an error for a path that leads out of the current folder, by its name or by
+// links. What does not exist yet is judged by the folder it will lie in.
 func staysHere(path string) error {
 	if !filepath.IsLocal(path) {
 		return fmt.Errorf("%q leads out of the folder", path)
@@ -89,8 +91,9 @@ func staysHere(path string) error {
 	return nil
 }
 
-// Options of providers may name libraries to load, models, caches and services. A file that nobody named may give them
-// numbers, truth values and the providers' own constants, such as EXHAUSTIVE or kSameAsRequested.
+// Options of providers may name libraries to load, models, caches and services. A file that nobody
+// named may give them numbers, truth values and the providers' own constants, such as EXHAUSTIVE or
+// kSameAsRequested.
 var (
 	plainOption = regexp.MustCompile(`^(true|false|[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?|k?[A-Z][A-Za-z0-9_]*)$`)
 	plainName   = regexp.MustCompile(`(?i)(path|lib|file|dir|folder|plugin|url|uri|endpoint|cache|prefix|config|context|key|token)`)
@@ -115,8 +118,8 @@ func unsafeProviders(value any) string {
 	return ""
 }
 
-// sayConfig tells that a file nobody named is in force. That file cannot silence the message, a flag or variable can.
-// The processes of a supervised run leave it to the one that started them.
+// sayConfig tells that a file nobody named is in force. That file cannot silence the message, a
+// flag or variable can. The processes of a supervised run leave it to the one that started them.
 func (a *app) sayConfig() {
 	if !a.config.implicit || a.viper.GetBool("worker.follow") || a.quietByUser() {
 		return

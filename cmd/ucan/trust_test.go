@@ -9,7 +9,8 @@ import (
 	"ucan/fixtures/subtest"
 )
 
-// folders makes a current folder with this ucan.yaml in it, and a configuration folder of the user's with another.
+// folders makes a current folder with this ucan.yaml in it, and a configuration folder of the
+// user's with another.
 func folders(t *testing.T, here, own string) (dir, config string) {
 	t.Helper()
 	dir, config = t.TempDir(), t.TempDir()
@@ -39,7 +40,8 @@ var (
 	tellsOutput  = regexp.MustCompile(`(?i)\bwrite\b|\bdraw\b|folder for|folder of what|bundle to write`)
 )
 
-// A new setting that loads code, names a service or writes must say so by its kind, from which its trust follows.
+// A new setting that loads code, names a service or writes must say so by its kind, from which its
+// trust follows.
 func TestSettingsOfDangerHaveTheirKind(t *testing.T) {
 	t.Parallel()
 	of := map[kind]int{}
@@ -62,7 +64,8 @@ func TestSettingsOfDangerHaveTheirKind(t *testing.T) {
 	}
 }
 
-// Every setting of these kinds is refused in a file that nobody named, with the key and the ways to give it.
+// Every setting of these kinds is refused in a file that nobody named, with the key and the ways to
+// give it.
 func TestFoldersMayNotLoadOrSend(t *testing.T) {
 	for _, s := range settings() {
 		if !needsConsent(s) {
@@ -182,7 +185,8 @@ func TestFolderFileIsAnnounced(t *testing.T) {
 	}
 }
 
-// A file of the current folder that is a link out of it, a device, a pipe, or huge, is refused at once.
+// A file of the current folder that is a link out of it, a device, a pipe, or huge, is refused at
+// once.
 func TestFolderFileIsAnOrdinaryFile(t *testing.T) {
 	dir, elsewhere := folders(t, "", "")
 	path, other := filepath.Join(dir, "ucan.yaml"), filepath.Join(elsewhere, "other.yaml")

@@ -34,7 +34,8 @@ func TestTwoStageRun(t *testing.T) {
 	if err := os.WriteFile(jsonl, []byte(genuine), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	// Interrupted after two rows and continued, the run is the same; under other terms it is refused.
+	// Interrupted after two rows and continued, the run is the same; under other terms it is
+	// refused.
 	lines := strings.SplitAfter(read(t, tsv), "\n")
 	if err := os.WriteFile(tsv, []byte(strings.Join(lines[:3], "")), 0o644); err != nil {
 		t.Fatal(err)

@@ -87,8 +87,8 @@ func runVerify(ctx context.Context, a *app, o *verifyOptions, path string) error
 	return out.present(a, path)
 }
 
-// resample compares the certificates that were true so far with the model and the data, and draws fresh noise for every
-// certified input.
+// resample compares the certificates that were true so far with the model and the data, and draws
+// fresh noise for every certified input.
 func (a *app) resample(ctx context.Context, path string, o *verifyOptions, all []audit.Numbered, v *verification) error {
 	seed := o.seed.fix()
 	setup, err := a.openSetup(ctx, &o.model, &o.session, &o.data, nil)

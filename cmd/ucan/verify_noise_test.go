@@ -36,7 +36,8 @@ func altered(t *testing.T, from, to string, edit func(i int, c *certificate.Cert
 	}
 }
 
-// TestVerifyOtherNoiseThanNamed has true certificates that name a generator which did not make their noise.
+// TestVerifyOtherNoiseThanNamed has true certificates that name a generator which did not make
+// their noise.
 func TestVerifyOtherNoiseThanNamed(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)
@@ -80,8 +81,8 @@ func TestVerifyNoiseThatChanges(t *testing.T) {
 	}
 }
 
-// network writes a generator of the given outputs: the scale is base plus a tenth of the picture's mean, the offset a
-// hundredth of base.
+// network writes a generator of the given outputs: the scale is base plus a tenth of the picture's
+// mean, the offset a hundredth of base.
 func network(t *testing.T, path string, base float64, outputs ...string) {
 	t.Helper()
 	b := onnx.NewBuilder("npg", 17)

@@ -33,7 +33,8 @@ type verificationJSON struct {
 	Unchecked    []audit.Unchecked `json:"unchecked"`
 	Repeated     []audit.Repeat    `json:"repeated"`
 	Runs         []audit.Run       `json:"runs"`
-	// Differences name what the runs differ in; certificates of different runs belong in different curves.
+	// Differences name what the runs differ in; certificates of different runs belong in different
+	// curves.
 	Differences []string           `json:"differences"`
 	Resampled   *replay.Resampling `json:"resampled,omitempty"`
 }

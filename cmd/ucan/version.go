@@ -51,9 +51,9 @@ func buildVersion() string {
 	return version
 }
 
-// buildName names this program in certificates: its version, the compiler, the processor's architecture, whether
-// mathematical functions fuse products and sums there and, where the build knows it, the revision. Programs of the same
-// name compute the same numbers to the last bit.
+// buildName names this program in certificates: its version, the compiler, the processor's
+// architecture, whether mathematical functions fuse products and sums there and, where the build
+// knows it, the revision. Programs of the same name compute the same numbers to the last bit.
 func buildName() string {
 	name := buildVersion() + " " + goruntime.Version() + " " + goruntime.GOARCH
 	if cpu.X86.HasAVX && cpu.X86.HasFMA { // as package math asks before it picks its exponential

@@ -77,7 +77,8 @@ func (w *workerOptions) config(a *app) worker.Config {
 	if w.memory > 0 {
 		c.Guard.Memory = w.memory << 20
 	}
-	// A process whose shard belongs to another one must end at once, without cleaning up: see package queue.
+	// A process whose shard belongs to another one must end at once, without cleaning up: see
+	// package queue.
 	c.Queue.Exit = func(reason error) {
 		fmt.Fprintln(a.stderr, errorLine(exitFailed, fmt.Errorf("work on a shard: %w; this process ends, start it again", reason)))
 		os.Exit(exitFailed)
@@ -126,8 +127,8 @@ func runWorker(ctx context.Context, a *app, o *workerOptions) error {
 	return ended(a, worker.Run(ctx, q, executor, c, a.log))
 }
 
-// ended says how a worker ended: in order after a signal, which is what a service manager expects, and when it only
-// wants to be started afresh.
+// ended says how a worker ended: in order after a signal, which is what a service manager expects,
+// and when it only wants to be started afresh.
 func ended(a *app, err error) error {
 	switch {
 	case errors.Is(err, worker.ErrRecycle):

@@ -60,8 +60,8 @@ func waitForText(t *testing.T, log *syncBuffer, text string) {
 	}
 }
 
-// TestZooMismatch replaces the model's file while a worker has it open: nothing is computed from then on, the reason is
-// kept, and the run goes on when the file is back.
+// TestZooMismatch replaces the model's file while a worker has it open: nothing is computed from
+// then on, the reason is kept, and the run goes on when the file is back.
 func TestZooMismatch(t *testing.T) {
 	subtest.Long(t)
 	const n, inputs = 1000, 12
@@ -120,8 +120,8 @@ func fill(t *testing.T, folder string) (free func()) {
 	}
 }
 
-// TestZooFullDisk fills the disk of the store: before a run, which says so in one line, and in the middle of one, which
-// waits with its shard in hand until there is space again.
+// TestZooFullDisk fills the disk of the store: before a run, which says so in one line, and in the
+// middle of one, which waits with its shard in hand until there is space again.
 func TestZooFullDisk(t *testing.T) {
 	subtest.Long(t)
 	const n, inputs = 300, 12
@@ -152,8 +152,9 @@ func TestZooFullDisk(t *testing.T) {
 	}
 }
 
-// TestZooReadOnly makes the store's folder read-only in the middle of a run, when nobody has it open: every command says
-// so in one line, and the run goes on when the folder can be written again.
+// TestZooReadOnly makes the store's folder read-only in the middle of a run, when nobody has it
+// open: every command says so in one line, and the run goes on when the folder can be written
+// again.
 func TestZooReadOnly(t *testing.T) {
 	zooFolder(t, 200, 4)
 	folder := t.TempDir()
@@ -172,7 +173,8 @@ func TestZooReadOnly(t *testing.T) {
 	}
 }
 
-// TestZooPipe gives commands an output that nobody reads any longer, as "| head" does: they end without a word.
+// TestZooPipe gives commands an output that nobody reads any longer, as "| head" does: they end
+// without a word.
 func TestZooPipe(t *testing.T) {
 	zooFolder(t, 200, 4)
 	want(t, exitDone, "zoo", "submit", "zoo.yaml")

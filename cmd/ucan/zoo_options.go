@@ -34,7 +34,8 @@ func declareStrict(o *options, into *bool) {
 	o.on(into, "zoo.strict", "strict", "exit 3 when a model, or a pair of model and data, was refused")
 }
 
-// declareZooWorkers declares the number of worker processes. The flag means sessions elsewhere, see [sessionOptions].
+// declareZooWorkers declares the number of worker processes. The flag means sessions elsewhere, see
+// [sessionOptions].
 func declareZooWorkers(o *options, into *int, most int) {
 	o.count(into, "zoo.workers", "workers", 0, 0, most, "worker processes a queue (0: cpu: as many as have a processor for each of their threads; cuda: one)").as("w")
 }

@@ -75,7 +75,8 @@ With --simulate, the run is simulated on many workers that fail, with the times 
 	return cmd
 }
 
-// loadZoo reads a zoo.yaml and resolves it into a run; the runtime stays open until the command ends.
+// loadZoo reads a zoo.yaml and resolves it into a run; the runtime stays open until the command
+// ends.
 func (a *app) loadZoo(ctx context.Context, file string) (*matrix.Run, *runtime.Runtime, error) {
 	zoo, err := matrix.Load(file)
 	if err != nil {
@@ -158,8 +159,8 @@ func (p zooPlan) present(a *app) error {
 	return plan.WriteOutcomes(a.stdout, *p.Scenario, p.Simulation)
 }
 
-// simulateAll runs the priced shards on every fleet of the scenario. Unless it says otherwise, a worker's setup is what
-// was measured.
+// simulateAll runs the priced shards on every fleet of the scenario. Unless it says otherwise, a
+// worker's setup is what was measured.
 func simulateAll(p *plan.Plan, o *zooPlanOptions) ([]plan.Outcome, error) {
 	s := o.scenario
 	if !strings.Contains(o.simulate, "setup=") {
@@ -179,7 +180,8 @@ func simulateAll(p *plan.Plan, o *zooPlanOptions) ([]plan.Outcome, error) {
 	return outcomes, nil
 }
 
-// doneOf tells what the store that the options name holds of a run; nil where there is no store or it lacks the run.
+// doneOf tells what the store that the options name holds of a run; nil where there is no store or
+// it lacks the run.
 func (a *app) doneOf(ctx context.Context, o storeOptions, run string) (plan.Done, error) {
 	s, err := a.openStore(ctx, o, false)
 	if err != nil {

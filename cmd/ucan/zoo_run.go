@@ -100,8 +100,8 @@ func runZooRun(ctx context.Context, a *app, o *superviseOptions, file string) er
 	return a.presentRun(ctx, q, run, counts, o.strict)
 }
 
-// interruptedRun is the error of a run that was interrupted: it says what the store holds by now, since workers finish
-// shards after the interruption, too.
+// interruptedRun is the error of a run that was interrupted: it says what the store holds by now,
+// since workers finish shards after the interruption, too.
 func interruptedRun(ctx context.Context, q *queue.Queue, run *store.Run) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -141,8 +141,8 @@ func (a *app) superviseRun(ctx context.Context, q *queue.Queue, run *store.Run, 
 	return supervise.Run(ctx, q, run, c, a.log)
 }
 
-// workerArguments are those of a child process. Every user of the machine sees them, so options, which may hold a
-// password, go by the environment.
+// workerArguments are those of a child process. Every user of the machine sees them, so options,
+// which may hold a password, go by the environment.
 func workerArguments(queue, id string) []string {
 	return []string{"worker", "--queue", queue, "--worker-id", id, "--follow-stdin"}
 }
@@ -170,8 +170,8 @@ func workersOf(run *matrix.Run, wanted int) map[string]int {
 	return counts
 }
 
-// workerEnvironment hands the options of workers to child processes, the store's password among them, which is why
-// they do not stand in the command line.
+// workerEnvironment hands the options of workers to child processes, the store's password among
+// them, which is why they do not stand in the command line.
 func (a *app) workerEnvironment(o *superviseOptions, storeURL string) []string {
 	environment := os.Environ()
 	if os.Getenv("GOTRACEBACK") == "" {

@@ -61,7 +61,8 @@ func (a *app) presentSubmission(run *store.Run, strict bool) error {
 	return strictly(strict, run.Spec)
 }
 
-// submitZoo stores and enqueues the run of a zoo, or finds it and sets going again what was cancelled or given up.
+// submitZoo stores and enqueues the run of a zoo, or finds it and sets going again what was
+// cancelled or given up.
 func (a *app) submitZoo(ctx context.Context, o *submitOptions, file string) (*queue.Queue, *store.Run, error) {
 	options := queue.DefaultSubmission()
 	options.Attempts = o.attempts

@@ -20,8 +20,8 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// zooFolder is a working folder with the demonstration model, a model that cannot be smoothed, and a zoo.yaml over
-// both. Commands in it use a store of its own.
+// zooFolder is a working folder with the demonstration model, a model that cannot be smoothed, and
+// a zoo.yaml over both. Commands in it use a store of its own.
 func zooFolder(t *testing.T, n, inputs int) string {
 	t.Helper()
 	runtimetest.Open(t)
@@ -52,7 +52,8 @@ shard_size: 2
 	return dir
 }
 
-// identities are the IDs of the certificates in a file, which cover everything but time and place, with the index.
+// identities are the IDs of the certificates in a file, which cover everything but time and place,
+// with the index.
 func identities(t *testing.T, path string) (ids []string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -115,8 +116,8 @@ func TestZooRun(t *testing.T) {
 	want(t, exitDone, "verify", filepath.Join("results", "certificates.jsonl"))
 }
 
-// TestWorkerStoppedAtOnce stops workers while they start, by the end of their standard input: they end in order, with
-// nothing to say, as a supervisor with nothing left to do ends them.
+// TestWorkerStoppedAtOnce stops workers while they start, by the end of their standard input: they
+// end in order, with nothing to say, as a supervisor with nothing left to do ends them.
 func TestWorkerStoppedAtOnce(t *testing.T) {
 	t.Parallel()
 	store := "sqlite:" + filepath.Join(t.TempDir(), "zoo.db")
@@ -144,7 +145,8 @@ func waitForShards(t *testing.T, n int64) int64 {
 	return 0
 }
 
-// TestZooInterrupted stops a run with SIGINT, watches, cancels, retries and lets a worker finish it.
+// TestZooInterrupted stops a run with SIGINT, watches, cancels, retries and lets a worker finish
+// it.
 func TestZooInterrupted(t *testing.T) {
 	subtest.Long(t)
 	zooFolder(t, 300, 12)
@@ -174,8 +176,8 @@ func TestZooInterrupted(t *testing.T) {
 	}
 }
 
-// TestZooShared lets two workers with caches of their own, as on two machines, share a run on Postgres, their files
-// coming from a depot alone; one is cut off from the database in the middle.
+// TestZooShared lets two workers with caches of their own, as on two machines, share a run on
+// Postgres, their files coming from a depot alone; one is cut off from the database in the middle.
 func TestZooShared(t *testing.T) {
 	subtest.Long(t)
 	const n, inputs = 300, 12
@@ -226,7 +228,8 @@ func TestZooShared(t *testing.T) {
 	}
 }
 
-// TestZooStoreErrors checks that faults of a store are one line with advice, and the right exit code.
+// TestZooStoreErrors checks that faults of a store are one line with advice, and the right exit
+// code.
 func TestZooStoreErrors(t *testing.T) {
 	dir := zooFolder(t, 200, 4)
 	for text, code := range map[string]int{

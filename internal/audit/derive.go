@@ -18,8 +18,9 @@ type Derived struct {
 	SHA256 string
 }
 
-// Derive makes the certificates that the votes of a file support at another alpha, norm or bound. No model runs and no
-// sample is drawn. Every stored certificate must be true, and the lines in index order.
+// Derive makes the certificates that the votes of a file support at another alpha, norm or bound.
+// No model runs and no sample is drawn. Every stored certificate must be true, and the lines in
+// index order.
 func Derive(ctx context.Context, path string, terms certificate.Terms, load certificate.Loader, build string) (Derived, error) {
 	var d Derived
 	digest := sha256.New()

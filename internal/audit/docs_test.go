@@ -25,7 +25,8 @@ func TestDocumentedList(t *testing.T) {
 	}
 }
 
-// matches reports whether the member at a path ("a.b.0") of a certificate is one that this entry speaks of.
+// matches reports whether the member at a path ("a.b.0") of a certificate is one that this entry
+// speaks of.
 func (o open) matches(c *certificate.Certificate, path string) bool {
 	if o.Applies != nil && !o.Applies(c) {
 		return false

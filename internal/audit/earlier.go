@@ -12,8 +12,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// RunTerms are the terms of a run, to which what a resumed run keeps is held. Its record says that they are the same; but
-// a record can be edited, and so can a row.
+// RunTerms are the terms of a run, to which what a resumed run keeps is held. Its record says that
+// they are the same; but a record can be edited, and so can a row.
 type RunTerms struct {
 	// Head holds what all certificates of the run have in common, Source is the name of their data.
 	Head   certificate.Head
@@ -48,7 +48,8 @@ func (t RunTerms) CheckRows(rows []results.Row) error {
 	return nil
 }
 
-// CheckFile holds the certificates of a file to the terms, each of which must be true in itself, and calls f for each.
+// CheckFile holds the certificates of a file to the terms, each of which must be true in itself,
+// and calls f for each.
 func (t RunTerms) CheckFile(ctx context.Context, path string, load certificate.Loader, build string, f func(line int, c *certificate.Certificate) error) error {
 	want, err := t.text()
 	if err != nil {
@@ -96,9 +97,9 @@ func (t RunTerms) text() (string, error) {
 	return termsText(sample, t.fixed()), nil
 }
 
-// termsText lists the terms of a certificate: the model, the noise but for the fields, which may be made for each input,
-// their generator, and the statistics but for what was counted. Noise made for each input may be quantised for it: only
-// fixed noise has one scale.
+// termsText lists the terms of a certificate: the model, the noise but for the fields, which may be
+// made for each input, their generator, and the statistics but for what was counted. Noise made for
+// each input may be quantised for it: only fixed noise has one scale.
 func termsText(c *certificate.Certificate, fixed bool) string {
 	scale := ""
 	if fixed {

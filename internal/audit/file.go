@@ -59,21 +59,25 @@ type file struct {
 type Report struct {
 	// Certificates is the number of lines, less the repeated ones.
 	Certificates int
-	// False is the number of those that are false or altered; Findings say in what, in order of lines.
+	// False is the number of those that are false or altered; Findings say in what, in order of
+	// lines.
 	False    int
 	Findings []Finding
-	// Unchecked are the certificates that cannot be checked. They count neither as true nor as false.
+	// Unchecked are the certificates that cannot be checked. They count neither as true nor as
+	// false.
 	Unchecked []Unchecked
 	// Repeated are the lines left out because their certificate was there before.
 	Repeated []Repeat
-	// Runs are the terms that certificates have in common, and how many have them. False ones are left out.
+	// Runs are the terms that certificates have in common, and how many have them. False ones are
+	// left out.
 	Runs []Run
 }
 
 // True is the number of certificates that were checked and found true.
 func (r Report) True() int { return r.Certificates - r.False - len(r.Unchecked) }
 
-// newFile returns a file; load and build are those of [newChecker]. keep keeps the true certificates in memory.
+// newFile returns a file; load and build are those of [newChecker]. keep keeps the true
+// certificates in memory.
 func newFile(load certificate.Loader, build string, keep bool) *file {
 	return &file{
 		checker: newChecker(load, build), keep: keep,
@@ -122,7 +126,8 @@ func (f *file) add(line int, text []byte) error {
 	return nil
 }
 
-// finish compares the certificates with each other and returns the report. It is called once, after the last line.
+// finish compares the certificates with each other and returns the report. It is called once, after
+// the last line.
 func (f *file) finish() Report {
 	f.report.Findings = append(f.report.Findings, f.services.findings()...)
 	slices.SortStableFunc(f.report.Findings, func(a, b Finding) int { return cmp.Compare(a.Line, b.Line) })
@@ -136,7 +141,8 @@ func (f *file) finish() Report {
 	return f.report
 }
 
-// kept returns the certificates that are true, in order of lines, after finish; none unless they were to be kept.
+// kept returns the certificates that are true, in order of lines, after finish; none unless they
+// were to be kept.
 func (f *file) kept() []Numbered {
 	var out []Numbered
 	for _, e := range f.entries {

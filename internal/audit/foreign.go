@@ -7,8 +7,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// foreign reports from the first bytes of a file that it holds no certificates: what it seems to be, and what to do. It
-// returns "" for a file that may hold some, damaged as they may be.
+// foreign reports from the first bytes of a file that it holds no certificates: what it seems to
+// be, and what to do. It returns "" for a file that may hold some, damaged as they may be.
 func foreign(head []byte) string {
 	const remedy = "name the file that --json wrote"
 	text := bytes.TrimLeft(head, " \t\r\n\ufeff")

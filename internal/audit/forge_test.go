@@ -22,9 +22,10 @@ type forged struct {
 	line      []byte
 }
 
-// TestEveryAlteration alters every member of real certificates of every kind, seals each again as a forger would, and
-// accepts none that the list of underivable members lacks. Every entry of the list must be needed. The published schema
-// lets all pass that is accepted, and no member that does not exist.
+// TestEveryAlteration alters every member of real certificates of every kind, seals each again as a
+// forger would, and accepts none that the list of underivable members lacks. Every entry of the
+// list must be needed. The published schema lets all pass that is accepted, and no member that does
+// not exist.
 func TestEveryAlteration(t *testing.T) {
 	subtest.Long(t)
 	var mutex sync.Mutex

@@ -14,7 +14,8 @@ import (
 // patternPrefix begins the specification of a pattern, and of nothing else.
 const patternPrefix = "pattern:"
 
-// generator compares the noise of a certificate with what its generator's record says of it; nil when they agree.
+// generator compares the noise of a certificate with what its generator's record says of it; nil
+// when they agree.
 func (x *checker) generator(c *certificate.Certificate) (*certificate.Finding, error) {
 	g := c.Noise.NPG
 	if g == nil {
@@ -52,8 +53,8 @@ func isBundle(g *certificate.NPG) bool {
 	return g != nil && len(g.Files) == 1 && g.Files[0].Name == bundle.ManifestName
 }
 
-// misnamed reports a record that no generator of its kind has: the kind decides which files there are, and mostly the
-// specification.
+// misnamed reports a record that no generator of its kind has: the kind decides which files there
+// are, and mostly the specification.
 func misnamed(g *certificate.NPG) string {
 	bundled := isBundle(g)
 	if strings.HasPrefix(g.Spec, patternPrefix) != (g.Kind == npg.KindPattern) {
@@ -98,8 +99,8 @@ func misnamed(g *certificate.NPG) string {
 	return ""
 }
 
-// limitsOf reads the specification of a generator given as files: their names, the limits, and whether the offset was
-// left out. ok is false where it is none.
+// limitsOf reads the specification of a generator given as files: their names, the limits, and
+// whether the offset was left out. ok is false where it is none.
 func limitsOf(g *certificate.NPG) (limits npg.Limits, fixedMean, ok bool) {
 	rest := g.Spec
 	for _, f := range g.Files {
@@ -114,7 +115,8 @@ func limitsOf(g *certificate.NPG) (limits npg.Limits, fixedMean, ok bool) {
 	return limits, fixedMean, err == nil && limits.String() == rest
 }
 
-// limited compares the scales with the limits that a specification names, and the offset with what the kind has.
+// limited compares the scales with the limits that a specification names, and the offset with what
+// the kind has.
 func (x *checker) limited(c *certificate.Certificate) (string, error) {
 	g := c.Noise.NPG
 	if isBundle(g) {
@@ -225,12 +227,12 @@ func onLattice(c *certificate.Certificate, sigma []float32) ([]float32, error) {
 	return sealed.Noise().Sigma(), nil
 }
 
-// patternDigits is what the scales of a pattern may be off by, relative: powers differ in the last bits from platform to
-// platform.
+// patternDigits is what the scales of a pattern may be off by, relative: powers differ in the last
+// bits from platform to platform.
 const patternDigits = 1e-6
 
-// sameScale reports whether got is the scale want. On the lattice a formula's raw value may lie half-way between two
-// levels, and the last bits decide which of them it takes.
+// sameScale reports whether got is the scale want. On the lattice a formula's raw value may lie
+// half-way between two levels, and the last bits decide which of them it takes.
 func sameScale(got, want, raw float32) bool {
 	g, w, r := float64(got), float64(want), float64(raw)
 	if math.Abs(g-w) <= patternDigits*w {

@@ -9,7 +9,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// TestForgedGenerators names generators that did not make the noise, in the normal form of their specification.
+// TestForgedGenerators names generators that did not make the noise, in the normal form of their
+// specification.
 func TestForgedGenerators(t *testing.T) {
 	const other = "pattern:linf,kappa=0.75,iota=0.5,span=1,floor=0.5"
 	lattice := func(spec string) recipe {

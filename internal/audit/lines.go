@@ -12,8 +12,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Lines calls f for every line of a file of certificates, numbered from 1. Lines keep their newline, so that a torn last
-// line can be told from a whole one.
+// Lines calls f for every line of a file of certificates, numbered from 1. Lines keep their
+// newline, so that a torn last line can be told from a whole one.
 func Lines(ctx context.Context, path string, f func(line int, text []byte) error) (err error) {
 	file, err := files.Open(path)
 	if err != nil {
@@ -32,8 +32,9 @@ func Lines(ctx context.Context, path string, f func(line int, text []byte) error
 	return err
 }
 
-// TrueLines calls f for every certificate of a file, in order of lines. It stops with an error at the first line that is
-// no certificate, that cannot be checked, or that is false or altered. build is the running program as certificates name it in run.ucan.
+// TrueLines calls f for every certificate of a file, in order of lines. It stops with an error at
+// the first line that is no certificate, that cannot be checked, or that is false or altered. build
+// is the running program as certificates name it in run.ucan.
 func TrueLines(ctx context.Context, path string, load certificate.Loader, build string, f func(line int, text []byte, c *certificate.Certificate) error) error {
 	checker := newChecker(load, build)
 	return Lines(ctx, path, func(line int, text []byte) error {

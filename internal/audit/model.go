@@ -7,8 +7,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// OtherModel reports the first way in which the opened classifier is not the certified one: its bytes, what stands in
-// front of it, or how its scores become a class.
+// OtherModel reports the first way in which the opened classifier is not the certified one: its
+// bytes, what stands in front of it, or how its scores become a class.
 func OtherModel(stored, opened certificate.Model) (certificate.Finding, bool) {
 	denoiser := func(m certificate.Model) string {
 		if m.Denoiser == nil {

@@ -14,9 +14,9 @@ import (
 // tableDigits is what the six truncated decimals of a table may be off by.
 const tableDigits = 2e-6
 
-// checkRow reports a row that its own votes contradict: sample sizes, the bound, and the radii that follow from it. A row
-// has neither the input nor the votes of other classes, so that its label, its class and the radius under two bounds
-// are not checked.
+// checkRow reports a row that its own votes contradict: sample sizes, the bound, and the radii that
+// follow from it. A row has neither the input nor the votes of other classes, so that its label,
+// its class and the radius under two bounds are not checked.
 func (t RunTerms) checkRow(row results.Row) error {
 	if row.Guarantee != string(t.Guarantee) || row.Norm != t.Norm.String() {
 		return fmt.Errorf("guarantee %s and a radius in %s where this run has %s and %s", row.Guarantee, row.Norm, t.Guarantee, t.Norm)
@@ -83,7 +83,8 @@ func (t RunTerms) checkSize(row results.Row) error {
 	return nil
 }
 
-// bound recomputes p_lower, and compares it with the row's; known is false where it cannot be recomputed.
+// bound recomputes p_lower, and compares it with the row's; known is false where it cannot be
+// recomputed.
 func (t RunTerms) bound(row results.Row) (p float64, known bool, err error) {
 	if t.Method == smooth.MethodAdaptive {
 		if row.Status == results.Abstained {

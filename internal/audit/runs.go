@@ -9,8 +9,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Run is what certificates have in common whose results may be summed up in one curve: all but the inputs and their
-// votes. Failed certificates have no statistics, and the same model and noise.
+// Run is what certificates have in common whose results may be summed up in one curve: all but the
+// inputs and their votes. Failed certificates have no statistics, and the same model and noise.
 type Run struct {
 	Model      string `json:"model"`
 	SHA256     string `json:"sha256"`
@@ -22,13 +22,14 @@ type Run struct {
 	// Method names the statistics, with the profile and the bound where there are such.
 	Method string            `json:"method"`
 	Alpha  certificate.Float `json:"alpha"`
-	// N is the number of estimation samples; of adaptive and two-stage runs the largest that was allowed.
+	// N is the number of estimation samples; of adaptive and two-stage runs the largest that was
+	// allowed.
 	N  int64 `json:"n"`
 	N0 int64 `json:"n0"`
 
 	Certificates int `json:"certificates"`
-	// Inputs is the number of different inputs. Identical inputs share their noise, so that their votes are one sample
-	// and not several: intervals take inputs as independent.
+	// Inputs is the number of different inputs. Identical inputs share their noise, so that their
+	// votes are one sample and not several: intervals take inputs as independent.
 	Inputs    int `json:"inputs"`
 	Certified int `json:"certified"`
 	Abstained int `json:"abstained"`
@@ -125,8 +126,8 @@ func noiseText(c *certificate.Certificate) string {
 	return out.String()
 }
 
-// count counts the certificates of each run, in order of appearance. Those that failed belong to the run of the same
-// model and noise where there is exactly one.
+// count counts the certificates of each run, in order of appearance. Those that failed belong to
+// the run of the same model and noise where there is exactly one.
 func (r *runs) count(entries []entry) []Run {
 	out := append([]Run(nil), r.terms...)
 	inputs := make([]map[string]bool, len(out))
@@ -167,7 +168,8 @@ func (r *runs) count(entries []entry) []Run {
 	return kept
 }
 
-// homes maps the terms of failed certificates to the one run that they can belong to, and every other to itself.
+// homes maps the terms of failed certificates to the one run that they can belong to, and every
+// other to itself.
 func (r *runs) homes() []int {
 	home := make([]int, len(r.terms))
 	for i, t := range r.terms {
@@ -203,7 +205,8 @@ func RunsOf(certificates []*certificate.Certificate) ([]Run, error) {
 	return r.count(entries), nil
 }
 
-// Caveats says what a reader of one curve over all these runs must know; nil where there is nothing.
+// Caveats says what a reader of one curve over all these runs must know; nil where there is
+// nothing.
 func Caveats(runs []Run) []string {
 	var out []string
 	if parts := Differences(runs); len(parts) > 0 {

@@ -28,8 +28,8 @@ func validate(t *testing.T, schema *jsonschema.Schema, line []byte) error {
 	return schema.Validate(value)
 }
 
-// TestCertificatesFollowTheSchema holds every kind of certificate to the published schema. TestEveryAlteration holds the
-// schema to the checker.
+// TestCertificatesFollowTheSchema holds every kind of certificate to the published schema.
+// TestEveryAlteration holds the schema to the checker.
 func TestCertificatesFollowTheSchema(t *testing.T) {
 	schema := schemaOf(t)
 	for name, line := range subtest.Rows(specimens(t)) {

@@ -11,12 +11,13 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Noise under the guarantee deployed belongs to a running service, so it may not change from input to input. One
-// certificate cannot show that, and of several only the noise itself is proof: seeds, α, methods, specifications and
-// kinds can be written at will. So this package compares the noise of all certificates of one model, dimension and
-// arithmetic. Where there are several noises, as in the export of a zoo, each must have been tried on the same inputs
-// (or on a part of those, while a run has not ended): the inputs of one must contain those of the next. Noise made from
-// the input has other inputs under each.
+// Noise under the guarantee deployed belongs to a running service, so it may not change from input
+// to input. One certificate cannot show that, and of several only the noise itself is proof: seeds,
+// α, methods, specifications and kinds can be written at will. So this package compares the noise
+// of all certificates of one model, dimension and arithmetic. Where there are several noises, as in
+// the export of a zoo, each must have been tried on the same inputs (or on a part of those, while a
+// run has not ended): the inputs of one must contain those of the next. Noise made from the input
+// has other inputs under each.
 
 // service identifies what noises are compared among.
 type service struct {

@@ -30,8 +30,8 @@ func image(first int) []float32 {
 	return x
 }
 
-// classifier answers 1 above a threshold of the first coordinate, otherwise 3; far out in the last one it gives no vote
-// or class 2.
+// classifier answers 1 above a threshold of the first coordinate, otherwise 3; far out in the last
+// one it gives no vote or class 2.
 func classifier(threshold float32) func([]float32) int32 {
 	return func(x []float32) int32 {
 		switch {

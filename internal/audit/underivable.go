@@ -8,7 +8,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// open is a member of certificates of which no reader of the file alone can tell whether it is true.
+// open is a member of certificates of which no reader of the file alone can tell whether it is
+// true.
 type open struct {
 	// Path names the member; "*" stands for one name or number, a last "**" for everything below.
 	Path string
@@ -21,8 +22,8 @@ type open struct {
 	Resample bool
 }
 
-// underivable lists all that verify does not find without the model and the data. A test alters every member of every
-// kind of certificate, and accepts none that this list lacks.
+// underivable lists all that verify does not find without the model and the data. A test alters
+// every member of every kind of certificate, and accepts none that this list lacks.
 func underivable() []open {
 	failed := func(c *certificate.Certificate) bool { return c.Status == certificate.Failed }
 	abstained := func(c *certificate.Certificate) bool { return c.Status == certificate.Abstained }
@@ -75,7 +76,8 @@ func underivable() []open {
 	}
 }
 
-// UnderivableHelp is the list for a command's help: the members alone, those first that --resample compares.
+// UnderivableHelp is the list for a command's help: the members alone, those first that --resample
+// compares.
 func UnderivableHelp() string {
 	var compared, open []string
 	for _, o := range underivable() {

@@ -19,8 +19,8 @@ type Bounds struct {
 	Floor, Ceiling, MuCap float64
 }
 
-// Bounds returns the bounds of the generator that o names: those it declares and those that the last operators of its
-// networks set, whichever are tighter.
+// Bounds returns the bounds of the generator that o names: those it declares and those that the
+// last operators of its networks set, whichever are tighter.
 func (o Noise) Bounds() (Bounds, error) {
 	switch {
 	case strings.HasPrefix(o.NPG, "pattern:"):

@@ -46,9 +46,9 @@ type Config struct {
 	Processor string
 }
 
-// Certifier makes what turns inputs of the setup into certificates; close its Noise after use. reach
-// is the largest radius that the statistics can certify, in the reported norm; where the noise is
-// made for each input, that for s = 1.
+// Certifier makes what turns inputs of the setup into certificates; close its Noise after use.
+// reach is the largest radius that the statistics can certify, in the reported norm; where the
+// noise is made for each input, that for s = 1.
 func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, reach float64, err error) {
 	noise, err := s.NoiseSource(ctx, c.Noise)
 	if err != nil {
@@ -141,7 +141,8 @@ func (c *Certifier) certify(ctx context.Context, item dataset.Item) (*certificat
 	return certificate.New(head, noise.SealedNoise, result)
 }
 
-// Fail records an input that could not be used. Its certificate gives the reason and claims nothing.
+// Fail records an input that could not be used. Its certificate gives the reason and claims
+// nothing.
 func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certificate, error) {
 	head := c.head(item)
 	var noise *smooth.SealedNoise

@@ -10,8 +10,9 @@ import (
 )
 
 // Classify classifies inputs as they are, without noise, in batches of the classifier, so that many
-// inputs share one run of the model. decided gets each usable input with its class, or smooth.NoVote,
-// in index order; failed those that cannot be used. dim is the number of values of an input.
+// inputs share one run of the model. decided gets each usable input with its class, or
+// smooth.NoVote, in index order; failed those that cannot be used. dim is the number of values of
+// an input.
 func Classify(ctx context.Context, l Loop, classifier smooth.Classifier, dim int, decided func(dataset.Item, int32) error, failed func(dataset.Item, error) error) error {
 	buffer := classifier.Input()
 	batch := make([]dataset.Item, 0, len(buffer)/dim)

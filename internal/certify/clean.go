@@ -12,9 +12,9 @@ import (
 const examinedValues = 16 << 20
 
 // CheckClean classifies the first labelled inputs of the source without noise. A certificate for a
-// model that cannot tell them apart would be worthless, and the cause is mostly a wrong scale, layout
-// or label order. It then examines the outputs themselves ([models.Model.Examine]), on the same
-// inputs or, in a source without labels, on the first ones.
+// model that cannot tell them apart would be worthless, and the cause is mostly a wrong scale,
+// layout or label order. It then examines the outputs themselves ([models.Model.Examine]), on the
+// same inputs or, in a source without labels, on the first ones.
 func (s *Setup) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
 	labels, predictions, rows, err := s.clean(ctx)
 	if err != nil {

@@ -66,8 +66,8 @@ func (t NoiseTarget) generator(ctx context.Context, o Noise) (g npg.Generator, r
 	return g, record, made.Training, err
 }
 
-// kindOf is the kind of a bundle as certificates record it. A trained pattern is stored as a field, so a certificate
-// calls it one: the kind pattern is for formulas that a reader can evaluate.
+// kindOf is the kind of a bundle as certificates record it. A trained pattern is stored as a field,
+// so a certificate calls it one: the kind pattern is for formulas that a reader can evaluate.
 func kindOf(k npg.Kind) npg.Kind {
 	if k == npg.KindPattern {
 		return npg.KindDataset

@@ -20,8 +20,8 @@ type Source interface {
 	At(ctx context.Context, i int) (dataset.Item, error)
 }
 
-// Loop is a run over inputs of a source, one after another. It decides what happens to an input that
-// cannot be used, and when too many of them stop the run.
+// Loop is a run over inputs of a source, one after another. It decides what happens to an input
+// that cannot be used, and when too many of them stop the run.
 type Loop struct {
 	Source Source
 	// Indices are the inputs to visit, in rising order.

@@ -18,10 +18,12 @@ import (
 type Noise struct {
 	Family family.Isotropic
 	Norm   family.Norm
-	// Sigma is the standard deviation a coordinate, on the data's scale; Lambda the family's raw scale.
+	// Sigma is the standard deviation a coordinate, on the data's scale; Lambda the family's raw
+	// scale.
 	Sigma, Lambda float64
-	// SigmaField and MuField are .npy files in the inputs' shape (SigmaField also [dataset.StdField]), NPG a generator's specification; ""
-	// for none. Fields and a generator exclude each other.
+	// SigmaField and MuField are .npy files in the inputs' shape (SigmaField also
+	// [dataset.StdField]), NPG a generator's specification; "" for none. Fields and a generator
+	// exclude each other.
 	SigmaField, MuField, NPG string
 	// Limits are the floor and the ceiling of a generator given as .npy or ONNX files; bundles and
 	// patterns have their own. The zero value stands for [npg.DefaultLimits].
@@ -91,8 +93,8 @@ func OpenNoise(ctx context.Context, o Noise, t NoiseTarget) (*NoiseSource, error
 	return source, nil
 }
 
-// sigmaField is the field of scales: that of a file, or, for the word std, the standard deviation of
-// each column, with a note on what it was measured.
+// sigmaField is the field of scales: that of a file, or, for the word std, the standard deviation
+// of each column, with a note on what it was measured.
 func (t NoiseTarget) sigmaField(ctx context.Context, name string) (field []float32, note string, err error) {
 	if name != dataset.StdField {
 		field, err = readField(ctx, name, t.Shape)

@@ -22,7 +22,8 @@ type NoiseSource struct {
 	NPG *certificate.NPG
 	// Trained is a bundle's own record of its training; nil without one.
 	Trained map[string]any
-	// Note says what a field was measured on, and Warning what speaks against the noise; "" for nothing.
+	// Note says what a field was measured on, and Warning what speaks against the noise; "" for
+	// nothing.
 	Note, Warning string
 	// Family, Norm and Lambda are those of smooth.Noise.
 	Family family.Family
@@ -91,8 +92,8 @@ func (m *NoiseSource) forInput(ctx context.Context, x []float32) (inputNoise, er
 	return out, nil
 }
 
-// Nominal returns noise to plan with before any input is seen: the noise itself where it is the same
-// for all inputs, otherwise that of s = 1 and μ = 0.
+// Nominal returns noise to plan with before any input is seen: the noise itself where it is the
+// same for all inputs, otherwise that of s = 1 and μ = 0.
 func (m *NoiseSource) Nominal(ctx context.Context) (*smooth.SealedNoise, error) {
 	if m.Guarantee() == smooth.Deployed {
 		return m.Seal(ctx, nil)
@@ -112,8 +113,8 @@ func (m *NoiseSource) Close() error {
 	return nil
 }
 
-// TrainedUnder names the noise that a bundle was trained under where that is other noise than the source's, or returns
-// "".
+// TrainedUnder names the noise that a bundle was trained under where that is other noise than the
+// source's, or returns "".
 func (m *NoiseSource) TrainedUnder() string {
 	name, _ := m.Trained["noise"].(string)
 	var lambda float64

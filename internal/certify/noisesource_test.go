@@ -13,7 +13,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// doubling is a generator whose scale is twice the input, no less than 1; closed tells that it was closed.
+// doubling is a generator whose scale is twice the input, no less than 1; closed tells that it was
+// closed.
 type doubling struct{ closed *bool }
 
 func (doubling) Parameters(_ context.Context, x []float32) (npg.Parameters, error) {
@@ -31,7 +32,8 @@ func (doubling) Guarantee() smooth.Guarantee { return smooth.Pinned }
 
 func (d doubling) Close() error { *d.closed = true; return nil }
 
-// Noise of a pinned generator is made for each input and never without one; its record says how the limits bind.
+// Noise of a pinned generator is made for each input and never without one; its record says how the
+// limits bind.
 func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 	closed := false
 	m := &NoiseSource{
@@ -64,7 +66,8 @@ func TestPinnedNoiseIsMadeForEachInput(t *testing.T) {
 	}
 }
 
-// A certificate with pinned noise stores the noise it was made with, and one of a failed input claims none.
+// A certificate with pinned noise stores the noise it was made with, and one of a failed input
+// claims none.
 func TestCertifierStoresPinnedNoise(t *testing.T) {
 	closed := false
 	smoother, err := smooth.New([]smooth.Classifier{smooth.ClassifierFunc(2, 8, func([]float32) int32 { return 1 })}, smooth.Config{Dim: 2, Classes: 2, Seed: 1})

@@ -45,8 +45,8 @@ func (s *Setup) Record(ctx context.Context, command string, noise *NoiseSource) 
 	return run
 }
 
-// describe is the noise as runs record it: the generator by what certificates say of it, without any
-// path.
+// describe is the noise as runs record it: the generator by what certificates say of it, without
+// any path.
 func (m *NoiseSource) describe() map[string]any {
 	spec := ""
 	if m.NPG != nil {

@@ -24,9 +24,9 @@ type Seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error)
 
 // CheckRows runs trial batches on the sessions before anything is derived from them: see
 // [models.Model.CheckRows]. The rows are those of the first usable inputs among indices, under the
-// noise that seal makes for each, or as they are where seal is nil. That noise is of [stream.Check],
-// which nothing else draws from: the check leaves every vote of the run as it is, and the same seed
-// checks the same rows. What was tried stays in Rows.
+// noise that seal makes for each, or as they are where seal is nil. That noise is of
+// [stream.Check], which nothing else draws from: the check leaves every vote of the run as it is,
+// and the same seed checks the same rows. What was tried stays in Rows.
 func (s *Setup) CheckRows(ctx context.Context, indices []int, seed uint64, seal Seal) error {
 	most := checkInputs
 	if seal == nil {

@@ -49,7 +49,8 @@ type Setup struct {
 	Classifiers []*models.Classifier
 	// Session are the options of sessions for generators, as those of the model.
 	Session runtime.SessionOptions
-	// Forced is why the clean check spoke against the pair where the user overrode it, otherwise "".
+	// Forced is why the clean check spoke against the pair where the user overrode it, otherwise
+	// "".
 	Forced string
 	// Rows is what trial batches showed, nil before [Setup.CheckRows] tried any.
 	Rows *models.RowCheck
@@ -67,8 +68,8 @@ func (e *ModelError) Unwrap() error { return e.Err }
 // Open opens data and model, in this order, since mistakes in the data are cheaper to find, and
 // makes the sessions. Close the setup after use; the data stay the caller's.
 //
-// The error is a [*ModelError] where the model cannot be opened, and wraps a [*models.Refusal] where
-// it cannot be certified soundly.
+// The error is a [*ModelError] where the model cannot be opened, and wraps a [*models.Refusal]
+// where it cannot be certified soundly.
 func Open(ctx context.Context, r Request) (_ *Setup, err error) {
 	s := &Setup{Runtime: r.Runtime, Session: r.Options.Session}
 	defer func() {

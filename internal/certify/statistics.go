@@ -11,15 +11,17 @@ import (
 
 // Statistics configures how many samples are drawn and what is derived from them.
 type Statistics struct {
-	// N0 samples choose the class, N estimate its probability; N is the cap under a profile and in two stages.
+	// N0 samples choose the class, N estimate its probability; N is the cap under a profile and in
+	// two stages.
 	N0, N int64
-	// Kappa scales the number of samples of two-stage runs, whose N0 pilot samples decide it; 0 for all others.
+	// Kappa scales the number of samples of two-stage runs, whose N0 pilot samples decide it; 0 for
+	// all others.
 	Kappa float64
 	// Alpha is the probability, 0 to 1, that a certificate is wrong.
 	Alpha float64
 	Bound smooth.Bound
-	// Joint asks for an alpha that holds for all certificates together; Together is the number of inputs it was divided
-	// among, 0 when it was not.
+	// Joint asks for an alpha that holds for all certificates together; Together is the number of
+	// inputs it was divided among, 0 when it was not.
 	Joint    bool
 	Together int64
 	// LabelAware tests the label instead of selecting a class; it needs a profile.
@@ -33,7 +35,8 @@ type Statistics struct {
 // Stops reports whether an input may take fewer samples than N.
 func (o Statistics) Stops() bool { return o.Profile != nil || o.Kappa > 0 }
 
-// Share divides alpha among the inputs of the whole selection when all certificates are to hold together.
+// Share divides alpha among the inputs of the whole selection when all certificates are to hold
+// together.
 func (o Statistics) Share(inputs int64) (Statistics, error) {
 	if !o.Joint || inputs <= 1 {
 		return o, nil
@@ -44,7 +47,8 @@ func (o Statistics) Share(inputs int64) (Statistics, error) {
 	return o, err
 }
 
-// Method binds the statistics to a smoothed classifier, and says the largest radius that it can certify with noise.
+// Method binds the statistics to a smoothed classifier, and says the largest radius that it can
+// certify with noise.
 func (o Statistics) Method(smoother *smooth.Smoother, noise *smooth.SealedNoise) (Method, float64, error) {
 	if o.Kappa > 0 {
 		return o.twoStage(smoother, noise)

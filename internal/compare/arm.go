@@ -20,8 +20,8 @@ type Arm struct {
 	// MeanSigma and LargestSigma describe λ·s over all coordinates of all inputs.
 	MeanSigma    float64 `json:"mean_sigma"`
 	LargestSigma float64 `json:"largest_sigma"`
-	// Accuracy is the share of inputs that are right, ACR the mean ℓ2 radius and MeanALM the mean ALM radius, both with 0
-	// for inputs that are not.
+	// Accuracy is the share of inputs that are right, ACR the mean ℓ2 radius and MeanALM the mean
+	// ALM radius, both with 0 for inputs that are not.
 	Accuracy float64 `json:"accuracy"`
 	ACR      float64 `json:"acr"`
 	MeanALM  float64 `json:"mean_alm"`
@@ -42,8 +42,8 @@ type certified struct {
 	seconds float64
 }
 
-// size is how large one certified region is: the radius of its ℓ2 ball, its ALM radius, and the ALM radius of its
-// section through the inputs that vary; 0 without a region.
+// size is how large one certified region is: the radius of its ℓ2 ball, its ALM radius, and the ALM
+// radius of its section through the inputs that vary; 0 without a region.
 type size struct{ l2, alm, section float64 }
 
 // rows are table rows with a measure of the region as their radius.
@@ -58,7 +58,8 @@ func (a *Arm) rows(m measure) []results.Row {
 	return rows
 }
 
-// Read reads a file of certificates, which it believes. varies tells which coordinates vary in training, nil for all.
+// Read reads a file of certificates, which it believes. varies tells which coordinates vary in
+// training, nil for all.
 func Read(ctx context.Context, name, path string, varies []bool) (*Arm, error) {
 	a := &Arm{Name: name}
 	folder, known := results.Beside(path), sections{varies: varies, known: map[string]float64{}}

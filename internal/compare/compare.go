@@ -1,6 +1,7 @@
-// Package compare sets files of certificates beside each other: certified accuracy against the ℓ2 radius, against the ALM
-// radius R·(∏σ)^{1/d}, and against the ALM radius of the section of the region through the inputs that vary in training.
-// Runs under isotropic noise form an envelope, at each radius the best of them.
+// Package compare sets files of certificates beside each other: certified accuracy against the ℓ2
+// radius, against the ALM radius R·(∏σ)^{1/d}, and against the ALM radius of the section of the
+// region through the inputs that vary in training. Runs under isotropic noise form an envelope, at
+// each radius the best of them.
 package compare
 
 import (
@@ -16,9 +17,11 @@ import (
 
 // Options configures a comparison.
 type Options struct {
-	// Radii are those of the tables; nil for round ones up to the largest certified radius of each measure.
+	// Radii are those of the tables; nil for round ones up to the largest certified radius of each
+	// measure.
 	Radii []float64
-	// Common compares on the inputs that all arms hold. Without it, arms with other inputs are an error.
+	// Common compares on the inputs that all arms hold. Without it, arms with other inputs are an
+	// error.
 	Common bool
 	// Least is the certified accuracy of the other arm from which ratios are taken, in [0, 1].
 	Least float64
@@ -59,11 +62,12 @@ type Pair struct {
 	Name    string  `json:"name"`
 	Against string  `json:"against"`
 	Radius  float64 `json:"radius"`
-	// Difference is the certified accuracy less that of the other, in its interval (stats.Paired.Difference).
+	// Difference is the certified accuracy less that of the other, in its interval
+	// (stats.Paired.Difference).
 	Difference         float64         `json:"difference"`
 	DifferenceInterval report.Interval `json:"difference_interval"`
-	// Ratio is the certified accuracy over that of the other, in its interval (stats.Paired.Ratio); nil where the other
-	// certifies less than Options.Least.
+	// Ratio is the certified accuracy over that of the other, in its interval (stats.Paired.Ratio);
+	// nil where the other certifies less than Options.Least.
 	Ratio *Ratio `json:"ratio,omitempty"`
 }
 
@@ -212,8 +216,8 @@ func (m measure) pair(a, b *Arm, radius float64, o Options) (Pair, error) {
 	return p, nil
 }
 
-// Extremes returns the pair with the largest ratio and the one with the smallest difference among those of an arm; nil
-// where no ratio is taken.
+// Extremes returns the pair with the largest ratio and the one with the smallest difference among
+// those of an arm; nil where no ratio is taken.
 func (m Measure) Extremes(name string) (highest, lowest *Pair) {
 	least := math.Inf(1)
 	for i, p := range m.Pairs {
@@ -230,7 +234,8 @@ func (m Measure) Extremes(name string) (highest, lowest *Pair) {
 	return highest, lowest
 }
 
-// Plot draws the curves of ℓ2 and ALM radii into PREFIX-l2.png and PREFIX-alm.png, and returns these names.
+// Plot draws the curves of ℓ2 and ALM radii into PREFIX-l2.png and PREFIX-alm.png, and returns
+// these names.
 func Plot(prefix string, arms []*Arm) (paths []string, err error) {
 	for _, m := range measures(nil) {
 		var series []report.Series

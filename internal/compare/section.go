@@ -39,9 +39,9 @@ func (s *sections) radius(c *certificate.Certificate, load certificate.Loader) (
 	return r.R * factor, nil
 }
 
-// factor is the section's ALM radius for R = 1. In the input's own coordinates that is the geometric mean of the scales
-// of the k varying inputs. In a basis U the section is {δ : ‖diag(1/s)UᵀPᵀδ‖ ≤ 1}, whose ALM radius is
-// det(P U diag(s)⁻² UᵀPᵀ)^{−1/2k}.
+// factor is the section's ALM radius for R = 1. In the input's own coordinates that is the
+// geometric mean of the scales of the k varying inputs. In a basis U the section is {δ :
+// ‖diag(1/s)UᵀPᵀδ‖ ≤ 1}, whose ALM radius is det(P U diag(s)⁻² UᵀPᵀ)^{−1/2k}.
 func (s *sections) factor(r region.Region) (float64, error) {
 	if len(s.varies) != r.Dim {
 		return 0, fmt.Errorf("the training data has %d inputs, the certificate %d", len(s.varies), r.Dim)
@@ -76,7 +76,8 @@ func (s *sections) factor(r region.Region) (float64, error) {
 	return math.Exp(-cholesky.LogDet() / (2 * float64(len(index)))), nil
 }
 
-// Varying tells which coordinates take more than one value among the first inputs of a source, all of them where most is 0.
+// Varying tells which coordinates take more than one value among the first inputs of a source, all
+// of them where most is 0.
 func Varying(ctx context.Context, source *dataset.Source, most int) ([]bool, error) {
 	selection := dataset.DefaultSelection()
 	if most > 0 {

@@ -1,5 +1,5 @@
-// Package fault marks errors with what they ask of the user. The command turns the marks into exit codes; the texts stay
-// as they are. An error without a mark is a failure while running.
+// Package fault marks errors with what they ask of the user. The command turns the marks into exit
+// codes; the texts stay as they are. An error without a mark is a failure while running.
 package fault
 
 import (

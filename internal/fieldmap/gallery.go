@@ -79,8 +79,9 @@ const (
 	fieldsFolder = "fields"
 )
 
-// Write makes the folder dir with the sheets (sheet-1.png, …), the fields as .npy files under fields/, a table of figures
-// and an HTML page that shows all of it, written last. It fails with [ErrExists] where that page exists.
+// Write makes the folder dir with the sheets (sheet-1.png, …), the fields as .npy files under
+// fields/, a table of figures and an HTML page that shows all of it, written last. It fails with
+// [ErrExists] where that page exists.
 func (g Gallery) Write(dir string) (out Files, err error) {
 	defer func() {
 		if err != nil {
@@ -177,7 +178,8 @@ func (f Files) writeTable(w io.Writer) error {
 	return out.WriteAll(rows)
 }
 
-// maps are the pictures of one specimen before they are coloured; frequency is used with a basis only.
+// maps are the pictures of one specimen before they are coloured; frequency is used with a basis
+// only.
 type maps struct{ mu, sigma, frequency Plane }
 
 // sheets lays the specimens out, all on the same scales.

@@ -5,7 +5,8 @@ import (
 	"io"
 )
 
-// writePage writes the index: the sheets, then the figures with links to the fields. It needs no other file or site.
+// writePage writes the index: the sheets, then the figures with links to the fields. It needs no
+// other file or site.
 func writePage(w io.Writer, g Gallery, f Files) error {
 	t, err := template.New("page").Funcs(template.FuncMap{"number": number}).Parse(pageText)
 	if err != nil {

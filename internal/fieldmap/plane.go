@@ -18,8 +18,8 @@ type Plane struct {
 // Geometry is the layout of a field.
 type Geometry struct{ Channels, Height, Width int }
 
-// GeometryOf reads a shape: [C, H, W] and [H, W] are images; anything else is folded, value after value, into a map that
-// is nearly square.
+// GeometryOf reads a shape: [C, H, W] and [H, W] are images; anything else is folded, value after
+// value, into a map that is nearly square.
 func GeometryOf(shape []int) (Geometry, error) {
 	dim := 1
 	for _, n := range shape {
@@ -74,8 +74,8 @@ func (g Geometry) Plane(field []float32, how Join) Plane {
 	return p
 }
 
-// Image shows an input in [0, 1]: three channels as colours, any other number as the grey of their mean. Values beyond
-// are cut.
+// Image shows an input in [0, 1]: three channels as colours, any other number as the grey of their
+// mean. Values beyond are cut.
 func (g Geometry) Image(x []float32) image.Image {
 	out := image.NewRGBA(image.Rect(0, 0, g.Width, g.Height))
 	level := func(v float64) uint8 { return uint8(math.Round(255 * min(max(v, 0), 1))) }
@@ -92,8 +92,8 @@ func (g Geometry) Image(x []float32) image.Image {
 	return out
 }
 
-// Deviation returns the standard deviation of every value of the noise U diag(s) ε, ε being independent of unit variance:
-// √(Σ_k U_ik² s_k²). With a nil t it is s itself.
+// Deviation returns the standard deviation of every value of the noise U diag(s) ε, ε being
+// independent of unit variance: √(Σ_k U_ik² s_k²). With a nil t it is s itself.
 func Deviation(t *basis.Transform, s []float32) []float32 {
 	if t == nil {
 		return s

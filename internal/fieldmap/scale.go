@@ -18,7 +18,8 @@ type Scale struct {
 	Low, High float64
 	// Log spaces colours by ratios; Low must then be positive.
 	Log bool
-	// Diverging paints two colours away from the middle, which stands for 0; otherwise brightness rises with the value.
+	// Diverging paints two colours away from the middle, which stands for 0; otherwise brightness
+	// rises with the value.
 	Diverging bool
 
 	colours []color.RGBA
@@ -30,12 +31,12 @@ const shades = 256
 // logFrom is the ratio of the ends from which a scale of positive values is logarithmic.
 const logFrom = 8
 
-// sameFrom is the relative difference below which values are drawn as one: a scale fitted to rounding errors would show
-// a pattern that is not there.
+// sameFrom is the relative difference below which values are drawn as one: a scale fitted to
+// rounding errors would show a pattern that is not there.
 const sameFrom = 1e-3
 
-// Sequential returns a scale for positive values such as σ, from their least to their largest: perceptually even, and
-// logarithmic where they span more than a factor of 8.
+// Sequential returns a scale for positive values such as σ, from their least to their largest:
+// perceptually even, and logarithmic where they span more than a factor of 8.
 func Sequential(planes ...Plane) (*Scale, error) {
 	low, high := extremes(planes)
 	if !(low > 0) || math.IsInf(high, 0) {
@@ -52,7 +53,8 @@ func Sequential(planes ...Plane) (*Scale, error) {
 	return s, s.fill(m)
 }
 
-// Symmetric returns a diverging scale for values of both signs such as μ, from −m to m, m being the largest size.
+// Symmetric returns a diverging scale for values of both signs such as μ, from −m to m, m being the
+// largest size.
 func Symmetric(planes ...Plane) (*Scale, error) {
 	low, high := extremes(planes)
 	m := max(math.Abs(low), math.Abs(high))
@@ -79,7 +81,8 @@ func extremes(planes []Plane) (low, high float64) {
 	return low, high
 }
 
-// viridis are colours of matplotlib's map of that name (van der Walt and Smith, public domain), dark to bright.
+// viridis are colours of matplotlib's map of that name (van der Walt and Smith, public domain),
+// dark to bright.
 func viridis() []color.Color {
 	return []color.Color{
 		color.NRGBA{0x44, 0x01, 0x54, 0xff}, color.NRGBA{0x41, 0x44, 0x87, 0xff}, color.NRGBA{0x2a, 0x78, 0x8e, 0xff},

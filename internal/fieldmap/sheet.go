@@ -1,5 +1,5 @@
-// Package fieldmap draws noise parameters: sheets of inputs beside the maps of their offsets and scales, every column on
-// one colour scale with a legend.
+// Package fieldmap draws noise parameters: sheets of inputs beside the maps of their offsets and
+// scales, every column on one colour scale with a legend.
 package fieldmap
 
 import (

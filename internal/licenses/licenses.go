@@ -10,7 +10,8 @@ import (
 	"io"
 )
 
-// packed is written by "go test ./internal/licenses -update", which also checks that it is complete.
+// packed is written by "go test ./internal/licenses -update", which also checks that it is
+// complete.
 //
 //go:embed licenses.txt.gz
 var packed []byte

@@ -67,7 +67,8 @@ func dependencies(t *testing.T) []linked {
 
 var licenceFile = regexp.MustCompile(`(?i)^(licen[sc]e|copying|notice|patents|copyright)`)
 
-// generate collects the licence files of all linked packages: those beside each package and above it in its module.
+// generate collects the licence files of all linked packages: those beside each package and above
+// it in its module.
 func generate(t *testing.T) string {
 	t.Helper()
 	owners := map[string]map[string]bool{} // modules by licence text
@@ -162,7 +163,8 @@ func generate(t *testing.T) string {
 	return head + rule + "ucan\n\n" + strings.TrimSpace(string(own)) + "\n" + rule + strings.Join(blocks, rule)
 }
 
-// TestLicensesAreThoseOfWhatIsLinked: a module that is added, or gets another version, needs its licence here.
+// TestLicensesAreThoseOfWhatIsLinked: a module that is added, or gets another version, needs its
+// licence here.
 func TestLicensesAreThoseOfWhatIsLinked(t *testing.T) {
 	want := generate(t)
 	if *update {

@@ -14,8 +14,8 @@ func Word(word string, known []string) string {
 	return best
 }
 
-// editDistance counts the insertions, deletions, substitutions and swaps of neighbours between two words
-// (Damerau–Levenshtein, optimal string alignment).
+// editDistance counts the insertions, deletions, substitutions and swaps of neighbours between two
+// words (Damerau–Levenshtein, optimal string alignment).
 func editDistance(from, to string) int {
 	a, b := []rune(from), []rune(to)
 	rows := make([][]int, len(a)+1)

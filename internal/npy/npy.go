@@ -45,8 +45,8 @@ type Array struct {
 	at   int64 // offset of the first value
 	size int   // bytes a value
 	big  bool  // big-endian
-	// steps are the distances between neighbours along each dimension, in values, where the file is in
-	// Fortran order; nil: C order.
+	// steps are the distances between neighbours along each dimension, in values, where the file is
+	// in Fortran order; nil: C order.
 	steps []int64
 }
 

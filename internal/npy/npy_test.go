@@ -13,7 +13,8 @@ import (
 )
 
 func TestHalf(t *testing.T) {
-	// IEEE 754 binary16: smallest subnormal, largest subnormal, smallest normal, 1, 1+2⁻¹⁰, largest, −2.
+	// IEEE 754 binary16: smallest subnormal, largest subnormal, smallest normal, 1, 1+2⁻¹⁰,
+	// largest, −2.
 	for bits, want := range map[uint16]float64{
 		0x0001: 0x1p-24, 0x03ff: 1023 * 0x1p-24, 0x0400: 0x1p-14, 0x3c00: 1, 0x3c01: 1 + 0x1p-10, 0x7bff: 65504, 0xc000: -2,
 		0x7c00: math.Inf(1), 0xfc00: math.Inf(-1),
@@ -98,7 +99,8 @@ func TestFortranOrder(t *testing.T) {
 				for _, n := range shape {
 					count *= n
 				}
-				// The value that is number i in C order lies where its coordinates say, first ones fastest.
+				// The value that is number i in C order lies where its coordinates say, first ones
+				// fastest.
 				inC, inFortran := []byte{}, make([][]byte, count)
 				for i := range count {
 					at, step, rest, block := 0, 1, i, count

@@ -1,6 +1,6 @@
-// Package overhead measures what certification costs beyond the bare model: the time of fixed-n certification relative to
-// the bare sessions' time for the same number of samples, interleaved in one process, since machines are noisy and only
-// ratios of neighbours can be trusted.
+// Package overhead measures what certification costs beyond the bare model: the time of fixed-n
+// certification relative to the bare sessions' time for the same number of samples, interleaved in
+// one process, since machines are noisy and only ratios of neighbours can be trusted.
 package overhead
 
 import (
@@ -42,8 +42,8 @@ type Result struct {
 	// Ratio is the median of Certified/Bare over neighbouring rounds, Ratios all of them.
 	Ratio  float64   `json:"ratio"`
 	Ratios []float64 `json:"ratios"`
-	// NoiseNanoseconds is the time to make one value of a noisy input on one core: drawing, transforming where the noise
-	// is made in a basis, scaling and adding.
+	// NoiseNanoseconds is the time to make one value of a noisy input on one core: drawing,
+	// transforming where the noise is made in a basis, scaling and adding.
 	NoiseNanoseconds float64 `json:"noise_ns_per_value"`
 }
 
@@ -125,8 +125,9 @@ func (c Config) bare(ctx context.Context, samples int64) error {
 	return errors.Join(errs...)
 }
 
-// NoiseTime measures the nanoseconds that one value of a noisy input takes on one core: drawing the noise, bringing it to
-// the coordinates of the input where it is made in a basis, scaling it and adding it.
+// NoiseTime measures the nanoseconds that one value of a noisy input takes on one core: drawing the
+// noise, bringing it to the coordinates of the input where it is made in a basis, scaling it and
+// adding it.
 func NoiseTime(ctx context.Context, noise *smooth.SealedNoise, input []float32) (float64, error) {
 	dim := len(input)
 	const batch = 8

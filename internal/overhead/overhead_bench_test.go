@@ -15,9 +15,9 @@ import (
 	"ucan/smooth/family"
 )
 
-// BenchmarkOverhead prints, for every model, the time of fixed-n certification at n = 10,000 relative to the bare
-// sessions' for the same samples, at the setting that calibration chooses. One iteration is one pair of neighbours,
-// so -benchtime=9x takes the median of nine.
+// BenchmarkOverhead prints, for every model, the time of fixed-n certification at n = 10,000
+// relative to the bare sessions' for the same samples, at the setting that calibration chooses. One
+// iteration is one pair of neighbours, so -benchtime=9x takes the median of nine.
 func BenchmarkOverhead(b *testing.B) {
 	b.Run("demo", func(b *testing.B) { benchmarkModel(b, demo.Name, demo.Model()) })
 	for _, name := range []string{"cifar10_resnet20_sigma025", "zoo_mnist_12", "cifar10_resnet_2b"} {

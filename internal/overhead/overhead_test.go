@@ -84,7 +84,8 @@ func TestConfigIsChecked(t *testing.T) {
 	}
 }
 
-// The time of a noise value is that of the noise as it is made, in a basis as on the lattice, not of the family alone.
+// The time of a noise value is that of the noise as it is made, in a basis as on the lattice, not
+// of the family alone.
 func TestNoiseTime(t *testing.T) {
 	dct, err := basis.DCT2([]int{1, 8, 8})
 	if err != nil {

@@ -70,8 +70,8 @@ func appendText(dst, b []byte, layout bool) []byte {
 	return dst
 }
 
-// Writer escapes what is written through it, with newlines and tabs left as they are. A character may be split
-// between two calls of Write.
+// Writer escapes what is written through it, with newlines and tabs left as they are. A character
+// may be split between two calls of Write.
 type Writer struct {
 	w       io.Writer
 	pending []byte // the beginning of a character

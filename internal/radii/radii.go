@@ -1,5 +1,5 @@
-// Package radii answers questions about certified radii: the calculator behind the certificates, for one question or a
-// table of them.
+// Package radii answers questions about certified radii: the calculator behind the certificates,
+// for one question or a table of them.
 package radii
 
 import (

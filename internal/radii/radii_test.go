@@ -11,7 +11,8 @@ import (
 	"ucan/internal/fault"
 )
 
-// At p = Φ(1) a Gaussian of σ = 0.5 certifies ℓ2 radius 0.5 (Cohen, Rosenfeld and Kolter 2019, Theorem 1).
+// At p = Φ(1) a Gaussian of σ = 0.5 certifies ℓ2 radius 0.5 (Cohen, Rosenfeld and Kolter 2019,
+// Theorem 1).
 const phi1 = "0.8413447460685429"
 
 func TestAnswer(t *testing.T) {

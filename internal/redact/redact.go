@@ -1,6 +1,6 @@
-// Package redact takes passwords, keys and tokens out of text that people will see: messages, logs, the printed
-// configuration. It goes by form, since a mistyped address is as secret as a right one. Where it is in doubt it hides
-// too much.
+// Package redact takes passwords, keys and tokens out of text that people will see: messages, logs,
+// the printed configuration. It goes by form, since a mistyped address is as secret as a right one.
+// Where it is in doubt it hides too much.
 package redact
 
 import (
@@ -21,7 +21,8 @@ var (
 	escaped = regexp.MustCompile(`(?i)(%3A(?:%2F|/)+)[^\s&]*(%40|@)`)
 	// A parameter of an address; & ends it.
 	query = regexp.MustCompile(`(?i)([?&;](?:[\w.-]*` + secretWord + `|sig|key|auth|code|jwt|sas|pass|user(?:name)?:pass)=)[^&\s"'` + "`" + `]*`)
-	// A parameter of a connection string or a command line: name=value or name: value, quoted or not.
+	// A parameter of a connection string or a command line: name=value or name: value, quoted or
+	// not.
 	parameter = regexp.MustCompile(`(?i)([\w.-]*` + secretWord + `|\bpass)(["']?\s*(?:=|:=)\s*|["']\s*:\s*|:\s+)` +
 		`('(?:[^'\\]|\\.|'')*(?:'|$)|"(?:[^"\\]|\\.)*(?:"|$)|(?:bearer|basic|token|digest)\s+\S+|[^\s'"]\S*)`)
 	// What Amazon's access keys look like, wherever they stand.
@@ -29,8 +30,9 @@ var (
 	bearer    = regexp.MustCompile(`(?i)\b(bearer)\s+[\w.~+/=-]{8,}`)
 )
 
-// Text hides secrets in a message: in addresses (scheme://user:SECRET@host, also with a mistyped scheme), in their
-// parameters (?password=SECRET), in connection strings (password=SECRET or 'SECRET'), and Amazon's key identifiers.
+// Text hides secrets in a message: in addresses (scheme://user:SECRET@host, also with a mistyped
+// scheme), in their parameters (?password=SECRET), in connection strings (password=SECRET or
+// 'SECRET'), and Amazon's key identifiers.
 func Text(s string) string {
 	if !strings.ContainsAny(s, ":=%") && !amazonKey.MatchString(s) {
 		return s
@@ -43,8 +45,8 @@ func Text(s string) string {
 	return amazonKey.ReplaceAllString(s, Mask)
 }
 
-// Address is [Text] for a whole value that should be the address of a service: spaces may then be part of the secret,
-// and user:SECRET@host needs no scheme.
+// Address is [Text] for a whole value that should be the address of a service: spaces may then be
+// part of the secret, and user:SECRET@host needs no scheme.
 func Address(s string) string {
 	if path, ok := strings.CutPrefix(s, "sqlite:"); ok && !strings.HasPrefix(path, "//") {
 		return s // a file, whatever its name holds
@@ -107,7 +109,8 @@ func cutSecret(s string) (name string, ok bool) {
 // port is what may follow a host's colon.
 var port = regexp.MustCompile("^[0-9]{0,5}(?:[/?#,\"'`)\\]};:.]|$)")
 
-// withoutHost hides what follows NAME: where it can be no port: a password whose address was cut off behind it.
+// withoutHost hides what follows NAME: where it can be no port: a password whose address was cut
+// off behind it.
 func withoutHost(s string) string {
 	if strings.HasPrefix(s, "[") { // an IPv6 address
 		return s

@@ -11,7 +11,8 @@ import (
 	"ucan/internal/redact"
 )
 
-// shapes are the forms in which a password can stand, each with the functions that must hide it there.
+// shapes are the forms in which a password can stand, each with the functions that must hide it
+// there.
 func shapes(password string) (text, address []string) {
 	escaped, quoted := url.QueryEscape(password), strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(password)
 	encoded := url.UserPassword("ucan", password).String()

@@ -13,11 +13,12 @@ import (
 	"ucan/smooth/stats"
 )
 
-// rejectionLevel is the probability, over all certificates of a file together, of rejecting one that is true.
+// rejectionLevel is the probability, over all certificates of a file together, of rejecting one
+// that is true.
 const rejectionLevel = 1e-6
 
-// agreementLevel marks class counts that differ from the stored ones more than chance explains; it is reported, and
-// rejects nothing: another machine's arithmetic moves a few votes.
+// agreementLevel marks class counts that differ from the stored ones more than chance explains; it
+// is reported, and rejects nothing: another machine's arithmetic moves a few votes.
 const agreementLevel = 1e-6
 
 // otherInput lists in what the data's input is not the certified one.
@@ -39,9 +40,10 @@ func otherInput(c *certificate.Certificate, item dataset.Item) []certificate.Fin
 	return out
 }
 
-// contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′, p_lower) ≤ k′], or with
-// two bounds P[Bin(n′, p_upper) ≥ k′_c] for another class c, at most the level divided by the number of certificates
-// and of tests in this one. Samples without a vote count for no class, so the tests stay one-sided.
+// contradiction reports a bound under which the fresh votes are all but impossible: P[Bin(n′,
+// p_lower) ≤ k′], or with two bounds P[Bin(n′, p_upper) ≥ k′_c] for another class c, at most the
+// level divided by the number of certificates and of tests in this one. Samples without a vote
+// count for no class, so the tests stay one-sided.
 func contradiction(c *certificate.Certificate, counts smooth.Counts, certificates int) (certificate.Finding, bool) {
 	level := rejectionLevel / float64(certificates)
 	if c.Statistics.PUpper != nil {
@@ -73,8 +75,8 @@ func contradiction(c *certificate.Certificate, counts smooth.Counts, certificate
 	return certificate.Finding{}, false
 }
 
-// disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped when they looked
-// good, so they are not compared.
+// disagree compares the stored and the fresh class counts. The counts of an adaptive run stopped
+// when they looked good, so they are not compared.
 func disagree(c *certificate.Certificate, counts smooth.Counts) bool {
 	if c.Statistics.Method != string(smooth.MethodFixed) {
 		return false

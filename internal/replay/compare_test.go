@@ -8,7 +8,8 @@ import (
 	"ucan/smooth/certificate"
 )
 
-// Fresh votes contradict a bound when they are all but impossible under it, whichever of the two bounds it is.
+// Fresh votes contradict a bound when they are all but impossible under it, whichever of the two
+// bounds it is.
 func TestContradiction(t *testing.T) {
 	upper := certificate.Float(0.1)
 	for name, tt := range subtest.Rows(map[string]struct {

@@ -1,5 +1,6 @@
-// Package replay repeats what certificates say with the model and the data at hand: fresh votes against their bounds
-// (verify --resample), and inputs answered with the very noise that a certificate stores (predict --pin).
+// Package replay repeats what certificates say with the model and the data at hand: fresh votes
+// against their bounds (verify --resample), and inputs answered with the very noise that a
+// certificate stores (predict --pin).
 package replay
 
 import (

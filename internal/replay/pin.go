@@ -19,8 +19,8 @@ type Pins struct {
 	fields       certificate.Loader
 }
 
-// ReadPins reads a file of certificates. Noise is replayed from true ones only: any other line is an error, and so is a
-// second certificate of an input. build is the running program.
+// ReadPins reads a file of certificates. Noise is replayed from true ones only: any other line is
+// an error, and so is a second certificate of an input. build is the running program.
 func ReadPins(ctx context.Context, path string, load certificate.Loader, build string) (*Pins, error) {
 	p := &Pins{map[int]*certificate.Certificate{}, load}
 	err := audit.TrueLines(ctx, path, load, build, func(line int, _ []byte, c *certificate.Certificate) error {
@@ -57,7 +57,8 @@ func (p *Pins) Seal(_ context.Context, item dataset.Item) (*smooth.SealedNoise, 
 // Pinned answers inputs with exactly the noise that their certificates store.
 type Pinned struct {
 	Pins *Pins
-	// Inputs are those to answer, Certified those that were certified; nil when they are not at hand.
+	// Inputs are those to answer, Certified those that were certified; nil when they are not at
+	// hand.
 	Inputs, Certified Source
 	// Model is the opened classifier as certificates name it.
 	Model    certificate.Model
@@ -79,14 +80,14 @@ const (
 type Answer struct {
 	Index int `json:"idx"`
 	Label int `json:"label"`
-	// Certified is the certificate's class and Predict the answer, −1 where it abstains; Agrees says that they are one
-	// class.
+	// Certified is the certificate's class and Predict the answer, −1 where it abstains; Agrees
+	// says that they are one class.
 	Certified int    `json:"certified"`
 	Predict   int    `json:"predict"`
 	Agrees    bool   `json:"agrees"`
 	Inside    Inside `json:"inside"`
-	// Share is how far towards the region's boundary the input lies: 0 is the certified input, 1 the boundary; null where
-	// the certified input is not at hand or has no region.
+	// Share is how far towards the region's boundary the input lies: 0 is the certified input, 1
+	// the boundary; null where the certified input is not at hand or has no region.
 	Share     *float64         `json:"share"`
 	Guarantee smooth.Guarantee `json:"guarantee"`
 }
@@ -123,7 +124,8 @@ func (o *Answers) add(a Answer) {
 	}
 }
 
-// Run answers the inputs with the given indices, each of which has a certificate, and calls each after every one.
+// Run answers the inputs with the given indices, each of which has a certificate, and calls each
+// after every one.
 func (p Pinned) Run(ctx context.Context, indices []int, each func()) (Answers, error) {
 	out := Answers{Results: []Answer{}}
 	for _, index := range indices {

@@ -15,12 +15,14 @@ import (
 	"ucan/smooth/stream"
 )
 
-// Resampler compares certificates with the model and the data, and draws fresh noise for every certified input.
+// Resampler compares certificates with the model and the data, and draws fresh noise for every
+// certified input.
 type Resampler struct {
 	// Inputs are the data, Name their name in certificates.
 	Inputs Source
 	Name   string
-	// Model is the opened classifier as certificates name it, Smoother samples it with the streams of a seed.
+	// Model is the opened classifier as certificates name it, Smoother samples it with the streams
+	// of a seed.
 	Model    certificate.Model
 	Smoother func(seed uint64) (*smooth.Smoother, error)
 	// Fields finds noise fields outside the certificates.
@@ -35,9 +37,11 @@ type Resampling struct {
 	Samples   int64 `json:"samples"`
 	Checked   int   `json:"checked"`
 	Disagreed int   `json:"disagreed"`
-	// Unrepeated counts certificates in lattice arithmetic whose own samples gave other votes this time.
+	// Unrepeated counts certificates in lattice arithmetic whose own samples gave other votes this
+	// time.
 	Unrepeated int `json:"unrepeated"`
-	// Sources are the names that certificates give the data, where they are not that of the data given.
+	// Sources are the names that certificates give the data, where they are not that of the data
+	// given.
 	Sources map[string]int `json:"other_sources,omitempty"`
 	Source  string         `json:"source"`
 }
@@ -50,8 +54,8 @@ type resampling struct {
 	result Resampling
 }
 
-// Run checks certificates that are true in themselves and adds to the report what it finds. each is called after every
-// certificate.
+// Run checks certificates that are true in themselves and adds to the report what it finds. each is
+// called after every certificate.
 func (r Resampler) Run(ctx context.Context, all []audit.Numbered, report *audit.Report, each func()) (Resampling, error) {
 	s := resampling{Resampler: r, of: len(all), result: Resampling{Samples: r.Samples, Source: r.Name}}
 	var err error
@@ -127,11 +131,12 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 	return nil, nil
 }
 
-// lattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image, and the run's own
-// samples, drawn again with its own seed, must give the stored votes. Fresh votes cannot tell a float32 run that is called
-// lattice, for the two noises have nearly the same law; the same samples can. A float32 run whose votes are the same on
-// the lattice passes rightly: its certificate is the one that a lattice run makes. Votes that belong to neither arithmetic
-// prove nothing: the run had another kind of processor, library or seed. They are counted as unrepeated.
+// lattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image,
+// and the run's own samples, drawn again with its own seed, must give the stored votes. Fresh votes
+// cannot tell a float32 run that is called lattice, for the two noises have nearly the same law;
+// the same samples can. A float32 run whose votes are the same on the lattice passes rightly: its
+// certificate is the one that a lattice run makes. Votes that belong to neither arithmetic prove
+// nothing: the run had another kind of processor, library or seed. They are counted as unrepeated.
 func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item) (certificate.Finding, bool, error) {
 	finding := certificate.Finding{Field: "noise.arithmetic", Stored: c.Noise.Arithmetic}
 	if c.Noise.Arithmetic != string(smooth.Lattice) {
@@ -166,8 +171,8 @@ func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, it
 	return finding, false, nil
 }
 
-// Stored returns the noise that certificates store for inputs below count that are the certified ones, and the indices
-// of these inputs. For other inputs the noise is nil.
+// Stored returns the noise that certificates store for inputs below count that are the certified
+// ones, and the indices of these inputs. For other inputs the noise is nil.
 func Stored(all []audit.Numbered, count int, load certificate.Loader) (seal func(context.Context, dataset.Item) (*smooth.SealedNoise, error), indices []int) {
 	stored := map[int]*certificate.Certificate{}
 	for _, c := range all {

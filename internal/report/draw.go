@@ -52,7 +52,8 @@ func Draw(w io.Writer, format string, panels []*plot.Plot, title string, width, 
 	return fmt.Errorf("unknown plot format %q: use %s", format, strings.Join(PlotFormats(), " or "))
 }
 
-// fontWriter names fonts of the same widths for viewers without ours, so that texts keep clear of what stands beside them.
+// fontWriter names fonts of the same widths for viewers without ours, so that texts keep clear of
+// what stands beside them.
 type fontWriter struct{ w io.Writer }
 
 func (f fontWriter) Write(p []byte) (int, error) {

@@ -15,8 +15,8 @@ const (
 	L1   Measure = "l1"
 	L2   Measure = "l2"
 	LInf Measure = "linf"
-	// ALM is the alternative Lebesgue measure R·(∏σ)^{1/d}: the region's volume as a length. It shows
-	// what anisotropic noise gains where the largest ball cannot grow.
+	// ALM is the alternative Lebesgue measure R·(∏σ)^{1/d}: the region's volume as a length. It
+	// shows what anisotropic noise gains where the largest ball cannot grow.
 	ALM Measure = "alm"
 )
 
@@ -66,8 +66,8 @@ func Equal(rows []results.Row, m Measure) bool {
 	return !slices.ContainsFunc(rows, func(r results.Row) bool { return !near(m.of(r), r.Radius) })
 }
 
-// known reports whether the rows tell their sizes by a measure. Tables of Cohen et al. have none but
-// the radius.
+// known reports whether the rows tell their sizes by a measure. Tables of Cohen et al. have none
+// but the radius.
 func known(rows []results.Row, m Measure) bool {
 	positive := func(size func(results.Row) float64) bool {
 		return slices.ContainsFunc(rows, func(r results.Row) bool { return size(r) > 0 })

@@ -36,7 +36,8 @@ func TestSummaryByVolume(t *testing.T) {
 	}
 }
 
-// Under isotropic noise both are one; on request others stand beside; what the rows do not tell is left out.
+// Under isotropic noise both are one; on request others stand beside; what the rows do not tell is
+// left out.
 func TestMeasuresShown(t *testing.T) {
 	equal, err := Summarise(sized(five(), 1), DefaultOptions())
 	if err != nil || len(equal.Measures) != 1 || !equal.Measures[0].Equal {

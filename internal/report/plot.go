@@ -32,7 +32,8 @@ type PlotOptions struct {
 	Confidence float64
 	// NoBand leaves the bands out, where many curves would hide each other.
 	NoBand bool
-	// NoLegend leaves the legend out, where something beside the plot names the colours of [SeriesColor].
+	// NoLegend leaves the legend out, where something beside the plot names the colours of
+	// [SeriesColor].
 	NoLegend bool
 	// Measures are drawn in panels beside that of the rows' own norm, but for those that would show
 	// the same curves. Nil draws the norm alone.
@@ -259,8 +260,8 @@ func seriesColor(i int) color.NRGBA {
 	return p[i%len(p)]
 }
 
-// SeriesColor is the colour of the i-th curve, from 0, as HTML writes it, such as #0072b2. After the seventh the colours
-// come again, for dashed curves.
+// SeriesColor is the colour of the i-th curve, from 0, as HTML writes it, such as #0072b2. After
+// the seventh the colours come again, for dashed curves.
 func SeriesColor(i int) string {
 	c := seriesColor(i)
 	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)

@@ -79,7 +79,8 @@ func pixels(w, h int) [][2]int {
 	return out
 }
 
-// Pictures name fonts that any viewer has; without a legend, something else names the curves by their colours.
+// Pictures name fonts that any viewer has; without a legend, something else names the curves by
+// their colours.
 func TestPlotBesideText(t *testing.T) {
 	series := []Series{{Name: "wide", Rows: spread(50, 1, "deployed")}}
 	opt := DefaultPlotOptions()

@@ -224,8 +224,8 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-// TestOneClassIsNoted checks that a run over inputs of one class says so: a stride that goes with the order of the
-// classes makes one, and looks like any other.
+// TestOneClassIsNoted checks that a run over inputs of one class says so: a stride that goes with
+// the order of the classes makes one, and looks like any other.
 func TestOneClassIsNoted(t *testing.T) {
 	rows := make([]results.Row, 40)
 	for i := range rows {

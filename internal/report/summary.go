@@ -79,7 +79,8 @@ type Summary struct {
 	Certified int `json:"certified"`
 	Abstained int `json:"abstained"`
 	Failed    int `json:"failed"`
-	// Accuracy is Correct over the inputs that have a label or failed; without any label it means nothing.
+	// Accuracy is Correct over the inputs that have a label or failed; without any label it means
+	// nothing.
 	Accuracy         float64  `json:"accuracy"`
 	AccuracyInterval Interval `json:"accuracy_interval"`
 	// ACR is the mean over the same inputs of the radius where correct, else 0.
@@ -113,7 +114,8 @@ type Summary struct {
 // Measured sums up sizes of regions by one measure.
 type Measured struct {
 	Measure Measure `json:"measure"`
-	// Mean is the mean over the same inputs of the size where correct, else 0, as ACR is for the norm.
+	// Mean is the mean over the same inputs of the size where correct, else 0, as ACR is for the
+	// norm.
 	Mean         float64   `json:"mean"`
 	MeanInterval *Interval `json:"mean_interval"`
 	// Curve is the certified accuracy at sizes of the measure.

@@ -25,15 +25,17 @@ type Merged struct {
 	Inputs int `json:"inputs"`
 	First  int `json:"first"`
 	Last   int `json:"last"`
-	// Even says that the indices have one distance. Otherwise a shard, or a part of one, is missing.
+	// Even says that the indices have one distance. Otherwise a shard, or a part of one, is
+	// missing.
 	Even bool `json:"even"`
 }
 
-// MergeShards joins the outputs of the shards of one run: tables into OUT.tsv, certificates into OUT.jsonl, and both where
-// the parts are of both kinds, which must then show the same rows. An OUT with the ending of the only kind stands as it is.
+// MergeShards joins the outputs of the shards of one run: tables into OUT.tsv, certificates into
+// OUT.jsonl, and both where the parts are of both kinds, which must then show the same rows. An OUT
+// with the ending of the only kind stands as it is.
 //
-// Shards may differ in how many samples a session took at once and on how many threads, which each machine measures.
-// Errors match [ErrExists], [ErrFormat] or [ErrMismatch].
+// Shards may differ in how many samples a session took at once and on how many threads, which each
+// machine measures. Errors match [ErrExists], [ErrFormat] or [ErrMismatch].
 func MergeShards(out string, parts []string) (Merged, error) {
 	if len(parts) == 0 {
 		return Merged{}, kindErrorf(ErrMismatch, "merge into %q: no parts given; name the outputs of the shards", out)
@@ -145,7 +147,8 @@ func (m *merging) add(path string, t Table, keys ...string) error {
 	return nil
 }
 
-// join sorts the lines, no input twice, and takes the settings in which parts differ from the record.
+// join sorts the lines, no input twice, and takes the settings in which parts differ from the
+// record.
 func (m *merging) join() error {
 	slices.SortStableFunc(m.lines, func(a, b mergedLine) int { return a.row.Index - b.row.Index })
 	for i := 1; i < len(m.lines); i++ {
@@ -159,7 +162,8 @@ func (m *merging) join() error {
 	return nil
 }
 
-// compareParts compares the records of two parts, and returns those of the given keys in which they differ.
+// compareParts compares the records of two parts, and returns those of the given keys in which they
+// differ.
 func compareParts(a, b string, ra, rb Run, keys []string) (differ []string, err error) {
 	diffs, err := ra.Compare(rb)
 	if err != nil {

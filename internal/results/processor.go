@@ -11,12 +11,13 @@ import (
 const (
 	// CPUKey is the kind that the run was begun on.
 	CPUKey = "cpu"
-	// CPUsKey lists all kinds that made rows, where they are several, in the order in which they began to.
+	// CPUsKey lists all kinds that made rows, where they are several, in the order in which they
+	// began to.
 	CPUsKey = "cpus"
 )
 
-// Processors lists the kinds of processors that a run was made on, the first one first. It is empty for records of
-// earlier versions.
+// Processors lists the kinds of processors that a run was made on, the first one first. It is empty
+// for records of earlier versions.
 func (r Run) Processors() []string {
 	var kinds []string
 	add := func(v any) {
@@ -58,8 +59,8 @@ func (r Run) withProcessors(more []string) (_ Run, added bool) {
 	return r, true
 }
 
-// goOn returns the stored record r of a run that now goes on, the kinds of processors in it that differ from now's, and
-// whether now's had to be added.
+// goOn returns the stored record r of a run that now goes on, the kinds of processors in it that
+// differ from now's, and whether now's had to be added.
 func (r Run) goOn(now Run) (_ Run, others []string, added bool) {
 	here, _ := now.Environment[CPUKey].(string)
 	for _, kind := range r.Processors() {
@@ -71,6 +72,6 @@ func (r Run) goOn(now Run) (_ Run, others []string, added bool) {
 	return r, others, added
 }
 
-// OtherProcessors lists the kinds of processors, other than this run's, that made some of the rows which were there when
-// it was opened. It is empty when nothing was left to do.
+// OtherProcessors lists the kinds of processors, other than this run's, that made some of the rows
+// which were there when it was opened. It is empty when nothing was left to do.
 func (w *Writer) OtherProcessors() []string { return w.others }

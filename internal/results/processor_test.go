@@ -9,7 +9,8 @@ import (
 	"testing"
 )
 
-// on returns the configuration of the same run on a machine with the kind of processor, "" for a record without one.
+// on returns the configuration of the same run on a machine with the kind of processor, "" for a
+// record without one.
 func on(cfg Config, kind string) Config {
 	cfg.Run = testRun()
 	if kind != "" {
@@ -28,7 +29,8 @@ func recorded(t *testing.T, path string) []string {
 	return r.Processors()
 }
 
-// A run goes on on another kind of processor, which the record then names; nothing else of the record changes.
+// A run goes on on another kind of processor, which the record then names; nothing else of the
+// record changes.
 func TestResumeOnAnotherProcessor(t *testing.T) {
 	cfg := config(t, 6)
 	steps := []struct {
@@ -70,7 +72,8 @@ func TestResumeOnAnotherProcessor(t *testing.T) {
 	}
 }
 
-// A certificate without its row, from a kill between the two, stands although this processor counts otherwise.
+// A certificate without its row, from a kill between the two, stands although this processor counts
+// otherwise.
 func TestCertificatesOfAnotherProcessorStand(t *testing.T) {
 	cfg := config(t, 3)
 	w := mustOpen(t, on(cfg, "a"))

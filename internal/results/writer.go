@@ -115,8 +115,8 @@ func (w *Writer) prepare(cfg Config, opener opener) error {
 	return nil
 }
 
-// writeRecord stores the record of an output. What is there keeps its record, which tells how the first rows came about;
-// only the processors that go on with it are added.
+// writeRecord stores the record of an output. What is there keeps its record, which tells how the
+// first rows came about; only the processors that go on with it are added.
 func (w *Writer) writeRecord(o *output, now Run, old *Table, stored Run) error {
 	if old == nil {
 		return now.Write(o.path)
@@ -267,7 +267,8 @@ func (w *Writer) flush() error {
 				switch {
 				case err == nil:
 				case o.json && len(w.others) > 0:
-					// Another kind of processor may count otherwise: the certificate that is there stands, and the table says the same.
+					// Another kind of processor may count otherwise: the certificate that is there
+					// stands, and the table says the same.
 					batch[i].row = o.rows[place]
 				default:
 					return err

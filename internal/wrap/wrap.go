@@ -45,7 +45,8 @@ func splitEntry(line string) (name, rest string) {
 	return line[:len(line)-len(rest)], rest
 }
 
-// Line breaks text after the prefix into lines of at most width characters; those after the first are indented.
+// Line breaks text after the prefix into lines of at most width characters; those after the first
+// are indented.
 func Line(prefix string, indent int, text string, width int) string {
 	var b strings.Builder
 	b.WriteString(prefix)

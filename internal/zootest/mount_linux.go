@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// SmallDisk mounts a file system of so many bytes at a folder until the test ends. It skips the test where that is not
-// permitted.
+// SmallDisk mounts a file system of so many bytes at a folder until the test ends. It skips the
+// test where that is not permitted.
 func SmallDisk(t testing.TB, folder string, bytes string) {
 	t.Helper()
 	if err := syscall.Mount("ucan-test", folder, "tmpfs", 0, "size="+bytes); err != nil {
@@ -15,8 +15,8 @@ func SmallDisk(t testing.TB, folder string, bytes string) {
 	unmountLater(t, folder)
 }
 
-// ReadOnly makes a folder read-only, for root as well, until thaw is called or the test ends. It skips the test where that
-// is not permitted.
+// ReadOnly makes a folder read-only, for root as well, until thaw is called or the test ends. It
+// skips the test where that is not permitted.
 func ReadOnly(t testing.TB, folder string) (thaw func()) {
 	t.Helper()
 	if err := syscall.Mount(folder, folder, "", syscall.MS_BIND, ""); err != nil {

@@ -18,7 +18,8 @@ type Network struct {
 	link string
 }
 
-// NewNetwork makes the i-th namespace of a test, which ends with it. It skips the test where that is not permitted.
+// NewNetwork makes the i-th namespace of a test, which ends with it. It skips the test where that
+// is not permitted.
 func NewNetwork(t testing.TB, i int) *Network {
 	t.Helper()
 	if runtime.GOOS != "linux" || os.Getuid() != 0 {

@@ -1,5 +1,5 @@
-// Package zootest helps tests of zoo runs: a throw-away Postgres server, where one is installed, a network that can be
-// cut, and small or read-only file systems, where they may be mounted.
+// Package zootest helps tests of zoo runs: a throw-away Postgres server, where one is installed, a
+// network that can be cut, and small or read-only file systems, where they may be mounted.
 package zootest
 
 import (
@@ -37,8 +37,8 @@ type Postgres struct {
 	as     *syscall.SysProcAttr
 }
 
-// StartPostgres makes and starts a server, or fails with ErrNoPostgres. A server refuses to run as root; then the user
-// postgres runs it.
+// StartPostgres makes and starts a server, or fails with ErrNoPostgres. A server refuses to run as
+// root; then the user postgres runs it.
 func StartPostgres(ctx context.Context) (*Postgres, error) {
 	bin, err := findServer()
 	if err != nil {
@@ -122,7 +122,8 @@ func freePort(ctx context.Context) (int, error) {
 	return port, l.Close()
 }
 
-// run runs one of the server's programs. Output goes to a file, since a started server keeps it open.
+// run runs one of the server's programs. Output goes to a file, since a started server keeps it
+// open.
 func (p *Postgres) run(ctx context.Context, program string, args ...string) error {
 	log := filepath.Join(p.folder, program+".log")
 	f, err := os.Create(log)

@@ -32,7 +32,8 @@ func orSkip(t testing.TB, err error) {
 	}
 }
 
-// Shared is one server for all tests of a package. It starts when the first of them needs it. The zero value is ready.
+// Shared is one server for all tests of a package. It starts when the first of them needs it. The
+// zero value is ready.
 type Shared struct {
 	mutex     sync.Mutex
 	postgres  *Postgres

@@ -25,9 +25,9 @@ func on(t *testing.T, rt *runtime.Runtime, images []float32, dims ...int64) arch
 	}
 }
 
-// TestRenormalise checks on the images that were measured that the graph to train, and what is exported from it, compute
-// what the classifier does; and that training by batch statistics takes out a change of scale that the classifier
-// itself would feel.
+// TestRenormalise checks on the images that were measured that the graph to train, and what is
+// exported from it, compute what the classifier does; and that training by batch statistics takes
+// out a change of scale that the classifier itself would feel.
 func TestRenormalise(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, c := range []arch.Config{config("resnet20", 3, 16, 16), config("mnist-cnn", 1, 12, 12)} {

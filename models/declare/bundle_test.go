@@ -9,7 +9,8 @@ import (
 	"ucan/models/declare"
 )
 
-// A bundle's folder is a model, called by the folder's name; other folders and files are what they are.
+// A bundle's folder is a model, called by the folder's name; other folders and files are what they
+// are.
 func TestBundles(t *testing.T) {
 	rows := map[string]struct {
 		files      []string

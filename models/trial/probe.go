@@ -21,8 +21,8 @@ type Graph struct {
 	// Limit is the largest relative difference of scores between two batches that passes for
 	// rounding.
 	Limit float64
-	// Exact says that the same row at the same place must get the same scores bit for bit, as on the
-	// CPU. Other providers may pick another algorithm from one run to the next, and get Limit.
+	// Exact says that the same row at the same place must get the same scores bit for bit, as on
+	// the CPU. Other providers may pick another algorithm from one run to the next, and get Limit.
 	Exact bool
 }
 

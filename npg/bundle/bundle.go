@@ -17,7 +17,8 @@ type Role string
 const (
 	// Mu is G₁ of a certification-wise generator: reads x, gives one value a coordinate.
 	Mu Role = "mu"
-	// Sigma is G₂: reads x + μ (a dataset-wise network: the constant 1), gives one value a coordinate.
+	// Sigma is G₂: reads x + μ (a dataset-wise network: the constant 1), gives one value a
+	// coordinate.
 	Sigma Role = "sigma"
 	// Joint is one graph for both, with outputs named mu and sigma.
 	Joint Role = "generator"
@@ -49,7 +50,8 @@ type Input struct {
 // Bundle is a generator with all that belongs to it, in memory.
 type Bundle struct {
 	Kind npg.Kind
-	// Basis is the name of the basis that scale fields live in (package basis); "" stands for the input's coordinates.
+	// Basis is the name of the basis that scale fields live in (package basis); "" stands for the
+	// input's coordinates.
 	Basis string
 	// Shape is the shape of one input, as the data source gives it: [C, H, W] for images.
 	Shape []int
@@ -59,7 +61,8 @@ type Bundle struct {
 	FixedMean bool
 	// MuScale is c in μ = c·G₁(x), usually 1: finite, and not 0 where a graph gives μ.
 	MuScale float64
-	// Mu and Sigma are the constant fields of kinds pattern and dataset; nil stands for zeros and ones.
+	// Mu and Sigma are the constant fields of kinds pattern and dataset; nil stands for zeros and
+	// ones.
 	Mu, Sigma []float32
 	// Inputs are the fields of kind per-input.
 	Inputs []Input
@@ -73,7 +76,8 @@ type Bundle struct {
 	hash string // of npg.yaml, set by Read and Write
 }
 
-// Hash returns the hex SHA-256 of the bundle's npg.yaml, which binds every file it names; "" before Read or Write.
+// Hash returns the hex SHA-256 of the bundle's npg.yaml, which binds every file it names; "" before
+// Read or Write.
 func (b *Bundle) Hash() string { return b.hash }
 
 // Dim returns the number of coordinates of an input.
@@ -131,7 +135,8 @@ func checkShape(shape []int) error {
 // maxDim is the largest number of coordinates of an input.
 const maxDim = 1 << 28
 
-// validateContents checks that the bundle holds what its kind needs, and nothing that could be mistaken for it.
+// validateContents checks that the bundle holds what its kind needs, and nothing that could be
+// mistaken for it.
 func (b *Bundle) validateContents() error {
 	type field struct {
 		name   string

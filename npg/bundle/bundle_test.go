@@ -284,7 +284,8 @@ func TestHashBindsAllFiles(t *testing.T) {
 	}
 }
 
-// A bundle may lie in a model hub's cache, where every file is a link to a blob; a link that leads elsewhere is refused.
+// A bundle may lie in a model hub's cache, where every file is a link to a blob; a link that leads
+// elsewhere is refused.
 func TestBundlesOfAHub(t *testing.T) {
 	for name, b := range examples() {
 		dir := write(t, b)

@@ -1,9 +1,10 @@
-// Package bundle reads and writes noise parameter generators as folders: what "ucan train npg" leaves behind and what
-// --npg takes.
+// Package bundle reads and writes noise parameter generators as folders: what "ucan train npg"
+// leaves behind and what --npg takes.
 //
-// A bundle holds npg.yaml, which names every other file by role and SHA-256, beside the graphs (.onnx) and constant
-// fields (.npy) that it names. Files of a training run that npg.yaml does not name (train.jsonl, checkpoint/) are left
-// alone. Neither paths nor times are stored, so equal generators have equal bytes.
+// A bundle holds npg.yaml, which names every other file by role and SHA-256, beside the graphs
+// (.onnx) and constant fields (.npy) that it names. Files of a training run that npg.yaml does not
+// name (train.jsonl, checkpoint/) are left alone. Neither paths nor times are stored, so equal
+// generators have equal bytes.
 //
 // How the parameters of an input x follow, s being brought within floor and ceiling:
 //
@@ -12,5 +13,6 @@
 //	                   or one graph with outputs mu and sigma: μ = mu_scale · mu(x), s = |sigma(x)|
 //	per-input          μ and s are those stored for x, found by its hash                   (pinned)
 //
-// A scale field lives in the coordinates of "basis" when one is named, μ always in those of the input.
+// A scale field lives in the coordinates of "basis" when one is named, μ always in those of the
+// input.
 package bundle

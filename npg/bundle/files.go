@@ -18,8 +18,8 @@ import (
 	"ucan/runtime/onnx/sidefile"
 )
 
-// ErrBundle is matched by the errors of Read that say the folder is no valid bundle: absent, unfinished, altered or of an
-// unknown form.
+// ErrBundle is matched by the errors of Read that say the folder is no valid bundle: absent,
+// unfinished, altered or of an unknown form.
 var ErrBundle = errors.New("no valid bundle")
 
 // fileNames are the names under which Write stores files, by role.
@@ -41,16 +41,16 @@ func Exists(dir string) bool {
 	return sidefile.Check(filepath.Join(dir, ManifestName)) == nil
 }
 
-// ClassifierFile returns the file of the classifier that was trained along with the generator in dir; false where there
-// is none, or dir is no finished bundle.
+// ClassifierFile returns the file of the classifier that was trained along with the generator in
+// dir; false where there is none, or dir is no finished bundle.
 func ClassifierFile(dir string) (string, bool) {
 	path := filepath.Join(dir, fileNames()[string(Base)])
 	return path, sidefile.Check(path) == nil && Exists(dir)
 }
 
-// Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and npg.yaml last: a
-// folder whose writing was interrupted has none, unless it held the same bundle before. Nothing else in dir is touched.
-// Only one writer of a folder may run at a time.
+// Write stores the bundle in dir, which is made when absent. Files appear whole or not at all, and
+// npg.yaml last: a folder whose writing was interrupted has none, unless it held the same bundle
+// before. Nothing else in dir is touched. Only one writer of a folder may run at a time.
 func Write(dir string, b *Bundle) (err error) {
 	defer func() {
 		if err != nil {
@@ -159,8 +159,9 @@ const (
 	maxFile     = 1 << 31
 )
 
-// Read loads a bundle and checks it: form, hashes of all files, sizes of all fields, floor and ceiling. Its errors match
-// [ErrBundle] when the folder is no valid bundle, are one line and say what to do.
+// Read loads a bundle and checks it: form, hashes of all files, sizes of all fields, floor and
+// ceiling. Its errors match [ErrBundle] when the folder is no valid bundle, are one line and say
+// what to do.
 func Read(dir string) (*Bundle, error) {
 	root, err := sidefile.Open(dir)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"ucan/smooth/basis"
 )
 
-// Stored returns the generator of a bundle whose fields are stored in it: kinds pattern, dataset and per-input. Kind
-// certification needs a runtime: see package infer.
+// Stored returns the generator of a bundle whose fields are stored in it: kinds pattern, dataset
+// and per-input. Kind certification needs a runtime: see package infer.
 func (b *Bundle) Stored() (npg.Generator, error) {
 	if err := b.Validate(); err != nil {
 		return nil, err

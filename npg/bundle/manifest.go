@@ -65,7 +65,8 @@ func (b *Bundle) manifest(files []file) manifest {
 	return m
 }
 
-// marshal gives the same bytes for the same manifest: mappings are written in the order of their keys.
+// marshal gives the same bytes for the same manifest: mappings are written in the order of their
+// keys.
 func (m manifest) marshal() ([]byte, error) {
 	var out bytes.Buffer
 	e := yaml.NewEncoder(&out)
@@ -76,7 +77,8 @@ func (m manifest) marshal() ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// parseManifest reads npg.yaml strictly: unknown keys, a second document and a guarantee other than the kind's are errors.
+// parseManifest reads npg.yaml strictly: unknown keys, a second document and a guarantee other than
+// the kind's are errors.
 func parseManifest(text []byte) (manifest, error) {
 	var m manifest
 	d := yaml.NewDecoder(bytes.NewReader(text))

@@ -7,9 +7,10 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// OutputBound returns the largest absolute value that an output of a graph can take because of the operators it ends in
-// (Tanh, Sigmoid or Clip, behind Abs, Neg, Identity, reshaping and products with constants), and +Inf where they set
-// none. It is the cap of a generator that declares no other; name "" takes the first output.
+// OutputBound returns the largest absolute value that an output of a graph can take because of the
+// operators it ends in (Tanh, Sigmoid or Clip, behind Abs, Neg, Identity, reshaping and products
+// with constants), and +Inf where they set none. It is the cap of a generator that declares no
+// other; name "" takes the first output.
 func OutputBound(m *onnx.Model, name string) float64 {
 	if name == "" {
 		outputs := m.Outputs()
@@ -66,8 +67,8 @@ func (b bounder) bound(name string, depth int) float64 {
 	return math.Inf(1)
 }
 
-// constant returns the largest absolute element of an input that is a constant, and whether it is one; for Clip, whose
-// ends are single numbers, that number.
+// constant returns the largest absolute element of an input that is a constant, and whether it is
+// one; for Clip, whose ends are single numbers, that number.
 func (b bounder) constant(in []string, i int) (float64, bool) {
 	if i >= len(in) || in[i] == "" {
 		return 0, false

@@ -29,16 +29,19 @@ type Subject struct {
 	Generator npg.Generator
 	// Sampler is the base classifier; nil leaves abstention and leak unmeasured.
 	Sampler Sampler
-	// Noise is the family, norm and λ that the generator's fields are used with; its own fields are ignored.
+	// Noise is the family, norm and λ that the generator's fields are used with; its own fields are
+	// ignored.
 	Noise smooth.Noise
 	// Floor and Ceiling bound σ, and MuCap bounds |μ_i|; 0 means unknown.
 	Floor, Ceiling, MuCap float64
 }
 
-// Run examines the generator on the inputs, at least one, all of one dimension. Generated fields of all inputs are held
-// in memory at once. It fails when the generator or the classifier does, or the options are out of range.
+// Run examines the generator on the inputs, at least one, all of one dimension. Generated fields of
+// all inputs are held in memory at once. It fails when the generator or the classifier does, or the
+// options are out of range.
 //
-// All noise is drawn from stream phase [stream.Audit]: nothing measured here can bias a later certificate.
+// All noise is drawn from stream phase [stream.Audit]: nothing measured here can bias a later
+// certificate.
 func Run(ctx context.Context, s Subject, inputs []Input, o Options) (_ Report, err error) {
 	defer func() {
 		if err != nil {
@@ -70,7 +73,8 @@ func Run(ctx context.Context, s Subject, inputs []Input, o Options) (_ Report, e
 	return r, nil
 }
 
-// specimen is an input with its fields; mu and sigma are copies to compute with, nil for zeros and ones.
+// specimen is an input with its fields; mu and sigma are copies to compute with, nil for zeros and
+// ones.
 type specimen struct {
 	Input
 	fields    smooth.Fields

@@ -18,8 +18,9 @@ import (
 	"ucan/smooth/stream"
 )
 
-// The toy world: an image of class c has 1 in block c of 4 coordinates and 0 elsewhere, but for a small texture that
-// tells inputs of a class apart. Four further coordinates, one a class, are 0 in every image.
+// The toy world: an image of class c has 1 in block c of 4 coordinates and 0 elsewhere, but for a
+// small texture that tells inputs of a class apart. Four further coordinates, one a class, are 0 in
+// every image.
 const (
 	classes = 4
 	block   = 4
@@ -43,7 +44,8 @@ func images(n int) []Input {
 	return out
 }
 
-// brightest answers with the class of the brightest block: an honest classifier, which the extra coordinates do not move.
+// brightest answers with the class of the brightest block: an honest classifier, which the extra
+// coordinates do not move.
 func brightest(x []float32) int32 {
 	best, at := float32(math.Inf(-1)), 0
 	for c := range classes {
@@ -58,7 +60,8 @@ func brightest(x []float32) int32 {
 	return int32(at)
 }
 
-// trusting believes the extra coordinate of largest size if it is beyond 2, and the image otherwise.
+// trusting believes the extra coordinate of largest size if it is beyond 2, and the image
+// otherwise.
 func trusting(x []float32) int32 {
 	best, at := float32(2), -1
 	for c := range classes {
@@ -85,7 +88,8 @@ func (m maker) Parameters(_ context.Context, x []float32) (npg.Parameters, error
 
 func (m maker) Guarantee() smooth.Guarantee { return m.guarantee }
 
-// healthy makes noise that varies over the coordinates and, a little, over the inputs, and a small offset.
+// healthy makes noise that varies over the coordinates and, a little, over the inputs, and a small
+// offset.
 func healthy(x []float32) (mu, sigma []float32) {
 	mu, sigma = make([]float32, dim), make([]float32, dim)
 	for i := range x {
@@ -207,8 +211,8 @@ func TestPlantedFaults(t *testing.T) {
 	}
 }
 
-// Some of the generator's inputs carry the label in μ, the others' donors never name it: the accuracy is the share of the
-// former, but for the draws that lose the mark.
+// Some of the generator's inputs carry the label in μ, the others' donors never name it: the
+// accuracy is the share of the former, but for the draws that lose the mark.
 func TestLeakIsMeasuredRight(t *testing.T) {
 	g := maker{func(x []float32) ([]float32, []float32) {
 		mu, sigma := healthy(x)
@@ -240,8 +244,8 @@ func TestLeakIsMeasuredRight(t *testing.T) {
 	}
 }
 
-// No classifier that does not read the noise parameters exceeds chance: not one that always answers with the commonest
-// label, nor one that excludes the donor's class and guesses.
+// No classifier that does not read the noise parameters exceeds chance: not one that always answers
+// with the commonest label, nor one that excludes the donor's class and guesses.
 func TestChanceBoundsHonestClassifiers(t *testing.T) {
 	inputs := images(40)
 	for i := range 20 {
@@ -262,7 +266,8 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			// Donors are drawn at random, so the accuracy may exceed its expectation's bound by sampling error.
+			// Donors are drawn at random, so the accuracy may exceed its expectation's bound by
+			// sampling error.
 			if l := r.Leak; l.Accuracy > l.Chance+0.05 || slices.Contains(names(r.Found()), Leaks) {
 				t.Errorf("%s: leak %+v", name, *l)
 			}
@@ -270,8 +275,8 @@ func TestChanceBoundsHonestClassifiers(t *testing.T) {
 	}
 }
 
-// With two classes, a donor of the other class gives the label away: an honest classifier that always errs must not
-// look like a leak.
+// With two classes, a donor of the other class gives the label away: an honest classifier that
+// always errs must not look like a leak.
 func TestTwoClasses(t *testing.T) {
 	inputs := slices.DeleteFunc(images(80), func(in Input) bool { return in.Label > 1 })
 	contrary := func(x []float32) int32 { return 1 - min(brightest(x), 1) }
@@ -347,8 +352,8 @@ func TestFiguresOfFields(t *testing.T) {
 	}
 }
 
-// The interval's ends have, by definition, divergence ln(2/α)/n from the mean; and it covers where the exact interval of
-// a proportion, which is narrower, does.
+// The interval's ends have, by definition, divergence ln(2/α)/n from the mean; and it covers where
+// the exact interval of a proportion, which is narrower, does.
 func TestChernoff(t *testing.T) {
 	for _, mean := range []float64{0, 0.03, 0.5, 0.97, 1} {
 		low, high := chernoff(mean, 50, 0.05)
@@ -454,8 +459,8 @@ func TestNoiseIsOfPhaseAudit(t *testing.T) {
 	}
 }
 
-// In the DCT basis noise on high frequencies hardly moves a block's sum, in the pixel basis the same scales drown it: the
-// votes must be drawn in the generator's basis.
+// In the DCT basis noise on high frequencies hardly moves a block's sum, in the pixel basis the
+// same scales drown it: the votes must be drawn in the generator's basis.
 func TestBasisIsUsed(t *testing.T) {
 	dct, err := basis.DCT2([]int{1, 1, dim})
 	if err != nil {
@@ -488,8 +493,8 @@ func TestBasisIsUsed(t *testing.T) {
 	}
 }
 
-// What the reader learns of one half of the inputs does not carry over by accident: over many choices of donors, noise
-// that is the same for all inputs is never taken for a leak.
+// What the reader learns of one half of the inputs does not carry over by accident: over many
+// choices of donors, noise that is the same for all inputs is never taken for a leak.
 func TestReaderRaisesNoFalseAlarm(t *testing.T) {
 	g := maker{func([]float32) ([]float32, []float32) { return healthy(make([]float32, dim)) }, smooth.Pinned}
 	s := subject(t, brightest, g)

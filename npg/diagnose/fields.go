@@ -2,8 +2,8 @@ package diagnose
 
 import "math"
 
-// atBound is how close, relatively, a value must be to a bound to count as being at it: wider than float32 rounding,
-// narrower than anything training would call a difference.
+// atBound is how close, relatively, a value must be to a bound to count as being at it: wider than
+// float32 rounding, narrower than anything training would call a difference.
 const atBound = 1e-3
 
 // describeSigma summarises the scale fields.
@@ -52,8 +52,8 @@ func describeSigma(cases []specimen, floor, ceiling float64) Scale {
 	return out
 }
 
-// variance of n values from their sum and sum of squares. Rounding leaves about 1e-16 of the mean square, far below the
-// spreads that matter.
+// variance of n values from their sum and sum of squares. Rounding leaves about 1e-16 of the mean
+// square, far below the spreads that matter.
 func variance(sum, square float64, n int) float64 {
 	mean := sum / float64(n)
 	return max(0, square/float64(n)-mean*mean)

@@ -2,12 +2,14 @@ package diagnose
 
 import "math"
 
-// chernoff returns an interval that contains the expectation of the mean of n independent variables in [0, 1], which
-// need not have the same law, with probability at least 1 − alpha (Chernoff–Hoeffding: for a mean m below or above the
-// expectation p, P ≤ exp(−n·KL(m‖p)), at alpha/2 on each side).
+// chernoff returns an interval that contains the expectation of the mean of n independent variables
+// in [0, 1], which need not have the same law, with probability at least 1 − alpha
+// (Chernoff–Hoeffding: for a mean m below or above the expectation p, P ≤ exp(−n·KL(m‖p)), at
+// alpha/2 on each side).
 func chernoff(mean float64, n int, alpha float64) (low, high float64) {
 	limit := math.Log(2/alpha) / float64(n)
-	// end bisects between the mean, where KL is 0, and the end of [0, 1]; it returns the outer side.
+	// end bisects between the mean, where KL is 0, and the end of [0, 1]; it returns the outer
+	// side.
 	end := func(outer float64) float64 {
 		inner := mean
 		for range 60 {

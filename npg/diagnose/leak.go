@@ -10,10 +10,12 @@ import (
 	"ucan/smooth/stream"
 )
 
-// leakFrom is the first sample index of the leak audit within phase Audit, beyond what the abstention draws.
+// leakFrom is the first sample index of the leak audit within phase Audit, beyond what the
+// abstention draws.
 const leakFrom = 1 << 32
 
-// fieldChoice is which of the input's own fields stay while the image is swapped; the other is the donor's.
+// fieldChoice is which of the input's own fields stay while the image is swapped; the other is the
+// donor's.
 type fieldChoice struct{ mu, sigma bool }
 
 // leak is the swap audit. The note says why it was not made, and is "" when it was.
@@ -149,8 +151,9 @@ func (p pairs) chance() float64 {
 	return min(1, total/float64(others*p.inputs))
 }
 
-// donors chooses, for every labelled input, images of distinct other classes; with two classes, of both. The choice
-// depends on the input alone, so that what a reader learns of one half's choices says nothing of the other's.
+// donors chooses, for every labelled input, images of distinct other classes; with two classes, of
+// both. The choice depends on the input alone, so that what a reader learns of one half's choices
+// says nothing of the other's.
 func (p pairs) donors(o Options, number int) map[int][]int {
 	out := make(map[int][]int, p.inputs)
 	for _, a := range p.classes {

@@ -18,14 +18,14 @@ const readFrom = 2 << 32
 // readerValues bounds the values that the reader holds: 256 MB of float32.
 const readerValues = 64 << 20
 
-// readerRidge is the penalty of the reader in units of the mean squared size of its rows: strong, since there are fewer
-// rows than coordinates. Between 1 and 10 times the accuracy hardly moves.
+// readerRidge is the penalty of the reader in units of the mean squared size of its rows: strong,
+// since there are fewer rows than coordinates. Between 1 and 10 times the accuracy hardly moves.
 const readerRidge = 10
 
-// read is the leak that a classifier could learn: a linear one (ridge regression to the labels) is trained on swapped
-// noisy copies of one half of the inputs and tested on those of the other half, and the other way round. The base
-// classifier at hand may be blind to what one trained together with the generator would read. It returns nil where there
-// are too few inputs.
+// read is the leak that a classifier could learn: a linear one (ridge regression to the labels) is
+// trained on swapped noisy copies of one half of the inputs and tested on those of the other half,
+// and the other way round. The base classifier at hand may be blind to what one trained together
+// with the generator would read. It returns nil where there are too few inputs.
 func read(ctx context.Context, s Subject, cases []specimen, o Options) (*Reading, error) {
 	dim := len(cases[0].X)
 	halves := split(cases, readerValues/dim/o.ReaderDraws)
@@ -57,8 +57,8 @@ func read(ctx context.Context, s Subject, cases []specimen, o Options) (*Reading
 	return out, nil
 }
 
-// split deals the labelled inputs of every class to two halves, at most limit inputs in all. Of equal inputs, whose noise
-// is equal too, one is taken: the reader would know it again.
+// split deals the labelled inputs of every class to two halves, at most limit inputs in all. Of
+// equal inputs, whose noise is equal too, one is taken: the reader would know it again.
 func split(cases []specimen, limit int) [2][]specimen {
 	var out [2][]specimen
 	dealt, seen := map[int]int{}, map[[32]byte]bool{}

@@ -33,8 +33,9 @@ func diagnoses(r Report, o Options) []Diagnosis {
 	return out
 }
 
-// rules is the table of all diagnoses but the leak. A constant field cannot tell inputs apart, whatever its size, so what
-// compares inputs, and the size of the offset, concern generators that read them.
+// rules is the table of all diagnoses but the leak. A constant field cannot tell inputs apart,
+// whatever its size, so what compares inputs, and the size of the offset, concern generators that
+// read them.
 func rules(r Report, t Thresholds) []rule {
 	s, mu := r.Sigma, r.Mu
 	var votes Abstention

@@ -12,8 +12,8 @@ import (
 
 // Network runs one graph.
 type Network interface {
-	// Evaluate returns the graph's outputs for one input in source layout, each of as many values. They are the caller's
-	// to change. It is safe for concurrent use.
+	// Evaluate returns the graph's outputs for one input in source layout, each of as many values.
+	// They are the caller's to change. It is safe for concurrent use.
 	Evaluate(ctx context.Context, x []float32) ([][]float32, error)
 }
 
@@ -31,8 +31,8 @@ type Config struct {
 	Mu Network
 	// Sigma is G₂, whose first output is s, up to sign, for the input x + μ.
 	Sigma Network
-	// Joint takes the place of both and reads x: its outputs are s, and μ/c after it when there are two. One of Sigma and
-	// Joint must be nil.
+	// Joint takes the place of both and reads x: its outputs are s, and μ/c after it when there are
+	// two. One of Sigma and Joint must be nil.
 	Joint Network
 	// FixedMean sets μ = 0 whatever the networks say.
 	FixedMean bool

@@ -13,8 +13,8 @@ import (
 	"ucan/runtime/onnx/soundness"
 )
 
-// graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same input gives the same
-// bits whatever else runs. Whoever opens it closes it.
+// graph is a [Network] that onnxruntime runs, one input at a time on one thread, so that the same
+// input gives the same bits whatever else runs. Whoever opens it closes it.
 type graph struct {
 	mu      sync.Mutex // one run at a time
 	session *runtime.FloatSession
@@ -22,10 +22,11 @@ type graph struct {
 
 var _ Network = (*graph)(nil)
 
-// openGraph opens a graph with one float input of the shape and outputs of one value a coordinate each, in the order of
-// the names; nil takes the only one. The batch is one, so that no other row has a part in the answer. A graph whose answer
-// is not a function of its input is refused with a *soundness.Refusal. The first load of a graph is tried in a process of
-// its own where that is possible, since onnxruntime can abort on damaged ones.
+// openGraph opens a graph with one float input of the shape and outputs of one value a coordinate
+// each, in the order of the names; nil takes the only one. The batch is one, so that no other row
+// has a part in the answer. A graph whose answer is not a function of its input is refused with a
+// *soundness.Refusal. The first load of a graph is tried in a process of its own where that is
+// possible, since onnxruntime can abort on damaged ones.
 func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []int, outputs []string, session runtime.SessionOptions) (*graph, error) {
 	m, err := onnx.Parse(model)
 	if err != nil {
@@ -65,7 +66,8 @@ func openGraph(ctx context.Context, rt *runtime.Runtime, model []byte, shape []i
 	return &graph{session: s}, nil
 }
 
-// checkGraph refuses what makes the outputs, or may, no function of the input. The file itself is loaded whole.
+// checkGraph refuses what makes the outputs, or may, no function of the input. The file itself is
+// loaded whole.
 func checkGraph(m *onnx.Model, outputs []string) error {
 	used, err := m.WithOutputs(outputs...)
 	if err != nil {
@@ -77,8 +79,8 @@ func checkGraph(m *onnx.Model, outputs []string) error {
 	return soundness.Check(used)
 }
 
-// fit returns the dimensions of a float tensor that holds one input of the shape: with a batch of one, flattened with a
-// batch of one, or alone.
+// fit returns the dimensions of a float tensor that holds one input of the shape: with a batch of
+// one, flattened with a batch of one, or alone.
 func fit(what string, io runtime.IO, shape []int) ([]int64, error) {
 	batched := []int64{1}
 	for _, n := range shape {

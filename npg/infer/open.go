@@ -27,8 +27,8 @@ func (o *Opened) Close() error {
 	return errors.Join(errs...)
 }
 
-// Open returns the generator of a bundle. rt may be nil for kinds that run no networks; others run on one thread, whatever
-// the options of the session say.
+// Open returns the generator of a bundle. rt may be nil for kinds that run no networks; others run
+// on one thread, whatever the options of the session say.
 func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, session runtime.SessionOptions) (_ *Opened, err error) {
 	if b.Kind != npg.KindCertification {
 		generator, storedErr := b.Stored()
@@ -82,7 +82,8 @@ func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, session ru
 	return out, nil
 }
 
-// jointOutputs names the outputs of one graph in the order of [Config.Joint]: sigma, or the only one; then mu.
+// jointOutputs names the outputs of one graph in the order of [Config.Joint]: sigma, or the only
+// one; then mu.
 func jointOutputs(model []byte) ([]string, error) {
 	m, err := onnx.Parse(model)
 	if err != nil {

@@ -32,8 +32,8 @@ func field(t *testing.T, make func(b *onnx.Builder, x onnx.Value) []onnx.Value, 
 	return data
 }
 
-// TestRandomGeneratorsAreRefused: what is refused in a classifier is refused in a generator, in whichever of its
-// graphs and however they are given.
+// TestRandomGeneratorsAreRefused: what is refused in a classifier is refused in a generator, in
+// whichever of its graphs and however they are given.
 func TestRandomGeneratorsAreRefused(t *testing.T) {
 	rt := runtimetest.Open(t)
 	random := func(b *onnx.Builder, x onnx.Value) []onnx.Value {
@@ -73,8 +73,8 @@ func TestRandomGeneratorsAreRefused(t *testing.T) {
 	}
 }
 
-// TestSoundGeneratorsAreOpened: chance that no field depends on, and a scale over the whole batch, which is
-// one input here.
+// TestSoundGeneratorsAreOpened: chance that no field depends on, and a scale over the whole batch,
+// which is one input here.
 func TestSoundGeneratorsAreOpened(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for name, data := range subtest.Rows(map[string][]byte{

@@ -35,7 +35,8 @@ type Config struct {
 	Kind npg.Kind
 	// Basis is that of the scale field; the certification-wise generator knows pixels only.
 	Basis Basis
-	// Shape is that of one input in the source's layout: [C, H, W] for [npg.KindCertification] and [DCT], else any.
+	// Shape is that of one input in the source's layout: [C, H, W] for [npg.KindCertification] and
+	// [DCT], else any.
 	Shape []int
 	// Floor and Ceiling bound s: 0 < Floor < Ceiling, both finite.
 	Floor, Ceiling float64
@@ -43,13 +44,15 @@ type Config struct {
 	Start float64
 	// Hold keeps a mean of s at Start.
 	Hold Hold
-	// MuScale is c ≥ 0: |μ| ≤ c in every coordinate. 0 fixes the mean: μ = 0 and there is no network for it.
+	// MuScale is c ≥ 0: |μ| ≤ c in every coordinate. 0 fixes the mean: μ = 0 and there is no
+	// network for it.
 	MuScale float64
 	// Seed makes the first weights.
 	Seed uint64
 }
 
-// DefaultConfig is a certification-wise generator with s from 0.05 to 1, beginning at 0.25, and no offset.
+// DefaultConfig is a certification-wise generator with s from 0.05 to 1, beginning at 0.25, and no
+// offset.
 func DefaultConfig() Config {
 	return Config{Kind: npg.KindCertification, Basis: Pixel, Floor: 0.05, Ceiling: 1, Start: 0.25, Hold: HoldNothing}
 }

@@ -7,12 +7,12 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// newtonSteps are taken for the shift that holds a mean. Six bring log of the mean within 1e-4 of the target unless
-// nearly every coordinate is at a bound.
+// newtonSteps are taken for the shift that holds a mean. Six bring log of the mean within 1e-4 of
+// the target unless nearly every coordinate is at a bound.
 const newtonSteps = 6
 
-// leastSlope bounds the mean of 1 − tanh² from below in a Newton step, so that it stays finite where all coordinates
-// are at a bound.
+// leastSlope bounds the mean of 1 − tanh² from below in a Newton step, so that it stays finite
+// where all coordinates are at a bound.
 const leastSlope = 0.05
 
 // startBias is the z at which the head yields Start.
@@ -42,10 +42,12 @@ func (n *Net) within(b *onnx.Builder, s onnx.Value) onnx.Value {
 	return b.Clip(s, b.Scalar(onnx.Float, float64(low)), b.Scalar(onnx.Float, float64(high)))
 }
 
-// shift returns t [·, 1, …] such that the held mean of s at z + t is Start, by Newton's method from t = 0.
+// shift returns t [·, 1, …] such that the held mean of s at z + t is Start, by Newton's method from
+// t = 0.
 //
-// With T = tanh(z + t), log s = a + h·T and ∂log s/∂t = h(1 − T²). For the logarithm of the geometric mean the
-// derivative is the mean of that; for the logarithm of the arithmetic mean it is Σ s·h(1 − T²)/Σ s.
+// With T = tanh(z + t), log s = a + h·T and ∂log s/∂t = h(1 − T²). For the logarithm of the
+// geometric mean the derivative is the mean of that; for the logarithm of the arithmetic mean it is
+// Σ s·h(1 − T²)/Σ s.
 func (n *Net) shift(b *onnx.Builder, z onnx.Value) onnx.Value {
 	c := n.config
 	axes := make([]int64, len(c.Shape))

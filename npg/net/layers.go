@@ -6,7 +6,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// growth is the number of maps that each convolution of the dense block adds, and that it begins with.
+// growth is the number of maps that each convolution of the dense block adds, and that it begins
+// with.
 const growth = 16
 
 // blockConvolutions is the number of convolutions inside the dense block.
@@ -38,8 +39,9 @@ func (n *Net) everywhere(b *onnx.Builder, field, x onnx.Value) onnx.Value {
 	return b.Expand(field, b.Shape(x))
 }
 
-// dense is the dense-block network without its last activation; bias is that of the last convolution. lift says that no
-// gradient by x will be taken, for which lifted would be the longer way.
+// dense is the dense-block network without its last activation; bias is that of the last
+// convolution. lift says that no gradient by x will be taken, for which lifted would be the longer
+// way.
 func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32, lift bool) onnx.Value {
 	channels := int64(n.config.Shape[0])
 	first := n.kernel(b, name+".first", channels, growth, 1, 0)
@@ -51,9 +53,10 @@ func (n *Net) dense(b *onnx.Builder, name string, x onnx.Value, bias float32, li
 	} else {
 		block = append(block, b.Conv(x, first.weight, first.bias, same()))
 	}
-	// conv is a convolution of all maps of the block so far, as if they stood one behind the other in one. It is written as
-	// the sum of a convolution of each with its part of the weights: runtimes add within the convolutions, whereas putting
-	// maps together, and taking gradients apart again, moves every map of the block through memory once a layer.
+	// conv is a convolution of all maps of the block so far, as if they stood one behind the other
+	// in one. It is written as the sum of a convolution of each with its part of the weights:
+	// runtimes add within the convolutions, whereas putting maps together, and taking gradients
+	// apart again, moves every map of the block through memory once a layer.
 	conv := func(label string) onnx.Value {
 		k := n.kernel(b, name+"."+label, growth*int64(len(block)), growth, 1, 0)
 		var sum onnx.Value
@@ -98,10 +101,11 @@ func (n *Net) kernel(b *onnx.Builder, base string, in, out int64, scale float64,
 	}
 }
 
-// lifted is what stands in for the first map of a dense block where x has few channels: all shifts of x within a 3×3
-// kernel, zero outside the picture, and a channel of ones. The first map is linear in them, position by position, and no
-// activation follows it: weights and bias, [16, shifts+1], can be multiplied into the kernels that read the map. These then
-// have fewer channels to read, and no gradient by their input is needed.
+// lifted is what stands in for the first map of a dense block where x has few channels: all shifts
+// of x within a 3×3 kernel, zero outside the picture, and a channel of ones. The first map is
+// linear in them, position by position, and no activation follows it: weights and bias, [16,
+// shifts+1], can be multiplied into the kernels that read the map. These then have fewer channels
+// to read, and no gradient by their input is needed.
 func lifted(b *onnx.Builder, name string, x onnx.Value, channels int64) onnx.Value {
 	shifts := taps * channels
 	weight, bias := make([]float32, (shifts+1)*shifts), make([]float32, shifts+1)

@@ -44,8 +44,9 @@ type Net struct {
 	training *onnx.Model
 }
 
-// New makes the generator that c describes, with weights drawn from its seed: He's normal initialisation for LeakyReLU,
-// zero biases, and last layers as the package describes. Faults of c are reported together.
+// New makes the generator that c describes, with weights drawn from its seed: He's normal
+// initialisation for LeakyReLU, zero biases, and last layers as the package describes. Faults of c
+// are reported together.
 func New(c Config) (*Net, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -74,12 +75,14 @@ func (n *Net) Weights() []Weight {
 	return out
 }
 
-// Training returns the graph with the first weights in the form that is quickest to train. It computes the same function
-// as what [Net.Export] returns, but for rounding, and its gradients by the weights take fewer products.
+// Training returns the graph with the first weights in the form that is quickest to train. It
+// computes the same function as what [Net.Export] returns, but for rounding, and its gradients by
+// the weights take fewer products.
 func (n *Net) Training() *onnx.Model { return n.training }
 
-// Export returns the graph with the given weights, all of them by name: input "x" float [N, shape…], outputs "mu" (unless
-// the mean is fixed), which is μ/c within [−1, 1], and "sigma", float [N, shape…]. The same values give the same bytes.
+// Export returns the graph with the given weights, all of them by name: input "x" float [N,
+// shape…], outputs "mu" (unless the mean is fixed), which is μ/c within [−1, 1], and "sigma", float
+// [N, shape…]. The same values give the same bytes.
 func (n *Net) Export(values map[string][]float32) (*onnx.Model, error) {
 	m := n.model
 	for _, w := range n.weights {
@@ -132,8 +135,8 @@ func (n *Net) weight(b *onnx.Builder, name string, decay bool, values []float32,
 	return b.Initializer(t)
 }
 
-// normal draws values of standard deviation std from the stream of the weight's name, so that no weight depends on
-// which others there are.
+// normal draws values of standard deviation std from the stream of the weight's name, so that no
+// weight depends on which others there are.
 func (n *Net) normal(name string, std float64, count int64) []float32 {
 	source := stream.New(n.config.Seed, sha256.Sum256([]byte("ucan generator "+name)), stream.NPG).Source(0)
 	v := make([]float32, count)
@@ -144,11 +147,12 @@ func (n *Net) normal(name string, std float64, count int64) []float32 {
 	return v
 }
 
-// gain is the standard deviation of He's initialisation for LeakyReLU and the number of inputs of a unit.
+// gain is the standard deviation of He's initialisation for LeakyReLU and the number of inputs of a
+// unit.
 func gain(fanIn int64) float64 { return math.Sqrt(2 / (1 + slope*slope) / float64(fanIn)) }
 
-// lastGain makes the weights of a last layer smaller than usual: the field begins near its start, and far from where
-// tanh is flat.
+// lastGain makes the weights of a last layer smaller than usual: the field begins near its start,
+// and far from where tanh is flat.
 const lastGain = 0.1
 
 func constant(v float32, count int64) []float32 { return slices.Repeat([]float32{v}, int(count)) }

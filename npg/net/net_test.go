@@ -51,7 +51,8 @@ func TestFirstWeightsGiveTheStart(t *testing.T) {
 		n := newNet(t, c)
 		out := run(t, model(t, n), c, images(3, c.Dim()))
 		for _, s := range out[net.Sigma] {
-			// Last layers are small, not zero; patterns begin with a growth of 2 and more towards a corner.
+			// Last layers are small, not zero; patterns begin with a growth of 2 and more towards a
+			// corner.
 			if float64(s) < c.Start*0.5 || float64(s) > c.Start*2.01 {
 				t.Errorf("%s in %s starts with a scale of %v, far from %v", c.Kind, c.Basis, s, c.Start)
 				break
@@ -66,7 +67,8 @@ func TestFirstWeightsGiveTheStart(t *testing.T) {
 	}
 }
 
-// TestBounds drives the weights to extremes: the scale stays within floor and ceiling all the same, and finite.
+// TestBounds drives the weights to extremes: the scale stays within floor and ceiling all the same,
+// and finite.
 func TestBounds(t *testing.T) {
 	t.Parallel()
 	for _, c := range configs() {
@@ -92,7 +94,8 @@ func TestBounds(t *testing.T) {
 	}
 }
 
-// TestHold spreads the last layers over several units of z: the held mean of every single input stays at the target.
+// TestHold spreads the last layers over several units of z: the held mean of every single input
+// stays at the target.
 func TestHold(t *testing.T) {
 	t.Parallel()
 	for _, kind := range []npg.Kind{npg.KindCertification, npg.KindDataset} {
@@ -166,7 +169,8 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 }
 
-// TestTrainingIsTheSameFunction compares the form for training with the one that is exported, at weights far from the first.
+// TestTrainingIsTheSameFunction compares the form for training with the one that is exported, at
+// weights far from the first.
 func TestTrainingIsTheSameFunction(t *testing.T) {
 	t.Parallel()
 	for _, shape := range [][]int{{1, 7, 5}, {1, 28, 28}, {3, 6, 8}} {

@@ -7,17 +7,20 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// patternStart is the growth factor that a pattern begins with: the ratio of its largest scale to its smallest.
+// patternStart is the growth factor that a pattern begins with: the ratio of its largest scale to
+// its smallest.
 const patternStart = 2
 
 // mostLog bounds the logarithms of a pattern's numbers, so that no product of them overflows.
 const mostLog = 10
 
-// pattern is the pattern-wise generator with trained numbers, in logarithms so that they stay positive:
+// pattern is the pattern-wise generator with trained numbers, in logarithms so that they stay
+// positive:
 //
-//   - of pixels: s = ι + κ·‖(a, b)‖² on coordinates in [−1, 1] (UCAN, Eq. 12, ℓ2), the weights log κ and log ι;
-//   - of frequencies: s = ι·(1 + (κ − 1)·r^γ), r the frequency's norm over the largest, the weights log κ, log ι and
-//     log γ.
+//   - of pixels: s = ι + κ·‖(a, b)‖² on coordinates in [−1, 1] (UCAN, Eq. 12, ℓ2), the weights log
+//     κ and log ι;
+//   - of frequencies: s = ι·(1 + (κ − 1)·r^γ), r the frequency's norm over the largest, the weights
+//     log κ, log ι and log γ.
 //
 // What leaves the bounds is clipped to them.
 func (n *Net) pattern(b *onnx.Builder, x onnx.Value) onnx.Value {
@@ -43,8 +46,8 @@ func (n *Net) pattern(b *onnx.Builder, x onnx.Value) onnx.Value {
 	return n.everywhere(b, n.within(b, s), x)
 }
 
-// rescaled divides a pattern by its mean and multiplies it by the start. Coordinates that are clipped afterwards move
-// the mean a little.
+// rescaled divides a pattern by its mean and multiplies it by the start. Coordinates that are
+// clipped afterwards move the mean a little.
 func (n *Net) rescaled(b *onnx.Builder, s onnx.Value) onnx.Value {
 	mean := b.Mean(s, true)
 	if n.config.Hold == HoldLogMean {

@@ -17,19 +17,21 @@ type Config struct {
 	Lambda float64
 	// Norm is that of the theorem, one that the family has.
 	Norm family.Norm
-	// Basis is the basis U that σ lives in; nil for the input's own coordinates. It takes Gaussian noise.
+	// Basis is the basis U that σ lives in; nil for the input's own coordinates. It takes Gaussian
+	// noise.
 	Basis *basis.Transform
 	// Limits bound σ. The ceiling may be +Inf.
 	Limits npg.Limits
-	// Low and High are the ends of the isotropic search, Low < High, cut to the limits; GridSize ≥ 2 is the number of
-	// scales tried, equal ratios apart.
+	// Low and High are the ends of the isotropic search, Low < High, cut to the limits; GridSize ≥
+	// 2 is the number of scales tried, equal ratios apart.
 	Low, High float64
 	GridSize  int
-	// Votes is the number of noisy copies that vote on a field, and Alpha the error probability of the bound on p.
+	// Votes is the number of noisy copies that vote on a field, and Alpha the error probability of
+	// the bound on p.
 	Votes int
 	Alpha float64
-	// Iterations ≥ 0 and Samples ≥ 1 are the number of steps and of noisy copies in each; LearningRate > 0 is Adam's, in
-	// log σ.
+	// Iterations ≥ 0 and Samples ≥ 1 are the number of steps and of noisy copies in each;
+	// LearningRate > 0 is Adam's, in log σ.
 	Iterations, Samples int
 	LearningRate        float64
 	// Kappa ≥ 0 weighs the least scale.
@@ -38,8 +40,9 @@ type Config struct {
 	Seed uint64
 }
 
-// DefaultConfig returns Gaussian noise in ℓ2 with λ = 1 and the authors' 100 steps of 100 copies at rate 0.04 and κ = 2;
-// starts are searched over 24 scales from 0.05 to 2, with 256 votes and α = 0.001.
+// DefaultConfig returns Gaussian noise in ℓ2 with λ = 1 and the authors' 100 steps of 100 copies at
+// rate 0.04 and κ = 2; starts are searched over 24 scales from 0.05 to 2, with 256 votes and α =
+// 0.001.
 func DefaultConfig() Config {
 	gaussian, err := family.New("gaussian", nil)
 	if err != nil {

@@ -13,7 +13,8 @@ import (
 
 // Base is the graph of a base classifier.
 type Base struct {
-	// Graph is a classifier with Input float [N, shape…] and Output float [N, K], K ≥ 2; N symbolic, or fixed at Batch.
+	// Graph is a classifier with Input float [N, shape…] and Output float [N, K], K ≥ 2; N
+	// symbolic, or fixed at Batch.
 	Graph         *onnx.Model
 	Input, Output string
 	// Softmax says that the scores are logits; otherwise they are probabilities already.
@@ -24,8 +25,8 @@ type Base struct {
 	Session runtime.SessionOptions
 }
 
-// Network is a [Classifier] that onnxruntime runs: one session for scores, one for their gradients. It is not safe for
-// concurrent use.
+// Network is a [Classifier] that onnxruntime runs: one session for scores, one for their gradients.
+// It is not safe for concurrent use.
 type Network struct {
 	base     Base
 	dim      int
@@ -40,8 +41,8 @@ type Network struct {
 
 var _ Classifier = (*Network)(nil)
 
-// OpenNetwork differentiates and opens a base classifier. Errors match [autodiff.ErrNotDifferentiable] where an operator
-// has no gradient.
+// OpenNetwork differentiates and opens a base classifier. Errors match
+// [autodiff.ErrNotDifferentiable] where an operator has no gradient.
 func OpenNetwork(ctx context.Context, rt *runtime.Runtime, b Base) (_ *Network, err error) {
 	if b.Batch < 1 {
 		return nil, fmt.Errorf("perinput: a batch of %d rows; at least 1", b.Batch)
@@ -130,8 +131,8 @@ func (n *Network) Probabilities(ctx context.Context, x []float32) ([]float32, er
 	return n.probabilities, nil
 }
 
-// Gradient implements [Classifier]. For logits it asks for the gradient of Σ v_k z_k with v_k = p_k(w_k − Σ_j w_j p_j),
-// which is that of Σ w_k p_k.
+// Gradient implements [Classifier]. For logits it asks for the gradient of Σ v_k z_k with v_k =
+// p_k(w_k − Σ_j w_j p_j), which is that of Σ w_k p_k.
 func (n *Network) Gradient(ctx context.Context, x, p, weights []float32) ([]float32, error) {
 	count, err := n.count(x)
 	if err != nil {

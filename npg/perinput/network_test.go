@@ -106,8 +106,8 @@ func TestNetworkRefusesWrongRows(t *testing.T) {
 	}
 }
 
-// On real images the optimised field is never below its start, and better in the ALM, estimated by votes, for most
-// inputs.
+// On real images the optimised field is never below its start, and better in the ALM, estimated by
+// votes, for most inputs.
 func TestDigitsImprove(t *testing.T) {
 	t.Parallel()
 	n := demoNetwork(t, 64)

@@ -66,8 +66,8 @@ func (w *drawer) allocate() {
 	}
 }
 
-// pull turns the gradient by the copies (n × d) into the gradient by log σ of their mean: Σ over copies of
-// (Uᵀg)_i·λσ_iε_i, divided by n.
+// pull turns the gradient by the copies (n × d) into the gradient by log σ of their mean: Σ over
+// copies of (Uᵀg)_i·λσ_iε_i, divided by n.
 func (w *drawer) pull(byRow, sigma []float32, from uint64, n int, grad []float64) {
 	d := len(w.x)
 	w.draw(from, n)

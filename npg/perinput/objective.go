@@ -7,8 +7,8 @@ import (
 	"ucan/smooth/stats"
 )
 
-// gap is G and its derivatives by p_A and p_B, at probabilities that are kept away from 0 and 1 by as much as the number
-// of copies can tell.
+// gap is G and its derivatives by p_A and p_B, at probabilities that are kept away from 0 and 1 by
+// as much as the number of copies can tell.
 type gap struct{ value, byA, byB float64 }
 
 func (c Config) gap(dim int, pA, pB float64) (gap, error) {
@@ -33,8 +33,8 @@ func (c Config) gap(dim int, pA, pB float64) (gap, error) {
 	if err != nil {
 		return gap{}, err
 	}
-	// A central difference: radii are smooth and known to some 12 digits. Below p = 1/2 they are flat at 0; the slope of
-	// p itself leads out of there.
+	// A central difference: radii are smooth and known to some 12 digits. Below p = 1/2 they are
+	// flat at 0; the slope of p itself leads out of there.
 	h := 1e-4 * min(a, 1-a)
 	up, err := c.Family.Radius(c.Norm, dim, a+h)
 	if err != nil {
@@ -54,7 +54,8 @@ func (c Config) gap(dim int, pA, pB float64) (gap, error) {
 // density is that of the standard normal law.
 func density(z float64) float64 { return math.Exp(-z*z/2) / math.Sqrt(2*math.Pi) }
 
-// volume is (∏σ)^{1/d} + κ·min σ for t = log σ, and its gradient by t. Equal minima share the gradient.
+// volume is (∏σ)^{1/d} + κ·min σ for t = log σ, and its gradient by t. Equal minima share the
+// gradient.
 func volume(t []float64, kappa float64, grad []float64) float64 {
 	sum, least, ties := 0.0, math.Inf(1), 0
 	for _, v := range t {

@@ -13,34 +13,40 @@ import (
 
 // Classifier is the frozen base classifier. Slices are valid until the next call.
 type Classifier interface {
-	// Probabilities returns the class probabilities of rows of the source: for len(x)/d rows, K ≥ 2 values each.
+	// Probabilities returns the class probabilities of rows of the source: for len(x)/d rows, K ≥ 2
+	// values each.
 	Probabilities(ctx context.Context, x []float32) ([]float32, error)
-	// Gradient returns the gradient by x of Σ_r Σ_k weights[r·K+k]·p_k(x_r); p is what Probabilities returned for x.
+	// Gradient returns the gradient by x of Σ_r Σ_k weights[r·K+k]·p_k(x_r); p is what
+	// Probabilities returned for x.
 	Gradient(ctx context.Context, x, p, weights []float32) ([]float32, error)
 }
 
 // Result is the field of one input.
 type Result struct {
-	// Sigma is the scale field; no value is below Start, the isotropic scale that the optimisation began with.
+	// Sigma is the scale field; no value is below Start, the isotropic scale that the optimisation
+	// began with.
 	Sigma []float32
 	Start float32
 	// Class is what the classifier under the start's noise says.
 	Class int
-	// Certifiable is false when no isotropic scale on the grid gave a bound on p above 1/2: the field is then the start,
-	// the scale with the best bound.
+	// Certifiable is false when no isotropic scale on the grid gave a bound on p above 1/2: the
+	// field is then the start, the scale with the best bound.
 	Certifiable bool
-	// StartALM and ALM estimate the certified ALM of the start and of Sigma from the votes on the same fresh noise;
-	// ALM ≥ StartALM. StartProxy and Proxy are the soft objective without its κ term, G·(∏σ)^{1/d}, on that noise.
+	// StartALM and ALM estimate the certified ALM of the start and of Sigma from the votes on the
+	// same fresh noise; ALM ≥ StartALM. StartProxy and Proxy are the soft objective without its κ
+	// term, G·(∏σ)^{1/d}, on that noise.
 	StartALM, ALM, StartProxy, Proxy float64
-	// Blend is θ of the field that won, from 0 (the start) to 1 (the optimum of the soft objective).
+	// Blend is θ of the field that won, from 0 (the start) to 1 (the optimum of the soft
+	// objective).
 	Blend float64
 }
 
 // ErrInput reports an input that no field can be made for.
 var ErrInput = errors.New("perinput: unusable input")
 
-// Optimise makes the field for the input x with hash id (smooth.InputID). It is a function of classifier, x, id and c.
-// Errors are the classifier's, an invalid c, and [ErrInput] for an x that is empty or not finite.
+// Optimise makes the field for the input x with hash id (smooth.InputID). It is a function of
+// classifier, x, id and c. Errors are the classifier's, an invalid c, and [ErrInput] for an x that
+// is empty or not finite.
 func Optimise(ctx context.Context, f Classifier, x []float32, id [32]byte, c Config) (Result, error) {
 	if err := c.Validate(); err != nil {
 		return Result{}, err
@@ -90,7 +96,8 @@ func (o *optimiser) run(ctx context.Context) (Result, error) {
 	return o.choose(ctx, r, sigma)
 }
 
-// start searches the isotropic scales. All are tried on the same noise, so that they differ by scale alone.
+// start searches the isotropic scales. All are tried on the same noise, so that they differ by
+// scale alone.
 func (o *optimiser) start(ctx context.Context) (scale float32, class int, certifiable bool, err error) {
 	low, high := o.config.search()
 	floor, _ := o.config.Limits.Float32()

@@ -15,8 +15,8 @@ import (
 	"ucan/smooth/stream"
 )
 
-// linear is p = sigmoid(w·x) over two classes: class 1 has probability sigmoid(w·x). Its Gaussian smoothing is known, so
-// results can be checked by hand.
+// linear is p = sigmoid(w·x) over two classes: class 1 has probability sigmoid(w·x). Its Gaussian
+// smoothing is known, so results can be checked by hand.
 type linear struct{ w []float64 }
 
 func (l linear) Probabilities(_ context.Context, x []float32) ([]float32, error) {
@@ -53,8 +53,8 @@ func small() Config {
 	return c
 }
 
-// The classifier looks at one coordinate of four. Noise on the other three costs nothing, so their scales rise to the
-// ceiling; on the one that matters it stays near the start.
+// The classifier looks at one coordinate of four. Noise on the other three costs nothing, so their
+// scales rise to the ceiling; on the one that matters it stays near the start.
 func TestScaleRisesWhereTheClassifierDoesNotLook(t *testing.T) {
 	t.Parallel()
 	f := linear{w: []float64{8, 0, 0, 0}}
@@ -105,8 +105,9 @@ func TestNeverBelowTheStartNorAboveTheCeiling(t *testing.T) {
 	}
 }
 
-// Under noise σ on a halfspace at distance m, p_A = Φ(m/σ): every scale certifies radius m but for the bound on p, which
-// costs most where p is near 1. The best start is thus the widest noise whose bound still holds: not the narrowest.
+// Under noise σ on a halfspace at distance m, p_A = Φ(m/σ): every scale certifies radius m but for
+// the bound on p, which costs most where p is near 1. The best start is thus the widest noise whose
+// bound still holds: not the narrowest.
 func TestStartMaximisesTheRadius(t *testing.T) {
 	t.Parallel()
 	f := linear{w: []float64{40, 0}}
@@ -117,8 +118,8 @@ func TestStartMaximisesTheRadius(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// With 256 votes at α = 0.001 no scale below σ₀ = m/Φ⁻¹(p_max) is limited by p: p_max = 0.001^(1/256) = 0.973,
-	// Φ⁻¹ = 1.93, σ₀ = 0.26. Beyond it the radius falls again, slowly.
+	// With 256 votes at α = 0.001 no scale below σ₀ = m/Φ⁻¹(p_max) is limited by p: p_max =
+	// 0.001^(1/256) = 0.973, Φ⁻¹ = 1.93, σ₀ = 0.26. Beyond it the radius falls again, slowly.
 	if r.Start < 0.2 || r.Start > 0.5 {
 		t.Errorf("start %v, want near 0.26", r.Start)
 	}
@@ -157,8 +158,8 @@ func TestSameSeedSameBits(t *testing.T) {
 	}
 }
 
-// The gradient of slopes, against central differences on the same noise, in the pixel and in the DCT basis, with one
-// bound (Laplace) and with two (Gaussian).
+// The gradient of slopes, against central differences on the same noise, in the pixel and in the
+// DCT basis, with one bound (Laplace) and with two (Gaussian).
 func TestSlopesAgainstDifferences(t *testing.T) {
 	shape := []int{1, 2, 3}
 	dct, err := basis.DCT2(shape)

@@ -49,8 +49,8 @@ func (c *comparison) nudge(ctx context.Context) error {
 	return c.gradient.run(ctx)
 }
 
-// widen compares the graph for any runtime with itself in float64. Where it cannot be run so, nothing
-// is learnt.
+// widen compares the graph for any runtime with itself in float64. Where it cannot be run so,
+// nothing is learnt.
 func (c *comparison) widen(ctx context.Context) (err error) {
 	g, err := Differentiate(ctx, OnRuntime(c.rt), c.fixed, Options{Wrt: []string{c.wrt}, Losses: c.of, Output: c.output, Rules: c.opts.Rules})
 	if err != nil {

@@ -29,8 +29,8 @@ func (d *differ) forCPU(g *Gradient, sizes map[string][2]int64) error {
 	}
 	forward := func(value string) bool { _, ok := d.facts[value]; return ok }
 	rewritten, err := ortcpu.Rewrite(ortcpu.Graph{Model: g.Model, Values: fs.tensors(), Forward: forward}, d.layout)
-	// What the rewriting adds is called after what it is made of: X/blocks of X. Where the model has
-	// such a value itself, the plain graph stays: it is slower and returns the same.
+	// What the rewriting adds is called after what it is made of: X/blocks of X. Where the model
+	// has such a value itself, the plain graph stays: it is slower and returns the same.
 	if errors.Is(err, onnx.ErrMalformed) || err == nil && definesTwice(rewritten) {
 		return nil
 	}

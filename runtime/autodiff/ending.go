@@ -9,8 +9,8 @@ import (
 
 // Ending is how a model ends, as far as losses ask.
 type Ending struct {
-	// Operator is Softmax, LogSoftmax or Sigmoid; "" for any other ending. A Softmax may be written as
-	// e^z/Σe^z or e^{log softmax}. A Clip or Identity behind it is passed over.
+	// Operator is Softmax, LogSoftmax or Sigmoid; "" for any other ending. A Softmax may be written
+	// as e^z/Σe^z or e^{log softmax}. A Clip or Identity behind it is passed over.
 	Operator string
 	// Before is the value that goes into it.
 	Before string

@@ -31,8 +31,8 @@ func floats(v []float64) []float32 {
 	return out
 }
 
-// withFunctions is smallNet with its Relus written as calls of a function that calls another, with an
-// attribute by reference, a default, an omitted input and an output that is an input.
+// withFunctions is smallNet with its Relus written as calls of a function that calls another, with
+// an attribute by reference, a default, an omitted input and an output that is an input.
 func withFunctions(t *testing.T, opset int64) *onnx.Model {
 	t.Helper()
 	m, err := smallNet(t).Edit(func(p *onnxpb.ModelProto) error {

@@ -27,8 +27,8 @@ type Head struct {
 	// Shape is the same as a declaration, with symbols for what varies: those of the model's inputs
 	// where they are the same size.
 	Shape []onnx.Dim
-	// Softmax, LogSoftmax and Sigmoid are set when the model ends in one ([EndingOf]); Before is then
-	// what goes into it.
+	// Softmax, LogSoftmax and Sigmoid are set when the model ends in one ([EndingOf]); Before is
+	// then what goes into it.
 	Softmax, LogSoftmax, Sigmoid bool
 	Before                       onnx.Value
 

@@ -48,8 +48,8 @@ type Gradient struct {
 	// ForwardNodes counts the nodes of the forward graph after folding, Nodes those of the whole.
 	ForwardNodes, Nodes int
 
-	// Renamed says what this package calls otherwise than documented, since the model has a value of
-	// that name: inputs of losses, losses and gradients, by the documented name.
+	// Renamed says what this package calls otherwise than documented, since the model has a value
+	// of that name: inputs of losses, losses and gradients, by the documented name.
 	Renamed map[string]string
 
 	losses  map[string]lossValue

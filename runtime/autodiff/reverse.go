@@ -62,7 +62,8 @@ func Differentiate(ctx context.Context, eng Engine, m *onnx.Model, opts Options)
 	}
 	g, err := d.reverse(m)
 	if rule := (*RuleError)(nil); errors.As(err, &rule) {
-		// Perhaps an argument has to be a constant. Where this is not needed the graph stays as it is.
+		// Perhaps an argument has to be a constant. Where this is not needed the graph stays as it
+		// is.
 		if known, ferr := fold(ctx, eng, m, d.facts, setOf(wrt), true); ferr == nil {
 			if again, rerr := d.reverse(known); rerr == nil {
 				g, err = again, nil

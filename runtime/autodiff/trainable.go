@@ -11,8 +11,8 @@ import (
 // adds. Statistics of BatchNormalization and the constants of Sub, Mul and Div, which most often
 // hold the normalisation of the input, are left out.
 //
-// Weights that are transposed or reshaped on the way are found too. Constants that nodes make have to
-// become initialisers first ([WithWeights]).
+// Weights that are transposed or reshaped on the way are found too. Constants that nodes make have
+// to become initialisers first ([WithWeights]).
 func Trainable(m *onnx.Model) []string {
 	var out []string
 	for _, name := range newSources(m).weights() {

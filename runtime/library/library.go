@@ -60,8 +60,8 @@ type Rejected struct {
 	Reason string
 }
 
-// Options configure which library to use and where to look for it. Its zero value finds a library or
-// installs the pinned one.
+// Options configure which library to use and where to look for it. Its zero value finds a library
+// or installs the pinned one.
 type Options struct {
 	// Library is the path of the shared library, or of a folder that holds it; when it is set
 	// nothing else is considered.

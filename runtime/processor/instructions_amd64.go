@@ -2,8 +2,9 @@ package processor
 
 import "golang.org/x/sys/cpu"
 
-// instructions returns the level of the float kernels, and what quantised and reduced-precision kernels need beyond it.
-// The levels are those of onnxruntime's matrix library: SSE, AVX, AVX2 with fused multiplication, AVX-512.
+// instructions returns the level of the float kernels, and what quantised and reduced-precision
+// kernels need beyond it. The levels are those of onnxruntime's matrix library: SSE, AVX, AVX2 with
+// fused multiplication, AVX-512.
 func instructions() []string { return levelOf(x86Features()) }
 
 // features are the instruction sets looked at.

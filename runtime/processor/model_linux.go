@@ -9,7 +9,8 @@ import (
 // maxCPUInfo is enough for the first processor of any machine.
 const maxCPUInfo = 64 << 10
 
-// modelName reads /proc/cpuinfo: "model name" on x86, implementer and part on Arm, whose processors have no names there.
+// modelName reads /proc/cpuinfo: "model name" on x86, implementer and part on Arm, whose processors
+// have no names there.
 func modelName() string {
 	f, err := os.Open("/proc/cpuinfo") //nolint:forbidigo // a file of the system, which ends
 	if err != nil {

@@ -1,9 +1,9 @@
-// Package processor names the kind of processor that this process runs on, as far as it decides the bits of
-// floating-point results.
+// Package processor names the kind of processor that this process runs on, as far as it decides the
+// bits of floating-point results.
 //
-// onnxruntime picks its kernels by the processor's instruction sets. Kernels sum in different orders, with or without
-// fused multiplication, so that the same model gives scores that differ in their last bits. Records of runs keep the
-// kind, and a run that is resumed on another one says so.
+// onnxruntime picks its kernels by the processor's instruction sets. Kernels sum in different
+// orders, with or without fused multiplication, so that the same model gives scores that differ in
+// their last bits. Records of runs keep the kind, and a run that is resumed on another one says so.
 package processor
 
 import (
@@ -14,11 +14,11 @@ import (
 
 // Processor is a kind of processor.
 type Processor struct {
-	// Instructions are the architecture and the instruction sets by which kernels are picked, for example
-	// "x86-64 avx2" or "arm64 neon dotprod".
+	// Instructions are the architecture and the instruction sets by which kernels are picked, for
+	// example "x86-64 avx2" or "arm64 neon dotprod".
 	Instructions string
-	// Model is the name that the processor or the system gives, for example "AMD EPYC"; "" where it gives none. It
-	// matters little: some kernels choose blocks by the size of a cache.
+	// Model is the name that the processor or the system gives, for example "AMD EPYC"; "" where it
+	// gives none. It matters little: some kernels choose blocks by the size of a cache.
 	Model string
 }
 
@@ -30,8 +30,8 @@ func (p Processor) String() string {
 	return p.Instructions + " (" + p.Model + ")"
 }
 
-// Current returns the kind of this machine's processor. GODEBUG=cpu.avx2=off and the like hide an instruction set from
-// it, and from Go's own code, but not from onnxruntime.
+// Current returns the kind of this machine's processor. GODEBUG=cpu.avx2=off and the like hide an
+// instruction set from it, and from Go's own code, but not from onnxruntime.
 func Current() Processor { return current() }
 
 var current = sync.OnceValue(func() Processor {
@@ -49,7 +49,8 @@ func architecture() string {
 // maxModel is the greatest length of a model's name in bytes.
 const maxModel = 80
 
-// clean keeps printable ASCII without parentheses and runs of spaces: records show the name in parentheses.
+// clean keeps printable ASCII without parentheses and runs of spaces: records show the name in
+// parentheses.
 func clean(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' || r == '(' || r == ')' {
@@ -64,5 +65,6 @@ func clean(name string) string {
 	return name
 }
 
-// Changed reports whether two kinds, as records keep them, are known and differ. Records of earlier versions name none.
+// Changed reports whether two kinds, as records keep them, are known and differ. Records of earlier
+// versions name none.
 func Changed(before, now string) bool { return before != "" && now != "" && before != now }

@@ -11,18 +11,20 @@ import (
 	"ucan/runtime/onnx/onnxpb"
 )
 
-// Tests that compare float32 results take their tolerance from here, since the bits of a sum depend on the kernel that
-// the processor is given: its order, its width, fused multiplication. What a test may assert on every processor follows
-// from the arithmetic: the number of terms, the unit roundoff and the magnitude of the terms.
+// Tests that compare float32 results take their tolerance from here, since the bits of a sum depend
+// on the kernel that the processor is given: its order, its width, fused multiplication. What a
+// test may assert on every processor follows from the arithmetic: the number of terms, the unit
+// roundoff and the magnitude of the terms.
 //
-// Sources: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002, sections 3.1 and 3.4;
-// N. J. Higham and T. Mary, A new approach to probabilistic rounding error analysis, SIAM J. Sci. Comput. 41 (2019).
+// Sources: N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., SIAM 2002,
+// sections 3.1 and 3.4; N. J. Higham and T. Mary, A new approach to probabilistic rounding error
+// analysis, SIAM J. Sci. Comput. 41 (2019).
 
 // Unit is the unit roundoff of float32.
 const Unit = 0x1p-24
 
-// Gamma returns γₙ = n·u/(1 − n·u), the largest relative change that n roundings of float32 amount to (Higham 2002,
-// Lemma 3.1). It is +Inf from n = 2²⁴ on.
+// Gamma returns γₙ = n·u/(1 − n·u), the largest relative change that n roundings of float32 amount
+// to (Higham 2002, Lemma 3.1). It is +Inf from n = 2²⁴ on.
 func Gamma(n int) float64 {
 	nu := float64(n) * Unit
 	if nu >= 1 {
@@ -31,25 +33,28 @@ func Gamma(n int) float64 {
 	return nu / (1 - nu)
 }
 
-// SumError is by how much two float32 evaluations of one sum of n products can differ, in whatever orders and with
-// fused multiplication or without: 2·γₙ·magnitude, where magnitude is the sum of the products' absolute values (Higham
-// 2002, (3.5)). A constant that is added is one more term.
+// SumError is by how much two float32 evaluations of one sum of n products can differ, in whatever
+// orders and with fused multiplication or without: 2·γₙ·magnitude, where magnitude is the sum of
+// the products' absolute values (Higham 2002, (3.5)). A constant that is added is one more term.
 func SumError(n int, magnitude float64) float64 { return 2 * Gamma(n) * magnitude }
 
 // The parameters of NetworkError.
 const (
 	networkDraws = 4
-	// networkFactor is λ of Higham and Mary's theorem 2.4: a sum of n rounded products exceeds λ·√n·u times the sum of
-	// their absolute values with probability below 2·exp(−λ²/2), 3·10⁻¹⁴ here.
+	// networkFactor is λ of Higham and Mary's theorem 2.4: a sum of n rounded products exceeds
+	// λ·√n·u times the sum of their absolute values with probability below 2·exp(−λ²/2), 3·10⁻¹⁴
+	// here.
 	networkFactor = 8
 )
 
-// NetworkError returns by how much each output of a network, by name, may differ between two evaluations in float32.
+// NetworkError returns by how much each output of a network, by name, may differ between two
+// evaluations in float32.
 //
-// A rounded sum of products is the exact sum with weights changed by at most γₙ, n the number of its terms (backward
-// error, Higham 2002, (3.4)). So the weights of every layer are changed by ±γₙ at random, and the largest change of the
-// output, times λ = 8, is the tolerance: for terms xᵢ·wᵢ a draw changes the sum by about γₙ·‖x∘w‖₂, and a probable
-// rounding error is at most λ·√n·u·‖x∘w‖₁ ≤ λ·γₙ·‖x∘w‖₂. What the layers after do to it is measured along with it.
+// A rounded sum of products is the exact sum with weights changed by at most γₙ, n the number of
+// its terms (backward error, Higham 2002, (3.4)). So the weights of every layer are changed by ±γₙ
+// at random, and the largest change of the output, times λ = 8, is the tolerance: for terms xᵢ·wᵢ a
+// draw changes the sum by about γₙ·‖x∘w‖₂, and a probable rounding error is at most λ·√n·u·‖x∘w‖₁ ≤
+// λ·γₙ·‖x∘w‖₂. What the layers after do to it is measured along with it.
 //
 // run evaluates a model; it is called a few times with models that differ in their weights alone.
 func NetworkError(t testing.TB, m *onnx.Model, run func(*onnx.Model) map[string][]float32) map[string]float64 {
@@ -95,7 +100,8 @@ func NetworkError(t testing.TB, m *onnx.Model, run func(*onnx.Model) map[string]
 	return out
 }
 
-// termsOf is, for every constant that a node with sums or products reads, the number of terms of one of its results.
+// termsOf is, for every constant that a node with sums or products reads, the number of terms of
+// one of its results.
 func termsOf(m *onnx.Model) map[string]int {
 	shapes := make(map[string][]int64)
 	for _, w := range m.Initializers() {
@@ -113,8 +119,8 @@ func termsOf(m *onnx.Model) map[string]int {
 	return terms
 }
 
-// nodeTerms is the number of terms of one result of a node: the products of a filter or of a column, the constant added
-// to them, and two for element-wise arithmetic.
+// nodeTerms is the number of terms of one result of a node: the products of a filter or of a
+// column, the constant added to them, and two for element-wise arithmetic.
 func nodeTerms(n *onnxpb.NodeProto, shapes map[string][]int64) int {
 	if len(n.GetInput()) < 2 {
 		return 0

@@ -23,8 +23,8 @@ func TestGamma(t *testing.T) {
 	}
 }
 
-// TestSumError sums products forwards, backwards, in eight lanes and with fused multiplication: all of them stay within
-// the bound of the exact sum, and no two differ by more.
+// TestSumError sums products forwards, backwards, in eight lanes and with fused multiplication: all
+// of them stay within the bound of the exact sum, and no two differ by more.
 func TestSumError(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	differ := false
@@ -62,7 +62,8 @@ func TestSumError(t *testing.T) {
 	}
 }
 
-// TestNetworkError holds the tolerance of a network to its evaluation in float64, and to what wrong weights of one input do.
+// TestNetworkError holds the tolerance of a network to its evaluation in float64, and to what wrong
+// weights of one input do.
 func TestNetworkError(t *testing.T) {
 	rt := Open(t)
 	const in, hidden, out, rows = 300, 64, 5, 4

@@ -95,7 +95,8 @@ func TestDefectBoundsTheMatrices(t *testing.T) {
 				sampled[i] -= exact[i]
 			}
 			largest = max(largest, norm(sampled)/norm(x))
-			// One step with Uᵀ brings the difference back; the norm of the product is at most the defect too.
+			// One step with Uᵀ brings the difference back; the norm of the product is at most the
+			// defect too.
 			b.Coefficients(x, sampled)
 			if n := norm(x); n > 0 {
 				for i := range x {

@@ -219,8 +219,9 @@ type Run struct {
 	Provider    string `json:"provider"`
 	ONNXRuntime string `json:"onnxruntime"`
 	Batch       int    `json:"batch"`
-	// CPU is the kind of processor that counted the votes, for example "x86-64 avx2 (AMD EPYC)"; "" where it is unknown, as
-	// in certificates of earlier versions. Another kind may count a few votes otherwise.
+	// CPU is the kind of processor that counted the votes, for example "x86-64 avx2 (AMD EPYC)"; ""
+	// where it is unknown, as in certificates of earlier versions. Another kind may count a few
+	// votes otherwise.
 	CPU     string `json:"cpu,omitempty"`
 	Ucan    string `json:"ucan"`
 	Seconds Float  `json:"seconds"`

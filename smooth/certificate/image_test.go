@@ -37,7 +37,8 @@ func onLattice(t *testing.T, x []float32, radius float64) *certificate.Certifica
 	return c
 }
 
-// TestContainsImage asks lattice certificates for images whose float32 are nearer to each other than the images are.
+// TestContainsImage asks lattice certificates for images whose float32 are nearer to each other
+// than the images are.
 func TestContainsImage(t *testing.T) {
 	const d = 784
 	image := func(k int, toward float32) []float32 {

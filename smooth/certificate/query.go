@@ -82,9 +82,10 @@ func (c *Certificate) ContainsPoint(x, y []float32, load Loader) (bool, error) {
 	return in.ContainsPoint(x, y)
 }
 
-// BoundaryShare returns how far towards the boundary of the certified region y lies, on the ray from the certified input
-// x: 0 at x and 1 at the boundary. It is nil where the region has no extent in that direction. The rounding of float64
-// may move it across 1: whether y is inside is for ContainsPoint to say.
+// BoundaryShare returns how far towards the boundary of the certified region y lies, on the ray
+// from the certified input x: 0 at x and 1 at the boundary. It is nil where the region has no
+// extent in that direction. The rounding of float64 may move it across 1: whether y is inside is
+// for ContainsPoint to say.
 func (c *Certificate) BoundaryShare(x, y []float32, load Loader) (*float64, error) {
 	if len(x) != len(y) {
 		return nil, fmt.Errorf("certificate: the points have %d and %d coordinates", len(x), len(y))

@@ -274,9 +274,9 @@ func (l *levelSet) solve(h, q, guess float64) float64 {
 // a tenth of levelSetMargin.
 const rootTol = 1e-10
 
-// findRoot returns a root of the increasing function f near start, the point where f was
-// evaluated last, where |f| falls below tol: it brackets by growing steps, then closes in by regula falsi that
-// halves the value of an end kept twice (the Illinois method). A NaN ends it.
+// findRoot returns a root of the increasing function f near start, the point where f was evaluated
+// last, where |f| falls below tol: it brackets by growing steps, then closes in by regula falsi
+// that halves the value of an end kept twice (the Illinois method). A NaN ends it.
 func findRoot(f func(float64) float64, start, step, tol float64) float64 {
 	a, fa := start, f(start)
 	b, fb := a, fa

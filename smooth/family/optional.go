@@ -29,7 +29,8 @@ type TwoBounds interface {
 // Lossy is implemented by families whose sampler is known to lose less mass than LostMass assumes.
 // All built-in families do.
 type Lossy interface {
-	// LostMass bounds the total-variation distance between ε in dimension dim and what Sample draws.
+	// LostMass bounds the total-variation distance between ε in dimension dim and what Sample
+	// draws.
 	LostMass(dim int) float64
 }
 

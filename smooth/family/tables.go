@@ -75,8 +75,8 @@ func tailCurve(j func(w, q float64) float64) *special.Smooth {
 // interpolation error, and is lowered by.
 const tailTol = 1e-12
 
-// onCurve returns j(w, q) by its tailCurve, lowered by what the curve may miss where it was checked.
-// Where the curve has no answer it computes j(w, q) itself.
+// onCurve returns j(w, q) by its tailCurve, lowered by what the curve may miss where it was
+// checked. Where the curve has no answer it computes j(w, q) itself.
 func onCurve(curve *special.Smooth, w, q float64, j func(w, q float64) float64) float64 {
 	c := math.Log1p(2 * w / q)
 	v, _, _, ok := curve.At(c)

@@ -8,11 +8,12 @@ import (
 	"ucan/smooth/family"
 )
 
-// Contains reports whether δ certainly lies in the region. It is decided exactly
-// for ℓ∞, for a region without field, and for δ with up to 64 values other than 0;
-// otherwise points whose norm is within 1e-80 relative of R count as outside. A δ with a NaN or infinite value is
-// outside. In a basis, whose entries are irrational, the room is 1e-130 relative times max σ / min σ, and for inputs
-// too large for [basis.Transform.Precise] its Resolution times that ratio. Errors: an invalid region, another length than Dim.
+// Contains reports whether δ certainly lies in the region. It is decided exactly for ℓ∞, for a
+// region without field, and for δ with up to 64 values other than 0; otherwise points whose norm is
+// within 1e-80 relative of R count as outside. A δ with a NaN or infinite value is outside. In a
+// basis, whose entries are irrational, the room is 1e-130 relative times max σ / min σ, and for
+// inputs too large for [basis.Transform.Precise] its Resolution times that ratio. Errors: an
+// invalid region, another length than Dim.
 func (r Region) Contains(delta []float64) (bool, error) {
 	if err := r.Check(); err != nil {
 		return false, err

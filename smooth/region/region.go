@@ -19,8 +19,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}, or with a basis U {δ : ‖diag(1/σ) Uᵀδ‖₂ ≤ R}. Its methods fail with an error when a
-// field is out of range, and never change it. Source: UCAN, Theorem 2.
+// Region is {δ ∈ ℝᵈ : ‖δ ⊘ σ‖_p ≤ R}, or with a basis U {δ : ‖diag(1/σ) Uᵀδ‖₂ ≤ R}. Its methods
+// fail with an error when a field is out of range, and never change it. Source: UCAN, Theorem 2.
 type Region struct {
 	// Norm is p.
 	Norm family.Norm

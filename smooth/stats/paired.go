@@ -7,14 +7,15 @@ import (
 
 // Paired counts how two methods did on the same inputs.
 type Paired struct {
-	// Both, First, Second and Neither are the numbers of inputs on which both succeeded, only the first, only the second,
-	// and none; each ≥ 0.
+	// Both, First, Second and Neither are the numbers of inputs on which both succeeded, only the
+	// first, only the second, and none; each ≥ 0.
 	Both, First, Second, Neither int64
 }
 
-// Difference returns an interval for the difference of the two success probabilities, first minus second. Its coverage is
-// at least 1 − alpha: the probabilities that only one method succeeds are bounded by [ExactInterval] with alpha/2 each,
-// and the ends are rounded outward. It is narrow where the methods succeed on the same inputs.
+// Difference returns an interval for the difference of the two success probabilities, first minus
+// second. Its coverage is at least 1 − alpha: the probabilities that only one method succeeds are
+// bounded by [ExactInterval] with alpha/2 each, and the ends are rounded outward. It is narrow
+// where the methods succeed on the same inputs.
 //
 // Source: Bonferroni's inequality, for two intervals of Clopper and Pearson (1934).
 func (p Paired) Difference(alpha float64) (Interval, error) {
@@ -25,10 +26,11 @@ func (p Paired) Difference(alpha float64) (Interval, error) {
 	return Interval{Low: down(first.Low - second.High), High: up(first.High - second.Low)}, nil
 }
 
-// Ratio returns an interval for the ratio of the two success probabilities, first over second. Its coverage is at least
-// 1 − alpha, given the number m of inputs on which any method succeeded: of these, a share q₁ is the first's alone and q₂
-// the second's, the ratio is (1 − q₂)/(1 − q₁), and both shares are bounded by [ExactInterval] with alpha/2 each. High is
-// +Inf where the second method may never succeed. m = 0 is an error.
+// Ratio returns an interval for the ratio of the two success probabilities, first over second. Its
+// coverage is at least 1 − alpha, given the number m of inputs on which any method succeeded: of
+// these, a share q₁ is the first's alone and q₂ the second's, the ratio is (1 − q₂)/(1 − q₁), and
+// both shares are bounded by [ExactInterval] with alpha/2 each. High is +Inf where the second
+// method may never succeed. m = 0 is an error.
 //
 // Source: as for [Paired.Difference].
 func (p Paired) Ratio(alpha float64) (Interval, error) {

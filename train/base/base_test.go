@@ -142,8 +142,8 @@ func definition(w, bias []float32, b *train.Batch, c base.Config) float64 {
 	return total / float64(b.Rows)
 }
 
-// TestLoss compares loss and gradients with the definition and its central differences, for a classifier that returns
-// logits and one that returns probabilities.
+// TestLoss compares loss and gradients with the definition and its central differences, for a
+// classifier that returns logits and one that returns probabilities.
 func TestLoss(t *testing.T) {
 	t.Parallel()
 	for _, softmax := range []bool{false, true} {
@@ -194,8 +194,8 @@ func TestLoss(t *testing.T) {
 	}
 }
 
-// TestStepsRepeat: with two threads a step is a function of weights and batch, bit for bit, for every architecture, and
-// moves the running averages towards the batch's statistics.
+// TestStepsRepeat: with two threads a step is a function of weights and batch, bit for bit, for
+// every architecture, and moves the running averages towards the batch's statistics.
 func TestStepsRepeat(t *testing.T) {
 	rt := runtimetest.Open(t)
 	for _, c := range []struct {
@@ -237,7 +237,8 @@ func TestStepsRepeat(t *testing.T) {
 	}
 }
 
-// TestLearns fits a few batches and checks that the exported classifier has learned them, running averages included.
+// TestLearns fits a few batches and checks that the exported classifier has learned them, running
+// averages included.
 func TestLearns(t *testing.T) {
 	t.Parallel()
 	rt := runtimetest.Open(t)

@@ -30,7 +30,8 @@ type torch struct {
 	out *bufio.Reader
 }
 
-// openTorch starts testdata/torch_step.py by the interpreter that UCAN_TORCH names, nil where it names none.
+// openTorch starts testdata/torch_step.py by the interpreter that UCAN_TORCH names, nil where it
+// names none.
 func openTorch(b *testing.B) *torch {
 	python := os.Getenv("UCAN_TORCH")
 	if python == "" {
@@ -150,10 +151,11 @@ func (t *trainer) run(b testing.TB) (whole, inside float64) {
 	return time.Since(begin).Seconds(), inside
 }
 
-// BenchmarkStep measures whole training steps at batch 128 on two threads (UCAN_BENCH_THREADS), with weights as inputs,
-// in µs an image (medians), interleaved with PyTorch's when UCAN_TORCH names an interpreter that has it. torch-x is ours
-// over PyTorch's; overhead-x a whole step over the gradient graph's run; work is processor time, which a busy machine
-// disturbs less than the clock (on one thread: waiting threads spin).
+// BenchmarkStep measures whole training steps at batch 128 on two threads (UCAN_BENCH_THREADS),
+// with weights as inputs, in µs an image (medians), interleaved with PyTorch's when UCAN_TORCH
+// names an interpreter that has it. torch-x is ours over PyTorch's; overhead-x a whole step over
+// the gradient graph's run; work is processor time, which a busy machine disturbs less than the
+// clock (on one thread: waiting threads spin).
 func BenchmarkStep(b *testing.B) {
 	for _, name := range []string{"mnist-cnn", "resnet20"} {
 		b.Run(name, func(b *testing.B) {

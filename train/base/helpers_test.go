@@ -8,8 +8,8 @@ import (
 	"ucan/smooth/stream"
 )
 
-// noiseSource is a source of images of random bytes, each with the class of its index modulo 10; learnable since the
-// class brightens a stripe of the image.
+// noiseSource is a source of images of random bytes, each with the class of its index modulo 10;
+// learnable since the class brightens a stripe of the image.
 type noiseSource struct{ shape []int }
 
 func (s noiseSource) Info() dataset.Info {
@@ -41,5 +41,6 @@ func upTo(n int) []int {
 	return out
 }
 
-// calm keeps idle threads from spinning, so that tests are quick on a busy machine; bits do not depend on it.
+// calm keeps idle threads from spinning, so that tests are quick on a busy machine; bits do not
+// depend on it.
 func calm() map[string]string { return map[string]string{"session.intra_op.allow_spinning": "0"} }

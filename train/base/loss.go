@@ -15,8 +15,8 @@ const (
 	leastProbability = 1e-30
 )
 
-// loss is the package's loss over Rows·Draws noisy images, the draws of an image one after another. It adds the input
-// labelsInput, int64 [Rows].
+// loss is the package's loss over Rows·Draws noisy images, the draws of an image one after another.
+// It adds the input labelsInput, int64 [Rows].
 type loss struct {
 	config Config
 	// shift is the logit at which a classifier of one score changes its mind.
@@ -40,7 +40,8 @@ func (l loss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) {
 	logp := s.Reshape(l.logProbabilities(s, h), n, m, k)
 	total := s.Neg(s.Mean(s.Sum(s.Mul(logp, target(s, labels, c, k)), false, 2), false))
 	if c.Consistency > 0 {
-		// KL(F̄ ‖ F_j) summed over classes is −H(F̄) − Σ F̄·log F_j, whose mean over j is −H(F̄) − Σ F̄·mean(log F_j).
+		// KL(F̄ ‖ F_j) summed over classes is −H(F̄) − Σ F̄·log F_j, whose mean over j is −H(F̄) −
+		// Σ F̄·mean(log F_j).
 		mean := s.Mean(s.Exp(logp), true, 1)
 		// Where all draws underflow, F̄·log F̄ is 0 and not NaN.
 		logMean := s.Log(s.Add(mean, s.Scalar(onnx.Float, leastProbability)))
@@ -52,8 +53,8 @@ func (l loss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) {
 	return total, nil
 }
 
-// logProbabilities is the logarithm of the probabilities [Rows·Draws, K]. One score z is that of class 1 against class
-// 0, whose logarithms are −ln(1 + e^{−z}) and −ln(1 + e^z).
+// logProbabilities is the logarithm of the probabilities [Rows·Draws, K]. One score z is that of
+// class 1 against class 0, whose logarithms are −ln(1 + e^{−z}) and −ln(1 + e^z).
 func (l loss) logProbabilities(s *onnx.Builder, h autodiff.Head) onnx.Value {
 	logits := h.Logits
 	if h.Softmax || h.Sigmoid && h.Dims[1] == 1 {
@@ -71,8 +72,8 @@ func (l loss) logProbabilities(s *onnx.Builder, h autodiff.Head) onnx.Value {
 	return s.LogSoftmax(logits, 1)
 }
 
-// target is the distribution [N, 1, K] that the cross-entropy compares with: 1 − smoothing on the label and the rest
-// spread over all classes.
+// target is the distribution [N, 1, K] that the cross-entropy compares with: 1 − smoothing on the
+// label and the rest spread over all classes.
 func target(s *onnx.Builder, labels onnx.Value, c Config, k int64) onnx.Value {
 	classes := make([]int64, k)
 	for i := range classes {

@@ -1,13 +1,14 @@
-// Package base trains base classifiers under noise: a built-in architecture from its initial weights, or any ONNX
-// classifier that is fine-tuned.
+// Package base trains base classifiers under noise: a built-in architecture from its initial
+// weights, or any ONNX classifier that is fine-tuned.
 //
 // The loss of an image x with label y over m noisy copies x_j = x + μ + s⊙λε_j is
 //
 //	1/m · Σ_j CE(F(x_j), y)  +  w·( 1/m · Σ_j KL(F̄ ‖ F(x_j)) + h·H(F̄) ),  F̄ = 1/m · Σ_j F(x_j),
 //
-// F being the softmax of the logits and CE the cross-entropy with smoothed labels. The first term alone is the training
-// of Cohen, Rosenfeld, Kolter (2019); the second is the consistency regularisation of Jeong and Shin ("Consistency
-// regularization for certified robustness of smoothed classifiers", 2020, equation 7, with η = w·h).
+// F being the softmax of the logits and CE the cross-entropy with smoothed labels. The first term
+// alone is the training of Cohen, Rosenfeld, Kolter (2019); the second is the consistency
+// regularisation of Jeong and Shin ("Consistency regularization for certified robustness of
+// smoothed classifiers", 2020, equation 7, with η = w·h).
 package base
 
 import (
@@ -40,8 +41,8 @@ type weight struct {
 	decay bool
 }
 
-// FromArch takes a built-in network with its initial weights. Its batch normalisations are trained on the statistics of
-// each batch, and folded away at export by their running averages.
+// FromArch takes a built-in network with its initial weights. Its batch normalisations are trained
+// on the statistics of each batch, and folded away at export by their running averages.
 func FromArch(n *arch.Network) *Net {
 	net := &Net{
 		graph: n.Training(), input: arch.Images, logits: arch.Logits,
@@ -53,12 +54,14 @@ func FromArch(n *arch.Network) *Net {
 	return net
 }
 
-// opset is the oldest version of the operators that what is trained is written in; older files are converted.
+// opset is the oldest version of the operators that what is trained is written in; older files are
+// converted.
 const opset = 17
 
-// FromModel takes an opened classifier to fine-tune: every float32 initialiser that autodiff.Trainable lists, those with
-// two dimensions or more with weight decay. Weights that nodes make of constants become initialisers first. Its batch normalisations stay the affine maps they are, and the
-// preprocessing declared for it stays in front, inside what is exported.
+// FromModel takes an opened classifier to fine-tune: every float32 initialiser that
+// autodiff.Trainable lists, those with two dimensions or more with weight decay. Weights that nodes
+// make of constants become initialisers first. Its batch normalisations stay the affine maps they
+// are, and the preprocessing declared for it stays in front, inside what is exported.
 func FromModel(ctx context.Context, eng autodiff.Engine, m *models.Model) (*Net, error) {
 	graph := m.Graph()
 	scores, ok := graph.Output(models.GraphScores)
@@ -120,9 +123,10 @@ func (n *Net) takeWeights(name string) error {
 	return nil
 }
 
-// Renormalise puts batch normalisations, trained on the statistics of each batch, behind the convolutions of a classifier
-// that is fine-tuned; they are folded away at export. They begin by the moments of rows images, one after another in
-// images, which the classifier is used to. It returns arch.ErrNoRenormalisation, wrapped, where that cannot be done.
+// Renormalise puts batch normalisations, trained on the statistics of each batch, behind the
+// convolutions of a classifier that is fine-tuned; they are folded away at export. They begin by
+// the moments of rows images, one after another in images, which the classifier is used to. It
+// returns arch.ErrNoRenormalisation, wrapped, where that cannot be done.
 func (n *Net) Renormalise(ctx context.Context, eng autodiff.Engine, images []float32, rows int) error {
 	in, _ := n.graph.Input(n.input)
 	dims := []int64{int64(rows)}
@@ -143,7 +147,8 @@ func (n *Net) Renormalise(ctx context.Context, eng autodiff.Engine, images []flo
 	return n.takeWeights(n.graph.Name())
 }
 
-// freeNames makes wanted names, from present ones to new ones, free of those that other values of the graph have.
+// freeNames makes wanted names, from present ones to new ones, free of those that other values of
+// the graph have.
 func freeNames(m *onnx.Model, wanted map[string]string) map[string]string {
 	out := make(map[string]string, len(wanted))
 	for from, to := range wanted {

@@ -18,16 +18,20 @@ import (
 type Config struct {
 	// Rows is the number of images of a batch, Draws that of noisy copies of each, ≥ 1.
 	Rows, Draws int
-	// Smoothing is the fraction of the label's probability that is spread over all classes, in [0, 1).
+	// Smoothing is the fraction of the label's probability that is spread over all classes, in [0,
+	// 1).
 	Smoothing float64
-	// Consistency is the weight of the consistency term, ≥ 0; it needs two draws. Entropy is that of the mean
-	// prediction's entropy within it, ≥ 0; Jeong and Shin take 0.5 over the consistency weight.
+	// Consistency is the weight of the consistency term, ≥ 0; it needs two draws. Entropy is that
+	// of the mean prediction's entropy within it, ≥ 0; Jeong and Shin take 0.5 over the consistency
+	// weight.
 	Consistency, Entropy float64
 	// Momentum is that of the running averages of batch statistics, in (0, 1]; 0.1 is usual.
 	Momentum float64
-	// Mode is how weights reach the runtime. It can change bits: give a resumed run what [Objective.Mode] returned.
+	// Mode is how weights reach the runtime. It can change bits: give a resumed run what
+	// [Objective.Mode] returned.
 	Mode autodiff.WeightMode
-	// Session says on which provider and how many threads the gradient graph runs. Threads can change bits.
+	// Session says on which provider and how many threads the gradient graph runs. Threads can
+	// change bits.
 	Session runtime.SessionOptions
 }
 
@@ -65,8 +69,8 @@ type Objective struct {
 
 var _ train.Objective = (*Objective)(nil)
 
-// New differentiates the net at the configured batch and opens its session. Operators without a rule for gradients are
-// an error that matches autodiff.ErrNotDifferentiable and names them all.
+// New differentiates the net at the configured batch and opens its session. Operators without a
+// rule for gradients are an error that matches autodiff.ErrNotDifferentiable and names them all.
 func New(ctx context.Context, rt *runtime.Runtime, net *Net, c Config) (_ *Objective, err error) {
 	if err = c.Validate(); err != nil {
 		return nil, err
@@ -148,8 +152,8 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 	return train.Metrics{Loss: o.executor.Loss(lossName), Noisy: train.CorrectShare(o.net.one.pairs(o.logits), b.Labels, b.Draws, o.classes)}, nil
 }
 
-// Export returns the classifier with its present weights, as plain ONNX with a symbolic batch. The same weights give the
-// same bytes.
+// Export returns the classifier with its present weights, as plain ONNX with a symbolic batch. The
+// same weights give the same bytes.
 func (o *Objective) Export() (*onnx.Model, error) {
 	weights := make(map[string][]float32, len(o.parameters))
 	for _, p := range o.parameters {

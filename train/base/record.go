@@ -29,7 +29,8 @@ const Schema = "ucan.base/1"
 // Record is what a bundle says of its training: the content of train.yaml.
 type Record struct {
 	Schema string `yaml:"schema"`
-	// Configuration holds every setting and digest that decides the bytes of the model. A resumed run must have the same.
+	// Configuration holds every setting and digest that decides the bytes of the model. A resumed
+	// run must have the same.
 	Configuration map[string]any `yaml:"configuration"`
 	// Digest is the fingerprint of Configuration, by which a damaged record is told; Write sets it.
 	Digest string `yaml:"fingerprint"`
@@ -48,10 +49,12 @@ type Outcome struct {
 	StoppedEarly bool    `yaml:"stopped_early" json:"stopped_early"`
 	Loss         float64 `yaml:"loss" json:"loss"`
 	Noisy        float64 `yaml:"noisy_accuracy" json:"noisy_accuracy"` // on training batches of the last epoch
-	// Validation is that of the weights kept, from the end of BestEpoch; nil without held-out images.
+	// Validation is that of the weights kept, from the end of BestEpoch; nil without held-out
+	// images.
 	Validation *Validated `yaml:"validation,omitempty" json:"validation,omitempty"`
 	BestEpoch  int        `yaml:"best_epoch,omitempty" json:"best_epoch,omitempty"`
-	// Processors are the kinds of processor that took steps; a model made on several has bytes of its own.
+	// Processors are the kinds of processor that took steps; a model made on several has bytes of
+	// its own.
 	Processors []string `yaml:"processors,omitempty" json:"processors,omitempty"`
 	Seconds    float64  `yaml:"seconds" json:"seconds"`
 }
@@ -105,8 +108,8 @@ func (r Record) Write(dir string) error {
 // ErrRecord marks a record that cannot be read.
 var ErrRecord = errors.New("the bundle's record is damaged")
 
-// ReadRecord reads the record of a bundle. The error matches fs.ErrNotExist when there is none, [ErrRecord] when it is
-// damaged.
+// ReadRecord reads the record of a bundle. The error matches fs.ErrNotExist when there is none,
+// [ErrRecord] when it is damaged.
 func ReadRecord(dir string) (Record, error) {
 	var r Record
 	b, err := files.Read(filepath.Join(dir, RecordFile), files.MaxYAML)
@@ -123,7 +126,8 @@ func ReadRecord(dir string) (Record, error) {
 	return r, nil
 }
 
-// Finished reports whether the bundle's training is done and its model is the one that was written then.
+// Finished reports whether the bundle's training is done and its model is the one that was written
+// then.
 func (r Record) Finished(dir string) bool {
 	if r.Result == nil {
 		return false

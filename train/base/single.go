@@ -36,7 +36,8 @@ func singleOf(m *models.Model, width int64, end autodiff.Ending) (single, error)
 	return s, nil
 }
 
-// pairs returns scores as those of two classes, which differ by how far the score is above the threshold.
+// pairs returns scores as those of two classes, which differ by how far the score is above the
+// threshold.
 func (s single) pairs(scores []float32) []float32 {
 	if !s.is {
 		return scores

@@ -11,7 +11,8 @@ import (
 	"ucan/train/validate"
 )
 
-// Validator measures the present weights of an objective on held-out images, as the exported classifier would do.
+// Validator measures the present weights of an objective on held-out images, as the exported
+// classifier would do.
 type Validator struct {
 	Runtime   *runtime.Runtime
 	Objective *Objective

@@ -1,8 +1,9 @@
-// Package checkpoint stores the whole state of a training run so that a killed run continues to the same bytes.
+// Package checkpoint stores the whole state of a training run so that a killed run continues to the
+// same bytes.
 //
-// A checkpoint is one file: a header in JSON, tensors as little-endian float32, and a SHA-256 over both. It appears
-// complete or not at all (temporary name, fsync, rename), and the one before it is kept, so that a file damaged later
-// costs a few steps and not the run.
+// A checkpoint is one file: a header in JSON, tensors as little-endian float32, and a SHA-256 over
+// both. It appears complete or not at all (temporary name, fsync, rename), and the one before it is
+// kept, so that a file damaged later costs a few steps and not the run.
 package checkpoint
 
 import (
@@ -61,8 +62,8 @@ func (c *Checkpoint) Run(v any) error {
 	return nil
 }
 
-// Restore copies stored values into the tensors, all or none. A tensor that is not stored, or with another length, is an
-// error that says so.
+// Restore copies stored values into the tensors, all or none. A tensor that is not stored, or with
+// another length, is an error that says so.
 func (c *Checkpoint) Restore(tensors []optim.Tensor) error {
 	for _, t := range tensors {
 		stored, ok := c.tensors[t.Name]
@@ -129,7 +130,8 @@ func writeParts(w io.Writer, text []byte, tensors []optim.Tensor) error {
 	return nil
 }
 
-// readFile reads a checkpoint. The error matches fs.ErrNotExist when there is none, errDamaged when it is not whole.
+// readFile reads a checkpoint. The error matches fs.ErrNotExist when there is none, errDamaged when
+// it is not whole.
 func readFile(path string) (c *Checkpoint, err error) {
 	defer func() {
 		if err != nil {
@@ -238,7 +240,8 @@ func Save(dir string, run any, tensors []optim.Tensor) (err error) {
 	if err = writeFile(filepath.Join(dir, fresh), run, tensors); err != nil {
 		return err
 	}
-	// Killed between the two, the folder has a previous and a fresh checkpoint: Load looks for all three.
+	// Killed between the two, the folder has a previous and a fresh checkpoint: Load looks for all
+	// three.
 	err = os.Rename(filepath.Join(dir, latest), filepath.Join(dir, previous))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -250,8 +253,8 @@ func Save(dir string, run any, tensors []optim.Tensor) (err error) {
 	return nil
 }
 
-// Load returns the newest whole checkpoint of a folder; nil when there is none, as before the first. damaged holds what
-// is wrong with newer ones that were passed over.
+// Load returns the newest whole checkpoint of a folder; nil when there is none, as before the
+// first. damaged holds what is wrong with newer ones that were passed over.
 func Load(dir string) (c *Checkpoint, damaged error) {
 	for _, name := range []string{fresh, latest, previous} {
 		c, err := readFile(filepath.Join(dir, name))

@@ -12,8 +12,8 @@ import (
 // errLocked says that another process trains in a folder.
 var errLocked = errors.New("another process is training there")
 
-// Lock takes a folder, which it makes, for one run. The system drops the lock of a process that dies. Call release at
-// the end.
+// Lock takes a folder, which it makes, for one run. The system drops the lock of a process that
+// dies. Call release at the end.
 func Lock(dir string) (release func() error, err error) {
 	if err = os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("lock the run's folder: %w", err)

@@ -8,9 +8,11 @@ import (
 	"ucan/smooth/stream"
 )
 
-// Augment configures how images are varied before noise is added. The zero value leaves them as they are.
+// Augment configures how images are varied before noise is added. The zero value leaves them as
+// they are.
 type Augment struct {
-	// Pad is how many pixels are added on every side before an image of the old size is cut out at a random place, ≥ 0.
+	// Pad is how many pixels are added on every side before an image of the old size is cut out at
+	// a random place, ≥ 0.
 	Pad int
 	// Reflect pads by mirroring at the border pixels (without repeating them), instead of by zeros.
 	Reflect bool
@@ -24,8 +26,8 @@ const cropPad = 4
 // ColourAugment is usual for colour images: crop and flip.
 func ColourAugment() Augment { return Augment{Pad: cropPad, Flip: true} }
 
-// ParseAugment reads a list of names: "none" alone, or any of "crop" (4 zeros on every side), "reflect" (the same with
-// mirrored borders) and "flip".
+// ParseAugment reads a list of names: "none" alone, or any of "crop" (4 zeros on every side),
+// "reflect" (the same with mirrored borders) and "flip".
 func ParseAugment(names []string) (Augment, error) {
 	var a Augment
 	for _, name := range names {
@@ -64,7 +66,8 @@ func (a Augment) Validate(shape []int) error {
 	return nil
 }
 
-// apply writes a varied copy of src, of shape (C, H, W), to dst. It draws three words whatever it does with them.
+// apply writes a varied copy of src, of shape (C, H, W), to dst. It draws three words whatever it
+// does with them.
 func (a Augment) apply(dst, src []float32, shape []int, source *stream.Source) {
 	down, right, flip := source.Uint64(), source.Uint64(), source.Uint64()
 	if a.none() {

@@ -18,8 +18,8 @@ import (
 	"ucan/train/data"
 )
 
-// source holds 2×4×4 images whose byte at j of image i is (7i + j) mod 256; image bad cannot be read, image bare has no
-// label.
+// source holds 2×4×4 images whose byte at j of image i is (7i + j) mod 256; image bad cannot be
+// read, image bare has no label.
 type source struct {
 	bad, bare int
 	floats    bool
@@ -167,7 +167,8 @@ func same(a, b train.Batch) bool {
 		slices.Equal(a.Labels, b.Labels) && slices.Equal(a.Indices, b.Indices) && a.Step == b.Step
 }
 
-// TestBatchesDoNotDependOnHistory takes batches in order, prepared ahead, and each alone from a fresh feed.
+// TestBatchesDoNotDependOnHistory takes batches in order, prepared ahead, and each alone from a
+// fresh feed.
 func TestBatchesDoNotDependOnHistory(t *testing.T) {
 	set := load(t, none(), 19)
 	f := open(t, set, feedConfig())

@@ -11,7 +11,8 @@ import (
 	"ucan/train"
 )
 
-// Shaper gives the (μ, Σ) of an image. [Config.Shaper] is called with the augmented clean image, from one goroutine.
+// Shaper gives the (μ, Σ) of an image. [Config.Shaper] is called with the augmented clean image,
+// from one goroutine.
 type Shaper func(ctx context.Context, clean []float32) (smooth.Fields, error)
 
 // Fixed returns a Shaper for noise that is the same for every image.
@@ -21,8 +22,8 @@ func Fixed(f smooth.Fields) Shaper {
 
 // Config configures how a Feed makes batches of a Set.
 type Config struct {
-	// Batch is the number of images of a batch, ≥ 1 and at most the set's length. What is left of an epoch's images after
-	// the last whole batch, another few in every epoch, is not used in it.
+	// Batch is the number of images of a batch, ≥ 1 and at most the set's length. What is left of
+	// an epoch's images after the last whole batch, another few in every epoch, is not used in it.
 	Batch int
 	// Draws is the number of noise draws for each image, ≥ 1.
 	Draws int
@@ -33,7 +34,8 @@ type Config struct {
 	// Family draws the noise, Lambda is its raw scale, > 0.
 	Family family.Sampler
 	Lambda float64
-	// Shaper, where not nil, asks for batches with Noisy, x + μ + U diag(s) λε, in place of Noise, λε.
+	// Shaper, where not nil, asks for batches with Noisy, x + μ + U diag(s) λε, in place of Noise,
+	// λε.
 	Shaper Shaper
 }
 
@@ -52,7 +54,8 @@ func (c Config) Validate(s *Set) error {
 	return c.Augment.Validate(s.info.Shape)
 }
 
-// Feed makes the batches of a run: the next one is prepared while the last is used. Methods are for one goroutine.
+// Feed makes the batches of a run: the next one is prepared while the last is used. Methods are for
+// one goroutine.
 type Feed struct {
 	set    *Set
 	config Config
@@ -244,7 +247,8 @@ func (w *workspace) begin(clean []float32, f smooth.Fields) {
 	}
 }
 
-// synthesise writes base + U diag(s) λε to out. The room for the plain image, no longer needed, holds the coefficients.
+// synthesise writes base + U diag(s) λε to out. The room for the plain image, no longer needed,
+// holds the coefficients.
 func (w *workspace) synthesise(out []float32, u *basis.Transform, c Config, source *stream.Source) {
 	c.Family.Sample(w.plain, source)
 	scale(w.plain, float32(c.Lambda))

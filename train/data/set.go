@@ -1,9 +1,11 @@
-// Package data feeds the trainer from memory: it reads a source once, shuffles it anew in every epoch, augments images,
-// draws noise of any family and prepares the next batch while the runtime computes.
+// Package data feeds the trainer from memory: it reads a source once, shuffles it anew in every
+// epoch, augments images, draws noise of any family and prepares the next batch while the runtime
+// computes.
 //
-// Everything is a function of the seed, the epoch and the image, through package stream: the same batches come whatever
-// was asked for before, whether or not they were prepared ahead, and on any number of processors. Noise comes from the
-// streams of phase Train, which no certificate ever reads.
+// Everything is a function of the seed, the epoch and the image, through package stream: the same
+// batches come whatever was asked for before, whether or not they were prepared ahead, and on any
+// number of processors. Noise comes from the streams of phase Train, which no certificate ever
+// reads.
 package data
 
 import (
@@ -21,13 +23,15 @@ import (
 
 // Source is what is read: package dataset's sources.
 type Source interface {
-	// At reads the input with an index. A *dataset.ItemError means that only this input cannot be used.
+	// At reads the input with an index. A *dataset.ItemError means that only this input cannot be
+	// used.
 	At(ctx context.Context, i int) (dataset.Item, error)
 	// Info describes the source.
 	Info() dataset.Info
 }
 
-// Set is a labelled selection of a source in memory. Images that are bytes in the source stay bytes. It does not change.
+// Set is a labelled selection of a source in memory. Images that are bytes in the source stay
+// bytes. It does not change.
 type Set struct {
 	info    dataset.Info
 	dim     int
@@ -45,10 +49,10 @@ const maxSkipped = 0.1
 // ErrData marks inputs that cannot be trained on.
 var ErrData = errors.New("the data cannot be trained on")
 
-// Load reads the inputs with the given indices, on all processors, and calls progress after each. Inputs that cannot be
-// used (an unreadable image, no label, a label of classes or more) are left out and counted; more than a tenth of them,
-// or no input at all, is an error that matches [ErrData]. classes is the model's number of classes, 0 when the source
-// decides.
+// Load reads the inputs with the given indices, on all processors, and calls progress after each.
+// Inputs that cannot be used (an unreadable image, no label, a label of classes or more) are left
+// out and counted; more than a tenth of them, or no input at all, is an error that matches
+// [ErrData]. classes is the model's number of classes, 0 when the source decides.
 func Load(ctx context.Context, source Source, indices []int, classes int, progress func()) (*Set, error) {
 	rows := make([]row, len(indices))
 	if err := readAll(ctx, source, indices, classes, rows, progress); err != nil {
@@ -78,7 +82,8 @@ func Load(ctx context.Context, source Source, indices []int, classes int, progre
 	return s, nil
 }
 
-// row is one input as it is kept: as bytes where every value is a byte over 255, which takes a quarter of the memory.
+// row is one input as it is kept: as bytes where every value is a byte over 255, which takes a
+// quarter of the memory.
 type row struct {
 	index, label int
 	hash         [32]byte
@@ -193,7 +198,8 @@ func (s *Set) Index(i int) int { return s.indices[i] }
 // Label returns the class of image i.
 func (s *Set) Label(i int) int { return int(s.labels[i]) }
 
-// Classes returns one more than the largest label, or the source's number of classes where that is larger.
+// Classes returns one more than the largest label, or the source's number of classes where that is
+// larger.
 func (s *Set) Classes() int {
 	n := int64(s.info.Classes)
 	for _, l := range s.labels {
@@ -213,9 +219,9 @@ func (s *Set) Read(i int, dst []float32) {
 	}
 }
 
-// Split takes n images that the seed chooses out of the set, for validation: what is left and what was taken, both in the
-// set's order. A choice by position would take a single class from a source that is sorted by class. It returns an error
-// unless 0 < n < Len.
+// Split takes n images that the seed chooses out of the set, for validation: what is left and what
+// was taken, both in the set's order. A choice by position would take a single class from a source
+// that is sorted by class. It returns an error unless 0 < n < Len.
 func (s *Set) Split(n int, seed uint64) (rest, taken *Set, err error) {
 	if n < 1 || n >= s.Len() {
 		return nil, nil, fmt.Errorf("%w: %d of %d images were to be held out for validation; hold out at least one and fewer than all, or give more images", ErrData, n, s.Len())
@@ -260,8 +266,9 @@ func (s *Set) choose(rows []int) *Set {
 	return p
 }
 
-// Moments returns mean and standard deviation of every channel over all images, for sources of shape (C, H, W) and the
-// columns of tables; one pair for other shapes. A channel without spread has standard deviation 1.
+// Moments returns mean and standard deviation of every channel over all images, for sources of
+// shape (C, H, W) and the columns of tables; one pair for other shapes. A channel without spread
+// has standard deviation 1.
 func (s *Set) Moments() (mean, std []float64) {
 	channels := 1
 	if len(s.info.Shape) == 3 || len(s.info.Shape) == 1 {

@@ -26,19 +26,20 @@ import (
 type BaseConfig struct {
 	Run
 	Loop
-	// Arch names a built-in architecture (package arch) that begins with new weights; Mean and Std normalise its input,
-	// both empty for the moments of the data.
+	// Arch names a built-in architecture (package arch) that begins with new weights; Mean and Std
+	// normalise its input, both empty for the moments of the data.
 	Arch      string
 	Mean, Std []float64
-	// Init is a classifier to fine-tune instead. BatchNorm trains it with batch normalisations behind its convolutions,
-	// folded away at the end.
+	// Init is a classifier to fine-tune instead. BatchNorm trains it with batch normalisations
+	// behind its convolutions, folded away at the end.
 	Init      *models.Model
 	BatchNorm bool
 	// Noise is what is trained under.
 	Noise Noise
 	// Smoothing, Consistency and Entropy are those of base.Config.
 	Smoothing, Consistency, Entropy float64
-	// LabelMap is the label map as one text, for the record; "" for none. Environment is recorded and not compared.
+	// LabelMap is the label map as one text, for the record; "" for none. Environment is recorded
+	// and not compared.
 	LabelMap    string
 	Environment map[string]any
 }
@@ -51,7 +52,8 @@ type Noise struct {
 	Generator npg.Generator
 	// Seal makes the noise of a held-out input.
 	Seal validate.Noise
-	// NPG is the specification of the generator and Fields says whether fields were given instead, for the record.
+	// NPG is the specification of the generator and Fields says whether fields were given instead,
+	// for the record.
 	NPG    string
 	Fields bool
 }
@@ -72,7 +74,8 @@ type baseTraining struct {
 // usualEpochs are enough for small networks on small data.
 const usualEpochs = 20
 
-// Base trains a base classifier and writes its bundle. On a finished bundle that is resumed it does nothing.
+// Base trains a base classifier and writes its bundle. On a finished bundle that is resumed it does
+// nothing.
 func Base(ctx context.Context, rt *runtime.Runtime, c BaseConfig) (_ base.Outcome, err error) {
 	defer func() { err = marked(err) }()
 	t := &baseTraining{BaseConfig: c, rt: rt}
@@ -147,8 +150,8 @@ func (t *baseTraining) initial(ctx context.Context) (map[string]any, error) {
 	return description, err
 }
 
-// refuseProbabilities refuses scores that are probabilities without an ending that logits can be taken from: a
-// cross-entropy of them as logits would train towards something else.
+// refuseProbabilities refuses scores that are probabilities without an ending that logits can be
+// taken from: a cross-entropy of them as logits would train towards something else.
 func (t *baseTraining) refuseProbabilities(ctx context.Context) error {
 	if t.net.Ending().Operator != "" {
 		return nil
@@ -183,8 +186,8 @@ func fits(m *models.Model, set *data.Set) error {
 	return nil
 }
 
-// renormalise puts batch normalisations into the classifier, by the moments of images of the training set, as many as
-// make a million values, 256 at most.
+// renormalise puts batch normalisations into the classifier, by the moments of images of the
+// training set, as many as make a million values, 256 at most.
 func (t *baseTraining) renormalise(ctx context.Context) error {
 	some := t.set.Spread(min(256, max(8, 1<<20/t.set.Dim())))
 	images := make([]float32, some.Len()*some.Dim())
@@ -262,7 +265,8 @@ func (t *baseTraining) train(ctx context.Context, objective *base.Objective) (_ 
 	return train.Run(ctx, t.loop, objective, validator, feed)
 }
 
-// objectiveConfig configures the loss. How weights reach the runtime is chosen once and kept by the checkpoints.
+// objectiveConfig configures the loss. How weights reach the runtime is chosen once and kept by the
+// checkpoints.
 func (t *baseTraining) objectiveConfig() base.Config {
 	c := base.Config{
 		Rows: t.Batch, Draws: t.Draws, Smoothing: t.Smoothing, Consistency: t.Consistency, Entropy: t.Entropy,

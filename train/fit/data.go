@@ -16,7 +16,8 @@ type Data struct {
 	// Validation gives inputs to validate on, the first ValidationSkip left out; nil for none.
 	Validation     *dataset.Source
 	ValidationSkip int
-	// HoldOut is the number of selected inputs that the seed takes out for validation instead; 0 for none.
+	// HoldOut is the number of selected inputs that the seed takes out for validation instead; 0
+	// for none.
 	HoldOut int
 	// ValidationMax is the largest number of inputs to validate on, at even distances; 0 for all.
 	ValidationMax int

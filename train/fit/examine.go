@@ -20,7 +20,8 @@ import (
 type examination struct {
 	generator npg.Generator
 	model     *models.Model
-	// batch is the physical batch of the classifier, unless the model's is fixed; threads are those of its session.
+	// batch is the physical batch of the classifier, unless the model's is fixed; threads are those
+	// of its session.
 	batch, threads int
 	// inputs is the number of inputs of the set to look at.
 	set    *data.Set
@@ -71,7 +72,8 @@ func (e examination) examine(ctx context.Context, b *bundle.Bundle) (report diag
 	return report, err
 }
 
-// openGraphs opens the graphs of a bundle, whatever its kind: those of a constant field give the field.
+// openGraphs opens the graphs of a bundle, whatever its kind: those of a constant field give the
+// field.
 func openGraphs(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle) (*infer.Opened, error) {
 	graphs := *b
 	graphs.Kind, graphs.Mu, graphs.Sigma = npg.KindCertification, nil, nil
@@ -82,7 +84,8 @@ func openGraphs(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle) (*in
 	return g, nil
 }
 
-// describe is what every bundle of a generator keeps of how it came about. It holds no path and no time.
+// describe is what every bundle of a generator keeps of how it came about. It holds no path and no
+// time.
 func describe(m *models.Model, set *data.Set, noise smooth.Noise, more map[string]any) map[string]any {
 	out := map[string]any{
 		"model": m.Name(), "model_sha256": m.SHA256(), "data": set.Info().Name, "inputs": set.Len(),

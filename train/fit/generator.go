@@ -25,7 +25,8 @@ import (
 	"ucan/train/optim"
 )
 
-// GeneratorConfig configures the training of a generator of noise parameters. Begin with [DefaultGenerator].
+// GeneratorConfig configures the training of a generator of noise parameters. Begin with
+// [DefaultGenerator].
 type GeneratorConfig struct {
 	Run
 	Loop
@@ -36,7 +37,8 @@ type GeneratorConfig struct {
 	// Joint trains the classifier along, its learning rate JointRate times the generator's.
 	Joint     bool
 	JointRate float64
-	// Family, Lambda and Norm are the noise that the fields shape and the theorem that estimates use.
+	// Family, Lambda and Norm are the noise that the fields shape and the theorem that estimates
+	// use.
 	Family family.Isotropic
 	Lambda float64
 	Norm   family.Norm
@@ -46,7 +48,8 @@ type GeneratorConfig struct {
 	DiagnosisInputs int
 }
 
-// DefaultGenerator returns settings for a kind of generator that learn something useful on MNIST within minutes.
+// DefaultGenerator returns settings for a kind of generator that learn something useful on MNIST
+// within minutes.
 func DefaultGenerator(kind npg.Kind) GeneratorConfig {
 	c := GeneratorConfig{
 		Run: Run{Session: runtime.SessionOptions{IntraOp: 1}}, Loop: DefaultLoop(), Net: net.DefaultConfig(), JointRate: 1,
@@ -64,7 +67,8 @@ func DefaultGenerator(kind npg.Kind) GeneratorConfig {
 	return c
 }
 
-// A generator is usually trained for at least so many epochs and so many steps: enough for every kind to take shape.
+// A generator is usually trained for at least so many epochs and so many steps: enough for every
+// kind to take shape.
 const (
 	leastEpochs = 5
 	leastSteps  = 400
@@ -234,7 +238,8 @@ func (t *generatorTraining) optimizer() optim.Config {
 	return t.Optimizer.config("adamw", &none)
 }
 
-// radii are where the validation's curve is taken: eight of them, up to twice the start's radius at p = 0.99.
+// radii are where the validation's curve is taken: eight of them, up to twice the start's radius at
+// p = 0.99.
 func (t *generatorTraining) radii() []float64 {
 	top, err := t.Family.Radius(t.Norm, t.Net.Dim(), 0.99)
 	if err != nil || !(top > 0) || math.IsInf(top, 0) {

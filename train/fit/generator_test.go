@@ -87,8 +87,8 @@ func (b bed) run(t *testing.T, c fit.GeneratorConfig) fit.GeneratorResult {
 	return r
 }
 
-// TestFieldBeatsItsStart learns a field on digits; on the objective it was trained for it must beat where it began, by
-// the loss of held-out inputs under fresh noise.
+// TestFieldBeatsItsStart learns a field on digits; on the objective it was trained for it must beat
+// where it began, by the loss of held-out inputs under fresh noise.
 func TestFieldBeatsItsStart(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, 200)
@@ -152,7 +152,8 @@ func (b bed) loss(t *testing.T, c fit.GeneratorConfig, sigma []float32) float64 
 	return v[0] - c.Loss.Volume.LogMean*v[1]
 }
 
-// TestFloorHolds punishes volume: the scale falls to its floor, never below, and the bundle says so.
+// TestFloorHolds punishes volume: the scale falls to its floor, never below, and the bundle says
+// so.
 func TestFloorHolds(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)
@@ -181,7 +182,8 @@ func TestFloorHolds(t *testing.T) {
 	}
 }
 
-// TestResumedRunsAreTheSame stops runs after different steps, and once before the first, and resumes them.
+// TestResumedRunsAreTheSame stops runs after different steps, and once before the first, and
+// resumes them.
 func TestResumedRunsAreTheSame(t *testing.T) {
 	t.Parallel()
 	subtest.Long(t)

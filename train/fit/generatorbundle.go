@@ -72,7 +72,8 @@ func (t *generatorTraining) bundle(ctx context.Context) (_ *bundle.Bundle, err e
 	return b, nil
 }
 
-// constant evaluates a generator that does not look at its input, for the fields that a service deploys.
+// constant evaluates a generator that does not look at its input, for the fields that a service
+// deploys.
 func (t *generatorTraining) constant(ctx context.Context, b *bundle.Bundle) (err error) {
 	if t.Net.Basis == net.DCT {
 		transform, basisErr := basis.DCT2(t.Net.Shape)

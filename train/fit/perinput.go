@@ -44,12 +44,14 @@ type PerInputResult struct {
 	// Seed is the one that was used.
 	Seed   uint64
 	Bundle *bundle.Bundle
-	// Certifiable is the number of inputs for which some isotropic noise gave a certificate, of Inputs in all.
+	// Certifiable is the number of inputs for which some isotropic noise gave a certificate, of
+	// Inputs in all.
 	Inputs, Certifiable int
-	// Gain is the geometric mean, over the certifiable inputs, of the estimated certified ALM over that of the isotropic
-	// start, where the latter is positive; 1 for none.
+	// Gain is the geometric mean, over the certifiable inputs, of the estimated certified ALM over
+	// that of the isotropic start, where the latter is positive; 1 for none.
 	Gain float64
-	// OtherProcessors are the kinds of processor, other than Run.Processor, that stored fields were taken over from.
+	// OtherProcessors are the kinds of processor, other than Run.Processor, that stored fields were
+	// taken over from.
 	OtherProcessors []string
 	// Report is the diagnosis of the bundle.
 	Report diagnose.Report
@@ -74,8 +76,8 @@ type fieldTraining struct {
 	others   []string // kinds of processor, other than this one, of fields taken over
 }
 
-// PerInput optimises a field for every input and writes the bundle. Each field is kept as soon as it is done, so that an
-// interrupted run loses one at most.
+// PerInput optimises a field for every input and writes the bundle. Each field is kept as soon as
+// it is done, so that an interrupted run loses one at most.
 func PerInput(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (_ PerInputResult, err error) {
 	defer func() { err = marked(err) }()
 	if err = c.Field.Validate(); err != nil {
@@ -147,7 +149,8 @@ func (t *fieldTraining) noise() smooth.Noise {
 	return smooth.Noise{Family: t.Field.Family, Norm: t.Field.Norm, Lambda: t.Field.Lambda}
 }
 
-// digest hashes what fields depend on, so that a resumed run takes over none that was made otherwise.
+// digest hashes what fields depend on, so that a resumed run takes over none that was made
+// otherwise.
 func (t *fieldTraining) digest() (string, error) {
 	f := t.Field
 	named := t.record()

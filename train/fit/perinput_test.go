@@ -51,7 +51,8 @@ func fieldBed(t *testing.T, n string) (*runtime.Runtime, PerInputConfig) {
 	}
 }
 
-// A run that is interrupted after the first input and resumed ends with the bytes of one that was not.
+// A run that is interrupted after the first input and resumed ends with the bytes of one that was
+// not.
 func TestResumeGivesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	rt, c := fieldBed(t, "3")

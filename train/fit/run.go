@@ -25,15 +25,17 @@ import (
 
 // Run configures what all trainings have in common.
 type Run struct {
-	// Dir is the bundle's folder. Resume continues the training in it, and begins one where there is none; without it
-	// there must be none.
+	// Dir is the bundle's folder. Resume continues the training in it, and begins one where there
+	// is none; without it there must be none.
 	Dir    string
 	Resume bool
-	// Seed decides weights, order and noise. Nil takes that of the training that is resumed, or a new one.
+	// Seed decides weights, order and noise. Nil takes that of the training that is resumed, or a
+	// new one.
 	Seed *uint64
 	// Data are the inputs.
 	Data Data
-	// Session configures sessions; IntraOp is the number of threads of a training, ≥ 1, which may change last bits.
+	// Session configures sessions; IntraOp is the number of threads of a training, ≥ 1, which may
+	// change last bits.
 	Session runtime.SessionOptions
 	// Processor is the kind of processor that trains (processor.Processor), "" for unknown.
 	Processor string
@@ -43,7 +45,8 @@ type Run struct {
 
 // Observer is told how a training goes. All of its functions may be nil.
 type Observer struct {
-	// Reading is told how many inputs are about to be read; read is called after each, and done at the end.
+	// Reading is told how many inputs are about to be read; read is called after each, and done at
+	// the end.
 	Reading func(inputs int) (read, done func())
 	// Step is told of every step and epoch, Field of the number of inputs whose field is done.
 	Step  func(train.Progress)
@@ -64,8 +67,8 @@ func (o Observer) warn(format string, args ...any) {
 	}
 }
 
-// CheckFolder refuses a folder that holds a training unless it is to be resumed. The functions of this package check it
-// too; call it before work that takes long.
+// CheckFolder refuses a folder that holds a training unless it is to be resumed. The functions of
+// this package check it too; call it before work that takes long.
 func (r Run) CheckFolder() error {
 	if r.Dir == "" {
 		return fault.Wrongf("no folder for the bundle is given")
@@ -89,7 +92,8 @@ func (r Run) lock() (release func() error, err error) {
 	return checkpoint.Lock(filepath.Join(r.Dir, train.CheckpointDir))
 }
 
-// origin is what the bundle's folder says of the training that is resumed; the zero value without one.
+// origin is what the bundle's folder says of the training that is resumed; the zero value without
+// one.
 type origin struct {
 	record  *base.Record      // of a base classifier
 	choices map[string]string // of the newest checkpoint
@@ -167,8 +171,8 @@ type Loop struct {
 	train.Loop
 	// Batch is the number of inputs of a step, Draws that of noisy copies of each.
 	Batch, Draws int
-	// Optimizer moves the weights; LearningRate is the schedule's peak, 0 for the usual one, and Warmup the epochs in which
-	// it rises.
+	// Optimizer moves the weights; LearningRate is the schedule's peak, 0 for the usual one, and
+	// Warmup the epochs in which it rises.
 	Optimizer    Optimizer
 	Schedule     string
 	LearningRate float64
@@ -199,8 +203,8 @@ type Optimizer struct {
 	Decay *float64
 }
 
-// config is the optimiser's configuration; usual is its name, and decay its weight decay, where the user left them open.
-// A nil decay stands for the optimiser's own.
+// config is the optimiser's configuration; usual is its name, and decay its weight decay, where the
+// user left them open. A nil decay stands for the optimiser's own.
 func (o Optimizer) config(usual string, decay *float64) optim.Config {
 	if o.Name != "" {
 		usual = o.Name

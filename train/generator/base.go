@@ -10,9 +10,10 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// BaseOf takes an opened classifier. With joint its float32 weights are trained along, at rate times the learning rate:
-// every initialiser that [autodiff.Trainable] lists, those with two dimensions or more with weight decay. Batch
-// normalisations stay the affine maps they are. It fails for a classifier that gives labels only.
+// BaseOf takes an opened classifier. With joint its float32 weights are trained along, at rate
+// times the learning rate: every initialiser that [autodiff.Trainable] lists, those with two
+// dimensions or more with weight decay. Batch normalisations stay the affine maps they are. It
+// fails for a classifier that gives labels only.
 func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
 	graph, err := scoring(m)
 	if err != nil {

@@ -10,9 +10,11 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// Volume holds the weight of each volume term, in units of nats of cross-entropy. A negative weight punishes volume.
+// Volume holds the weight of each volume term, in units of nats of cross-entropy. A negative weight
+// punishes volume.
 type Volume struct {
-	// Min weighs min s, Mean the mean of s, LogMean the mean of log s, Area the estimate of the ALM radius.
+	// Min weighs min s, Mean the mean of s, LogMean the mean of log s, Area the estimate of the ALM
+	// radius.
 	Min, Mean, LogMean, Area float64
 }
 
@@ -22,10 +24,11 @@ type Loss struct {
 	Volume Volume
 	// Reg ≥ 0 weighs ‖Σ‖.
 	Reg float64
-	// Smoothing in [0, 1) is the fraction of the label's mass that is spread evenly over all classes.
+	// Smoothing in [0, 1) is the fraction of the label's mass that is spread evenly over all
+	// classes.
 	Smoothing float64
-	// Consistency ≥ 0 weighs KL(p̄_n ‖ p_nj), the divergence of each draw's prediction from the mean prediction of its
-	// image (Jeong and Shin, NeurIPS 2020). It needs two draws or more.
+	// Consistency ≥ 0 weighs KL(p̄_n ‖ p_nj), the divergence of each draw's prediction from the
+	// mean prediction of its image (Jeong and Shin, NeurIPS 2020). It needs two draws or more.
 	Consistency float64
 }
 
@@ -34,10 +37,11 @@ func DefaultLoss() Loss { return Loss{Volume: Volume{LogMean: 0.5}} }
 
 // Config describes an objective.
 type Config struct {
-	// Generator is the graph that is trained: input "x" float [N, shape…], outputs "sigma" and, optionally, "mu", each
-	// [N, shape…] or [1, shape…].
+	// Generator is the graph that is trained: input "x" float [N, shape…], outputs "sigma" and,
+	// optionally, "mu", each [N, shape…] or [1, shape…].
 	Generator *onnx.Model
-	// Weights names the initialisers of Generator that are trained, with Decay for those that weight decay applies to.
+	// Weights names the initialisers of Generator that are trained, with Decay for those that
+	// weight decay applies to.
 	Weights []Weight
 	// Base is the classifier.
 	Base Base
@@ -53,8 +57,9 @@ type Config struct {
 	Loss Loss
 	// Threads is that of the session, ≥ 1. It may change last bits.
 	Threads int
-	// Mode is how changing weights reach the runtime, as package autodiff understands it: "inputs", "constants" or
-	// "measure". It changes last bits: a resumed run needs what [Objective.Mode] returned.
+	// Mode is how changing weights reach the runtime, as package autodiff understands it: "inputs",
+	// "constants" or "measure". It changes last bits: a resumed run needs what [Objective.Mode]
+	// returned.
 	Mode string
 }
 

@@ -40,11 +40,11 @@ func (o *Objective) metrics(labels []int64) train.Metrics {
 // figures summarise the scale fields of several inputs.
 type figures struct {
 	mean, geometric, min, max float64
-	// spread is the mean over the inputs of the standard deviation of log s over the coordinates: 0 when every field is
-	// constant, so that noise is isotropic.
+	// spread is the mean over the inputs of the standard deviation of log s over the coordinates: 0
+	// when every field is constant, so that noise is isotropic.
 	spread float64
-	// between is the mean over the coordinates of the standard deviation of log s over the inputs: 0 when all inputs get
-	// one field.
+	// between is the mean over the coordinates of the standard deviation of log s over the inputs:
+	// 0 when all inputs get one field.
 	between float64
 }
 

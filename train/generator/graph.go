@@ -27,8 +27,8 @@ const (
 // basePrefix keeps the names of the classifier apart from those of the generator.
 const basePrefix = "f."
 
-// forwardGraph joins generator, noise and classifier: inputs x [N, shape…] and noise [N·m, shape…], outputs the scores
-// as logits [N·m, K], the scale [N, shape…] and, unless it is fixed, the offset.
+// forwardGraph joins generator, noise and classifier: inputs x [N, shape…] and noise [N·m, shape…],
+// outputs the scores as logits [N·m, K], the scale [N, shape…] and, unless it is fixed, the offset.
 func forwardGraph(c Config) (*onnx.Model, error) {
 	classes, err := classesOf(c)
 	if err != nil {
@@ -63,8 +63,8 @@ func forwardGraph(c Config) (*onnx.Model, error) {
 	return b.Build()
 }
 
-// noisyGraph is the generator with the noise applied: its outputs are the noisy copies, the scale and the offset, the
-// latter two repeated for every input.
+// noisyGraph is the generator with the noise applied: its outputs are the noisy copies, the scale
+// and the offset, the latter two repeated for every input.
 func noisyGraph(c Config) (*onnx.Model, error) {
 	g, err := c.Generator.WithOpset(max(opset, c.Generator.Opset("")))
 	if err != nil {
@@ -111,8 +111,8 @@ func noisyGraph(c Config) (*onnx.Model, error) {
 	return joined.WithDim(net.Input, 0, onnx.Fixed(n))
 }
 
-// cosine takes coefficients [·, C, H, W] of the orthonormal cosine basis to pixels: Hᵀ·Z·W on every plane, with the
-// matrices that certification samples with.
+// cosine takes coefficients [·, C, H, W] of the orthonormal cosine basis to pixels: Hᵀ·Z·W on every
+// plane, with the matrices that certification samples with.
 func cosine(b *onnx.Builder, z onnx.Value, shape []int) onnx.Value {
 	t, err := basis.DCT2(shape)
 	if err != nil {
@@ -124,7 +124,8 @@ func cosine(b *onnx.Builder, z onnx.Value, shape []int) onnx.Value {
 	return b.MatMul(b.MatMul(rows, z), onnx.Tensor(b, "cosine_columns", []int64{width, width}, w))
 }
 
-// logits turns scores into logits: what goes into a final Softmax or Sigmoid, or the scores themselves.
+// logits turns scores into logits: what goes into a final Softmax or Sigmoid, or the scores
+// themselves.
 func logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value, head Head) onnx.Value {
 	before, op := ending(m, scores.Name())
 	switch {
@@ -145,8 +146,8 @@ func logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value, head Head) onnx.V
 	return scores
 }
 
-// ending returns the operator that makes a value and what it reads, looking through what only renames or reshapes a
-// matrix.
+// ending returns the operator that makes a value and what it reads, looking through what only
+// renames or reshapes a matrix.
 func ending(m *onnx.Model, name string) (before, op string) {
 	for _, n := range slices.Backward(m.Nodes()) {
 		if len(n.GetOutput()) == 0 || n.GetOutput()[0] != name || len(n.GetInput()) == 0 {

@@ -5,14 +5,16 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// logistic is the ratio of the logit to Φ⁻¹ that fits best: |Φ(x) − 1/(1+e^{−1.702x})| < 0.01 (Camilli 1994).
+// logistic is the ratio of the logit to Φ⁻¹ that fits best: |Φ(x) − 1/(1+e^{−1.702x})| < 0.01
+// (Camilli 1994).
 const logistic = 1.702
 
-// leastError bounds the cross-entropy in the area from below, at q = 5.4: more than any sample proves.
+// leastError bounds the cross-entropy in the area from below, at q = 5.4: more than any sample
+// proves.
 const leastError = 1e-4
 
-// lossGraph adds the loss to a forward graph: the input labels int64 [N], the outputs loss and cross-entropy (without
-// smoothing), scalars.
+// lossGraph adds the loss to a forward graph: the input labels int64 [N], the outputs loss and
+// cross-entropy (without smoothing), scalars.
 func lossGraph(forward *onnx.Model, c Config, classes int64) (*onnx.Model, error) {
 	b := onnx.Extend(forward)
 	labels := b.Input(labelsInput, onnx.Int64, onnx.Fixed(int64(c.Rows)))

@@ -11,7 +11,8 @@ import (
 	"ucan/train/optim"
 )
 
-// Objective computes the loss of a generator and its gradients. Close it after use; it is not safe for concurrent use.
+// Objective computes the loss of a generator and its gradients. Close it after use; it is not safe
+// for concurrent use.
 type Objective struct {
 	config     Config
 	classes    int
@@ -21,8 +22,8 @@ type Objective struct {
 
 var _ train.Objective = (*Objective)(nil)
 
-// New builds the step graph, differentiates it and opens it on the CPU provider. An operator of the classifier that
-// has no gradient is an error that matches [autodiff.ErrNotDifferentiable].
+// New builds the step graph, differentiates it and opens it on the CPU provider. An operator of the
+// classifier that has no gradient is an error that matches [autodiff.ErrNotDifferentiable].
 func New(ctx context.Context, rt *runtime.Runtime, c Config) (_ *Objective, err error) {
 	if err = c.Validate(); err != nil {
 		return nil, err
@@ -76,7 +77,8 @@ func classesOf(c Config) (int64, error) {
 	return out.Shape[1].Size, nil
 }
 
-// weights are those of the generator, then those of the classifier under the names of the step graph.
+// weights are those of the generator, then those of the classifier under the names of the step
+// graph.
 func (o *Objective) weights() []Weight {
 	all := slices.Clone(o.config.Weights)
 	for _, w := range o.config.Base.Weights {
@@ -89,7 +91,8 @@ func (o *Objective) weights() []Weight {
 // Mode returns how changing weights reach the runtime: what a checkpoint keeps.
 func (o *Objective) Mode() string { return string(o.executor.Mode()) }
 
-// Parameters returns the weights of the generator, then those of the classifier, whose names begin with "f.".
+// Parameters returns the weights of the generator, then those of the classifier, whose names begin
+// with "f.".
 func (o *Objective) Parameters() []optim.Parameter { return o.parameters }
 
 // State returns nil: everything that training changes is a weight.
@@ -111,7 +114,8 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 	return o.metrics(b.Labels), nil
 }
 
-// Generator returns the generator's weights by the names of its own graph, in memory that steps change.
+// Generator returns the generator's weights by the names of its own graph, in memory that steps
+// change.
 func (o *Objective) Generator() map[string][]float32 {
 	out := make(map[string][]float32)
 	for _, w := range o.config.Weights {
@@ -120,7 +124,8 @@ func (o *Objective) Generator() map[string][]float32 {
 	return out
 }
 
-// Classifier returns the jointly trained weights by the names of the classifier's own graph; empty when it is frozen.
+// Classifier returns the jointly trained weights by the names of the classifier's own graph; empty
+// when it is frozen.
 func (o *Objective) Classifier() map[string][]float32 {
 	out := make(map[string][]float32)
 	for _, w := range o.config.Base.Weights {

@@ -66,7 +66,8 @@ func torchCases() map[string]torchCase {
 	}
 }
 
-// smoothNet is a classifier without kinks: what rounding decides at a kink would not be the same in PyTorch.
+// smoothNet is a classifier without kinks: what rounding decides at a kink would not be the same in
+// PyTorch.
 func smoothNet(t testing.TB, shape []int) *onnx.Model {
 	t.Helper()
 	source := stream.New(7, [32]byte{}, stream.NPG).Source(0)
@@ -216,7 +217,8 @@ func TestWriteSteps(t *testing.T) {
 	}
 }
 
-// TestStepAgreesWithPyTorch compares loss and gradients with PyTorch's in float64 on the same weights and noise.
+// TestStepAgreesWithPyTorch compares loss and gradients with PyTorch's in float64 on the same
+// weights and noise.
 func TestStepAgreesWithPyTorch(t *testing.T) {
 	subtest.Long(t)
 	text, err := os.ReadFile("testdata/torch_steps.json")
@@ -275,8 +277,9 @@ func TestStepAgreesWithPyTorch(t *testing.T) {
 	}
 }
 
-// TestServeSteps takes a training step for every line on its standard input, for torch_generator.py, which alternates it
-// with PyTorch's: noise, loss, gradients, Adam. Each answer is "step SECONDS CPU-SECONDS PEAK-MiB".
+// TestServeSteps takes a training step for every line on its standard input, for
+// torch_generator.py, which alternates it with PyTorch's: noise, loss, gradients, Adam. Each answer
+// is "step SECONDS CPU-SECONDS PEAK-MiB".
 func TestServeSteps(t *testing.T) {
 	path := os.Getenv("UCAN_STEP_MODEL")
 	if path == "" {

@@ -33,8 +33,8 @@ type ValidatorConfig struct {
 	Seed uint64
 }
 
-// Validator estimates on held-out inputs what a certification would say. The estimate of p_A is (k + ½)/(n + 1), not a
-// bound: it serves to compare weights, and proves nothing.
+// Validator estimates on held-out inputs what a certification would say. The estimate of p_A is (k
+// + ½)/(n + 1), not a bound: it serves to compare weights, and proves nothing.
 type Validator struct {
 	objective *Objective
 	config    ValidatorConfig
@@ -44,8 +44,8 @@ type Validator struct {
 
 var _ train.Validator = (*Validator)(nil)
 
-// NewValidator opens what is needed to validate the present weights of an objective, in memory for one input at a time.
-// Close it before the objective.
+// NewValidator opens what is needed to validate the present weights of an objective, in memory for
+// one input at a time. Close it before the objective.
 func NewValidator(ctx context.Context, rt *runtime.Runtime, o *Objective, j ValidatorConfig) (_ *Validator, err error) {
 	if j.Images == nil || j.Images.Len() < 1 || j.Draws < 1 {
 		return nil, errors.New("validate a generator: there are no inputs, or no draws")
@@ -91,8 +91,8 @@ func cleanGraph(c Config) (*onnx.Model, error) {
 	return b.Build()
 }
 
-// Validate measures the present weights. Score is the mean over the inputs of the estimated ALM radius, 0 for those whose
-// leading class is not the label.
+// Validate measures the present weights. Score is the mean over the inputs of the estimated ALM
+// radius, 0 for those whose leading class is not the label.
 func (v *Validator) Validate(ctx context.Context) (train.Validation, error) {
 	j := v.config
 	d := npg.Dim(v.objective.config.Shape)

@@ -2,7 +2,8 @@ package optim
 
 import "math"
 
-// adamW is Adam with decoupled weight decay (Loshchilov, Hutter 2019, algorithm 2; Kingma, Ba 2015), as PyTorch's:
+// adamW is Adam with decoupled weight decay (Loshchilov, Hutter 2019, algorithm 2; Kingma, Ba
+// 2015), as PyTorch's:
 //
 //	w ← w·(1 − rate·decay);  m ← β₁m + (1−β₁)g;  v ← β₂v + (1−β₂)g²;
 //	w ← w − rate/(1−β₁ᵗ) · m / (√v/√(1−β₂ᵗ) + ε).
@@ -66,8 +67,8 @@ func (s *adamStep) apply(w, g, m, v []float32) {
 	s.scalar(w[done:], g[done:], m[done:], v[done:])
 }
 
-// scalar is apply, value by value. Products are rounded before sums (the conversions forbid fused arithmetic), so that
-// all processors agree.
+// scalar is apply, value by value. Products are rounded before sums (the conversions forbid fused
+// arithmetic), so that all processors agree.
 func (s *adamStep) scalar(w, g, m, v []float32) {
 	g, m, v = g[:len(w)], m[:len(w)], v[:len(w)]
 	for i := range w {

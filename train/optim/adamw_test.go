@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestVectorStepsAreScalarSteps compares the bits of steps in vectors with those value by value: for lengths about whole
-// vectors, values of all sizes, denormal and infinite ones and zeros.
+// TestVectorStepsAreScalarSteps compares the bits of steps in vectors with those value by value:
+// for lengths about whole vectors, values of all sizes, denormal and infinite ones and zeros.
 func TestVectorStepsAreScalarSteps(t *testing.T) {
 	if !vector {
 		t.Skip("no vector kernel on this processor")

@@ -2,7 +2,8 @@ package optim
 
 import "fmt"
 
-// Average is the exponential moving average of weights (Polyak averaging with forgetting): after step t,
+// Average is the exponential moving average of weights (Polyak averaging with forgetting): after
+// step t,
 //
 //	avg ← d·avg + (1 − d)·w with d = min(Decay, t/(t + 9)),
 //
@@ -13,7 +14,8 @@ type Average struct {
 	average []Tensor
 }
 
-// NewAverage averages the given live tensors with a decay in (0, 1), beginning with their present values.
+// NewAverage averages the given live tensors with a decay in (0, 1), beginning with their present
+// values.
 func NewAverage(decay float64, live []Tensor) (*Average, error) {
 	if !(decay > 0 && decay < 1) {
 		return nil, fmt.Errorf("%w: the decay of the weights' average is %v; it must lie in (0, 1), such as 0.999", ErrConfig, decay)
@@ -43,8 +45,8 @@ func (a *Average) Update(step int64) {
 	})
 }
 
-// Swap exchanges the live values and the averages: once to use the averages in place of the weights, once more to go
-// on training.
+// Swap exchanges the live values and the averages: once to use the averages in place of the
+// weights, once more to go on training.
 func (a *Average) Swap() {
 	for i, w := range a.live {
 		avg := a.average[i].Values

@@ -16,8 +16,8 @@ func NewNorm(ps []Parameter) *Norm {
 	return &Norm{ps: ps, spans: spans, values: count(ps), sums: make([]float64, len(spans))}
 }
 
-// Of returns the norm of the present gradients; NaN or +Inf when one of them is. Squares are added in float64, in an
-// order that the sizes alone fix.
+// Of returns the norm of the present gradients; NaN or +Inf when one of them is. Squares are added
+// in float64, in an order that the sizes alone fix.
 func (n *Norm) Of() float64 {
 	spread(len(n.spans), n.values, func(i int) {
 		at := n.spans[i]
@@ -47,8 +47,9 @@ func squares(x []float32) float64 {
 	return (a + b) + (c + d)
 }
 
-// ClipScale returns what gradients of the given norm are multiplied by so that their norm is at most limit: 1 when it
-// is already, or when limit is 0, which means no clipping (Pascanu, Mikolov, Bengio, 2013).
+// ClipScale returns what gradients of the given norm are multiplied by so that their norm is at
+// most limit: 1 when it is already, or when limit is 0, which means no clipping (Pascanu, Mikolov,
+// Bengio, 2013).
 func ClipScale(norm, limit float64) float64 {
 	if limit <= 0 || !(norm > limit) {
 		return 1

@@ -20,8 +20,8 @@ type Tensor struct {
 type Optimizer interface {
 	// Update changes the values of all parameters by their present gradients.
 	Update(u Update)
-	// State returns what the optimiser remembers from step to step beside the step's number. With the values in it
-	// restored, it goes on exactly.
+	// State returns what the optimiser remembers from step to step beside the step's number. With
+	// the values in it restored, it goes on exactly.
 	State() []Tensor
 }
 
@@ -47,13 +47,15 @@ type Config struct {
 	Beta1, Beta2 float64
 	// Epsilon is added to the root of Adam's second moment, > 0.
 	Epsilon float64
-	// WeightDecay is ≥ 0. SGD adds it times the weights to the gradients, as is usual; Adam's is decoupled: the weights
-	// shrink by rate·WeightDecay before the step (Loshchilov, Hutter, "Decoupled weight decay regularization", 2019).
+	// WeightDecay is ≥ 0. SGD adds it times the weights to the gradients, as is usual; Adam's is
+	// decoupled: the weights shrink by rate·WeightDecay before the step (Loshchilov, Hutter,
+	// "Decoupled weight decay regularization", 2019).
 	WeightDecay float64
 }
 
-// DefaultConfig is SGD with Nesterov momentum 0.9 and weight decay 5e-4 for "sgd", and Adam with decay rates 0.9 and
-// 0.999 and weight decay 0.01 for "adamw"; for other names only the name is set, which Validate refuses.
+// DefaultConfig is SGD with Nesterov momentum 0.9 and weight decay 5e-4 for "sgd", and Adam with
+// decay rates 0.9 and 0.999 and weight decay 0.01 for "adamw"; for other names only the name is
+// set, which Validate refuses.
 func DefaultConfig(name string) Config {
 	c := Config{Name: name, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 	switch name {

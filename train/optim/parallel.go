@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// piece is how many values one call of an update's inner loop takes: few enough that weights, gradients and what the
-// optimiser remembers of them stay in the processor's first cache between passes.
+// piece is how many values one call of an update's inner loop takes: few enough that weights,
+// gradients and what the optimiser remembers of them stay in the processor's first cache between
+// passes.
 const piece = 2048
 
 // alone is the number of values below which a second goroutine costs more than it saves.
@@ -29,8 +30,8 @@ func split(ps []Parameter) []span {
 	return out
 }
 
-// spread calls f for every index below n, on several processors when the work is worth it. f must not depend on the
-// order: results are the same with any number of processors.
+// spread calls f for every index below n, on several processors when the work is worth it. f must
+// not depend on the order: results are the same with any number of processors.
 func spread(n, values int, f func(i int)) {
 	workers := min(runtime.GOMAXPROCS(0), n)
 	if values < alone || workers < 2 {

@@ -1,9 +1,11 @@
-// Package optim holds the optimisers of the trainer: stochastic gradient descent with momentum and Adam with decoupled
-// weight decay, clipping by global norm, learning-rate schedules and the exponential moving average of weights.
+// Package optim holds the optimisers of the trainer: stochastic gradient descent with momentum and
+// Adam with decoupled weight decay, clipping by global norm, learning-rate schedules and the
+// exponential moving average of weights.
 //
-// Weights and gradients are float32, as the runtime reads and writes them; what an optimiser remembers is float32 too.
-// Every update is a fixed sequence of float32 operations, element by element, so the same gradients give the same
-// weights on every run; sums over elements (norms) are taken in float64, in order.
+// Weights and gradients are float32, as the runtime reads and writes them; what an optimiser
+// remembers is float32 too. Every update is a fixed sequence of float32 operations, element by
+// element, so the same gradients give the same weights on every run; sums over elements (norms) are
+// taken in float64, in order.
 package optim
 
 import (
@@ -12,17 +14,18 @@ import (
 	"math"
 )
 
-// Parameter is one tensor that is trained. Values and Grad are shared memory: the objective writes Grad and reads
-// Values, an optimiser reads Grad and writes Values.
+// Parameter is one tensor that is trained. Values and Grad are shared memory: the objective writes
+// Grad and reads Values, an optimiser reads Grad and writes Values.
 type Parameter struct {
 	// Name tells the parameter from the others of a run, in records and checkpoints.
 	Name string
 	// Values are the weights, row-major. An optimiser changes them in place.
 	Values []float32
-	// Grad is the gradient of the loss by Values, element for element. It is the same memory in every step.
+	// Grad is the gradient of the loss by Values, element for element. It is the same memory in
+	// every step.
 	Grad []float32
-	// Decay says whether weight decay shrinks the values: usual for the weights of convolutions and matrix products,
-	// not for biases, scales and shifts of normalisations.
+	// Decay says whether weight decay shrinks the values: usual for the weights of convolutions and
+	// matrix products, not for biases, scales and shifts of normalisations.
 	Decay bool
 	// Rate multiplies the learning rate of this parameter, > 0; 1 is usual.
 	Rate float64
@@ -31,8 +34,9 @@ type Parameter struct {
 // errParameter marks a parameter that cannot be trained.
 var errParameter = errors.New("optim: invalid parameter")
 
-// checkParameters reports every fault of a set of parameters, in one line: no parameter at all, a missing or doubled
-// name, values and gradients of different lengths, a rate that is not positive and finite. Errors match errParameter.
+// checkParameters reports every fault of a set of parameters, in one line: no parameter at all, a
+// missing or doubled name, values and gradients of different lengths, a rate that is not positive
+// and finite. Errors match errParameter.
 func checkParameters(ps []Parameter) error {
 	var errs []error
 	if len(ps) == 0 {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Schedule configures how the learning rate moves over a run. Every kind starts after Warmup steps in which the rate rises
-// linearly to what the kind begins with.
+// Schedule configures how the learning rate moves over a run. Every kind starts after Warmup steps
+// in which the rate rises linearly to what the kind begins with.
 type Schedule struct {
 	// Kind is one of [Schedules].
 	Kind string
@@ -16,8 +16,8 @@ type Schedule struct {
 	Peak float64
 	// Steps is the number of steps of the run, ≥ 1, warm-up included.
 	Steps int64
-	// Warmup is the number of steps of linear rise, in [0, Steps); step t of it has Peak·(t+1)/Warmup. One-cycle rises on
-	// its own and takes none.
+	// Warmup is the number of steps of linear rise, in [0, Steps); step t of it has
+	// Peak·(t+1)/Warmup. One-cycle rises on its own and takes none.
 	Warmup int64
 	// Milestones are the steps, ascending, at which "step" multiplies the rate by Gamma.
 	Milestones []int64
@@ -25,13 +25,15 @@ type Schedule struct {
 	Gamma float64
 	// Final is where "cosine" ends, as a share of Peak in [0, 1].
 	Final float64
-	// Rise is the fraction of steps in which "onecycle" rises, in (0, 1); from Peak/Start, and down to Peak/(Start·End).
+	// Rise is the fraction of steps in which "onecycle" rises, in (0, 1); from Peak/Start, and down
+	// to Peak/(Start·End).
 	Rise, Start, End float64
 }
 
-// DefaultSchedule returns a schedule of the kind for a run of so many steps: "step" divides by 10 at a half and at
-// three quarters of the run, "cosine" falls to 0, "onecycle" rises from a 25th over 30 % of the run and falls to a
-// 10,000th of where it began (Smith, Topin, 2019; PyTorch's numbers).
+// DefaultSchedule returns a schedule of the kind for a run of so many steps: "step" divides by 10
+// at a half and at three quarters of the run, "cosine" falls to 0, "onecycle" rises from a 25th
+// over 30 % of the run and falls to a 10,000th of where it began (Smith, Topin, 2019; PyTorch's
+// numbers).
 func DefaultSchedule(kind string, peak float64, steps int64) Schedule {
 	return Schedule{
 		Kind: kind, Peak: peak, Steps: steps, Gamma: 0.1, Milestones: []int64{steps / 2, steps * 3 / 4},

@@ -44,7 +44,8 @@ func (s *sgd) update(u Update, at span) {
 		return blas32.Vector{N: at.to - at.from, Inc: 1, Data: data[at.from:at.to]}
 	}
 	w, g := vector(p.Values), vector(p.Grad)
-	// Without v the step is −rate·g; the shrinking of w comes last, so that it does not see its own step.
+	// Without v the step is −rate·g; the shrinking of w comes last, so that it does not see its own
+	// step.
 	direct := s.velocity == nil || s.config.Nesterov
 	if s.velocity != nil {
 		v := vector(s.velocity[at.parameter])

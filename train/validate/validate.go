@@ -1,5 +1,5 @@
-// Package validate measures weights in the middle of training: accuracy without noise, accuracy under it, and a fast
-// estimate of the certified-accuracy curve from a few samples an image.
+// Package validate measures weights in the middle of training: accuracy without noise, accuracy
+// under it, and a fast estimate of the certified-accuracy curve from a few samples an image.
 package validate
 
 import (
@@ -29,7 +29,8 @@ type Options struct {
 	Seed uint64
 	// Classes is the number of classes of the classifier.
 	Classes int
-	// Radii are where the curve is estimated, in the noise's norm; nil for the noise's own grid at the first image.
+	// Radii are where the curve is estimated, in the noise's norm; nil for the noise's own grid at
+	// the first image.
 	Radii []float64
 }
 
@@ -38,10 +39,11 @@ type Noise func(ctx context.Context, x []float32) (*smooth.SealedNoise, error)
 
 // Run measures a classifier, whose workers share the samples, on images of dim values.
 //
-// An image counts at radius r when its label has more than half of the votes and the radius of (k + ½)/(n + 1) reaches r,
-// k of its n samples having voted for the label. That is an estimate of what certification with many samples would give
-// and no certificate: nothing bounds its error. The score is the average of these radii over all images, misclassified
-// ones with 0. The samples come from the streams of phase Train.
+// An image counts at radius r when its label has more than half of the votes and the radius of (k +
+// ½)/(n + 1) reaches r, k of its n samples having voted for the label. That is an estimate of what
+// certification with many samples would give and no certificate: nothing bounds its error. The
+// score is the average of these radii over all images, misclassified ones with 0. The samples come
+// from the streams of phase Train.
 func Run(ctx context.Context, workers []smooth.Classifier, images Images, dim int, noise Noise, o Options) (train.Validation, error) {
 	if o.Samples < 1 || images.Len() < 1 || len(workers) < 1 {
 		return train.Validation{}, errors.New("validation needs a classifier, an image and a sample")

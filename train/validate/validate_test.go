@@ -35,8 +35,8 @@ func fixed(t *testing.T, sigma float64) validate.Noise {
 	return func(context.Context, []float32) (*smooth.SealedNoise, error) { return s, nil }
 }
 
-// TestEstimatesAgainstExactValues: for the classifier sign(x) under Gaussian noise the vote of x has probability Φ(|x|/σ) and the
-// radius is |x|.
+// TestEstimatesAgainstExactValues: for the classifier sign(x) under Gaussian noise the vote of x
+// has probability Φ(|x|/σ) and the radius is |x|.
 func TestEstimatesAgainstExactValues(t *testing.T) {
 	images := points{0.1, -0.2, 0.3, -0.4}
 	workers := []smooth.Classifier{smooth.ClassifierFunc(1, 64, sign)}

@@ -149,7 +149,8 @@ func TestDepots(t *testing.T) {
 	}
 }
 
-// A depot that gives other bytes than the hash says is found out, whatever their number, and nothing of them stays.
+// A depot that gives other bytes than the hash says is found out, whatever their number, and
+// nothing of them stays.
 func TestDamagedDepot(t *testing.T) {
 	dir := t.TempDir()
 	depot := NewFolder(filepath.Join(dir, "shared"))
@@ -189,8 +190,8 @@ func TestPublishVerifies(t *testing.T) {
 	}
 }
 
-// A model replaced while the run goes on is noticed at its next use: without a depot that is an error, with one the
-// planned content is fetched.
+// A model replaced while the run goes on is noticed at its next use: without a depot that is an
+// error, with one the planned content is fetched.
 func TestReplacedFile(t *testing.T) {
 	dir := t.TempDir()
 	path := put(t, dir, "m.onnx", "model")

@@ -111,7 +111,8 @@ func (b *Bucket) Put(ctx context.Context, r Ref, content io.Reader) error {
 	if r.Bytes == 0 {
 		return copyVerified(ctx, io.Discard, content, r)
 	}
-	// The object appears when its upload is complete; a content that is not that of r breaks it off.
+	// The object appears when its upload is complete; a content that is not that of r breaks it
+	// off.
 	pr, pw := io.Pipe()
 	go func() { pw.CloseWithError(copyVerified(ctx, pw, content, r)) }()
 	_, err := b.client.PutObject(ctx, b.bucket, b.key(r), pr, r.Bytes, minio.PutObjectOptions{ContentType: "application/octet-stream"})

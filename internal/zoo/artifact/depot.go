@@ -17,7 +17,8 @@ import (
 
 // Depot holds contents by their hash for all machines of a run: a [Folder] or a [Bucket].
 type Depot interface {
-	// Open returns the content of r, not yet verified. The error matches [ErrNotFound] when the depot has none.
+	// Open returns the content of r, not yet verified. The error matches [ErrNotFound] when the
+	// depot has none.
 	Open(ctx context.Context, r Ref) (io.ReadCloser, error)
 	// Has says whether the depot has content of the hash and size of r.
 	Has(ctx context.Context, r Ref) (bool, error)

@@ -1,6 +1,6 @@
-// Package artifact moves models and data between machines by their content: every file is addressed by its SHA-256,
-// fetched from where it lies (its own folder, a shared folder, an S3-compatible object store), verified before use and
-// kept in a cache of limited size.
+// Package artifact moves models and data between machines by their content: every file is addressed
+// by its SHA-256, fetched from where it lies (its own folder, a shared folder, an S3-compatible
+// object store), verified before use and kept in a cache of limited size.
 package artifact
 
 import (

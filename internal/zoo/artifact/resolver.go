@@ -24,14 +24,16 @@ type Resolver struct {
 	verified map[string]stamp // by item and folder: what this process has verified already
 }
 
-// stamp is what a file looked like when it was verified; a file that was replaced since looks different.
+// stamp is what a file looked like when it was verified; a file that was replaced since looks
+// different.
 type stamp struct {
 	info fs.FileInfo
 	size int64
 	time time.Time
 }
 
-// NewResolver returns a resolver over a depot and a cache; both are nil where items are only used in place.
+// NewResolver returns a resolver over a depot and a cache; both are nil where items are only used
+// in place.
 func NewResolver(depot Depot, cache *Cache) (*Resolver, error) {
 	if (depot == nil) != (cache == nil) {
 		return nil, errors.New("a depot of artifacts needs a cache, and a cache a depot; give both or neither")

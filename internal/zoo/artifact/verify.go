@@ -13,7 +13,8 @@ import (
 	"ucan/runtime/files"
 )
 
-// copyVerified copies exactly the content of r; any other is [ErrMismatch], found out at its last byte at the latest.
+// copyVerified copies exactly the content of r; any other is [ErrMismatch], found out at its last
+// byte at the latest.
 func copyVerified(ctx context.Context, w io.Writer, content io.Reader, r Ref) error {
 	h := sha256.New()
 	n, err := io.Copy(io.MultiWriter(w, h), files.WithContext(ctx, io.LimitReader(content, r.Bytes+1)))

@@ -24,8 +24,8 @@ type Opener struct {
 	Artifacts *artifact.Resolver
 	// CacheDir is the folder of models that are known to load; "" for none.
 	CacheDir string
-	// Version is that of the program, Processor the kind of this machine's processor, as certificates
-	// record them.
+	// Version is that of the program, Processor the kind of this machine's processor, as
+	// certificates record them.
 	Version, Processor string
 }
 
@@ -41,8 +41,8 @@ type Pair struct {
 }
 
 // Open opens the model and the data of a combination. Files are verified first: the error matches
-// artifact.ErrMismatch when one was replaced since the run was planned. It is a models.Refusal where
-// the pair cannot be certified soundly. Close the pair after use.
+// artifact.ErrMismatch when one was replaced since the run was planned. It is a models.Refusal
+// where the pair cannot be certified soundly. Close the pair after use.
 func (o *Opener) Open(ctx context.Context, run *matrix.Run, c matrix.Combination) (_ *Pair, err error) {
 	p := &Pair{opener: o, run: run, model: c.Model, data: c.Data, certifiers: map[string]*certify.Certifier{}}
 	defer func() {
@@ -147,8 +147,8 @@ func (p *Pair) openData(ctx context.Context, o dataset.Options) (*dataset.Source
 	return source, nil
 }
 
-// Verify checks that the files of the pair are still those of the run. It costs next to nothing while
-// they do not change.
+// Verify checks that the files of the pair are still those of the run. It costs next to nothing
+// while they do not change.
 func (p *Pair) Verify(ctx context.Context) error {
 	for _, item := range append([]artifact.Item{p.model.File}, p.data.Paths...) {
 		held, err := p.opener.Artifacts.Hold(ctx, item)
@@ -178,8 +178,8 @@ func (p *Pair) noise(ctx context.Context, setting *matrix.Setting) (certify.Nois
 	return n, nil
 }
 
-// rowInputs are the inputs at the beginning of a source that trial batches are made of: the same for
-// every shard.
+// rowInputs are the inputs at the beginning of a source that trial batches are made of: the same
+// for every shard.
 const rowInputs = 64
 
 // Certifier returns what certifies the inputs of a combination of the pair. It is made once, after

@@ -9,7 +9,8 @@ import (
 	"ucan/smooth/sequential"
 )
 
-// Noise turns a setting into what package certify takes; the paths of a generator are those of the setting's NPG.
+// Noise turns a setting into what package certify takes; the paths of a generator are those of the
+// setting's NPG.
 func Noise(s *matrix.Setting) (certify.Noise, error) {
 	f, err := family.New(s.Family, s.Params)
 	if err != nil {
@@ -23,8 +24,8 @@ func Noise(s *matrix.Setting) (certify.Noise, error) {
 	return certify.Noise{Family: f, Norm: norm, Sigma: s.Sigma, Lambda: s.Lambda, NPG: s.NPG, Arithmetic: arithmetic}, err
 }
 
-// Statistics turns a model's statistics into what package certify takes, with alpha shared among so many inputs where the
-// run asks for that.
+// Statistics turns a model's statistics into what package certify takes, with alpha shared among so
+// many inputs where the run asks for that.
 func Statistics(s matrix.Statistics, inputs int) (certify.Statistics, error) {
 	bound, err := smooth.ParseBound(s.Bound)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"ucan/internal/results"
 )
 
-// parquetRow is a row of the Parquet file: the columns of the table at full precision (radii and bounds are those of the
-// certificate, not truncated to six decimals), and the certificate's id to find it by.
+// parquetRow is a row of the Parquet file: the columns of the table at full precision (radii and
+// bounds are those of the certificate, not truncated to six decimals), and the certificate's id to
+// find it by.
 type parquetRow struct {
 	Model     string  `parquet:"model,dict"`
 	Dataset   string  `parquet:"dataset,dict"`

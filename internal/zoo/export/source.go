@@ -1,5 +1,5 @@
-// Package export writes the certificates of a zoo's run as files: one table, one line of JSON a certificate, Parquet,
-// and the list of what was refused.
+// Package export writes the certificates of a zoo's run as files: one table, one line of JSON a
+// certificate, Parquet, and the list of what was refused.
 package export
 
 import (
@@ -20,10 +20,11 @@ type Record struct {
 
 // Source is a store as this package reads it.
 type Source interface {
-	// Run returns a stored run by its ID or an unambiguous beginning of it; "" means the only run there is.
+	// Run returns a stored run by its ID or an unambiguous beginning of it; "" means the only run
+	// there is.
 	Run(ctx context.Context, id string) (*matrix.Run, error)
-	// Records gives the run's certificates sorted by (model, dataset, noise, index), text by its bytes. It ends with the
-	// first error.
+	// Records gives the run's certificates sorted by (model, dataset, noise, index), text by its
+	// bytes. It ends with the first error.
 	Records(ctx context.Context, run string) iter.Seq2[Record, error]
 	// Field returns the .npy file of a noise field that a certificate of the run names by its hash.
 	Field(ctx context.Context, run, sha256 string) ([]byte, error)

@@ -53,9 +53,9 @@ func (s Summary) Complete() bool { return s.Rows >= s.Want }
 // Columns are the names in the header line of the table.
 func Columns() []string { return append([]string{"model", "dataset", "noise"}, results.Columns()...) }
 
-// Write writes the certificates of a run into dir, which is made if it is missing: the same bytes for the same results
-// but for the column time and the certificates' section run. Files that are there are replaced in one step each. Rows
-// are streamed: memory does not grow with their number.
+// Write writes the certificates of a run into dir, which is made if it is missing: the same bytes
+// for the same results but for the column time and the certificates' section run. Files that are
+// there are replaced in one step each. Rows are streamed: memory does not grow with their number.
 func Write(ctx context.Context, source Source, id, dir string, o Options) (Summary, error) {
 	run, err := source.Run(ctx, id)
 	if err != nil {
@@ -198,7 +198,8 @@ func lineSink(w io.Writer) sink {
 	}
 }
 
-// refused writes what makes no certificates. A star stands for every dataset, or every noise setting.
+// refused writes what makes no certificates. A star stands for every dataset, or every noise
+// setting.
 func (w *writer) refused() error {
 	return w.file(Refused, func(out io.Writer) error {
 		var b strings.Builder

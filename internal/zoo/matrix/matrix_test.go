@@ -77,7 +77,8 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// A model that turns the profile off drops what belongs to it; one that keeps it is judged with the defaults.
+// A model that turns the profile off drops what belongs to it; one that keeps it is judged with the
+// defaults.
 func TestOverridesAreCheckedWithTheDefaults(t *testing.T) {
 	head := "models: [{file: a.onnx}, {file: b.onnx, statistics: {adaptive: %s}}]\ndatasets: [{source: digits}]\nnoise: [{sigma: 1}]\n"
 	z, err := parse("z", fmt.Sprintf(head+"statistics: {adaptive: fast,\n  grid: [0.1]}\n", "off"))

@@ -7,7 +7,8 @@ import (
 	"ucan/internal/table"
 )
 
-// Refusal is a combination that does not run. Dataset or Noise is "" where the reason holds for all of them.
+// Refusal is a combination that does not run. Dataset or Noise is "" where the reason holds for all
+// of them.
 type Refusal struct {
 	Model   string `json:"model"`
 	Dataset string `json:"dataset,omitempty"`

@@ -26,7 +26,8 @@ type Run struct {
 	ID string `json:"id"`
 	// Seed is that of the noise of every cell.
 	Seed uint64 `json:"seed"`
-	// ShardSize is the number of inputs of a shard, at least 1; the last shard of a cell may have fewer.
+	// ShardSize is the number of inputs of a shard, at least 1; the last shard of a cell may have
+	// fewer.
 	ShardSize int `json:"shard_size"`
 	// Models, Datasets and Noise are the axes of the matrix, each with unique names.
 	Models   []Model   `json:"models"`
@@ -201,7 +202,8 @@ func (d Dataset) Indices(s Shard) []int {
 	return indices
 }
 
-// Shards streams the run's shards: cells in their order, positions rising. It allocates nothing a shard.
+// Shards streams the run's shards: cells in their order, positions rising. It allocates nothing a
+// shard.
 func (r *Run) Shards() iter.Seq[Shard] {
 	return func(yield func(Shard) bool) {
 		for i := range r.Cells {

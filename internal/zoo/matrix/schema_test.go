@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// schemaText is docs/zoo.schema.json: the JSON schema (draft 2020-12) of zoo.yaml, made from the table
-// that the parser follows. Only the parser checks what depends on several keys or on files.
+// schemaText is docs/zoo.schema.json: the JSON schema (draft 2020-12) of zoo.yaml, made from the
+// table that the parser follows. Only the parser checks what depends on several keys or on files.
 func schemaText() ([]byte, error) {
 	root := objectSchema(zooFields())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"

@@ -9,7 +9,8 @@ import (
 	"ucan/internal/dataset"
 )
 
-// SourceText writes a specification in the form that dataset.ParseSpec reads back, whatever bytes its paths hold.
+// SourceText writes a specification in the form that dataset.ParseSpec reads back, whatever bytes
+// its paths hold.
 func SourceText(s dataset.Spec) string {
 	var b strings.Builder
 	b.WriteString(s.Kind)

@@ -21,7 +21,8 @@ const (
 	kindSpan                  // a number of seconds, or a text such as 10m
 )
 
-// field is one key of zoo.yaml. The parser, the JSON schema and the documentation are made from this table.
+// field is one key of zoo.yaml. The parser, the JSON schema and the documentation are made from
+// this table.
 type field struct {
 	name     string
 	kind     kind

@@ -1,10 +1,10 @@
-// Package plan prices a zoo's run before anything runs: forward passes, time, disk, and what is done already. It also
-// simulates the run on many workers that fail.
+// Package plan prices a zoo's run before anything runs: forward passes, time, disk, and what is
+// done already. It also simulates the run on many workers that fail.
 //
-// Passes are exact at a fixed number of samples. Under an adaptive profile they are expected values: a pilot draws a few
-// samples (phase pilot, which no certificate uses) of a few inputs, and the sequential test's cost at the estimated
-// probabilities is computed without simulation. Times come from timing the pilot's own sampling, with noise and decision
-// as in a certification.
+// Passes are exact at a fixed number of samples. Under an adaptive profile they are expected
+// values: a pilot draws a few samples (phase pilot, which no certificate uses) of a few inputs, and
+// the sequential test's cost at the estimated probabilities is computed without simulation. Times
+// come from timing the pilot's own sampling, with noise and decision as in a certification.
 package plan
 
 import (
@@ -20,8 +20,8 @@ import (
 
 // Done tells what of a run has been certified already; a store implements it.
 type Done interface {
-	// DoneInputs is the number of inputs of a cell of the run that have their certificates; 0 for a run that the store
-	// does not know.
+	// DoneInputs is the number of inputs of a cell of the run that have their certificates; 0 for a
+	// run that the store does not know.
 	DoneInputs(ctx context.Context, run string, c *matrix.Cell) (int, error)
 }
 

@@ -33,14 +33,14 @@ type Scenario struct {
 
 const MaxWorkers = 1_000_000
 
-// DefaultScenario is fleets of 1 to 10,000 workers that each fail once a day, with the times and the rate that were
-// measured on two processors (docs/scale.md).
+// DefaultScenario is fleets of 1 to 10,000 workers that each fail once a day, with the times and
+// the rate that were measured on two processors (docs/scale.md).
 func DefaultScenario() Scenario {
 	return Scenario{Workers: []int{1, 10, 100, 1000, 10000}, MTBF: 86400, Detect: 2, Restart: 10, Rate: 385, Seed: 1}
 }
 
-// ParseScenario reads "workers=1/100/10000,mtbf=24h,detect=2s,restart=10s,rate=385,setup=1s,seed=1" over the default
-// scenario; mtbf=off and rate=off take the limit away.
+// ParseScenario reads "workers=1/100/10000,mtbf=24h,detect=2s,restart=10s,rate=385,setup=1s,seed=1"
+// over the default scenario; mtbf=off and rate=off take the limit away.
 func ParseScenario(text string) (Scenario, error) {
 	s := DefaultScenario()
 	var errs []error
@@ -142,7 +142,8 @@ type Outcome struct {
 	Database float64 `json:"database_busy"`
 }
 
-// ErrTooManyFailures marks a scenario in which workers die so often that shards of this length are never done.
+// ErrTooManyFailures marks a scenario in which workers die so often that shards of this length are
+// never done.
 var ErrTooManyFailures = errors.New("shards hardly ever finish between two failures; make them shorter (shard_size), or give a longer mtbf")
 
 // Simulate runs the shards, in their order, on k workers. Each takes the next shard from the

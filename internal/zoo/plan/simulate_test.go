@@ -80,12 +80,13 @@ func TestDatabaseLimit(t *testing.T) {
 	}
 	// Below its limit it adds its service time to each shard of the one worker.
 	near(t, "one worker", simulate(t, s, 1, same(100, 1)).Makespan, 100*(1+1/50.0), 1e-9)
-	// At its limit, k workers with shards of d seconds finish at the database's rate: n/rate plus the last shard.
+	// At its limit, k workers with shards of d seconds finish at the database's rate: n/rate plus
+	// the last shard.
 	near(t, "saturated", simulate(t, s, 1000, same(5000, 1)).Makespan, 5000/50.0+1, 1e-9)
 }
 
-// Exponential shards on k workers: n − k completions at rate k/mean, then the maximum of k exponentials:
-// E = mean·((n − k)/k + H_k).
+// Exponential shards on k workers: n − k completions at rate k/mean, then the maximum of k
+// exponentials: E = mean·((n − k)/k + H_k).
 func TestExponentialShards(t *testing.T) {
 	const n, k, mean, runs = 200, 20, 3.0, 400
 	sum := 0.0
@@ -96,13 +97,13 @@ func TestExponentialShards(t *testing.T) {
 	for i := 1; i <= k; i++ {
 		harmonic += 1 / float64(i)
 	}
-	// The standard deviation of one makespan is mean·sqrt((n−k)/k² + Σ1/i²) = 4.3; of the mean over the runs 0.21, or
-	// 0.6 % of 37.8. Five of them:
+	// The standard deviation of one makespan is mean·sqrt((n−k)/k² + Σ1/i²) = 4.3; of the mean over
+	// the runs 0.21, or 0.6 % of 37.8. Five of them:
 	near(t, "mean makespan", sum/runs, mean*(float64(n-k)/k+harmonic), 0.03)
 }
 
-// With exponential failures a shard of d seconds takes (e^{d/M} − 1)·(M + r) on average, r the restart, where other
-// shards fill the wait for detection; and it fails e^{d/M} − 1 times.
+// With exponential failures a shard of d seconds takes (e^{d/M} − 1)·(M + r) on average, r the
+// restart, where other shards fill the wait for detection; and it fails e^{d/M} − 1 times.
 func TestFailures(t *testing.T) {
 	s := quiet()
 	s.MTBF, s.Restart, s.Detect = 10, 4, 25
@@ -125,7 +126,8 @@ func TestDetection(t *testing.T) {
 		mean += simulate(t, s, 1, same(1, 5)).Makespan / float64(runs)
 	}
 	retries := math.Exp(0.5) - 1
-	// Each retry costs the wait; the standard error of the mean number of retries (geometric) is about 1.03/√4000.
+	// Each retry costs the wait; the standard error of the mean number of retries (geometric) is
+	// about 1.03/√4000.
 	near(t, "mean makespan", mean, retries*10+retries*1000, 0.1)
 }
 

@@ -95,8 +95,8 @@ func differences(want, got []string) (lost, extra int) {
 	return lost, extra
 }
 
-// TestKill kills worker processes with SIGKILL at random moments: nothing may be lost or done twice, and what a dead
-// process worked on runs again within seconds.
+// TestKill kills worker processes with SIGKILL at random moments: nothing may be lost or done
+// twice, and what a dead process worked on runs again within seconds.
 func TestKill(t *testing.T) {
 	short(t)
 	t.Parallel()
@@ -171,7 +171,8 @@ func rerun(t *testing.T, q *Queue, dead string) (latencies []time.Duration) {
 	return latencies
 }
 
-// pauses stops processes in the middle of a shard, waits until the shard is taken from them, and wakes them again.
+// pauses stops processes in the middle of a shard, waits until the shard is taken from them, and
+// wakes them again.
 func pauses(t *testing.T, q *Queue, c *workerProcesses, n int) (taken int) {
 	t.Helper()
 	for range n {
@@ -205,8 +206,8 @@ func pauses(t *testing.T, q *Queue, c *workerProcesses, n int) (taken int) {
 	return int(kinds["stalled"])
 }
 
-// TestPause stops processes in the middle of a shard (SIGSTOP), lets others take the shard, and wakes them (SIGCONT):
-// they must end without a word.
+// TestPause stops processes in the middle of a shard (SIGSTOP), lets others take the shard, and
+// wakes them (SIGCONT): they must end without a word.
 func TestPause(t *testing.T) {
 	short(t)
 	t.Parallel()
@@ -231,8 +232,8 @@ func TestPause(t *testing.T) {
 	})
 }
 
-// TestPauseUnfenced is the control: the same without the fence, and without the tables' keys behind it, must count
-// shards twice. Otherwise TestPause could not find a fault.
+// TestPauseUnfenced is the control: the same without the fence, and without the tables' keys behind
+// it, must count shards twice. Otherwise TestPause could not find a fault.
 func TestPauseUnfenced(t *testing.T) {
 	short(t)
 	t.Parallel()

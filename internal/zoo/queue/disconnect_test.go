@@ -15,9 +15,10 @@ import (
 // connection is what connects a worker to the database.
 type connection struct{ cut, restore func() }
 
-// TestDisconnect lets two processes share a run on Postgres and cuts one of them off, again and again, until it had a
-// shard in hand: once with its connections ended, once with nothing passing any longer. The other one takes the shard
-// over, and what the first one brings when it is back counts no second time.
+// TestDisconnect lets two processes share a run on Postgres and cuts one of them off, again and
+// again, until it had a shard in hand: once with its connections ended, once with nothing passing
+// any longer. The other one takes the shard over, and what the first one brings when it is back
+// counts no second time.
 func TestDisconnect(t *testing.T) {
 	short(t)
 	t.Parallel()
@@ -33,8 +34,9 @@ func TestDisconnect(t *testing.T) {
 	}
 }
 
-// TestNamespaces is TestDisconnect for two network namespaces, which are as good as two machines: packets are lost
-// without a word. In the long version the shards have no time limit, so that only the server's own keep-alive finds out.
+// TestNamespaces is TestDisconnect for two network namespaces, which are as good as two machines:
+// packets are lost without a word. In the long version the shards have no time limit, so that only
+// the server's own keep-alive finds out.
 func TestNamespaces(t *testing.T) {
 	short(t)
 	t.Parallel()

@@ -9,8 +9,8 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// enqueueChunk is how many shards are inserted in a transaction: memory stays small, and an interrupted submission
-// loses at most so much work.
+// enqueueChunk is how many shards are inserted in a transaction: memory stays small, and an
+// interrupted submission loses at most so much work.
 const enqueueChunk = 5000
 
 // Submission says how a run is enqueued.
@@ -24,8 +24,8 @@ type Submission struct {
 // DefaultSubmission tries every shard five times.
 func DefaultSubmission() Submission { return Submission{Attempts: 5} }
 
-// Enqueue hands the shards of a stored run to the queues of their models. It streams them, goes on where an earlier
-// call ended, and may run in several processes at once.
+// Enqueue hands the shards of a stored run to the queues of their models. It streams them, goes on
+// where an earlier call ended, and may run in several processes at once.
 func (q *Queue) Enqueue(ctx context.Context, run *store.Run, o Submission) error {
 	if run.Enqueued >= run.Shards {
 		return nil
@@ -68,8 +68,8 @@ type enqueuer struct {
 	jobs    []river.InsertManyParams
 }
 
-// flush inserts what was collected; the run is enqueued up to the shard number then. Where another process got further
-// in the meantime, what it inserted is left out.
+// flush inserts what was collected; the run is enqueued up to the shard number then. Where another
+// process got further in the meantime, what it inserted is left out.
 func (e *enqueuer) flush(ctx context.Context, number int64) error {
 	for len(e.jobs) > 0 {
 		ok, err := e.client.enqueue(ctx, [3]int64{number, e.run.Number, e.run.Enqueued}, e.jobs)

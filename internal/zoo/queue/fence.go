@@ -11,8 +11,9 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// ErrSuperseded ends a process whose shard was given to another one. It must not answer for the shard in any way: River
-// would take an error for that of the other process, and a success for its success.
+// ErrSuperseded ends a process whose shard was given to another one. It must not answer for the
+// shard in any way: River would take an error for that of the other process, and a success for its
+// success.
 var ErrSuperseded = errors.New("this process was taken for dead and its shard given to another one")
 
 // ErrStore ends a process that cannot reach the store any longer.
@@ -38,8 +39,8 @@ func (h holding) at() store.Attempt {
 	return store.Attempt{Run: h.task.Run, Shard: h.task.Number, Try: h.attempt, Worker: h.owner}
 }
 
-// complete stores a result and marks the job as done, in one transaction. Errors match ErrSuperseded or ErrStore, or say
-// why the result cannot be stored.
+// complete stores a result and marks the job as done, in one transaction. Errors match
+// ErrSuperseded or ErrStore, or say why the result cannot be stored.
 func (f fence) complete(ctx context.Context, h holding, r *store.ShardResult) error {
 	q := f.queue
 	return f.insist(ctx, func(ctx context.Context) error {
@@ -81,7 +82,8 @@ func (f fence) settle(ctx context.Context, h holding) (settled bool, err error) 
 	return settled, err
 }
 
-// fail records a failed attempt and lets the job run again after the delay, or gives it up after its last attempt.
+// fail records a failed attempt and lets the job run again after the delay, or gives it up after
+// its last attempt.
 func (f fence) fail(ctx context.Context, h holding, kind, message string) error {
 	q := f.queue
 	entry, err := attemptError(time.Now().UTC().Format(time.RFC3339Nano), h.attempt, message)
@@ -115,8 +117,8 @@ func (f fence) holds(ctx context.Context, h holding) error {
 	})
 }
 
-// insist repeats f while the store is unavailable, up to the patience. It is not ended by the end of ctx: what was
-// computed is to be stored.
+// insist repeats f while the store is unavailable, up to the patience. It is not ended by the end
+// of ctx: what was computed is to be stored.
 func (f fence) insist(ctx context.Context, try func(context.Context) error) error {
 	ctx = context.WithoutCancel(ctx)
 	begin, pause := time.Now(), 50*time.Millisecond
@@ -134,7 +136,8 @@ func (f fence) insist(ctx context.Context, try func(context.Context) error) erro
 	}
 }
 
-// attempt bounds one try, so that a connection to a machine that vanished does not hold it for ever.
+// attempt bounds one try, so that a connection to a machine that vanished does not hold it for
+// ever.
 func attempt(ctx context.Context, try func(context.Context) error) error {
 	ctx, stop := context.WithTimeout(ctx, time.Minute)
 	defer stop()

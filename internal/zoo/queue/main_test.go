@@ -18,7 +18,8 @@ import (
 	"ucan/internal/zootest"
 )
 
-// The test binary is its own worker process: with workerVariable set it works on the store named there.
+// The test binary is its own worker process: with workerVariable set it works on the store named
+// there.
 const (
 	workerVariable   = "UCAN_QUEUE_TEST_STORE"
 	idVariable       = "UCAN_QUEUE_TEST_ID"
@@ -76,7 +77,8 @@ func workProcess(url string) int {
 	return 0
 }
 
-// testQueue takes shards soon after their limit, and believes in all locks soon after a server's start.
+// testQueue takes shards soon after their limit, and believes in all locks soon after a server's
+// start.
 func testQueue(s *store.Store, log *slog.Logger) *Queue {
 	q := New(s, log)
 	q.grace, q.settle.resumed = 500*time.Millisecond, 3*time.Second

@@ -22,7 +22,8 @@ func long(t *testing.T) {
 	}
 }
 
-// TestMeasureEnqueue measures how long a million shards take to enqueue, and how much memory that needs.
+// TestMeasureEnqueue measures how long a million shards take to enqueue, and how much memory that
+// needs.
 func TestMeasureEnqueue(t *testing.T) {
 	long(t)
 	shards := 1_000_000
@@ -80,7 +81,8 @@ func TestMeasureThroughput(t *testing.T) {
 				startWorkers(t, url, processes, shardVariable+"=0")
 				eventually(t, "begin", func() bool { return counts(t, q, run).Done > 200 })
 				first, begin := counts(t, q, run).Done, time.Now()
-				// Counting costs the store as well, so that it is done four times a second, as "zoo status" would.
+				// Counting costs the store as well, so that it is done four times a second, as "zoo
+				// status" would.
 				eventually(t, "finish", func() bool {
 					time.Sleep(250 * time.Millisecond)
 					return counts(t, q, run).Done == shards
@@ -91,8 +93,9 @@ func TestMeasureThroughput(t *testing.T) {
 	}
 }
 
-// TestMeasureOverhead measures what the queue adds to a run of shards of one second on one worker: the time from one
-// shard's end to the next one's beginning, against the same shards executed in a loop.
+// TestMeasureOverhead measures what the queue adds to a run of shards of one second on one worker:
+// the time from one shard's end to the next one's beginning, against the same shards executed in a
+// loop.
 func TestMeasureOverhead(t *testing.T) {
 	long(t)
 	for _, backend := range []string{"sqlite", "postgres"} {
@@ -132,7 +135,8 @@ func TestMeasureOverhead(t *testing.T) {
 	}
 }
 
-// TestMeasureReExec keeps the test binary's own start out of the figures: it must be small against them.
+// TestMeasureReExec keeps the test binary's own start out of the figures: it must be small against
+// them.
 func TestMeasureReExec(t *testing.T) {
 	long(t)
 	begin := time.Now()

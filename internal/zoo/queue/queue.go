@@ -11,8 +11,8 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// Queue is the queue of a store, for everything but working: submitting, watching, cancelling, retrying, reaping. It is
-// safe for concurrent use.
+// Queue is the queue of a store, for everything but working: submitting, watching, cancelling,
+// retrying, reaping. It is safe for concurrent use.
 type Queue struct {
 	store *store.Store
 	// dialect writes the words of statements that differ between the databases.
@@ -21,20 +21,23 @@ type Queue struct {
 	alive   roll
 	// grace is how long after its limit a shard is taken from a process that seems alive.
 	grace time.Duration
-	// settle is how long a database server must have been up before a free lock means a dead process: after a restart
-	// every process needs a moment to take its lock again.
+	// settle is how long a database server must have been up before a free lock means a dead
+	// process: after a restart every process needs a moment to take its lock again.
 	settle settling
 }
 
 // settling are the times after a server's start from which locks are believed.
 type settling struct {
-	// resumed holds for jobs that the server found running when it started: their processes may be slow to come back.
+	// resumed holds for jobs that the server found running when it started: their processes may be
+	// slow to come back.
 	resumed time.Duration
-	// begun holds for jobs fetched since: their processes are back already, their locks at the latest in a moment.
+	// begun holds for jobs fetched since: their processes are back already, their locks at the
+	// latest in a moment.
 	begun time.Duration
 }
 
-// The times that were chosen by measurement or, for the last three, by what a restart of Postgres takes.
+// The times that were chosen by measurement or, for the last three, by what a restart of Postgres
+// takes.
 const (
 	reapEvery    = 2 * time.Second
 	overdueGrace = time.Minute
@@ -93,8 +96,8 @@ func (q *Queue) Counts(ctx context.Context, run *store.Run) (c Counts, err error
 	return c, nil
 }
 
-// Open reports whether the queue of that name, of any run, has a shard that waits or runs. A shard whose worker died
-// runs until the reaper frees it.
+// Open reports whether the queue of that name, of any run, has a shard that waits or runs. A shard
+// whose worker died runs until the reaper frees it.
 func (q *Queue) Open(ctx context.Context, name string) (bool, error) {
 	return q.exists(ctx, q.sql(sqlOpen), name)
 }
@@ -112,14 +115,15 @@ func (q *Queue) exists(ctx context.Context, query string, arg any) (bool, error)
 	return n > 0, nil
 }
 
-// Retry sets the cancelled and poisoned shards of a run going again, each with all its attempts, and returns their
-// number.
+// Retry sets the cancelled and poisoned shards of a run going again, each with all its attempts,
+// and returns their number.
 func (q *Queue) Retry(ctx context.Context, run int64) (int64, error) {
 	return q.change(ctx, "retry the run", q.sql(sqlRetry), run)
 }
 
-// Audit looks for shards of a finished run that the queue calls completed while the store lacks their results, which must
-// not happen, sets them going again and returns their number. It then checks that every result is whole.
+// Audit looks for shards of a finished run that the queue calls completed while the store lacks
+// their results, which must not happen, sets them going again and returns their number. It then
+// checks that every result is whole.
 func (q *Queue) Audit(ctx context.Context, run *store.Run) (int64, error) {
 	n, err := q.change(ctx, "audit the run", q.sql(sqlAudit), run.Number)
 	if err != nil || n > 0 {
@@ -139,8 +143,8 @@ func (q *Queue) change(ctx context.Context, what, query string, run int64) (n in
 	return n, nil
 }
 
-// Cancel cancels a run: its waiting shards at once, its running ones by asking their workers to stop. It returns how
-// many of each there were.
+// Cancel cancels a run: its waiting shards at once, its running ones by asking their workers to
+// stop. It returns how many of each there were.
 func (q *Queue) Cancel(ctx context.Context, run int64) (waiting, running int64, err error) {
 	if waiting, err = q.change(ctx, "cancel the run", q.sql(sqlCancel), run); err != nil {
 		return 0, 0, err

@@ -13,8 +13,9 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// TestRiverJobColumns pins the columns of River's table that our statements rely on, with their types and, on Postgres,
-// the names of the states: an upgrade of River that changes one of them must be noticed here.
+// TestRiverJobColumns pins the columns of River's table that our statements rely on, with their
+// types and, on Postgres, the names of the states: an upgrade of River that changes one of them
+// must be noticed here.
 func TestRiverJobColumns(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
@@ -73,7 +74,8 @@ func jobs(t *testing.T, s *store.Store) (states []string) {
 	return states
 }
 
-// TestEnqueueGoesOn interrupts a submission and repeats it, also from two sides: every shard is queued once.
+// TestEnqueueGoesOn interrupts a submission and repeats it, also from two sides: every shard is
+// queued once.
 func TestEnqueueGoesOn(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
@@ -163,8 +165,8 @@ func counts(t *testing.T, q *Queue, run *store.Run) Counts {
 	return c
 }
 
-// TestPoison fails one shard in every attempt: it is given up with its reasons kept, the others are done, and Retry
-// gives it another chance.
+// TestPoison fails one shard in every attempt: it is given up with its reasons kept, the others are
+// done, and Retry gives it another chance.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
@@ -225,8 +227,8 @@ func TestCancel(t *testing.T) {
 	})
 }
 
-// TestStopReleases stops a worker in the middle of a shard: the shard is released, without losing an attempt, and the
-// next worker does it.
+// TestStopReleases stops a worker in the middle of a shard: the shard is released, without losing
+// an attempt, and the next worker does it.
 func TestStopReleases(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
@@ -250,8 +252,8 @@ func TestStopReleases(t *testing.T) {
 	})
 }
 
-// TestAudit damages the books as nothing should: a job that is complete without its result, and a result whose job is
-// set going again by hand.
+// TestAudit damages the books as nothing should: a job that is complete without its result, and a
+// result whose job is set going again by hand.
 func TestAudit(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {
@@ -318,7 +320,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestQueues keeps the shards of one queue from the workers of another, and lets an idle worker end.
+// TestQueues keeps the shards of one queue from the workers of another, and lets an idle worker
+// end.
 func TestQueues(t *testing.T) {
 	t.Parallel()
 	backends(t, func(t *testing.T, url string) {

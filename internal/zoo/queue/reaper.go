@@ -34,8 +34,9 @@ func (j runningJob) at() store.Attempt {
 	return store.Attempt{Run: j.run, Shard: j.shard, Try: j.attempt, Worker: j.owner}
 }
 
-// Reap frees the jobs of dead processes, so that they run again at once, and those that overran their limit by far. It
-// returns how many. causes tells what is known of a dead process; nil knows nothing.
+// Reap frees the jobs of dead processes, so that they run again at once, and those that overran
+// their limit by far. It returns how many. causes tells what is known of a dead process; nil knows
+// nothing.
 func (q *Queue) Reap(ctx context.Context, causes func(worker string) Cause) (int, error) {
 	return q.reap(ctx, causes, nil)
 }
@@ -79,8 +80,8 @@ func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
 	return jobs, nil
 }
 
-// serverUp is for how many seconds the database has kept its locks: a server that has just started knows none yet, while
-// those of SQLite are the system's own.
+// serverUp is for how many seconds the database has kept its locks: a server that has just started
+// knows none yet, while those of SQLite are the system's own.
 func (q *Queue) serverUp(ctx context.Context) (float64, error) {
 	if q.store.Pool() == nil {
 		return math.Inf(1), nil
@@ -90,7 +91,8 @@ func (q *Queue) serverUp(ctx context.Context) (float64, error) {
 	return up, store.Explain(err)
 }
 
-// believes reports whether a free lock means that the job's process is dead, on a server that started so many seconds ago.
+// believes reports whether a free lock means that the job's process is dead, on a server that
+// started so many seconds ago.
 func (s settling) believes(up float64, job runningJob) bool {
 	if job.seconds < up {
 		return up >= s.begun.Seconds()
@@ -98,8 +100,8 @@ func (s settling) believes(up float64, job runningJob) bool {
 	return up >= s.resumed.Seconds()
 }
 
-// free takes a job from its owner, if that is dead or the job long overdue. The statement's guard lets it happen once,
-// however many processes try.
+// free takes a job from its owner, if that is dead or the job long overdue. The statement's guard
+// lets it happen once, however many processes try.
 func (q *Queue) free(ctx context.Context, job runningJob, cause Cause, settled, dropped bool) (freed bool, err error) {
 	err = q.store.InTx(ctx, func(tx *sql.Tx) error {
 		release, reason, lostErr := q.lost(ctx, tx, job, cause, settled, dropped)
@@ -162,8 +164,8 @@ func (q *Queue) reapForever(ctx context.Context, own *hands) {
 	}
 }
 
-// hands are the jobs that this process works on. A job that the queue gives it while it never arrived, because the
-// connection broke in between, would otherwise run for ever.
+// hands are the jobs that this process works on. A job that the queue gives it while it never
+// arrived, because the connection broke in between, would otherwise run for ever.
 type hands struct {
 	owner string
 	mutex sync.Mutex

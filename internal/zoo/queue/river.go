@@ -22,8 +22,9 @@ type engine interface {
 	start(ctx context.Context) error
 	stop(ctx context.Context) error
 	cancel(ctx context.Context, id int64) error
-	// enqueue inserts jobs and moves the run's mark of what is enqueued from one value to the next, in one transaction.
-	// It is false, and nothing is inserted, when another process moved the mark.
+	// enqueue inserts jobs and moves the run's mark of what is enqueued from one value to the next,
+	// in one transaction. It is false, and nothing is inserted, when another process moved the
+	// mark.
 	enqueue(ctx context.Context, mark [3]int64, jobs []river.InsertManyParams) (bool, error)
 }
 
@@ -60,8 +61,8 @@ func (c client[TTx]) enqueue(ctx context.Context, mark [3]int64, jobs []river.In
 	return moved && err == nil, err
 }
 
-// clientConfig is the part of River's configuration that all clients share. A finished job is never deleted: its row
-// keeps its shard from being queued twice.
+// clientConfig is the part of River's configuration that all clients share. A finished job is never
+// deleted: its row keeps its shard from being queued twice.
 func clientConfig(log *slog.Logger) *river.Config {
 	return &river.Config{
 		Logger:                      slog.New(warnings{log.Handler()}),
@@ -71,7 +72,8 @@ func clientConfig(log *slog.Logger) *river.Config {
 	}
 }
 
-// warnings leaves out what River says below the level of a warning, which is of no use to those who run zoos.
+// warnings leaves out what River says below the level of a warning, which is of no use to those who
+// run zoos.
 type warnings struct{ slog.Handler }
 
 func (h warnings) Enabled(ctx context.Context, level slog.Level) bool {
@@ -117,7 +119,8 @@ func (q *Queue) client(config *river.Config) (engine, error) {
 	}, nil
 }
 
-// workConfig is River's configuration of a working client; the comments say why each value is not River's default.
+// workConfig is River's configuration of a working client; the comments say why each value is not
+// River's default.
 func workConfig(log *slog.Logger, id, queue string, slots int, workers *river.Workers, softStop time.Duration) *river.Config {
 	c := clientConfig(log)
 	c.ID = id
@@ -140,8 +143,8 @@ func (retryPolicy) NextRetry(job *rivertype.JobRow) time.Time {
 	return time.Now().Add(delay(job.Attempt))
 }
 
-// delay is 1, 2, 4, 4, … seconds: below the 5 s under which River sets a job available at once, so that no leader among
-// the processes, who may have died, is needed to set it going.
+// delay is 1, 2, 4, 4, … seconds: below the 5 s under which River sets a job available at once, so
+// that no leader among the processes, who may have died, is needed to set it going.
 func delay(attempt int) time.Duration {
 	return min(4*time.Second, time.Second<<min(max(attempt-1, 0), 10))
 }

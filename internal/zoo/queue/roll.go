@@ -19,10 +19,11 @@ import (
 
 // roll knows which processes live: each holds a lock that the system takes from it when it dies.
 type roll interface {
-	// enter takes the lock of a process for as long as it lives. lost is called when it cannot be held any longer.
+	// enter takes the lock of a process for as long as it lives. lost is called when it cannot be
+	// held any longer.
 	enter(ctx context.Context, id string, lost func(error)) (leave func(), err error)
-	// dead reports whether the lock of a process is free, and if so keeps it until release is called, within the
-	// transaction tx.
+	// dead reports whether the lock of a process is free, and if so keeps it until release is
+	// called, within the transaction tx.
 	dead(ctx context.Context, tx *sql.Tx, id string) (release func(), dead bool, err error)
 }
 
@@ -75,9 +76,10 @@ func key(id string) int64 {
 	return int64(h.Sum64()) //nolint:gosec // any 64 bits do
 }
 
-// How a process looks after its lock: pulse is the pace at which it asks the server whether the connection lives, regain
-// that at which it tries to take the lock again, and patience how long it may be without before it gives up. Being without
-// is safe: another process may take the shard, and then the fence ends this one.
+// How a process looks after its lock: pulse is the pace at which it asks the server whether the
+// connection lives, regain that at which it tries to take the lock again, and patience how long it
+// may be without before it gives up. Being without is safe: another process may take the shard, and
+// then the fence ends this one.
 const (
 	pulse    = 2 * time.Second
 	regain   = 250 * time.Millisecond
@@ -143,8 +145,9 @@ func (r lockRoll) keep(ctx context.Context, conn *pgx.Conn, id string, lost func
 	}
 }
 
-// attend watches the connection for one pulse: it returns at once when the server closes it, and asks at the end whether
-// a server that says nothing is there at all. Whoever is slow to notice is taken for dead after a restart of the server.
+// attend watches the connection for one pulse: it returns at once when the server closes it, and
+// asks at the end whether a server that says nothing is there at all. Whoever is slow to notice is
+// taken for dead after a restart of the server.
 func attend(ctx context.Context, conn *pgx.Conn) error {
 	waiting, stop := context.WithTimeout(ctx, pulse)
 	defer stop()

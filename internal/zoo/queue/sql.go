@@ -12,13 +12,15 @@ const (
 		final + ", scheduled_at = {later} WHERE " + held
 	// sqlHeld counts the job if it still runs as (attempt, owner): id, attempt, owner.
 	sqlHeld = "SELECT count(*) FROM river_job WHERE " + held
-	// sqlRunning lists jobs that run: id, attempt, owner, run, shard, seconds since its start, limit.
+	// sqlRunning lists jobs that run: id, attempt, owner, run, shard, seconds since its start,
+	// limit.
 	sqlRunning = "SELECT id, attempt, {owner}, {run}, {shard}, {age}, {limit} FROM river_job WHERE state = 'running' AND " + ours
 	// sqlFree takes a running job from its owner: error JSON; id, attempt, owner.
 	sqlFree = "UPDATE river_job SET errors = {errors}, " +
 		"state = CASE WHEN " + cancelled + " THEN 'cancelled' WHEN " + last + " THEN 'discarded' ELSE 'available' END{state}, " +
 		final + " WHERE " + held
-	// sqlRelease gives back what a process that ends in order still owns, without counting the attempt: owner.
+	// sqlRelease gives back what a process that ends in order still owns, without counting the
+	// attempt: owner.
 	sqlRelease = "UPDATE river_job SET state = 'available', attempt = {greatest}(attempt - 1, 0) WHERE state = 'running' AND " + ours + " AND {owner} = ?"
 	// sqlCancel cancels a run's waiting jobs: run.
 	sqlCancel = "UPDATE river_job SET state = 'cancelled', finalized_at = {now} " +
@@ -47,7 +49,8 @@ const (
 	again     = "UPDATE river_job SET state = 'available', attempt = 0, finalized_at = NULL, "
 )
 
-// sqlite and postgres write the words in braces: the two databases differ in JSON, arrays and clocks.
+// sqlite and postgres write the words in braces: the two databases differ in JSON, arrays and
+// clocks.
 func sqlite() *strings.Replacer {
 	return strings.NewReplacer(
 		"{now}", "datetime('now', 'subsec')",

@@ -13,7 +13,8 @@ import (
 // kind names our jobs in River's tables.
 const kind = "ucan_zoo_shard"
 
-// Task is one shard as it lies in the queue. Run and Number identify it; the rest follows from the run.
+// Task is one shard as it lies in the queue. Run and Number identify it; the rest follows from the
+// run.
 type Task struct {
 	// Run is the run's number in the store, Number the shard's position in the run, from 0.
 	Run    int64 `json:"run" river:"unique"`
@@ -24,8 +25,8 @@ type Task struct {
 	Shard matrix.Shard `json:"-"`
 	// Combination is what the shard's names stand for.
 	Combination matrix.Combination `json:"-"`
-	// Limit is the wall-clock limit in seconds, 0 for none. Long after it, the shard is given to another process although
-	// the first one seems alive.
+	// Limit is the wall-clock limit in seconds, 0 for none. Long after it, the shard is given to
+	// another process although the first one seems alive.
 	Limit float64 `json:"limit"`
 }
 
@@ -54,8 +55,8 @@ func (t Task) locate(run *matrix.Run) (Task, error) {
 	return t, fmt.Errorf("find shard %d: the run has %d; a newer ucan may have stored it", t.Number, run.ShardCount())
 }
 
-// insertion is the task as River inserts it. Unlike River's default, cancelled and discarded jobs keep a shard's place as
-// well: a shard has one row in all, which [Queue.Retry] sets going again.
+// insertion is the task as River inserts it. Unlike River's default, cancelled and discarded jobs
+// keep a shard's place as well: a shard has one row in all, which [Queue.Retry] sets going again.
 func (t Task) insertion(queue string, attempts int) river.InsertManyParams {
 	return river.InsertManyParams{Args: t, InsertOpts: &river.InsertOpts{
 		Queue: queue, MaxAttempts: attempts,

@@ -21,7 +21,8 @@ import (
 
 // Executor computes what a shard yields. It is called once at a time for each slot.
 type Executor interface {
-	// Execute certifies the inputs of the shard. It returns soon after ctx ends. An error fails the attempt.
+	// Execute certifies the inputs of the shard. It returns soon after ctx ends. An error fails the
+	// attempt.
 	Execute(ctx context.Context, run *store.Run, task Task) (*store.ShardResult, error)
 }
 
@@ -39,8 +40,8 @@ func (f *Failure) Unwrap() error { return f.Err }
 
 // Guard watches over an attempt from outside, for what the executor cannot end by itself.
 type Guard interface {
-	// Watch returns an error, preferably a [Failure], when the process must not go on with the task, and nil after ctx ends.
-	// The attempt then counts as failed and the process ends.
+	// Watch returns an error, preferably a [Failure], when the process must not go on with the
+	// task, and nil after ctx ends. The attempt then counts as failed and the process ends.
 	Watch(ctx context.Context, run *store.Run, task Task) error
 }
 
@@ -52,11 +53,13 @@ type Config struct {
 	Queue string
 	// Slots is how many shards are worked on at once; 1 is one process per provider slot.
 	Slots int
-	// SoftStop is how long a shard may go on after the process was asked to stop; then it is released.
+	// SoftStop is how long a shard may go on after the process was asked to stop; then it is
+	// released.
 	SoftStop time.Duration
 	// Patience is how long an unreachable store is waited for with a finished shard in hand.
 	Patience time.Duration
-	// Exit ends the process at once, without coming back, because another one has its shard or the store is gone.
+	// Exit ends the process at once, without coming back, because another one has its shard or the
+	// store is gone.
 	Exit func(reason error)
 	// Guard, when not nil, watches over every attempt.
 	Guard Guard
@@ -96,8 +99,9 @@ func (c Config) Validate() error {
 	return errors.Join(faults...)
 }
 
-// Work works on shards until ctx ends, and then finishes or releases those in hand. With exitWhenIdle it also ends when
-// nothing is left to run in its queue, the shards of dead processes included.
+// Work works on shards until ctx ends, and then finishes or releases those in hand. With
+// exitWhenIdle it also ends when nothing is left to run in its queue, the shards of dead processes
+// included.
 func (q *Queue) Work(ctx context.Context, c Config, executor Executor, exitWhenIdle bool) error {
 	return q.work(ctx, c, executor, exitWhenIdle, false)
 }
@@ -182,8 +186,9 @@ type shardWorker struct {
 	runs  map[int64]*store.Run // by number
 }
 
-// Work executes one attempt at a shard. It returns nil only after the result is committed, and an error only while the
-// job is known to be, or to have just been, ours; otherwise it does not return.
+// Work executes one attempt at a shard. It returns nil only after the result is committed, and an
+// error only while the job is known to be, or to have just been, ours; otherwise it does not
+// return.
 func (w *shardWorker) Work(ctx context.Context, job *river.Job[Task]) error {
 	h := holding{id: job.ID, attempt: int64(job.Attempt), owner: w.config.ID, task: job.Args}
 	log := w.log.With(slog.Int64("run", h.task.Run), slog.Int64("shard", h.task.Number), slog.Int64("attempt", h.attempt))
@@ -230,15 +235,16 @@ func (w *shardWorker) done(task Task, kind string, result *store.ShardResult, el
 	}
 }
 
-// exit ends the process. Should the configured function come back, nothing may be returned to River all the same.
+// exit ends the process. Should the configured function come back, nothing may be returned to River
+// all the same.
 func (w *shardWorker) exit(log *slog.Logger, reason error) {
 	log.Error("the worker ends", "reason", reason)
 	w.config.Exit(reason)
 	select {}
 }
 
-// watched runs the executor under the guard. When the guard speaks the attempt has failed, and since the executor may
-// never come back the process ends.
+// watched runs the executor under the guard. When the guard speaks the attempt has failed, and
+// since the executor may never come back the process ends.
 func (w *shardWorker) watched(ctx context.Context, log *slog.Logger, h *holding) (*store.ShardResult, error) {
 	type outcome struct {
 		result *store.ShardResult

@@ -10,7 +10,8 @@ import (
 	"ucan/internal/zoo/matrix"
 )
 
-// mostCurves is how many curves one plot shows: as many as it has colours that everybody can tell apart.
+// mostCurves is how many curves one plot shows: as many as it has colours that everybody can tell
+// apart.
 const mostCurves = 7
 
 // page is what the template shows.
@@ -45,8 +46,8 @@ type cardEntry struct {
 	Entry *Entry
 }
 
-// WriteHTML writes the report as one page that needs nothing beside it: boards with their curves, each model's figures,
-// and what was refused.
+// WriteHTML writes the report as one page that needs nothing beside it: boards with their curves,
+// each model's figures, and what was refused.
 func (r *Report) WriteHTML(w io.Writer) error {
 	p := page{Report: r}
 	for i := range r.Boards {

@@ -1,5 +1,5 @@
-// Package report sums up a zoo's run: how its models compare, and how each of them does. Records of different
-// guarantees, norms or data are never averaged together, nor ranked in one list.
+// Package report sums up a zoo's run: how its models compare, and how each of them does. Records of
+// different guarantees, norms or data are never averaged together, nor ranked in one list.
 package report
 
 import (
@@ -17,7 +17,8 @@ import (
 
 // Options configures how a run is summed up. Start from [DefaultOptions].
 type Options struct {
-	// Radii at which certified accuracy is given, rising; empty for round ones up to the largest radius of each board.
+	// Radii at which certified accuracy is given, rising; empty for round ones up to the largest
+	// radius of each board.
 	Radii []float64
 	// Measures are those to rank by beside the norm's own radius.
 	Measures []report.Measure
@@ -36,7 +37,8 @@ type Report struct {
 	// Rows is the number of certificates, Want that of the finished run.
 	Rows int64 `json:"rows"`
 	Want int64 `json:"inputs"`
-	// Boards rank what can be compared: one for each data source, norm and guarantee, sorted by these.
+	// Boards rank what can be compared: one for each data source, norm and guarantee, sorted by
+	// these.
 	Boards []Board `json:"boards"`
 	// Refusals made no certificates.
 	Refusals []matrix.Refusal `json:"refusals"`
@@ -44,8 +46,8 @@ type Report struct {
 	Confidence float64 `json:"confidence"`
 }
 
-// Board ranks models and noise settings on one data source, for one norm and one guarantee, the largest average
-// certified radius first.
+// Board ranks models and noise settings on one data source, for one norm and one guarantee, the
+// largest average certified radius first.
 type Board struct {
 	Dataset   string `json:"dataset"`
 	Norm      string `json:"norm"`

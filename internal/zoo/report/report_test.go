@@ -35,8 +35,8 @@ func (m *memory) Records(context.Context, string) iter.Seq2[export.Record, error
 
 func (m *memory) Field(context.Context, string, string) ([]byte, error) { return nil, nil }
 
-// add stores n certificates of a cell under isotropic noise: all right, with the radius, but for the
-// last, which is wrong.
+// add stores n certificates of a cell under isotropic noise: all right, with the radius, but for
+// the last, which is wrong.
 func (m *memory) add(model, dataset, noise, guarantee, norm string, n int, radius float64) {
 	m.addSized(model, dataset, noise, guarantee, norm, n, radius, radius)
 }
@@ -72,7 +72,8 @@ func sample() *memory {
 	return m
 }
 
-// Data, norms and guarantees make boards of their own; a large pinned radius ranks above no deployed one.
+// Data, norms and guarantees make boards of their own; a large pinned radius ranks above no
+// deployed one.
 func TestBoards(t *testing.T) {
 	r, err := Make(t.Context(), sample(), "", DefaultOptions())
 	if err != nil {
@@ -92,7 +93,8 @@ func TestBoards(t *testing.T) {
 		t.Errorf("places: %s", got)
 	}
 	first := r.Boards[2].Entries[0]
-	// Nine of ten are right with radius 0.5: ACR 0.45, accuracy 0.9 with the exact interval of 9 in 10 (R: binom.test(9, 10)).
+	// Nine of ten are right with radius 0.5: ACR 0.45, accuracy 0.9 with the exact interval of 9 in
+	// 10 (R: binom.test(9, 10)).
 	if s := first.Summary; math.Abs(s.ACR-0.45) > 1e-12 || s.Accuracy != 0.9 || math.Abs(s.AccuracyInterval.Low-0.5549839) > 1e-6 || math.Abs(s.AccuracyInterval.High-0.9974714) > 1e-6 {
 		t.Errorf("%+v", s)
 	}
@@ -173,7 +175,8 @@ func TestFormats(t *testing.T) {
 	if html := page.String(); strings.Contains(html, "<script") || strings.Count(html, "<svg") != 4 || !strings.Contains(html, "b&lt;script&gt;") || !strings.Contains(html, "no tensor of scores") || strings.Contains(html, "<?xml") {
 		t.Errorf("page of %d bytes with %d plots", len(html), strings.Count(html, "<svg"))
 	}
-	// Every entry is named in the colour of its curve; the accuracy, which is that at radius 0, is shown once.
+	// Every entry is named in the colour of its curve; the accuracy, which is that at radius 0, is
+	// shown once.
 	if html := page.String(); strings.Count(html, `class="chip" style="background:#`) != 6 || !strings.Contains(html, `<th>at 0.`) || strings.Contains(html, "<th>at 0<") {
 		t.Error("the page lacks colours, or shows the accuracy twice")
 	}

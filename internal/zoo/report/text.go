@@ -62,8 +62,8 @@ func (r Ranking) writeText(w io.Writer) error {
 	return err
 }
 
-// shownRadii picks about five of the radii, the first and the last among them, but for 0, where the certified accuracy is
-// the accuracy.
+// shownRadii picks about five of the radii, the first and the last among them, but for 0, where the
+// certified accuracy is the accuracy.
 func shownRadii(radii []float64) []int {
 	var all, out []int
 	for i, r := range radii {

@@ -1,5 +1,5 @@
-// Package resolve turns a zoo.yaml into a run: it hashes models, data and generators, looks at every pair of model and
-// data, and sets apart what cannot be certified soundly, with the reason.
+// Package resolve turns a zoo.yaml into a run: it hashes models, data and generators, looks at
+// every pair of model and data, and sets apart what cannot be certified soundly, with the reason.
 package resolve
 
 import (
@@ -40,9 +40,9 @@ type resolver struct {
 	data []*source
 }
 
-// Resolve makes the run of a zoo. Every model is looked at on the CPU, whatever provider it will run on. Faults of data
-// sources are errors that match matrix.ErrFaulty; models that cannot be smoothed, and pairs that do not fit, become
-// refusals.
+// Resolve makes the run of a zoo. Every model is looked at on the CPU, whatever provider it will
+// run on. Faults of data sources are errors that match matrix.ErrFaulty; models that cannot be
+// smoothed, and pairs that do not fit, become refusals.
 func Resolve(ctx context.Context, rt *runtime.Runtime, zoo *matrix.Zoo, o Options) (run *matrix.Run, err error) {
 	if o.Note == nil {
 		o.Note = func(string, ...any) {}
@@ -326,8 +326,8 @@ func (r *resolver) open(ctx context.Context, entry matrix.ModelEntry, s *source)
 	return setup, nil
 }
 
-// judge turns an error about a combination into a refusal; only an interruption, or a fault of this machine, ends the
-// planning.
+// judge turns an error about a combination into a refusal; only an interruption, or a fault of this
+// machine, ends the planning.
 func (r *resolver) judge(ctx context.Context, model, data, noise string, err error) error {
 	switch {
 	case ctx.Err() != nil:

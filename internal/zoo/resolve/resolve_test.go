@@ -99,7 +99,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// The identity follows contents, not places: another folder gives the same run, another seed, sample or byte does not.
+// The identity follows contents, not places: another folder gives the same run, another seed,
+// sample or byte does not.
 func TestIdentity(t *testing.T) {
 	subtest.Long(t)
 	rt := runtimetest.Open(t)
@@ -122,7 +123,8 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// A plan is exact at fixed n and expected, with a pilot, under a profile; what is done is taken off.
+// A plan is exact at fixed n and expected, with a pilot, under a profile; what is done is taken
+// off.
 func TestPlan(t *testing.T) {
 	subtest.Long(t)
 	rt := runtimetest.Open(t)

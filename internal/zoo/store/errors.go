@@ -15,8 +15,9 @@ import (
 
 // The kinds of fault that callers tell apart.
 var (
-	// ErrUnavailable marks a fault that may pass by itself: a database that restarts, a broken connection, a full disk, a
-	// file that another process holds. Nothing was lost; the same call may be tried again.
+	// ErrUnavailable marks a fault that may pass by itself: a database that restarts, a broken
+	// connection, a full disk, a file that another process holds. Nothing was lost; the same call
+	// may be tried again.
 	ErrUnavailable = errors.New("store unavailable")
 	// ErrNotFound marks a run that the store does not hold.
 	ErrNotFound = errors.New("no such run")
@@ -40,8 +41,8 @@ func (f fault) Unwrap() []error {
 	return []error{f.err, f.kind}
 }
 
-// Explain adds to an error of the database what to do about it, and marks those that may pass with ErrUnavailable.
-// Other errors, and nil, come back as they are.
+// Explain adds to an error of the database what to do about it, and marks those that may pass with
+// ErrUnavailable. Other errors, and nil, come back as they are.
 func Explain(err error) error {
 	var (
 		known fault
@@ -93,7 +94,8 @@ func explainSQLite(err error, code int) error {
 
 // explainPostgres goes by the classes of SQLSTATE (PostgreSQL's documentation, appendix A).
 func explainPostgres(err error, pg *pgconn.PgError) error {
-	// pgx's connection errors quote user and database and are long; the server's own message is what matters.
+	// pgx's connection errors quote user and database and are long; the server's own message is
+	// what matters.
 	short := fmt.Errorf("%s (SQLSTATE %s)", pg.Message, pg.Code)
 	switch {
 	case pg.Code == "28P01", pg.Code == "28000":

@@ -24,8 +24,8 @@ type Name struct {
 // keywords matches libpq's other form of an address, which would make an odd name of a file.
 var keywords = regexp.MustCompile(`(?i)(^|\s)(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=`)
 
-// ParseName reads sqlite:FILE, a bare path (which is the same) or postgres://…; "" stands for the default file. Errors
-// match ErrName.
+// ParseName reads sqlite:FILE, a bare path (which is the same) or postgres://…; "" stands for the
+// default file. Errors match ErrName.
 func ParseName(text string) (Name, error) {
 	if text == "" {
 		file, err := defaultFile()
@@ -54,8 +54,8 @@ func ParseName(text string) (Name, error) {
 	return Name{file: absolute}, nil
 }
 
-// checkURL refuses addresses whose password holds characters that end it: another part of the password would be taken
-// for the host or the database, and shown.
+// checkURL refuses addresses whose password holds characters that end it: another part of the
+// password would be taken for the host or the database, and shown.
 func checkURL(text string) error {
 	u, err := url.Parse(text)
 	if err == nil && u.User == nil {
@@ -73,8 +73,9 @@ func checkURL(text string) error {
 	return nil
 }
 
-// defaultFile is the store that is used when none is named: zoo.db in the folder ucan of the user's data folder
-// ($XDG_DATA_HOME, otherwise ~/.local/share; the system's own place on macOS and Windows).
+// defaultFile is the store that is used when none is named: zoo.db in the folder ucan of the user's
+// data folder ($XDG_DATA_HOME, otherwise ~/.local/share; the system's own place on macOS and
+// Windows).
 func defaultFile() (string, error) {
 	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "ucan", "zoo.db"), nil
@@ -92,7 +93,8 @@ func (n Name) SQLite() bool { return n.file != "" }
 // File is the path of the SQLite file, "" for Postgres.
 func (n Name) File() string { return n.file }
 
-// URL is what opens the store again, password included: for handing it to a child process, never for printing.
+// URL is what opens the store again, password included: for handing it to a child process, never
+// for printing.
 func (n Name) URL() string {
 	if n.SQLite() {
 		return "sqlite:" + n.file

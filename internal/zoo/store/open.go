@@ -26,21 +26,24 @@ type Store struct {
 
 // Options say how a store is opened. Start from DefaultOptions.
 type Options struct {
-	// Create makes a SQLite file that does not exist, and its folder; without it a missing file is an error.
+	// Create makes a SQLite file that does not exist, and its folder; without it a missing file is
+	// an error.
 	Create bool
 	// Busy is how long a statement waits for another process's write before it fails (SQLite).
 	Busy time.Duration
-	// Connections is the most connections to Postgres; at least 2. SQLite has one, which was the fastest setting.
+	// Connections is the most connections to Postgres; at least 2. SQLite has one, which was the
+	// fastest setting.
 	Connections int
 }
 
-// DefaultOptions are the settings that were measured to lose nothing with many processes on one store.
+// DefaultOptions are the settings that were measured to lose nothing with many processes on one
+// store.
 func DefaultOptions() Options {
 	return Options{Create: true, Busy: 10 * time.Second, Connections: 8}
 }
 
-// Open opens the store and brings its tables up to date, under a lock, so that any number of processes may open it at
-// once.
+// Open opens the store and brings its tables up to date, under a lock, so that any number of
+// processes may open it at once.
 func Open(ctx context.Context, name Name, o Options) (*Store, error) {
 	var s *Store
 	var err error
@@ -58,8 +61,9 @@ func Open(ctx context.Context, name Name, o Options) (*Store, error) {
 	return s, nil
 }
 
-// openSQLite opens the file. The settings are those with which several processes shared one file without a single
-// failed statement: a write-ahead log, waiting for locks, and transactions that take the write lock at their start.
+// openSQLite opens the file. The settings are those with which several processes shared one file
+// without a single failed statement: a write-ahead log, waiting for locks, and transactions that
+// take the write lock at their start.
 func openSQLite(name Name, o Options) (*Store, error) {
 	if _, err := os.Stat(name.file); errors.Is(err, fs.ErrNotExist) {
 		if !o.Create {

@@ -24,7 +24,8 @@ type ShardResult struct {
 	Seconds float64
 	// Fields are noise fields as .npy files by their hash, which certificates refer to.
 	Fields map[string][]byte
-	// Refused, when not "", is why the combination cannot be certified soundly; there are no rows then.
+	// Refused, when not "", is why the combination cannot be certified soundly; there are no rows
+	// then.
 	Refused string
 }
 
@@ -49,8 +50,9 @@ type Attempt struct {
 // rowsPerStatement keeps multi-row inserts below the databases' limits of variables.
 const rowsPerStatement = 500
 
-// Record stores what a shard yielded, as part of the transaction that marks the shard as done. A shard that is stored
-// already is an error: the keys of the tables are the last defence against counting anything twice.
+// Record stores what a shard yielded, as part of the transaction that marks the shard as done. A
+// shard that is stored already is an error: the keys of the tables are the last defence against
+// counting anything twice.
 func (s *Store) Record(ctx context.Context, tx *sql.Tx, a Attempt, r *ShardResult) error {
 	_, err := tx.ExecContext(ctx, s.Bind(`INSERT INTO zoo_shard (run, shard, cell, rows, failed, samples, seconds, attempt, worker, done_ms)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`), a.Run, a.Shard, r.Cell, len(r.Rows), r.Failed, r.Samples, r.Seconds, a.Try, a.Worker, now())
@@ -84,17 +86,19 @@ func (s *Store) insertRows(ctx context.Context, tx *sql.Tx, a Attempt, cell int6
 	return err
 }
 
-// Recorded reports whether exactly this attempt's result is stored: the answer to a commit whose outcome was lost with
-// the connection.
+// Recorded reports whether exactly this attempt's result is stored: the answer to a commit whose
+// outcome was lost with the connection.
 func (s *Store) Recorded(ctx context.Context, a Attempt) (bool, error) {
 	n, err := s.Count(ctx, "SELECT count(*) FROM zoo_shard WHERE run = ? AND shard = ? AND attempt = ? AND worker = ?", a.Run, a.Shard, a.Try, a.Worker)
 	return n == 1, err
 }
 
-// recordPage is how many certificates are read at a time, so that SQLite's only connection is free between pages.
+// recordPage is how many certificates are read at a time, so that SQLite's only connection is free
+// between pages.
 const recordPage = 1000
 
-// Records gives the certificates of a run sorted by model, dataset, noise and index. It ends with the first error.
+// Records gives the certificates of a run sorted by model, dataset, noise and index. It ends with
+// the first error.
 func (s *Store) Records(ctx context.Context, run string) iter.Seq2[export.Record, error] {
 	return func(yield func(export.Record, error) bool) {
 		r, err := s.Find(ctx, run)

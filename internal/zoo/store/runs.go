@@ -20,7 +20,8 @@ type Run struct {
 	Spec *matrix.Run
 	// Shards and Inputs are the whole run's.
 	Shards, Inputs int64
-	// Enqueued of the shards were handed to the queue; a submission that was interrupted goes on from there.
+	// Enqueued of the shards were handed to the queue; a submission that was interrupted goes on
+	// from there.
 	Enqueued int64
 	// Created is when the run was submitted first.
 	Created time.Time
@@ -29,8 +30,8 @@ type Run struct {
 // ID is the run's identity.
 func (r *Run) ID() string { return r.Spec.ID }
 
-// CreateRun stores a run, or finds it when it is there already. Where files lie, and limits, are taken from the newest
-// submission, since they do not change what is computed.
+// CreateRun stores a run, or finds it when it is there already. Where files lie, and limits, are
+// taken from the newest submission, since they do not change what is computed.
 func (s *Store) CreateRun(ctx context.Context, r *matrix.Run) (*Run, error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -76,7 +77,8 @@ func (s *Store) Runs(ctx context.Context) (runs []*Run, err error) {
 	return runs, nil
 }
 
-// Find returns the run whose ID begins with id; "" means the only run there is. Errors match ErrNotFound.
+// Find returns the run whose ID begins with id; "" means the only run there is. Errors match
+// ErrNotFound.
 func (s *Store) Find(ctx context.Context, id string) (*Run, error) {
 	runs, err := s.Runs(ctx)
 	if err != nil {

@@ -22,8 +22,8 @@ type migration struct {
 	postgres string
 }
 
-// migrations are the store's tables, one step a version; steps are never changed once released. Names sort by their bytes,
-// so that exports are the same everywhere.
+// migrations are the store's tables, one step a version; steps are never changed once released.
+// Names sort by their bytes, so that exports are the same everywhere.
 var migrations = []migration{{both: `
 CREATE TABLE zoo_run (
 	number {serial},
@@ -87,8 +87,9 @@ CREATE TABLE zoo_failure (
 CREATE INDEX zoo_failure_run ON zoo_failure (run, shard);
 CREATE INDEX zoo_failure_worker ON zoo_failure (worker);
 `}, {
-	// River's inverted indexes serve searches by arguments and metadata, which neither we nor River's workers do. They were
-	// a third of what inserting a job costs, and every change of a job's state wrote to them.
+	// River's inverted indexes serve searches by arguments and metadata, which neither we nor
+	// River's workers do. They were a third of what inserting a job costs, and every change of a
+	// job's state wrote to them.
 	postgres: `
 DROP INDEX IF EXISTS river_job_args_index;
 DROP INDEX IF EXISTS river_job_metadata_index;
@@ -121,8 +122,8 @@ func (s *Store) dialect(text string) string {
 // migrationLock is the key of the advisory lock under which Postgres is migrated: "ucan" in ASCII.
 const migrationLock = 0x7563616e
 
-// migrate brings the queue's tables and ours up to date. River's migrator fails when two run at once; the lock lets
-// one after the other see that there is nothing left to do.
+// migrate brings the queue's tables and ours up to date. River's migrator fails when two run at
+// once; the lock lets one after the other see that there is nothing left to do.
 func (s *Store) migrate(ctx context.Context) error {
 	current, err := s.migrated(ctx)
 	if err != nil || current {

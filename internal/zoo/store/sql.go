@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Bind writes the placeholders ? of a statement as the database wants them. It must hold no other question marks.
+// Bind writes the placeholders ? of a statement as the database wants them. It must hold no other
+// question marks.
 func (s *Store) Bind(query string) string {
 	if s.pool == nil {
 		return query
@@ -57,8 +58,8 @@ func (s *Store) Count(ctx context.Context, query string, args ...any) (n int64, 
 	return n, Explain(err)
 }
 
-// InTx runs f in a transaction, which f's error rolls back. On SQLite the transaction holds the only connection: f must
-// use nothing but tx.
+// InTx runs f in a transaction, which f's error rolls back. On SQLite the transaction holds the
+// only connection: f must use nothing but tx.
 func (s *Store) InTx(ctx context.Context, f func(*sql.Tx) error) (err error) {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {

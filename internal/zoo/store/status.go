@@ -11,8 +11,8 @@ import (
 
 // Progress is how far a run has come, by its finished shards.
 type Progress struct {
-	// Shards and Rows are finished shards and their certificates; Failed of the certificates are of inputs that could
-	// not be used.
+	// Shards and Rows are finished shards and their certificates; Failed of the certificates are of
+	// inputs that could not be used.
 	Shards, Rows, Failed int64
 	// Samples were classified in Seconds of worker time.
 	Samples int64
@@ -33,8 +33,8 @@ func (s *Store) Progress(ctx context.Context, run int64) (Progress, error) {
 // CellProgress is the progress of one combination.
 type CellProgress struct {
 	Model, Dataset, Noise string
-	// Inputs is what the cell has in all, Rows how many of them have their certificate, Failed how many of these could
-	// not be used.
+	// Inputs is what the cell has in all, Rows how many of them have their certificate, Failed how
+	// many of these could not be used.
 	Inputs, Rows, Failed int64
 	// Refused is why the cell makes no certificates, "" when it does.
 	Refused string
@@ -75,8 +75,8 @@ func (s *Store) AddFailure(ctx context.Context, tx Execer, f Failure) error {
 	return err
 }
 
-// AddLogTail completes the failures of a dead worker that were recorded before its supervisor noticed: with the end of
-// its log, and with the cause of death where that was not known.
+// AddLogTail completes the failures of a dead worker that were recorded before its supervisor
+// noticed: with the end of its log, and with the cause of death where that was not known.
 func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail string) error {
 	return Explain(s.InTx(ctx, func(tx *sql.Tx) error {
 		_, err := tx.ExecContext(ctx, s.Bind("UPDATE zoo_failure SET kind = ?, message = ? WHERE worker = ? AND kind = 'died'"), kind, redact.Text(message), worker)
@@ -120,7 +120,8 @@ func (s *Store) FailureKinds(ctx context.Context, run int64) (map[string]int64, 
 	return kinds, nil
 }
 
-// Check verifies that a run's results are whole: as many certificates as its finished shards counted.
+// Check verifies that a run's results are whole: as many certificates as its finished shards
+// counted.
 func (s *Store) Check(ctx context.Context, run *Run) error {
 	counted, err := s.Count(ctx, "SELECT coalesce(sum(rows), 0) FROM zoo_shard WHERE run = ?", run.Number)
 	if err != nil {

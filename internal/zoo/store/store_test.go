@@ -146,8 +146,8 @@ func TestResults(t *testing.T) {
 	})
 }
 
-// TestFullDisk fills the space of a SQLite store: the error says so and passes, nothing of the shard is kept, and the
-// same call works when there is space again.
+// TestFullDisk fills the space of a SQLite store: the error says so and passes, nothing of the
+// shard is kept, and the same call works when there is space again.
 func TestFullDisk(t *testing.T) {
 	name, err := ParseName(filepath.Join(t.TempDir(), "zoo.db"))
 	if err != nil {
@@ -183,7 +183,8 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
-// TestFaults checks that what goes wrong with a store is said in one line, with advice and without the password.
+// TestFaults checks that what goes wrong with a store is said in one line, with advice and without
+// the password.
 func TestFaults(t *testing.T) {
 	check := func(what string, err error, words string) {
 		t.Helper()

@@ -87,8 +87,8 @@ func (s *supervisor) cause(worker string) queue.Cause {
 	return s.causes[worker]
 }
 
-// pause is how long a slot waits after its n-th death in a row: not at all at first, then from a quarter of a second to
-// half a minute.
+// pause is how long a slot waits after its n-th death in a row: not at all at first, then from a
+// quarter of a second to half a minute.
 func pause(n int) time.Duration {
 	if n <= 1 {
 		return 0
@@ -192,7 +192,8 @@ func (s *supervisor) watch(ctx context.Context) (counts queue.Counts, err error)
 				return counts, auditErr
 			}
 		}
-		// A shard that is neither done nor to be done, for several looks in a row, was completed without its results.
+		// A shard that is neither done nor to be done, for several looks in a row, was completed
+		// without its results.
 		if still = s.stuck(ctx, counts, err, still); still >= 6 {
 			if again, auditErr := s.queue.Audit(ctx, s.run); auditErr == nil && again > 0 {
 				s.log.Warn("shards without results go again", "shards", again)

@@ -127,8 +127,8 @@ func settingOn(t *testing.T, storeName, mode string, shards int) (*queue.Queue, 
 	return q, run, c
 }
 
-// TestPoison has a shard that crashes whoever works on it: it is given up after five attempts, with the end of the
-// crashed process's log, and everything else is done.
+// TestPoison has a shard that crashes whoever works on it: it is given up after five attempts, with
+// the end of the crashed process's log, and everything else is done.
 func TestPoison(t *testing.T) {
 	t.Parallel()
 	q, run, c := setting(t, "poison", 12)
@@ -184,7 +184,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestWorkersThatCannotStart has workers that cannot start: the run is given up with what they said.
+// TestWorkersThatCannotStart has workers that cannot start: the run is given up with what they
+// said.
 func TestWorkersThatCannotStart(t *testing.T) {
 	t.Parallel()
 	q, run, c := setting(t, "hopeless", 3)
@@ -223,19 +224,22 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestWorkersThatFailWhileTheyStop has workers that fail while they stop: their shards are freed, and what they said is kept.
+// TestWorkersThatFailWhileTheyStop has workers that fail while they stop: their shards are freed,
+// and what they said is kept.
 func TestWorkersThatFailWhileTheyStop(t *testing.T) {
 	t.Parallel()
 	stopWith(t, "fails at stop", 30*time.Second, "exit", "code 3", "no time")
 }
 
-// TestWorkersThatDoNotStopAreKilled has workers that do not stop: they are killed, and it is said who did.
+// TestWorkersThatDoNotStopAreKilled has workers that do not stop: they are killed, and it is said
+// who did.
 func TestWorkersThatDoNotStopAreKilled(t *testing.T) {
 	t.Parallel()
 	stopWith(t, "ignores stop", 200*time.Millisecond, "killed", "had not done so within 200ms", "")
 }
 
-// stopWith stops a run while two workers of a mode hold shards, and looks at what is kept of their end.
+// stopWith stops a run while two workers of a mode hold shards, and looks at what is kept of their
+// end.
 func stopWith(t *testing.T, mode string, patience time.Duration, kind, message, log string) {
 	t.Helper()
 	q, run, c := setting(t, mode, 3)
@@ -264,7 +268,8 @@ func stopWith(t *testing.T, mode string, patience time.Duration, kind, message, 
 	}
 }
 
-// TestDatabaseRestart restarts the database under a supervised run: supervisor and workers wait for it, and all is done.
+// TestDatabaseRestart restarts the database under a supervised run: supervisor and workers wait for
+// it, and all is done.
 func TestDatabaseRestart(t *testing.T) {
 	subtest.Long(t)
 	t.Parallel()

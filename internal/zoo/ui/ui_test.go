@@ -11,7 +11,8 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// TestServe asks the interface for its page and for the queue's states, and for what it must refuse.
+// TestServe asks the interface for its page and for the queue's states, and for what it must
+// refuse.
 func TestServe(t *testing.T) {
 	name, err := store.ParseName(t.TempDir() + "/zoo.db")
 	if err != nil {

@@ -29,8 +29,8 @@ type Executor struct {
 
 var _ queue.Executor = (*Executor)(nil)
 
-// NewExecutor makes an executor that opens models and data with the opener, which stays the caller's,
-// and keeps so many of them open between shards, at least 1.
+// NewExecutor makes an executor that opens models and data with the opener, which stays the
+// caller's, and keeps so many of them open between shards, at least 1.
 func NewExecutor(opener *cell.Opener, keep int) (*Executor, error) {
 	if keep < 1 {
 		return nil, fmt.Errorf("make the executor: %d models to keep open; give at least 1", keep)
@@ -47,7 +47,8 @@ func (e *Executor) Close() (err error) {
 	return err
 }
 
-// Execute implements queue.Executor. A pair that cannot be certified soundly yields a result that says so.
+// Execute implements queue.Executor. A pair that cannot be certified soundly yields a result that
+// says so.
 func (e *Executor) Execute(ctx context.Context, run *store.Run, task queue.Task) (*store.ShardResult, error) {
 	begin := time.Now()
 	result := &store.ShardResult{Cell: task.Cell}
@@ -130,7 +131,8 @@ func collect(result *store.ShardResult, cert *certificate.Certificate) error {
 }
 
 // pair returns the model and the data of a combination, opening them when they are not among those
-// kept. Those that are, it verifies anew: a model that is replaced in the middle of a run is noticed.
+// kept. Those that are, it verifies anew: a model that is replaced in the middle of a run is
+// noticed.
 func (e *Executor) pair(ctx context.Context, run *store.Run, c matrix.Combination) (*cell.Pair, error) {
 	if i := slices.IndexFunc(e.open, func(p *cell.Pair) bool { return p.Is(run.Spec, c) }); i >= 0 {
 		p := e.open[i]

@@ -9,14 +9,16 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// Guard ends a process whose shard does not heed its time limit, or which holds too much memory: a call into a provider
-// may never come back, and a session may leak.
+// Guard ends a process whose shard does not heed its time limit, or which holds too much memory: a
+// call into a provider may never come back, and a session may leak.
 type Guard struct {
-	// Memory is the most bytes that the process may hold, 0 for no limit beyond the model's own and the control group's.
+	// Memory is the most bytes that the process may hold, 0 for no limit beyond the model's own and
+	// the control group's.
 	Memory int64
 	// Resident measures what the process holds.
 	Resident func() (int64, error)
-	// Every is the pace of watching, Grace how long a shard may overrun its limit before the process ends.
+	// Every is the pace of watching, Grace how long a shard may overrun its limit before the
+	// process ends.
 	Every, Grace time.Duration
 }
 
@@ -27,7 +29,8 @@ func defaultGuard() Guard {
 
 var _ queue.Guard = Guard{}
 
-// Limit is the most bytes that a process may hold while it works on a model with a limit of its own.
+// Limit is the most bytes that a process may hold while it works on a model with a limit of its
+// own.
 func (g Guard) Limit(model int64) int64 {
 	switch {
 	case g.Memory == 0:

@@ -23,8 +23,9 @@ func resident() (int64, error) {
 	return pages * int64(os.Getpagesize()), err
 }
 
-// groupLimit is 95 % of the memory that the process's control group may hold, 0 where there is no limit: a process that
-// ends by itself just below it leaves a reason, one that the kernel kills does not.
+// groupLimit is 95 % of the memory that the process's control group may hold, 0 where there is no
+// limit: a process that ends by itself just below it leaves a reason, one that the kernel kills
+// does not.
 func groupLimit() int64 {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {

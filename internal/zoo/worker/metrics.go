@@ -19,8 +19,8 @@ import (
 	"ucan/internal/zoo/store"
 )
 
-// Metrics counts what a process does, and shows it in Prometheus's text format together with what the store says of its
-// runs. The format is small and settled, so that no client library is needed
+// Metrics counts what a process does, and shows it in Prometheus's text format together with what
+// the store says of its runs. The format is small and settled, so that no client library is needed
 // (https://prometheus.io/docs/instrumenting/exposition_formats/).
 type Metrics struct {
 	mutex    sync.Mutex
@@ -80,8 +80,8 @@ func (m *Metrics) Write(w io.Writer) {
 	}
 }
 
-// writeRuns writes, for every run of the store, its shards by state, its certificates and samples, and its failures by
-// kind.
+// writeRuns writes, for every run of the store, its shards by state, its certificates and samples,
+// and its failures by kind.
 func writeRuns(ctx context.Context, w io.Writer, q *queue.Queue) error {
 	runs, err := q.Store().Runs(ctx)
 	if err != nil {
@@ -147,8 +147,8 @@ func label(v string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(v) + `"`
 }
 
-// Serve shows the metrics at /metrics of the address until ctx ends, and returns the address that was taken. A port
-// without a machine means this machine only.
+// Serve shows the metrics at /metrics of the address until ctx ends, and returns the address that
+// was taken. A port without a machine means this machine only.
 func (m *Metrics) Serve(ctx context.Context, address string, q *queue.Queue) (string, error) {
 	if !strings.Contains(address, ":") {
 		address = ":" + address

@@ -22,8 +22,8 @@ type Config struct {
 	ExitWhenIdle bool
 	// Metrics is the address at which metrics are shown, "" for none.
 	Metrics string
-	// Recycle is the share of the memory limit, 0 to 1, above which the process ends in order after a shard, to be
-	// started afresh: a leak then costs no shard. 0 never does.
+	// Recycle is the share of the memory limit, 0 to 1, above which the process ends in order after
+	// a shard, to be started afresh: a leak then costs no shard. 0 never does.
 	Recycle float64
 }
 
@@ -32,11 +32,12 @@ func DefaultConfig() Config {
 	return Config{Queue: queue.DefaultConfig(), Guard: defaultGuard(), Recycle: 0.8}
 }
 
-// ErrRecycle is the outcome of a process that ended in order to be started afresh, because it holds much memory.
+// ErrRecycle is the outcome of a process that ended in order to be started afresh, because it holds
+// much memory.
 var ErrRecycle = errors.New("the worker holds much of the memory that it may, and ends to be started afresh")
 
-// Run works on the queue of a store until ctx ends, or until there is nothing left to do. It returns ErrRecycle when it
-// ended for the sake of memory.
+// Run works on the queue of a store until ctx ends, or until there is nothing left to do. It
+// returns ErrRecycle when it ended for the sake of memory.
 func Run(ctx context.Context, q *queue.Queue, executor queue.Executor, c Config, log *slog.Logger) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()

@@ -60,8 +60,8 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestRun works on a whole run with the demonstration model, twice with a memory limit that asks for a fresh process
-// after every shard, and looks at the metrics.
+// TestRun works on a whole run with the demonstration model, twice with a memory limit that asks
+// for a fresh process after every shard, and looks at the metrics.
 func TestRun(t *testing.T) {
 	rt := runtimetest.Open(t)
 	dir := t.TempDir()

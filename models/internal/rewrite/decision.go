@@ -131,8 +131,8 @@ func (w *writer) label(o Output) {
 // decided returns where the largest (or smallest) value of the source is attained once and no value
 // is NaN: a vector of one truth a row.
 func (w *writer) decided(s *LabelSource, rank int) string {
-	// Nothing need declare the element type. Every one that ArgMax takes is exact in double, but for
-	// integers above 2^53, which may then tie and give no vote.
+	// Nothing need declare the element type. Every one that ArgMax takes is exact in double, but
+	// for integers above 2^53, which may then tie and give no vote.
 	_, single := w.unique(w.cast(s.Values, onnx.Double), s.AxisOf(rank), s.Smallest)
 	return w.reshape(single, -1)
 }

@@ -27,7 +27,8 @@ func (a Affine) IsIdentity() bool { return a.Scale == 1 && !a.BGR && !a.shifts()
 // shifts reports whether the map does more than scale.
 func (a Affine) shifts() bool { return !Constant(a.Mean, 0) || !Constant(a.Std, 1) }
 
-// Check refuses means, deviations and orders of channels that do not fit rows of the source's shape.
+// Check refuses means, deviations and orders of channels that do not fit rows of the source's
+// shape.
 func (a Affine) Check(source []int) error {
 	if a.BGR && (len(source) != 3 || source[0] != 3) {
 		return declare.Errorf("channels bgr is for images of three channels, and the data shape is %s; leave --channels out", ShapeText(source))

@@ -28,8 +28,8 @@ type findings struct {
 const oldestOpset = 7
 
 // Check refuses a graph whose answer is no function of its input (a *[Refusal]). Hand it what will
-// run: parts that no output depends on would count too. Whether rows of a batch are treated apart is
-// another question.
+// run: parts that no output depends on would count too. Whether rows of a batch are treated apart
+// is another question.
 func Check(m *onnx.Model) error {
 	f, err := scan(m)
 	if err != nil {

@@ -26,8 +26,8 @@
 // of them. A case that does not apply changes nothing, and the node is copied as it is. A wrong
 // guess about what pays costs time, never a result.
 //
-// The graph holds operators that other runtimes lack, and B is that of the machine ([ReadLayout]): it is
-// made for the process that runs it, and never written to a file.
+// The graph holds operators that other runtimes lack, and B is that of the machine ([ReadLayout]):
+// it is made for the process that runs it, and never written to a file.
 //
 // # Order of nodes
 //
