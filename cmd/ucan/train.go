@@ -7,8 +7,10 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/progress"
+	"ucan/models"
 	"ucan/runtime"
 	"ucan/train"
+	"ucan/train/fit"
 )
 
 func newTrainCommand(a *app) *cobra.Command {
@@ -47,6 +49,19 @@ func (a *app) openTraining(ctx context.Context, t *trainOptions) (*runtime.Runti
 		run.Data.Validation, err = a.openSource(ctx, t.validation, t.data.options)
 	}
 	return rt, err
+}
+
+// matchClasses numbers the classes of the training data as the model does, which is nil for a new one.
+func (a *app) matchClasses(d *fit.Data, m *models.Model) error {
+	var names []string
+	if m != nil {
+		names = m.Labels()
+	}
+	notes, err := d.MatchClasses(names)
+	for _, note := range notes {
+		a.note("%s", note)
+	}
+	return usage(err)
 }
 
 // trainSession are the options of sessions that train: all threads in one.

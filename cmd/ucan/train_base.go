@@ -93,6 +93,9 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 		}
 		a.onClose(c.Init.Close)
 	}
+	if err = a.matchClasses(&c.Data, c.Init); err != nil {
+		return err
+	}
 	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Source: c.Data.Source, Runtime: rt})
 	if err != nil {
 		return err

@@ -196,6 +196,9 @@ func runTrainNPG(ctx context.Context, a *app, o *trainNPGOptions) error {
 		return modelError(fmt.Errorf("open model %w", err))
 	}
 	a.onClose(c.Model.Close)
+	if err = a.matchClasses(&c.Data, c.Model); err != nil {
+		return err
+	}
 	if c.Family, c.Lambda, err = o.scale(c.Model.Dim()); err != nil {
 		return usage(err)
 	}

@@ -2,6 +2,7 @@ package fit
 
 import (
 	"context"
+	"fmt"
 
 	"ucan/internal/dataset"
 	"ucan/internal/fault"
@@ -45,6 +46,25 @@ func (d Data) load(ctx context.Context, seed uint64, o Observer) (set, held *dat
 		held = held.Spread(d.ValidationMax)
 	}
 	return set, held, nil
+}
+
+// MatchClasses makes the labels of both sources those of a model with these names, or, without names,
+// those of the validation the classes of the training. It says what was decided.
+func (d *Data) MatchClasses(names []string) (notes []string, err error) {
+	source, notes, err := d.Source.Under(names)
+	if err != nil {
+		return nil, fmt.Errorf("match the classes of %s with those of the model: %w", d.Source.Info().Name, err)
+	}
+	d.Source = source
+	if d.Validation == nil {
+		return notes, nil
+	}
+	validation, more, err := d.Validation.Under(source.Info().Labels)
+	if err != nil {
+		return nil, fmt.Errorf("match the classes of %s with those of the training: %w", d.Validation.Info().Name, err)
+	}
+	d.Validation = validation
+	return append(notes, more...), nil
 }
 
 // validation selects from the data for validation.
