@@ -60,13 +60,13 @@ func Parse(name string) (*Transform, error) {
 	sizes, ok := strings.CutPrefix(name, dctPrefix)
 	parts := strings.Split(sizes, "x")
 	if !ok || len(parts) != 3 {
-		return nil, fmt.Errorf("basis: %.60q is no basis; one is written like %q", name, dctPrefix+"3x32x32")
+		return nil, fmt.Errorf("basis: unknown basis %.60q: write it like %q", name, dctPrefix+"3x32x32")
 	}
 	shape := make([]int, len(parts))
 	for i, part := range parts {
 		n, err := strconv.Atoi(part)
 		if err != nil || strconv.Itoa(n) != part {
-			return nil, fmt.Errorf("basis: %.60q is no basis; one is written like %q", name, dctPrefix+"3x32x32")
+			return nil, fmt.Errorf("basis: unknown basis %.60q: write it like %q", name, dctPrefix+"3x32x32")
 		}
 		shape[i] = n
 	}

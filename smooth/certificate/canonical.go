@@ -113,7 +113,7 @@ func parseValue(dec *json.Decoder, depth int) (any, error) {
 	case json.Number:
 		f, err := strconv.ParseFloat(t.String(), 64)
 		if err != nil {
-			return nil, fmt.Errorf("number %.40s is no float64", t.String())
+			return nil, fmt.Errorf("number %.40s is not a float64", t.String())
 		}
 		return f, nil
 	default:

@@ -129,7 +129,7 @@ func (f *Field) UnmarshalJSON(b []byte) error {
 	for i, v := range values {
 		f.Values[i] = float32(v)
 		if float64(f.Values[i]) != v {
-			return fmt.Errorf("certificate: field value %v is no float32", v)
+			return fmt.Errorf("certificate: field value %v is not a float32", v)
 		}
 	}
 	f.SHA256 = hashValues(f.Values)

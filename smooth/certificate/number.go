@@ -41,7 +41,7 @@ func (f *Float) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseFloat(string(b), 64)
 	if err != nil {
-		return fmt.Errorf("certificate: number %.40s is no float64", b)
+		return fmt.Errorf("certificate: number %.40s is not a float64", b)
 	}
 	*f = Float(v)
 	return nil
@@ -72,7 +72,7 @@ func (s *Seed) UnmarshalJSON(b []byte) error {
 	}
 	v, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
-		return fmt.Errorf("certificate: seed %.40s is no unsigned 64-bit integer", b)
+		return fmt.Errorf("certificate: seed %.40s is not an unsigned 64-bit integer", b)
 	}
 	*s = Seed(v)
 	return nil

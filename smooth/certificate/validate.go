@@ -21,7 +21,7 @@ const maxClasses = 1 << 22
 func (c *Certificate) validate() error {
 	switch {
 	case !isHash(c.ID):
-		return errors.New("certificate: id is no SHA-256 in hexadecimal")
+		return errors.New("certificate: id is not a SHA-256 in hexadecimal")
 	case !c.Guarantee.Known():
 		return fmt.Errorf("certificate: unknown guarantee %.60q", string(c.Guarantee))
 	case c.Status != Certified && c.Status != Abstained && c.Status != Failed:
@@ -33,19 +33,19 @@ func (c *Certificate) validate() error {
 	case c.Status != Failed && c.Input.Dim() < 1:
 		return fmt.Errorf("certificate: input shape %v is empty or too large", c.Input.Shape)
 	case c.Status != Failed && !isHash(c.Input.SHA256):
-		return errors.New("certificate: input.sha256 is no SHA-256 in hexadecimal")
+		return errors.New("certificate: input.sha256 is not a SHA-256 in hexadecimal")
 	case c.Status != Failed && (c.Model.Classes < 1 || c.Model.Classes > maxClasses):
 		return fmt.Errorf("certificate: %d classes", c.Model.Classes)
 	case !bytes.HasPrefix(bytes.TrimSpace(c.Model.Preprocessing), []byte("{")):
-		return errors.New("certificate: model.preprocessing is no object")
+		return errors.New("certificate: model.preprocessing is not an object")
 	case c.Input.Label < -1:
 		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
 	case c.Selector != nil && c.Guarantee != smooth.BySelector:
 		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
 	case c.Status != Failed && !isHash(c.Model.SHA256):
-		return errors.New("certificate: model.sha256 is no SHA-256 in hexadecimal")
+		return errors.New("certificate: model.sha256 is not a SHA-256 in hexadecimal")
 	case c.Model.Denoiser != nil && !isHash(c.Model.Denoiser.SHA256):
-		return errors.New("certificate: model.denoiser.sha256 is no SHA-256 in hexadecimal")
+		return errors.New("certificate: model.denoiser.sha256 is not a SHA-256 in hexadecimal")
 	case !slices.Contains([]string{"l1", "l2", "linf"}, c.Noise.Norm) && (c.Status != Failed || c.Noise.Norm != ""): // earlier versions left it out
 		return fmt.Errorf("certificate: norm %.60q is none of l1, l2, linf", c.Noise.Norm)
 	case c.Status == Failed && c.Error == "":

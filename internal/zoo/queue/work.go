@@ -91,7 +91,7 @@ func (c Config) Validate() error {
 		faults = append(faults, fmt.Errorf("the worker's name %q is not 1 to 100 letters, digits, - and _", c.ID))
 	}
 	if strings.Trim(c.Queue, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" || c.Queue == "" {
-		faults = append(faults, fmt.Errorf("%q is no name of a queue; give cpu or cuda", c.Queue))
+		faults = append(faults, fmt.Errorf("unknown queue %q: use cpu or cuda", c.Queue))
 	}
 	if c.Slots < 1 || c.SoftStop <= 0 || c.Patience < 0 || c.Exit == nil {
 		faults = append(faults, errors.New("slots, stop time, patience and exit must be given"))

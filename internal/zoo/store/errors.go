@@ -87,7 +87,7 @@ func explainSQLite(err error, code int) error {
 	case liteCantOpen:
 		return fault{err, nil, "the file cannot be opened; check that its folder exists and that you may write there"}
 	case liteNotDB, liteCorrupt:
-		return fault{err, nil, "the file is no store, or is damaged; name another one with --store sqlite:FILE"}
+		return fault{err, nil, "the file is not a store of zoo runs, or is damaged; name another one with --store sqlite:FILE"}
 	}
 	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
+	"modernc.org/sqlite"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
@@ -48,7 +49,7 @@ func Open(ctx context.Context, name Name, o Options) (*Store, error) {
 	var s *Store
 	var err error
 	if name.SQLite() {
-		s, err = openSQLite(name, o)
+		s, err = openSQLite(ctx, name, o)
 	} else {
 		s, err = openPostgres(ctx, name, o)
 	}
@@ -64,7 +65,7 @@ func Open(ctx context.Context, name Name, o Options) (*Store, error) {
 // openSQLite opens the file. The settings are those with which several processes shared one file
 // without a single failed statement: a write-ahead log, waiting for locks, and transactions that
 // take the write lock at their start.
-func openSQLite(name Name, o Options) (*Store, error) {
+func openSQLite(ctx context.Context, name Name, o Options) (*Store, error) {
 	if _, err := os.Stat(name.file); errors.Is(err, fs.ErrNotExist) {
 		if !o.Create {
 			return nil, errors.New("there is no such file; start a run with \"ucan zoo run\", or name another store with --store")
@@ -86,7 +87,27 @@ func openSQLite(name Name, o Options) (*Store, error) {
 		return nil, err
 	}
 	db.SetMaxOpenConns(1)
+	if err = connect(ctx, db, o.Busy); err != nil {
+		return nil, errors.Join(Explain(err), db.Close())
+	}
 	return &Store{name: name, db: db}, nil
+}
+
+// connect makes the first connection. Turning on the log of a new file does not wait for others who
+// do the same, so it is tried again.
+func connect(ctx context.Context, db *sql.DB, wait time.Duration) error {
+	for begin := time.Now(); ; {
+		err := db.PingContext(ctx)
+		var lite *sqlite.Error
+		if !errors.As(err, &lite) || lite.Code()&0xff != liteBusy || time.Since(begin) > wait {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
 }
 
 func openPostgres(ctx context.Context, name Name, o Options) (*Store, error) {
