@@ -51,7 +51,8 @@ func (a *app) openTraining(ctx context.Context, t *trainOptions) (*runtime.Runti
 	return rt, err
 }
 
-// matchClasses numbers the classes of the training data as the model does, which is nil for a new one.
+// matchClasses numbers the classes of the training data as the model does, which is nil for a new
+// one.
 func (a *app) matchClasses(d *fit.Data, m *models.Model) error {
 	var names []string
 	if m != nil {

@@ -16,10 +16,10 @@ import (
 // the model names no classes. It shares the files of s, which stays the one to close.
 //
 // Words are matched with the names: exactly, or but for capitals, blanks, hyphens and underscores
-// where that is unique. A word without a class is an error that matches [ErrSpec]. Numbers of folders
-// and tables are matched where the model's names are numbers and have all of them; otherwise a number
-// is the class itself. Where a label map is given, or the format itself fixes the classes, s is
-// returned. What was decided is told in notes.
+// where that is unique. A word without a class is an error that matches [ErrSpec]. Numbers of
+// folders and tables are matched where the model's names are numbers and have all of them;
+// otherwise a number is the class itself. Where a label map is given, or the format itself fixes
+// the classes, s is returned. What was decided is told in notes.
 func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
 	if s.opt.LabelMap != nil {
 		return s, nil, nil
@@ -77,8 +77,8 @@ func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
 	return &under, notes, nil
 }
 
-// numbersAreNames reports whether the names are numbers other than 0, 1, 2, … and among them are all
-// numbers of the data.
+// numbersAreNames reports whether the names are numbers other than 0, 1, 2, … and among them are
+// all numbers of the data.
 func (s *Source) numbersAreNames(names []string) bool {
 	plainCount := true
 	for i, name := range names {

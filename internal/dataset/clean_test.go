@@ -97,7 +97,8 @@ func TestCleanCheckFalseAlarms(t *testing.T) {
 	}
 }
 
-// The p-value is exact: P[Bin(50, 1/10) ≥ 11] = 0.009354601587329066 (scipy 1.17 binom.sf(10, 50, 0.1)).
+// The p-value is exact: P[Bin(50, 1/10) ≥ 11] = 0.009354601587329066 (scipy 1.17 binom.sf(10, 50,
+// 0.1)).
 func TestCleanPValue(t *testing.T) {
 	labels, said := make([]int, 50), make([]int, 50)
 	for i := range labels {

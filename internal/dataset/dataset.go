@@ -49,8 +49,8 @@ type Info struct {
 	// data (see [Open]); records use it to notice that the data changed.
 	Fingerprint string
 
-	// classTexts are the classes by their numbers as the data name them, where the data do; sorted says
-	// that the numbers are the order of the names, for want of anything else.
+	// classTexts are the classes by their numbers as the data name them, where the data do; sorted
+	// says that the numbers are the order of the names, for want of anything else.
 	classTexts map[int]string
 	sorted     bool
 	// lone is the one folder that all images of a source without classes lie in, "" for none.
@@ -89,7 +89,8 @@ type backend interface {
 	close() error
 }
 
-// labelled is a backend that knows the labels of all inputs without reading them; nil where it has none.
+// labelled is a backend that knows the labels of all inputs without reading them; nil where it has
+// none.
 type labelled interface {
 	labels() []int
 }

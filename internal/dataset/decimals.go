@@ -15,8 +15,8 @@ type decimals struct {
 	pointLine, commaLine int
 }
 
-// parseDecimals reads ?decimal=. Where semicolons separate the cells, numbers may have decimal commas
-// without being asked for: so do spreadsheets of countries that write them.
+// parseDecimals reads ?decimal=. Where semicolons separate the cells, numbers may have decimal
+// commas without being asked for: so do spreadsheets of countries that write them.
 func parseDecimals(text string, separator rune) (decimals, error) {
 	switch {
 	case text == "" && separator == ';':

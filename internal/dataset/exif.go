@@ -5,8 +5,9 @@ import (
 	"encoding/binary"
 )
 
-// orientation is how a camera says that a picture must be turned (Exif 2.3, section 4.6.4, tag 0x0112):
-// 1 as it is, 2 to 8 mirrored or turned; 1 where the file says nothing that can be understood.
+// orientation is how a camera says that a picture must be turned (Exif 2.3, section 4.6.4, tag
+// 0x0112): 1 as it is, 2 to 8 mirrored or turned; 1 where the file says nothing that can be
+// understood.
 func orientation(b []byte, format string) int {
 	var tiff []byte
 	switch format {

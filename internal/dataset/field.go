@@ -9,8 +9,8 @@ import (
 	"ucan/internal/npy"
 )
 
-// ReadField reads one .npy array of floating-point values, such as a noise field, with its shape. Errors match
-// [ErrFormat] unless the file is such an array, and name the remedy.
+// ReadField reads one .npy array of floating-point values, such as a noise field, with its shape.
+// Errors match [ErrFormat] unless the file is such an array, and name the remedy.
 func ReadField(ctx context.Context, path string) (values []float32, shape []int, err error) {
 	b, err := openBlob(ctx, path)
 	if err != nil {

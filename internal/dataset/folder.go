@@ -66,8 +66,8 @@ func (s *imageStore) addFolder(ctx context.Context, dir string) error {
 	return nil
 }
 
-// linkedImage remembers a link to an image. The image is read all the same, but not in silence where
-// it is read elsewhere, too.
+// linkedImage remembers a link to an image. The image is read all the same, but not in silence
+// where it is read elsewhere, too.
 func (w *walk) linkedImage(at folderLink) error {
 	to, err := realPath(at.full)
 	if err != nil {

@@ -19,7 +19,8 @@ type form struct {
 	keys []string
 	// example is a specification as a user may write it.
 	example string
-	// inputs and labels say in a few words where both come from; labels is "none" where all are unknown.
+	// inputs and labels say in a few words where both come from; labels is "none" where all are
+	// unknown.
 	inputs, labels string
 
 	minPaths, maxPaths int

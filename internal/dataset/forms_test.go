@@ -18,8 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the generated tables of documents")
 
-// specimens makes a small source of each form, of at least two inputs. Their labels are known, unless
-// the form has none.
+// specimens makes a small source of each form, of at least two inputs. Their labels are known,
+// unless the form has none.
 func specimens(t *testing.T) map[string]string {
 	images := imageTree(t)
 	byte2 := func(label ...byte) []byte { return slices.Concat(label, ramp(3072), label, ramp(3072)) }

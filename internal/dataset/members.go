@@ -85,8 +85,8 @@ func (m *members) note() {
 	}
 }
 
-// checkZipped refuses a member that cannot be unpacked, whichever it is: a source without some of its
-// inputs would be another one.
+// checkZipped refuses a member that cannot be unpacked, whichever it is: a source without some of
+// its inputs would be another one.
 func checkZipped(f *zip.File) error {
 	if f.Flags&1 != 0 {
 		return formatErrorf("member %s is encrypted; unpack the archive with its password first", quote(f.Name))

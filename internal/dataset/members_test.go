@@ -67,7 +67,8 @@ func tarred(t testing.TB, change func(*tar.Header), names ...string) []byte {
 	return b.Bytes()
 }
 
-// The members of an archive are read where their names and kinds leave no doubt, and told or refused otherwise.
+// The members of an archive are read where their names and kinds leave no doubt, and told or
+// refused otherwise.
 func TestMembersOfArchives(t *testing.T) {
 	asLink := func(h *tar.Header) {
 		if strings.Contains(h.Name, "link") {

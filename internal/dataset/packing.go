@@ -31,14 +31,15 @@ func packings() []packing {
 // maxXZDictionary bounds what a .xz file asks to keep in memory; xz -9 asks for 64 MiB.
 const maxXZDictionary = 256 << 20
 
-// findPacking recognises a compressed file by its first bytes, whatever its name; nil for one that is
-// not compressed.
+// findPacking recognises a compressed file by its first bytes, whatever its name; nil for one that
+// is not compressed.
 func findPacking(begin []byte) (*packing, error) {
 	for _, p := range packings() {
 		if !bytes.HasPrefix(begin, []byte(p.magic)) {
 			continue
 		}
-		// Behind "BZh" and a digit, a block begins with the digits of π, an empty file ends with those of √π.
+		// Behind "BZh" and a digit, a block begins with the digits of π, an empty file ends with
+		// those of √π.
 		if p.name == "bzip2" && (len(begin) < 10 || string(begin[4:10]) != "1AY&SY" && string(begin[4:10]) != "\x17rE8P\x90") {
 			continue
 		}
@@ -54,8 +55,9 @@ func findPacking(begin []byte) (*packing, error) {
 }
 
 // xzDictionary is the memory that the first block of a .xz file asks for, 0 where it does not tell.
-// Its header (The .xz File Format, section 3.1) has the size, flags, up to two optional sizes, and of
-// each filter the identifier, the number of properties and these; of LZMA2 (0x21) it is one byte.
+// Its header (The .xz File Format, section 3.1) has the size, flags, up to two optional sizes, and
+// of each filter the identifier, the number of properties and these; of LZMA2 (0x21) it is one
+// byte.
 func xzDictionary(begin []byte) uint64 {
 	const header = 12 // of the stream
 	if len(begin) < header+2 || begin[header+1]&0xc3 != 0 {

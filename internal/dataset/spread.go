@@ -9,10 +9,11 @@ import (
 )
 
 const (
-	// StdField is what is written for a noise field in place of a file: noise in units of each column.
+	// StdField is what is written for a noise field in place of a file: noise in units of each
+	// column.
 	StdField = "std"
-	// spreadTold is the factor between the spreads of columns from which one scale of noise for all of
-	// them is worth a warning.
+	// spreadTold is the factor between the spreads of columns from which one scale of noise for all
+	// of them is worth a warning.
 	spreadTold = 100
 	// spreadInputs is how many inputs that warning is drawn from.
 	spreadInputs = 10_000
@@ -22,8 +23,8 @@ const (
 type Spread struct {
 	// Std are the standard deviations (of the population), one a value of an input.
 	Std []float64
-	// Inputs is how many inputs they are over, From the name of the source of these, and Own says that
-	// it is the source itself, not that of its key stats.
+	// Inputs is how many inputs they are over, From the name of the source of these, and Own says
+	// that it is the source itself, not that of its key stats.
 	Inputs int
 	From   string
 	Own    bool
@@ -89,8 +90,8 @@ func (s *Source) spread(ctx context.Context, most int) (Spread, error) {
 
 func notFinite(v float32) bool { return math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) }
 
-// Field is the spread as a field of scales. A column of one value has no spread, and is an error that
-// matches [ErrSpec].
+// Field is the spread as a field of scales. A column of one value has no spread, and is an error
+// that matches [ErrSpec].
 func (s Spread) Field() ([]float32, error) {
 	field := make([]float32, len(s.Std))
 	for j, v := range s.Std {
@@ -117,8 +118,8 @@ func (s Spread) column(j int) string {
 	return fmt.Sprintf("value %d of an input", j)
 }
 
-// UnevenColumns warns of a table whose columns differ in spread so much that noise of one scale fits
-// few of them; "" for any other source.
+// UnevenColumns warns of a table whose columns differ in spread so much that noise of one scale
+// fits few of them; "" for any other source.
 func (s *Source) UnevenColumns(ctx context.Context) (string, error) {
 	if s.info.Image || len(s.info.Shape) != 1 {
 		return "", nil

@@ -24,8 +24,8 @@ const (
 	sampleRows  = 20
 )
 
-// csvReader reads rows of equal and bounded length: the standard reader holds a whole row in memory,
-// and a quote that is never closed makes the rest of the file one row.
+// csvReader reads rows of equal and bounded length: the standard reader holds a whole row in
+// memory, and a quote that is never closed makes the rest of the file one row.
 type csvReader struct {
 	*csv.Reader
 	src *recordReader
@@ -82,9 +82,9 @@ func parseSeparator(text string) (rune, error) {
 
 func isDigit(r rune) bool { return r >= '0' && r <= '9' || r == '.' || r == '-' || r == '+' }
 
-// findSeparator takes a sample of rows apart at commas, semicolons and tabs. The separator is the one
-// that gives all rows the same number of cells and the largest share of numbers, among equals the
-// first of these three. Where the rows are uneven, the first row alone decides.
+// findSeparator takes a sample of rows apart at commas, semicolons and tabs. The separator is the
+// one that gives all rows the same number of cells and the largest share of numbers, among equals
+// the first of these three. Where the rows are uneven, the first row alone decides.
 func findSeparator(b *blob) (rune, error) {
 	sample := make([]byte, sampleBytes)
 	n, err := io.ReadFull(decodeText(b), sample)
@@ -105,7 +105,8 @@ func findSeparator(b *blob) (rune, error) {
 	return best, nil
 }
 
-// sampleOf splits the beginning of a table into rows. Of a text that was cut, the last row is left out.
+// sampleOf splits the beginning of a table into rows. Of a text that was cut, the last row is left
+// out.
 func sampleOf(text string, comma rune, cut bool) [][]string {
 	r := rowReader(strings.NewReader(text), comma)
 	r.ReuseRecord, r.FieldsPerRecord, r.LazyQuotes = false, -1, true

@@ -10,8 +10,8 @@ import (
 	"ucan/internal/dataset"
 )
 
-// Classes of training and validation have one numbering, though the validation lacks a class, and it is
-// that of the model where there is one.
+// Classes of training and validation have one numbering, though the validation lacks a class, and
+// it is that of the model where there is one.
 func TestClassesOfBothSources(t *testing.T) {
 	open := func(text string) *dataset.Source {
 		path := filepath.Join(t.TempDir(), "x.csv")

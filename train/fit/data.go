@@ -48,8 +48,8 @@ func (d Data) load(ctx context.Context, seed uint64, o Observer) (set, held *dat
 	return set, held, nil
 }
 
-// MatchClasses makes the labels of both sources those of a model with these names, or, without names,
-// those of the validation the classes of the training. It says what was decided.
+// MatchClasses makes the labels of both sources those of a model with these names, or, without
+// names, those of the validation the classes of the training. It says what was decided.
 func (d *Data) MatchClasses(names []string) (notes []string, err error) {
 	source, notes, err := d.Source.Under(names)
 	if err != nil {
