@@ -169,7 +169,7 @@ func (p *plan) planInput(d Declaration, source []int) error {
 	_, _, r.Prep.Round = rewrite.IntegerRange(p.input.Type)
 	p.explainInput(d)
 	if p.source == nil {
-		r.add(kindWarning, fmt.Sprintf("input %v leaves dimensions open: the data's own shape decides", p.input), "")
+		r.add(kindWarning, fmt.Sprintf("input %v leaves dimensions open: the data's own shape decides", p.input), "--shape C,H,W, where no data are given")
 		return nil
 	}
 	var err error

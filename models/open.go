@@ -34,7 +34,7 @@ func OpenBytes(ctx context.Context, rt *runtime.Runtime, name string, b []byte, 
 // open prepares what was planned.
 func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path string, opts Options) (*Model, error) {
 	if err == nil && p.source == nil {
-		err = soundness.Refuse(fmt.Sprintf("input %v leaves its shape open and no data says it", p.input), "open it with data, or export it with a fixed size")
+		err = soundness.Refuse(fmt.Sprintf("input %v leaves its shape open and no data says it", p.input), "open it with data, say its shape with --shape where a command has that flag, or export it with a fixed size")
 	}
 	m := &Model{rt: rt, opts: opts}
 	if err == nil {

@@ -25,6 +25,7 @@ type gradOptions struct {
 	lossName string
 	loss     autodiff.Loss
 	output   string
+	shape    shapeOption
 }
 
 func (g *gradOptions) declare(o *options) {
@@ -32,6 +33,7 @@ func (g *gradOptions) declare(o *options) {
 	declareOutput(o, &g.output)
 	o.words(&g.wrt, "grad.wrt", "wrt", []string{"input"}, "inputs or initialisers to differentiate by; input stands for every real-valued input")
 	o.text(&g.lossName, "grad.loss", "loss", "cross-entropy", "what to differentiate: cross-entropy, logit:K or linear").offers(func() []string { return []string{"cross-entropy", "logit:", "linear"} })
+	g.shape.declare(o, "grad.shape")
 	o.in(outputSection)
 	o.text(&g.out, "grad.out", "out", "", "write the gradient graph to this ONNX file").as("o").output()
 }
@@ -40,6 +42,7 @@ func (g *gradOptions) check(f *faults) {
 	if g.out == "" {
 		f.add(&g.out, "no file to write is given")
 	}
+	g.shape.check(f)
 	var err error
 	if g.loss, err = autodiff.ParseLoss(g.lossName); err != nil {
 		f.add(&g.lossName, "%s", strings.TrimPrefix(err.Error(), "autodiff: "))
@@ -61,7 +64,8 @@ so that their values can change. The outputs of the result are those of the mode
 then NAME.grad for every name. Where the model has a value of such a name, another is chosen and printed.`,
 		Example: `  ucan grad model.onnx --out model-grad.onnx
   ucan grad model.onnx --out tune.onnx --wrt conv1.weight,conv1.bias
-  ucan grad model.onnx --out saliency.onnx --loss logit:3`,
+  ucan grad model.onnx --out saliency.onnx --loss logit:3
+  ucan grad anysize.onnx --out fixed.onnx --shape 3,224,224`,
 		Args: oneArgument("one ONNX file"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runGrad(cmd.Context(), a, o, args[0]) },
 	}
@@ -90,6 +94,9 @@ func runGrad(ctx context.Context, a *app, o *gradOptions, path string) (err erro
 	m, err := onnx.Read(declare.ModelPath(path))
 	if err != nil {
 		return fmt.Errorf("grad: %w", err)
+	}
+	if m, err = fixShape(m, o.shape.dims); err != nil {
+		return fmt.Errorf("grad: %s: %w", path, err)
 	}
 	rt, err := runtime.Open(ctx, a.runtimeConfig())
 	if err != nil {
@@ -189,8 +196,11 @@ const maxGradientError = 5e-3
 // inspectGradients differentiates the model by its inputs and, with check, compares with central
 // differences. The error says why the model is refused, or that the check failed; the report is
 // complete in both cases.
-func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, check bool) (*gradientReport, error) {
+func inspectGradients(ctx context.Context, rt *runtime.Runtime, path string, shape []int, check bool) (*gradientReport, error) {
 	m, err := onnx.Read(declare.ModelPath(path))
+	if err == nil {
+		m, err = fixShape(m, shape)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -18,11 +18,13 @@ type inspectOptions struct {
 	session   sessionOptions
 	gradients bool
 	compare   bool
+	shape     shapeOption
 }
 
 func (i *inspectOptions) declare(o *options) {
 	i.model.declare(o)
 	o.drop(&i.model.file)
+	i.shape.declare(o, "inspect.shape")
 	o.on(&i.gradients, "inspect.gradients", "gradients", "say whether the model can be differentiated, what is in the way, and how large the gradient graph is")
 	o.on(&i.compare, "inspect.check", "check", "with --gradients, compare the gradient with central differences on random directions")
 	i.session.declare(o)
@@ -32,6 +34,7 @@ func (i *inspectOptions) declare(o *options) {
 func (i *inspectOptions) check(f *faults) {
 	i.model.checkDeclared(f)
 	i.session.check(f)
+	i.shape.check(f)
 	if i.compare && !i.gradients {
 		f.add(&i.compare, "there is nothing to check; add --gradients")
 	}
@@ -58,7 +61,7 @@ its own batch. A model that cannot be smoothed soundly is refused with the reaso
 
 func runInspect(ctx context.Context, a *app, o *inspectOptions, path string) error {
 	path = declare.ModelPath(path)
-	report, err := tryModel(ctx, o.session.runtime, path, models.Options{Declared: o.model.declared, Session: o.session.options()})
+	report, err := tryModel(ctx, o.session.runtime, path, models.Options{Declared: o.model.declared, SourceShape: o.shape.dims, Session: o.session.options()})
 	var refusal *models.Refusal
 	if err != nil && !errors.As(err, &refusal) {
 		return modelError(fmt.Errorf("inspect %w", err))
@@ -66,7 +69,7 @@ func runInspect(ctx context.Context, a *app, o *inspectOptions, path string) err
 	full := inspectReport{Report: report}
 	var gradErr error
 	if o.gradients {
-		if full.Gradients, gradErr = gradientsOf(ctx, o.session.runtime, path, o.compare); full.Gradients == nil && gradErr != nil {
+		if full.Gradients, gradErr = gradientsOf(ctx, o.session.runtime, path, o.rowShape(report), o.compare); full.Gradients == nil && gradErr != nil {
 			return fmt.Errorf("inspect: %s: gradients: %w", path, gradErr)
 		}
 	}
@@ -94,14 +97,22 @@ type inspectReport struct {
 	Gradients *gradientReport `json:"gradients,omitempty"`
 }
 
+// rowShape is the shape that --shape asks for in the model's own layout, nil for none.
+func (i *inspectOptions) rowShape(r models.Report) []int {
+	if i.shape.dims == nil || r.Prep.Shape == nil {
+		return i.shape.dims
+	}
+	return r.Prep.Shape
+}
+
 // gradientsOf opens the runtime for inspectGradients.
-func gradientsOf(ctx context.Context, config runtime.Config, path string, check bool) (rep *gradientReport, err error) {
+func gradientsOf(ctx context.Context, config runtime.Config, path string, shape []int, check bool) (rep *gradientReport, err error) {
 	rt, err := runtime.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, rt.Close()) }()
-	return inspectGradients(ctx, rt, path, check)
+	return inspectGradients(ctx, rt, path, shape, check)
 }
 
 // tryModel runs the prepared model on a few rows; the report then says what that showed.
