@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -60,13 +61,23 @@ func (e *environment) load(path string) error {
 	// Errors come back as values; onnxruntime's own copies of them on stderr
 	// would break the one-line rule of the command.
 	if err := ort.InitializeEnvironment(ort.WithLogLevelFatal()); err != nil {
-		return fmt.Errorf("load onnxruntime library %q: %w", abs, err)
+		return loadError(abs, err)
 	}
 	// Windows has another kind of telemetry, which only a call ends; failing to
 	// switch off what is not there is no error.
 	_ = ort.DisableTelemetry()
 	e.path, e.version = abs, ort.GetVersion()
 	return nil
+}
+
+// loadError says why the library at path does not load. The loader's words for a file system that
+// programs may not be run from tell few people what to do.
+func loadError(path string, err error) error {
+	if strings.Contains(err.Error(), "failed to map segment") {
+		return fmt.Errorf("load onnxruntime library %q: %w: its folder is likely on a file system mounted noexec; "+
+			"set XDG_CACHE_HOME to a folder elsewhere, or name a library elsewhere by --library", path, err)
+	}
+	return fmt.Errorf("load onnxruntime library %q: %w", path, err)
 }
 
 // loaded returns the path and version of the library in this process, empty

@@ -117,3 +117,5 @@ func field(n protowire.Number, v []byte) []byte {
 func num(n protowire.Number, v uint64) []byte {
 	return protowire.AppendVarint(protowire.AppendTag(nil, n, protowire.VarintType), v)
 }
+
+var LoadError = loadError

@@ -217,8 +217,25 @@ func (rt *Runtime) probeInChild(ctx context.Context, model []byte, o ProbeOption
 	case err == nil:
 		return fmt.Errorf("%w: the probing child gave no answer; does main begin with runtime.RunProbeChild?", ErrModel)
 	}
-	return fmt.Errorf("%w: loading it killed the probing process (%w%s); the file is damaged or needs more than %d MB",
-		ErrModel, err, lastWords(stderr.String()), memory>>20)
+	return died(cmd.ProcessState, err, stderr.String(), memory)
+}
+
+// died is the error of a child that ended without an answer. Its cause is told where it is known:
+// onnxruntime may abort or fault for many reasons, and the limit of memory is one only where the
+// last words say so.
+func died(state *os.ProcessState, err error, stderr string, memory int64) error {
+	const what = "the process that tried the model died"
+	words := lastWords(stderr)
+	name := signalName(state)
+	switch {
+	case outOfMemory(errors.New(stderr)) || strings.Contains(stderr, "out of memory") || strings.Contains(stderr, "cannot allocate memory"):
+		return fmt.Errorf("%w: %s (%w%s): it needs more memory than the %d MB that it may take", ErrModel, what, err, words, memory>>20)
+	case name == "SIGKILL":
+		return fmt.Errorf("%w: %s of SIGKILL%s: somebody or the system ended it, as systems do that run out of memory", ErrModel, what, words)
+	case name != "":
+		return fmt.Errorf("%w: %s of %s%s", ErrModel, what, name, words)
+	}
+	return fmt.Errorf("%w: %s (%w%s)", ErrModel, what, err, words)
 }
 
 // tookLonger is the error of a trial that was ended.

@@ -52,6 +52,14 @@ func lower(resource int, n, more uint64) error {
 // dieWithParent has the system kill the child when its parent dies.
 func dieWithParent(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }
 
+// signalName is the name of the signal that ended a process, "" for none.
+func signalName(state *os.ProcessState) string {
+	if status, ok := state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return unix.SignalName(status.Signal())
+	}
+	return ""
+}
+
 // outOfTime reports whether a child ended because it had used up its processor time.
 func outOfTime(state *os.ProcessState, limit time.Duration) bool {
 	if state.ExitCode() == timeUsed {

@@ -15,4 +15,6 @@ func limitSelf(int64, time.Duration) error { return nil }
 // dieWithParent is left to the child's standard input, which ends with the parent.
 func dieWithParent(*exec.Cmd) {}
 
+func signalName(*os.ProcessState) string { return "" }
+
 func outOfTime(*os.ProcessState, time.Duration) bool { return false }

@@ -24,6 +24,7 @@ type app struct {
 	log            *slog.Logger
 	processor      string // the kind of this machine's, as records name it
 	started        bool   // the command line was understood and our code runs
+	resumable      bool   // outputs were begun that --resume goes on with
 	closers        []func() error
 	global         globalOptions
 	bindings       map[*cobra.Command]binding

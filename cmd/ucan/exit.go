@@ -64,6 +64,11 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
+// resumableError is the error of a command that had begun to write outputs, with which --resume goes on.
+type resumableError struct{ error }
+
+func (e resumableError) Unwrap() error { return e.error }
+
 // errorLine renders err as the one line that a user sees; what is no text in it is escaped.
 func errorLine(code int, err error) string {
 	if err == nil {
@@ -71,7 +76,10 @@ func errorLine(code int, err error) string {
 	}
 	text := strings.TrimRight(strings.Join(strings.Fields(err.Error()), " "), ".")
 	if code == exitInterrupted && !strings.Contains(text, "--resume") && !strings.HasPrefix(text, "interrupted: ") {
-		text = "interrupted: what was finished is saved; run the same command with --resume to go on"
+		text = "interrupted"
+		if errors.As(err, new(resumableError)) {
+			text = "interrupted: what was finished is saved; run the same command with --resume to go on"
+		}
 	}
 	const most = 2000 // a message may quote a file
 	if text = plain.Line(redact.Text(text)); len(text) > most {

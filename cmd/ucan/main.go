@@ -62,6 +62,9 @@ func run(ctx context.Context, args []string, out, messages io.Writer) error {
 		err = root.ExecuteContext(ctx)
 	}
 	err = errors.Join(err, a.close(), stdout.Flush(), stderr.Flush())
+	if err != nil && a.resumable {
+		err = resumableError{err}
+	}
 	if err != nil && !a.started {
 		return usage(err) // cobra refused the command line before any of our code ran
 	}

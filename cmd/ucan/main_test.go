@@ -167,8 +167,11 @@ func TestErrorsAreOneLine(t *testing.T) {
 	if got != "ucan: read a close b" {
 		t.Errorf("line %q", got)
 	}
-	if got := errorLine(exitInterrupted, context.Canceled); !strings.Contains(got, "--resume") {
+	if got := errorLine(exitInterrupted, resumableError{context.Canceled}); !strings.Contains(got, "--resume") {
 		t.Errorf("an interruption does not say how to go on: %q", got)
+	}
+	if got := errorLine(exitInterrupted, context.Canceled); got != "ucan: interrupted" {
+		t.Errorf("an interruption without outputs claims something: %q", got)
 	}
 }
 

@@ -170,6 +170,7 @@ func (a *app) openWriter(c results.Config) (*results.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.resumable = c.TSV != "" || c.JSONL != ""
 	a.onClose(w.Close)
 	return w, nil
 }

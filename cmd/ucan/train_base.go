@@ -112,6 +112,7 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 	}
 	step, done := a.trainingProgress(c.Batch)
 	c.Observer.Step = step
+	a.resumable = true
 	outcome, err := fit.Base(ctx, rt, c)
 	done()
 	if err != nil {

@@ -207,6 +207,7 @@ func runTrainNPG(ctx context.Context, a *app, o *trainNPGOptions) error {
 	}
 	step, done := a.trainingProgress(c.Batch)
 	c.Observer.Step = step
+	a.resumable = true
 	result, err := fit.Generator(ctx, rt, c)
 	done()
 	if err != nil {

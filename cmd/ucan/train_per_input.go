@@ -59,6 +59,7 @@ func (a *app) runPerInput(ctx context.Context, rt *runtime.Runtime, o *trainNPGO
 		bar.Add(int64(done - before))
 		before = done
 	}
+	a.resumable = true
 	result, err := fit.PerInput(ctx, rt, c)
 	if bar != nil {
 		bar.Close()

@@ -150,8 +150,36 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 		o.say("%s: %s", p.Client, err)
 		errs = append(errs, fmt.Errorf("%s: %w", p.Client, err))
 	}
-	return Library{}, fmt.Errorf("install onnxruntime %s: %s; fetch %s on a connected machine and run `ucan runtime install --from FILE`",
-		list[0].Version, strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "), list[0].File)
+	return Library{}, fmt.Errorf("install onnxruntime %s: %s%s; fetch %s on a connected machine and run `ucan runtime install --from FILE`",
+		list[0].Version, noNetwork(errs), strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "), list[0].File)
+}
+
+// noNetwork says that the packages' index is out of reach, where the clients' words show it; "" otherwise.
+func noNetwork(errs []error) string {
+	text := strings.ToLower(errors.Join(errs...).Error())
+	for _, sign := range []string{
+		"proxy", "no matching distribution", "could not find a version", "connection", "network", "resolve", "enotfound", "eai_again",
+		"econnrefused", "etimedout", "timed out", "unreachable",
+	} {
+		switch {
+		case !strings.Contains(text, sign):
+		case proxySet():
+			return "the index of packages is out of reach: no network, or the proxy of the environment (HTTPS_PROXY) does not answer: "
+		default:
+			return "the index of packages is out of reach, most likely for lack of a network: "
+		}
+	}
+	return ""
+}
+
+// proxySet reports whether the environment names a proxy.
+func proxySet() bool {
+	for _, name := range []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"} {
+		if os.Getenv(name) != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // verify compares a file with its pin.
