@@ -14,6 +14,8 @@ import (
 	"ucan/internal/progress"
 	"ucan/internal/report"
 	"ucan/internal/results"
+	"ucan/models"
+	"ucan/models/declare"
 	"ucan/smooth"
 )
 
@@ -102,13 +104,15 @@ Where a generator makes the noise from each input, there is ` + pinnedSentence +
 
 // prediction is the outcome of a whole run, in the names of the command's contract.
 type prediction struct {
-	Inputs    int     `json:"inputs"`
-	Labelled  int     `json:"labelled"`
-	Correct   int     `json:"correct"`
-	Abstained int     `json:"abstained"`
-	Failed    int     `json:"failed"`
-	Accuracy  float64 `json:"accuracy"`
-	Seconds   float64 `json:"seconds"`
+	Inputs    int `json:"inputs"`
+	Labelled  int `json:"labelled"`
+	Correct   int `json:"correct"`
+	Abstained int `json:"abstained"`
+	// Ties of the abstained inputs have two classes with the same best score; only told without noise.
+	Ties     int     `json:"ties,omitempty"`
+	Failed   int     `json:"failed"`
+	Accuracy float64 `json:"accuracy"`
+	Seconds  float64 `json:"seconds"`
 
 	judged int // that the accuracy is over
 }
@@ -188,7 +192,52 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {
 		return prediction{}, err
 	}
-	return sum(p.writer.Rows(), time.Since(began)), err
+	total := sum(p.writer.Rows(), time.Since(began))
+	if p.noise == nil {
+		var tieErr error
+		if total.Ties, tieErr = p.ties(ctx); tieErr != nil {
+			return prediction{}, tieErr
+		}
+	}
+	return total, err
+}
+
+// ties counts the inputs without a class whose best score two classes share.
+func (p *predictor) ties(ctx context.Context) (n int, err error) {
+	decision := p.setup.Model.Decision().Kind
+	if decision != declare.Argmax && decision != declare.Argmin {
+		return 0, nil
+	}
+	for _, row := range p.writer.Rows() {
+		if row.Status != results.Abstained {
+			continue
+		}
+		item, err := p.setup.Inputs().At(ctx, row.Index)
+		if err != nil {
+			return 0, err
+		}
+		scores, err := p.setup.Model.Scores(ctx, item.X)
+		if errors.Is(err, models.ErrNoScores) {
+			return 0, nil
+		}
+		if err != nil {
+			return 0, err
+		}
+		if tied(scores, decision) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// tied reports whether two scores share the place that the decision takes.
+func tied(scores []float32, decision declare.DecisionKind) bool {
+	best := slices.Max(scores)
+	if decision == declare.Argmin {
+		best = slices.Min(scores)
+	}
+	first := slices.Index(scores, best) // none where a NaN is among them
+	return first >= 0 && slices.Contains(scores[first+1:], best)
 }
 
 // smoothed predicts under noise.
@@ -282,6 +331,9 @@ func sum(rows []results.Row, elapsed time.Duration) prediction {
 func (p *predictor) present(total prediction) error {
 	if n := total.Inputs - total.judged; n > 0 {
 		p.a.note("%s", report.Unlabelled(n, total.Inputs))
+	}
+	if total.Ties > 0 {
+		p.a.note("%d of %d inputs tie between classes and count as abstained", total.Ties, total.Inputs)
 	}
 	if p.a.json() {
 		return writeJSON(p.a.stdout, total)
