@@ -47,7 +47,7 @@ const tieShare = 0.01
 // be.
 func (x Examination) Fault() string {
 	switch {
-	case x.contradicted():
+	case x.Contradicted():
 		return x.disagreement() + "; " + x.cure()
 	case x.Negative > 0:
 		return fmt.Sprintf("%d of %d %s get negative probabilities (%s)", x.Negative, x.Rows, x.kind, x.Probabilities)
@@ -68,14 +68,14 @@ func (x Examination) cure() string {
 	return "the label itself is certified with --decision label"
 }
 
-// contradicted reports whether the file's own label names other classes than the decision over its
+// Contradicted reports whether the file's own label names other classes than the decision over its
 // scores. The label is the file's answer: against a decision that takes it, scores prove nothing.
-func (x Examination) contradicted() bool { return x.otherLabel && 2*x.Disagree > x.Rows }
+func (x Examination) Contradicted() bool { return x.otherLabel && 2*x.Disagree > x.Rows }
 
 // Warnings lists what looks wrong and need not be, a line each.
 func (x Examination) Warnings() []string {
 	var out []string
-	if x.Disagree > 0 && !x.contradicted() {
+	if x.Disagree > 0 && !x.Contradicted() {
 		text := x.disagreement()
 		if x.otherLabel {
 			text += "; " + x.cure()

@@ -46,9 +46,11 @@ func check(err error) {
 func ExampleInspect() {
 	r, err := models.Inspect(context.Background(), "demo/digits_cnn.onnx", models.Options{})
 	check(err)
-	fmt.Println(r.Source, r.Prep, "|", r.Decision, r.Classes, "|", r.Batching)
-	// Output: [1 28 28] x, layout nchw, rows of float [1,28,28] | argmax 10 | N in the file; any
-	// batch runs
+	fmt.Println(r.Source, r.Prep)
+	fmt.Println(r.Decision, r.Classes, "|", r.Batching)
+	// Output:
+	// [1 28 28] x, layout nchw, rows of float [1,28,28]
+	// argmax 10 | N in the file; any batch runs
 }
 
 // Classifiers are what package smooth asks for.

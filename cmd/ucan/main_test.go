@@ -212,7 +212,6 @@ func TestUsageErrors(t *testing.T) {
 		"no model":            {"certify", "--data", "digits", "--sigma", "1"},
 		"no data":             {"certify", "--model", model, "--sigma", "1"},
 		"unknown source":      {"certify", "--model", model, "--data", "minst:" + dir, "--sigma", "1"},
-		"missing config":      {"version", "--config", filepath.Join(dir, "none.yaml")},
 		"format":              {"version", "--format", "xml"},
 		"workers over":        sound("--threads", "1", "--workers", "2"),
 	}) {

@@ -55,7 +55,7 @@ func TestPinnedNoiseIsReplayed(t *testing.T) {
 	for name, change := range subtest.Rows(map[string][2]string{
 		"the guarantee":    {`"guarantee":"pinned"`, `"guarantee":"deployed"`},
 		"the generator":    {`"kind":"certification"`, `"kind":"dataset"`},
-		"the scale":        {`"sigma_field":[0.`, `"sigma_field":[1.`},
+		"the scale":        {`"sigma_field":{"sha256":"`, `"sigma_field":{"sha256":"0`},
 		"the offset":       {`"mu_field":null`, `"mu_field":[1]`},
 		"the noise":        {`"lambda":1`, `"lambda":2`},
 		"the input":        {`"index":0`, `"index":1`},

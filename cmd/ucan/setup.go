@@ -131,8 +131,11 @@ func (a *app) checkClean(ctx context.Context, s *certify.Setup, force bool) erro
 // refused.
 func (a *app) warnOfOutputs(ctx context.Context, s *certify.Setup) error {
 	verdict, err := s.CheckClean(ctx)
-	if verdict.Verdict == dataset.CleanFaulty {
+	switch verdict.Verdict { //nolint:exhaustive // the others are for certificates
+	case dataset.CleanContradicted:
 		return refusef("predict: %s", verdict.Cause)
+	case dataset.CleanFaulty:
+		a.warn("%s", verdict.Cause)
 	}
 	for _, warning := range verdict.Warnings {
 		a.warn("%s", warning)

@@ -33,8 +33,11 @@ func (s *Setup) CheckClean(ctx context.Context) (dataset.CleanReport, error) {
 		return report, fmt.Errorf("examine the model's outputs: %w", err)
 	}
 	report.Warnings = x.Warnings()
-	if fault := x.Fault(); fault != "" { // it explains answers that do not fit the labels, too
+	if fault := x.Fault(); fault != "" && (report.OK() || x.Contradicted()) {
 		report.Verdict, report.Cause = dataset.CleanFaulty, fault
+		if x.Contradicted() {
+			report.Verdict = dataset.CleanContradicted
+		}
 	}
 	return report, nil
 }

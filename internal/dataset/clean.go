@@ -34,6 +34,8 @@ const (
 	CleanPermuted
 	// CleanFaulty: the model's outputs cannot be what they are said to be.
 	CleanFaulty
+	// CleanContradicted: the file's own label names other classes than the decision.
+	CleanContradicted
 )
 
 // CleanReport tells how a model without noise did on the first labelled inputs.
@@ -60,7 +62,7 @@ func (r CleanReport) String() string {
 	if r.Verdict == CleanTooFew {
 		return fmt.Sprintf("%d labels are too few to check the clean accuracy", r.Inputs)
 	}
-	if r.Verdict == CleanFaulty {
+	if r.Verdict == CleanFaulty || r.Verdict == CleanContradicted {
 		return r.Cause
 	}
 	s := fmt.Sprintf("without noise the model gets %d of the first %d labelled inputs right (%.1f %%, chance %.1f %%)", r.Correct, r.Inputs, 100*float64(r.Correct)/float64(r.Inputs), 100/float64(r.Classes))
