@@ -2,7 +2,6 @@ package results
 
 import (
 	"encoding/hex"
-	"errors"
 	"os"
 	"path/filepath"
 	"slices"
