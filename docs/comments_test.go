@@ -129,13 +129,13 @@ func TestScriptsNameWhatExists(t *testing.T) {
 	}
 	named := 0
 	for _, script := range scripts {
-		text, err := fs.ReadFile(tree, script)
-		if err != nil {
+		var text []byte
+		if text, err = fs.ReadFile(tree, script); err != nil {
 			t.Fatal(err)
 		}
 		for _, m := range packageArgument.FindAllStringSubmatch(string(text), -1) {
 			named++
-			if _, err := fs.Stat(tree, m[1]); err != nil {
+			if _, err = fs.Stat(tree, m[1]); err != nil {
 				t.Errorf("%s names ./%s, which does not exist", script, m[1])
 			}
 		}

@@ -84,7 +84,7 @@ func TestChannelsRGB(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer m.Close() //nolint:errcheck // read only
+	defer m.Close()
 	record, err := json.Marshal(m.Preprocessing())
 	if err != nil || strings.Contains(string(record), "channels") {
 		t.Errorf("record %s, %v", record, err)

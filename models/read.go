@@ -28,7 +28,7 @@ func readFile(path string) (*file, error) {
 	case err != nil:
 		return nil, fmt.Errorf("read model: %w; check the path", files.WithoutPath(err))
 	case info.IsDir():
-		if _, err := os.Stat(filepath.Join(path, "saved_model.pb")); err == nil {
+		if _, err = os.Stat(filepath.Join(path, "saved_model.pb")); err == nil {
 			return nil, declare.Errorf("it is a TensorFlow SavedModel; export it to ONNX first (docs/export.md says how)")
 		}
 		return nil, declare.Errorf("it is a folder; give the ONNX file in it")

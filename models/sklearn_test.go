@@ -70,7 +70,7 @@ func TestScikitLearn(t *testing.T) {
 	}
 	for name, row := range subtest.Rows(rows) {
 		t.Run(name, func(t *testing.T) {
-			answers, err := answers(t, filepath.Join(folder, row.file+".onnx"), row.output, row.decision, x, int(array.Shape[1]))
+			answers, err := answers(t, filepath.Join(folder, row.file+".onnx"), row.output, row.decision, x, array.Shape[1])
 			if row.refused != "" {
 				if err == nil || !strings.Contains(err.Error(), row.refused) {
 					t.Fatalf("%v; want a refusal that advises %q", err, row.refused)
@@ -95,7 +95,7 @@ func answers(t *testing.T, path, output, decision string, x []float64, width int
 	if err != nil {
 		return nil, err
 	}
-	t.Cleanup(func() { m.Close() }) //nolint:errcheck // the test is over
+	t.Cleanup(func() { m.Close() })
 	flat := make([]float32, len(x))
 	for i, v := range x {
 		flat[i] = float32(v)

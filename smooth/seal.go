@@ -52,7 +52,7 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	}
 	err := firstError(
 		checkLambda(n.Lambda, lambda),
-		n.Fields.fit(dim),
+		n.fit(dim),
 		n.checkBasis(),
 	)
 	if err != nil {

@@ -52,8 +52,8 @@ func documented(t *testing.T, dir string) (texts map[string]string, bounds []str
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(fset, path, nil, parser.ParseComments)
-		if err != nil {
+		var file *ast.File
+		if file, err = parser.ParseFile(fset, path, nil, parser.ParseComments); err != nil {
 			t.Fatal(err)
 		}
 		if file.Name.Name != "main" {

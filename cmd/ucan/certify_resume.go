@@ -22,7 +22,7 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 		return err
 	}
 	rows := c.writer.Rows()
-	if err := terms.CheckRows(rows); err != nil {
+	if err = terms.CheckRows(rows); err != nil {
 		return fmt.Errorf("resume %q: %w", c.options.output.outputs()[0], err)
 	}
 	path := c.options.output.jsonl

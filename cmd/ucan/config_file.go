@@ -199,12 +199,12 @@ func (d *configDocument) collectKeys(node *yaml.Node, prefix string) {
 	}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		key, value := prefix+strings.ToLower(node.Content[i].Value), node.Content[i+1]
-		kind, known := kinds[key]
+		expected, known := kinds[key]
 		at := place{d.path, node.Content[i].Line}
 		switch {
 		case key == "config":
 			d.faults = append(d.faults, fmt.Errorf("%s: a configuration cannot name another", at))
-		case known && (kind == kindTree || value.Kind != yaml.MappingNode):
+		case known && (expected == kindTree || value.Kind != yaml.MappingNode):
 			d.lines[key] = at.line
 		case groups[key] && value.Kind == yaml.MappingNode:
 			d.collectKeys(value, key+".")

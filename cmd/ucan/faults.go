@@ -45,11 +45,6 @@ func (f *faults) addTo(s *setting, err error) {
 	f.list = append(f.list, err)
 }
 
-// has reports whether the command declares the option of the pointer.
-func (f *faults) has(into any) bool {
-	return slices.ContainsFunc(f.scopes, func(o *options) bool { return o.at[into] != nil })
-}
-
 // in lists the options of the command that the help shows in one of the sections.
 func (f *faults) in(list ...section) (all []*setting) {
 	for _, s := range f.scopes[len(f.scopes)-1].list {
@@ -71,9 +66,6 @@ func (f *faults) differs(into any) bool {
 }
 
 func (f *faults) origin(s *setting) string { return origin(f.app.flags, f.app.config, *s) }
-
-// flagOf is the flag that sets the value at the pointer, as messages name it.
-func (f *faults) flagOf(into any) string { return "--" + f.of(into).flag }
 
 // err returns the faults found so far as one usage error.
 func (f *faults) err() error {

@@ -27,7 +27,8 @@ func TestExampleCommands(t *testing.T) {
 		t.Fatal(err)
 	}
 	ucan := filepath.Join(t.TempDir(), "ucan")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", ucan, "../../cmd/ucan").CombinedOutput(); err != nil {
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", ucan, "../../cmd/ucan").CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	pages, err := filepath.Glob("*/README.md")

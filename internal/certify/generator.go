@@ -40,11 +40,11 @@ func (t NoiseTarget) generator(ctx context.Context, o Noise) (g npg.Generator, r
 		g, record, err = field(ctx, spec, o.limits(), t.Shape)
 		return g, record, nil, err
 	case len(parts) <= 2 && !slices.ContainsFunc(parts, func(p string) bool { return !strings.HasSuffix(p, ".onnx") }):
-		made, record, err := o.networks(t.Shape)
-		if err != nil {
+		var networks *bundle.Bundle
+		if networks, record, err = o.networks(t.Shape); err != nil {
 			return nil, nil, nil, err
 		}
-		g, err = t.open(ctx, made, record.Spec)
+		g, err = t.open(ctx, networks, record.Spec)
 		return g, record, nil, err
 	}
 	info, err := os.Stat(spec)

@@ -71,26 +71,33 @@ func OpenNoise(ctx context.Context, o Noise, t NoiseTarget) (*NoiseSource, error
 			return nil, err
 		}
 	case o.SigmaField != "" || o.MuField != "":
-		sigma, note, err := t.sigmaField(ctx, o.SigmaField)
-		if err != nil {
+		if source.Generator, source.Note, err = t.fixedFields(ctx, o, dim); err != nil {
 			return nil, err
 		}
-		source.Note = note
-		mu, err := readField(ctx, o.MuField, t.Shape)
-		if err != nil {
-			return nil, err
-		}
-		fields, err := smooth.NewFields(dim, mu, sigma, nil)
-		if err != nil {
-			return nil, fault.Wrongf("read the noise fields: %w", err)
-		}
-		source.Generator = npg.NewField(npg.Parameters{Fields: fields})
 	case t.Source != nil:
 		if source.Warning, err = t.Source.UnevenColumns(ctx); err != nil {
 			return nil, err
 		}
 	}
 	return source, nil
+}
+
+// fixedFields reads the fields of noise that is the same for every input of dim coordinates; the
+// note is that of [NoiseTarget.sigmaField].
+func (t NoiseTarget) fixedFields(ctx context.Context, o Noise, dim int) (_ npg.Generator, note string, err error) {
+	sigma, note, err := t.sigmaField(ctx, o.SigmaField)
+	if err != nil {
+		return nil, "", err
+	}
+	mu, err := readField(ctx, o.MuField, t.Shape)
+	if err != nil {
+		return nil, "", err
+	}
+	fields, err := smooth.NewFields(dim, mu, sigma, nil)
+	if err != nil {
+		return nil, "", fault.Wrongf("read the noise fields: %w", err)
+	}
+	return npg.NewField(npg.Parameters{Fields: fields}), note, nil
 }
 
 // sigmaField is the field of scales: that of a file, or, for the word std, the standard deviation

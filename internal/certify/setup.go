@@ -78,7 +78,7 @@ func Open(ctx context.Context, r Request) (_ *Setup, err error) {
 		}
 	}()
 	if r.Data != nil {
-		if err := s.openData(ctx, r); err != nil {
+		if err = s.openData(ctx, r); err != nil {
 			return nil, err
 		}
 		r.Options.SourceShape = s.Info.Shape

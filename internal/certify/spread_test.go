@@ -44,7 +44,7 @@ func TestNoiseOfTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if sigma := sealed.Noise().Fields.Sigma(); !slices.Equal(sigma, []float32{1, 400}) || scaled.Guarantee() != "deployed" {
+	if sigma := sealed.Noise().Sigma(); !slices.Equal(sigma, []float32{1, 400}) || scaled.Guarantee() != "deployed" {
 		t.Errorf("scales %v, guarantee %s", sigma, scaled.Guarantee())
 	}
 	if _, err = open(dataset.StdField, NoiseTarget{Shape: []int{2}}); !fault.Is(err, fault.Wrong) {

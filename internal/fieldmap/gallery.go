@@ -92,16 +92,16 @@ func (g Gallery) Write(dir string) (out Files, err error) {
 		return out, errors.New("there are no inputs")
 	}
 	index := filepath.Join(dir, indexName)
-	if _, err := os.Lstat(index); err == nil {
+	if _, err = os.Lstat(index); err == nil {
 		return out, fmt.Errorf("%s: %w; name another folder", index, ErrExists)
 	}
-	if err := os.MkdirAll(filepath.Join(dir, fieldsFolder), 0o755); err != nil {
+	if err = os.MkdirAll(filepath.Join(dir, fieldsFolder), 0o755); err != nil {
 		return out, err
 	}
 	out = Files{Index: indexName, Table: tableName}
 	for _, s := range g.Specimens {
-		f, err := g.saveFields(dir, s)
-		if err != nil {
+		var f Figures
+		if f, err = g.saveFields(dir, s); err != nil {
 			return out, err
 		}
 		out.Figures = append(out.Figures, f)

@@ -215,7 +215,8 @@ func (w *Writer) Put(c *certificate.Certificate) error {
 		if err != nil {
 			return err
 		}
-		e.line = append(line, '\n')
+		line = append(line, '\n')
+		e.line = line
 	}
 	return w.put(e)
 }

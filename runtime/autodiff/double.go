@@ -29,11 +29,11 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 		d.values[in.Name] = d.b.Input(in.Name, widened(in.Type), in.Shape...)
 	}
 	for _, t := range m.Initializers() {
-		u, err := widen(t)
-		if err != nil {
+		var wide *onnxpb.TensorProto
+		if wide, err = widen(t); err != nil {
 			return nil, false, err
 		}
-		d.values[t.GetName()] = d.b.Initializer(u)
+		d.values[t.GetName()] = d.b.Initializer(wide)
 	}
 	for _, o := range m.Outputs() {
 		if d.values[o.Name].IsZero() {
@@ -41,7 +41,7 @@ func inDouble(ctx context.Context, eng Engine, m *onnx.Model, sizes map[string]i
 		}
 	}
 	for _, n := range m.Nodes() {
-		if err := d.node(n); err != nil {
+		if err = d.node(n); err != nil {
 			return nil, false, fmt.Errorf("autodiff: %s in float64: %w", onnx.Describe(n), err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/runtime/onnx/onnxpb"
@@ -62,6 +63,20 @@ func withFunctions(t *testing.T, opset int64) *onnx.Model {
 	return m
 }
 
+// logitsOf evaluates m on x.
+func logitsOf(t *testing.T, rt *runtime.Runtime, m *onnx.Model, x *onnxpb.TensorProto) []float32 {
+	t.Helper()
+	out, err := autodiff.OnRuntime(rt).Eval(t.Context(), m, []*onnxpb.TensorProto{x})
+	if err != nil {
+		t.Fatal(err)
+	}
+	y, err := onnx.Float32s(out["logits"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return y
+}
+
 // TestFunctions differentiates through local functions.
 func TestFunctions(t *testing.T) {
 	rt := runtimetest.Open(t)
@@ -91,15 +106,7 @@ func TestFunctions(t *testing.T) {
 	}
 	var results [2]string
 	for i, g := range []*onnx.Model{m, in} {
-		out, err := autodiff.OnRuntime(rt).Eval(context.Background(), g, []*onnxpb.TensorProto{x})
-		if err != nil {
-			t.Fatal(err)
-		}
-		y, err := onnx.Float32s(out["logits"])
-		if err != nil {
-			t.Fatal(err)
-		}
-		results[i] = fmt.Sprint(y)
+		results[i] = fmt.Sprint(logitsOf(t, rt, g, x))
 	}
 	if results[0] != results[1] {
 		t.Errorf("the model returns %s, inlined %s", results[0], results[1])

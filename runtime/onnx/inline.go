@@ -97,12 +97,12 @@ func (in *inliner) node(n *onnxpb.NodeProto, calls []*onnxpb.FunctionProto) ([]*
 func (in *inliner) body(f *onnxpb.FunctionProto, n *onnxpb.NodeProto) ([]*onnxpb.NodeProto, error) {
 	g := &onnxpb.GraphProto{}
 	attrs := CallAttributes(f, n)
-	for _, b := range f.GetNode() {
-		b, err := resolveAll(b, attrs)
+	for _, node := range f.GetNode() {
+		resolved, err := resolveAll(node, attrs)
 		if err != nil {
 			return nil, err
 		}
-		g.Node = append(g.Node, b)
+		g.Node = append(g.Node, resolved)
 	}
 	if err := in.upgrade(f, g); err != nil {
 		return nil, err

@@ -116,8 +116,8 @@ func documentation(t *testing.T) *doc.Package {
 	var files []*ast.File
 	for _, e := range entries {
 		if name := e.Name(); strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go") {
-			file, err := parser.ParseFile(fset, name, nil, parser.ParseComments)
-			if err != nil {
+			var file *ast.File
+			if file, err = parser.ParseFile(fset, name, nil, parser.ParseComments); err != nil {
 				t.Fatal(err)
 			}
 			files = append(files, file)

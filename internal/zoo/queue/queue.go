@@ -75,8 +75,8 @@ func (q *Queue) Counts(ctx context.Context, run *store.Run) (c Counts, err error
 	err = q.store.Query(ctx, func(rows *sql.Rows) error {
 		var state string
 		var n int64
-		if err := rows.Scan(&state, &n); err != nil {
-			return err
+		if scanErr := rows.Scan(&state, &n); scanErr != nil {
+			return scanErr
 		}
 		switch state {
 		case "running":
@@ -152,9 +152,9 @@ func (q *Queue) Cancel(ctx context.Context, run int64) (waiting, running int64, 
 	var ids []int64
 	err = q.store.Query(ctx, func(rows *sql.Rows) error {
 		var id int64
-		err := rows.Scan(&id)
+		scanErr := rows.Scan(&id)
 		ids = append(ids, id)
-		return err
+		return scanErr
 	}, q.sql(sqlRunningOf), run)
 	if err != nil {
 		return waiting, 0, err

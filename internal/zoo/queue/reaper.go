@@ -67,8 +67,9 @@ func (q *Queue) reap(ctx context.Context, causes func(worker string) Cause, own 
 	return freed, nil
 }
 
-func (q *Queue) running(ctx context.Context) (jobs []runningJob, err error) {
-	err = q.store.Query(ctx, func(rows *sql.Rows) error {
+func (q *Queue) running(ctx context.Context) ([]runningJob, error) {
+	var jobs []runningJob
+	err := q.store.Query(ctx, func(rows *sql.Rows) error {
 		var j runningJob
 		err := rows.Scan(&j.id, &j.attempt, &j.owner, &j.run, &j.shard, &j.seconds, &j.limit)
 		jobs = append(jobs, j)

@@ -124,8 +124,9 @@ type namedCell struct {
 	model, dataset, noise string
 }
 
-func (s *Store) cellsByName(ctx context.Context, run int64) (cells []namedCell, err error) {
-	err = s.Query(ctx, func(rows *sql.Rows) error {
+func (s *Store) cellsByName(ctx context.Context, run int64) ([]namedCell, error) {
+	var cells []namedCell
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		var c namedCell
 		err := rows.Scan(&c.cell, &c.model, &c.dataset, &c.noise)
 		cells = append(cells, c)
@@ -158,8 +159,9 @@ func (s *Store) cellRecords(ctx context.Context, run int64, c namedCell, yield f
 	}
 }
 
-func (s *Store) page(ctx context.Context, run, cell, after int64) (page []Row, err error) {
-	err = s.Query(ctx, func(rows *sql.Rows) error {
+func (s *Store) page(ctx context.Context, run, cell, after int64) ([]Row, error) {
+	var page []Row
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		var row Row
 		err := rows.Scan(&row.Index, &row.Line)
 		page = append(page, row)

@@ -59,8 +59,9 @@ func (s *Store) CreateRun(ctx context.Context, r *matrix.Run) (*Run, error) {
 }
 
 // Runs lists the stored runs, the newest last.
-func (s *Store) Runs(ctx context.Context) (runs []*Run, err error) {
-	err = s.Query(ctx, func(rows *sql.Rows) error {
+func (s *Store) Runs(ctx context.Context) ([]*Run, error) {
+	var runs []*Run
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		r := &Run{Spec: new(matrix.Run)}
 		var text []byte
 		var created int64

@@ -41,8 +41,9 @@ type CellProgress struct {
 }
 
 // Cells is the progress of every cell of a run, sorted by name.
-func (s *Store) Cells(ctx context.Context, run int64) (cells []CellProgress, err error) {
-	err = s.Query(ctx, func(rows *sql.Rows) error {
+func (s *Store) Cells(ctx context.Context, run int64) ([]CellProgress, error) {
+	var cells []CellProgress
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		var c CellProgress
 		err := rows.Scan(&c.Model, &c.Dataset, &c.Noise, &c.Inputs, &c.Refused, &c.Rows, &c.Failed)
 		cells = append(cells, c)
@@ -88,8 +89,9 @@ func (s *Store) AddLogTail(ctx context.Context, worker, kind, message, tail stri
 }
 
 // Failures lists a run's failures, the newest last, at most limit of the newest ones.
-func (s *Store) Failures(ctx context.Context, run int64, limit int) (failures []Failure, err error) {
-	err = s.Query(ctx, func(rows *sql.Rows) error {
+func (s *Store) Failures(ctx context.Context, run int64, limit int) ([]Failure, error) {
+	var failures []Failure
+	err := s.Query(ctx, func(rows *sql.Rows) error {
 		f := Failure{Attempt: Attempt{Run: run}}
 		var at int64
 		err := rows.Scan(&f.Shard, &f.Try, &f.Worker, &f.Kind, &f.Message, &f.LogTail, &at)
