@@ -53,10 +53,14 @@ func runConfig(a *app) error {
 	if err := printConfig(a, rows, faults); err != nil {
 		return err
 	}
-	if len(faults) > 0 {
+	switch len(faults) {
+	case 0:
+		return nil
+	case 1:
+		return usagef("read the configuration: %s", faults[0])
+	default:
 		return usagef("read the configuration: %d faults, of which the first is: %s", len(faults), faults[0])
 	}
-	return nil
 }
 
 // tryAll notes a fault where no command takes the value of the setting.
