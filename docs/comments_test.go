@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 var (
@@ -152,5 +153,34 @@ func TestScriptsNameWhatExists(t *testing.T) {
 	}
 	if named < 10 {
 		t.Errorf("scripts and rules name %d packages; the pattern misses them", named)
+	}
+}
+
+// TestCommentWidth: lines of comments end before column 100, a tab counted as four. A line that is
+// one long word, and a comment behind code, may be longer.
+func TestCommentWidth(t *testing.T) {
+	const widest = 100
+	err := fs.WalkDir(sources{os.DirFS(projectRoot)}, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || path.Ext(name) != ".go" {
+			return err
+		}
+		text, err := fs.ReadFile(os.DirFS(projectRoot), name)
+		if err != nil || strings.Contains(string(text[:min(len(text), 2000)]), "DO NOT EDIT") {
+			return err
+		}
+		for i, line := range strings.Split(string(text), "\n") {
+			comment, found := strings.CutPrefix(strings.TrimLeft(line, "\t"), "// ")
+			if !found || !strings.Contains(strings.TrimSpace(comment), " ") {
+				continue
+			}
+			tabs := strings.Count(line, "\t")
+			if width := utf8.RuneCountInString(line) + 3*tabs; width > widest {
+				t.Errorf("%s:%d: the comment ends in column %d; break the line before %d", name, i+1, width, widest)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"ucan/runtime"
 )
 
-// TestLoadError names the cause of a library on a file system that allows no programs, and no cause of others.
+// TestLoadError names the cause of a library on a file system that allows no programs, and no cause
+// of others.
 func TestLoadError(t *testing.T) {
 	segment := runtime.LoadError("/cache/lib.so", errors.New("/cache/lib.so: failed to map segment from shared object"))
 	for _, part := range []string{"/cache/lib.so", "noexec", "--library", "XDG_CACHE_HOME"} {

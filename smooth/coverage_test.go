@@ -279,7 +279,7 @@ func TestCoverageOfEveryFamily(t *testing.T) {
 		return
 	}
 	lines := []string{fmt.Sprintf("| family, norm, procedure; half-spaces in d = 2 … 3072, α = %v | certificates | certified | false | rate |", coverageAlpha), "|-|-|-|-|-|"}
-	for i, title := range titles {
+	for i, title := range titles { // a family that was not asked for has no tallies
 		for _, c := range tallies[i] {
 			lines = append(lines, c.line(title))
 		}
@@ -287,6 +287,9 @@ func TestCoverageOfEveryFamily(t *testing.T) {
 	for p, proc := range procedures() {
 		sum := tally{procedure: proc.name}
 		for i := range titles {
+			if tallies[i] == nil {
+				continue
+			}
 			c := tallies[i][p]
 			sum.total, sum.certified, sum.falses = sum.total+c.total, sum.certified+c.certified, sum.falses+c.falses
 		}

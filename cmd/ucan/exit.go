@@ -64,7 +64,8 @@ func exitCode(ctx context.Context, err error) int {
 	}
 }
 
-// resumableError is the error of a command that had begun to write outputs, with which --resume goes on.
+// resumableError is the error of a command that had begun to write outputs, with which --resume
+// goes on.
 type resumableError struct{ error }
 
 func (e resumableError) Unwrap() error { return e.error }

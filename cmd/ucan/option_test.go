@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestDeclarationsAgree: commands that declare the same key give it one flag, kind and text, and one default, but where
-// it is known to differ.
+// TestDeclarationsAgree: commands that declare the same key give it one flag, kind and text, and
+// one default, but where it is known to differ.
 func TestDeclarationsAgree(t *testing.T) {
 	t.Parallel()
 	a := newApp(io.Discard, io.Discard)

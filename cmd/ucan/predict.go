@@ -108,7 +108,8 @@ type prediction struct {
 	Labelled  int `json:"labelled"`
 	Correct   int `json:"correct"`
 	Abstained int `json:"abstained"`
-	// Ties of the abstained inputs have two classes with the same best score; only told without noise.
+	// Ties of the abstained inputs have two classes with the same best score; only told without
+	// noise.
 	Ties     int     `json:"ties,omitempty"`
 	Failed   int     `json:"failed"`
 	Accuracy float64 `json:"accuracy"`

@@ -7,7 +7,8 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// shapeOption is the shape of one input, without the batch: it fixes what a model leaves open where no data does.
+// shapeOption is the shape of one input, without the batch: it fixes what a model leaves open where
+// no data does.
 type shapeOption struct {
 	text string
 	dims []int
@@ -32,8 +33,8 @@ func (s *shapeOption) check(f *faults) {
 	}
 }
 
-// fixShape gives the real-valued inputs of that many axes the sizes dims where they leave them open. With no dims it
-// changes nothing.
+// fixShape gives the real-valued inputs of that many axes the sizes dims where they leave them
+// open. With no dims it changes nothing.
 func fixShape(m *onnx.Model, dims []int) (*onnx.Model, error) {
 	if dims == nil {
 		return m, nil

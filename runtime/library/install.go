@@ -154,7 +154,8 @@ func installPinned(ctx context.Context, in InstallOptions, o Options, cache stri
 		list[0].Version, noNetwork(errs), strings.ReplaceAll(errors.Join(errs...).Error(), "\n", "; "), list[0].File)
 }
 
-// noNetwork says that the packages' index is out of reach, where the clients' words show it; "" otherwise.
+// noNetwork says that the packages' index is out of reach, where the clients' words show it; ""
+// otherwise.
 func noNetwork(errs []error) string {
 	text := strings.ToLower(errors.Join(errs...).Error())
 	for _, sign := range []string{
