@@ -50,7 +50,7 @@ func parseCSV(ctx context.Context, b *blob, spec Spec) (*csvStore, Info, error) 
 	if p.decimals, err = parseDecimals(spec.Params["decimal"], r.Comma); err != nil {
 		return nil, Info{}, err
 	}
-	if err := p.plan(first, spec); err != nil {
+	if err = p.plan(first, spec); err != nil {
 		return nil, Info{}, err
 	}
 	if !p.named {
@@ -124,13 +124,12 @@ func (p *csvParser) plan(first []string, spec Spec) (err error) {
 	p.header, p.label = first, -1
 	// A column that is given by its name has one; with words for labels, a first line whose other
 	// cells are numbers is data.
-	byNumber := func(column string) bool { _, err := strconv.Atoi(column); return err == nil }
 	column, picked := spec.Params["label"]
 	if picked {
 		if p.label, err = pickColumn(first, column, "label"); err != nil {
 			return err
 		}
-		p.named = !byNumber(column)
+		p.named = !isColumnNumber(column)
 	}
 	if dropped, ok := spec.Params["drop"]; ok {
 		for column := range strings.SplitSeq(dropped, ",") {
@@ -142,7 +141,7 @@ func (p *csvParser) plan(first []string, spec Spec) (err error) {
 				return specErrorf("option drop=%s: that is the column of labels; drop another one", clip(column))
 			}
 			p.drop = append(p.drop, i)
-			p.named = p.named || !byNumber(column)
+			p.named = p.named || !isColumnNumber(column)
 		}
 	}
 	columns := p.values()

@@ -27,11 +27,11 @@ type Spec struct {
 func ParseSpec(text string) (Spec, error) {
 	body, query, hasQuery := cutLast(text, '?')
 	kind, rest, hasPath := strings.Cut(body, ":")
-	form, err := findForm(kind)
+	f, err := findForm(kind)
 	if err != nil {
 		return Spec{}, fmt.Errorf("data source %q: %w", text, err)
 	}
-	spec := Spec{Kind: form.name, Params: map[string]string{}}
+	spec := Spec{Kind: f.name, Params: map[string]string{}}
 	if hasPath {
 		for part := range strings.SplitSeq(rest, ",") {
 			p, err := cleanPath(part)
@@ -41,20 +41,20 @@ func ParseSpec(text string) (Spec, error) {
 			spec.Paths = append(spec.Paths, p)
 		}
 	}
-	if n := len(spec.Paths); n < form.minPaths || n > form.maxPaths {
-		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, form.usage())
+	if n := len(spec.Paths); n < f.minPaths || n > f.maxPaths {
+		return Spec{}, specErrorf("data source %q: %d paths given; write it as %s", text, n, f.usage())
 	}
 	if !hasQuery {
 		return spec, nil
 	}
-	allowed := form.keyNames()
+	allowed := f.keyNames()
 	for pair := range strings.SplitSeq(query, "&") {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || key == "" || value == "" {
-			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, form.usage())
+			return Spec{}, specErrorf("data source %q: %q is not key=value; write it as %s", text, pair, f.usage())
 		}
 		if !slices.Contains(allowed, key) {
-			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, form.name, strings.Join(allowed, ", "))
+			return Spec{}, specErrorf("data source %q: unknown key %q; %s takes %s", text, key, f.name, strings.Join(allowed, ", "))
 		}
 		if _, twice := spec.Params[key]; twice {
 			return Spec{}, specErrorf("data source %q: key %q is given twice; keep one", text, key)

@@ -194,12 +194,18 @@ func findColumn(header, wanted []string) int {
 	return -1
 }
 
+// isColumnNumber reports whether an option gives a column by its number rather than by its name.
+func isColumnNumber(column string) bool {
+	_, err := strconv.Atoi(column)
+	return err == nil
+}
+
 // pickColumn finds a column by its name or by its number from 0.
 func pickColumn(header []string, column, option string) (int, error) {
-	number, err := strconv.Atoi(column)
-	if i := findColumn(header, []string{strings.TrimSpace(column)}); i >= 0 && err != nil {
+	if i := findColumn(header, []string{strings.TrimSpace(column)}); i >= 0 && !isColumnNumber(column) {
 		return i, nil
 	}
+	number, err := strconv.Atoi(column)
 	if err != nil || number < 0 || number >= len(header) {
 		return 0, specErrorf("option %s=%s: no such column; %s", option, clip(column), columnHint(column, header))
 	}
