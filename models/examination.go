@@ -65,7 +65,11 @@ func (x Examination) cure() string {
 	case x.otherText:
 		return "its scores do not lead to its label: export the classifier with labels 0, 1, 2, … and certify the label with --decision label"
 	}
-	return "the label itself is certified with --decision label"
+	cure := "the label itself is certified with --decision label"
+	if x.classes == 2 && x.Disagree+x.NoVote >= x.Rows {
+		cure += ", and --decision argmin answers the same"
+	}
+	return cure
 }
 
 // Contradicted reports whether the file's own label names other classes than the decision over its

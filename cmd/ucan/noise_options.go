@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,7 +44,12 @@ func (n *familyOptions) check(f *faults) {
 
 // family is the family by its name and parameters; nil when one of them is wrong.
 func (n *familyOptions) family(f *faults) family.Isotropic {
-	made, err := family.New(strings.ToLower(n.name), n.parameters(f))
+	name := strings.ToLower(n.name)
+	if !slices.Contains(family.Names(), name) {
+		f.add(&n.name, "%w", unknown("noise family", n.name, family.Names()))
+		return nil
+	}
+	made, err := family.New(name, n.parameters(f))
 	if err != nil {
 		f.add(&n.name, "%w", err)
 		return nil

@@ -58,6 +58,10 @@ func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
 		}
 		taken[class], under.byName[label] = text, class
 	}
+	const unlabelled = -1 // but where the model has a class of that name
+	if class := slices.Index(names, strconv.Itoa(unlabelled)); class >= 0 && !s.info.sorted {
+		taken[class], under.byName[unlabelled] = names[class], class
+	}
 	if len(missing) > 0 {
 		return nil, nil, missingClass(missing, names)
 	}

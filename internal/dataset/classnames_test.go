@@ -165,3 +165,45 @@ func TestNotesOnFolders(t *testing.T) {
 		})
 	}
 }
+
+// Numbers in an array go by the model's class names where those are other numbers than 0, 1, 2, …;
+// −1 is then a class where the model has one of that name, and no label elsewhere.
+func TestNumbersOfArraysAreNames(t *testing.T) {
+	rows := map[string]struct {
+		labels []byte // of the inputs, as int8
+		names  string
+		want   []int
+	}{
+		"from 1":        {[]byte{1, 2, 2}, "1 2", []int{0, 1, 1}},
+		"gaps":          {[]byte{9, 3, 5}, "3 5 9", []int{2, 0, 1}},
+		"minus one":     {[]byte{255, 1, 255}, "-1 1", []int{0, 1, 0}},
+		"unlabelled":    {[]byte{255, 2, 1}, "1 2", []int{-1, 1, 0}},
+		"counted":       {[]byte{1, 0, 2}, "0 1 2", []int{1, 0, 2}},
+		"words":         {[]byte{1, 0, 1}, "cat dog", []int{1, 0, 1}},
+		"other numbers": {[]byte{0, 1, 1}, "1 2", []int{0, 1, 1}}, // 0 is no name, so they are numbers of classes
+	}
+	for name, row := range subtest.Rows(rows) {
+		t.Run(name, func(t *testing.T) {
+			header := func(kind, shape string) string {
+				text := "{'descr': '" + kind + "', 'fortran_order': False, 'shape': (" + shape + "), }"
+				text += strings.Repeat(" ", 63-(len(text)+10)%64) + "\n"
+				return "\x93NUMPY\x01\x00" + string([]byte{byte(len(text)), 0}) + text
+			}
+			dir := writeFiles(t, map[string][]byte{
+				"x.npy": []byte(header("<f4", "3, 2") + strings.Repeat("\x00", 24)),
+				"y.npy": []byte(header("|i1", "3,") + string(row.labels)),
+			})
+			s := mustOpen(t, "npy:"+dir+"/x.npy,"+dir+"/y.npy", Options{})
+			under, _, err := s.Under(strings.Fields(row.names))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range row.want {
+				item, err := under.At(t.Context(), i)
+				if err != nil || item.Label != want {
+					t.Errorf("input %d: label %d, %v; want %d", i, item.Label, err, want)
+				}
+			}
+		})
+	}
+}

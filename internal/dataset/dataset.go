@@ -312,6 +312,9 @@ func (s *Source) checkLabel(item *Item) error {
 		if s.lone != nil {
 			item.Label = *s.lone
 		}
+		if class, ok := s.byName[item.Label]; ok {
+			item.Label = class
+		}
 		return nil
 	}
 	if s.own > 0 && item.Label >= s.own {

@@ -81,6 +81,9 @@ func (s *arrayStore) assemble(spec Spec, x, y *npy.Array) (Info, error) {
 		if s.classes, err = arrayLabels(y, x.Shape[0]); err != nil {
 			return Info{}, fmt.Errorf("labels: %w", err)
 		}
+		if len(y.Shape) == 1 || y.Shape[1] == 1 { // numbers, which a model may call its classes by
+			info.classTexts = textsOf(s.classes, nil)
+		}
 	}
 	return info, nil
 }

@@ -58,6 +58,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"strings"
 
 	"ucan/smooth/stream"
 )
@@ -208,7 +209,7 @@ func New(name string, params map[string]float64) (Isotropic, error) {
 		}
 		return s.make(p)
 	}
-	return nil, fmt.Errorf("unknown noise family %q; known are %v: %w", name, Names(), ErrDomain)
+	return nil, fmt.Errorf("unknown noise family %q: use one of %s: %w", name, strings.Join(Names(), ", "), ErrDomain)
 }
 
 func list(p map[string]float64) string {
