@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sort"
 	"time"
 
 	"gonum.org/v1/gonum/stat/distuv"
@@ -122,12 +121,6 @@ type Measured struct {
 	Curve []Point `json:"curve"`
 	// Equal says that all sizes are the radii in the rows' norm, as under isotropic noise.
 	Equal bool `json:"equal"`
-}
-
-// Quantile is one quantile of a distribution.
-type Quantile struct {
-	Level float64 `json:"level"`
-	Value float64 `json:"value"`
 }
 
 // Summarise sums up rows of one guarantee and norm. Errors match [ErrEmpty] or
@@ -384,25 +377,4 @@ func exact(k, n int, confidence float64) (Interval, error) {
 		return Interval{}, fmt.Errorf("interval of %d of %d: %w", k, n, err)
 	}
 	return Interval{Low: i.Low, High: i.High}, nil
-}
-
-// pQuantiles gives quantiles of p_lower over the rows that did not fail.
-func pQuantiles(rows []results.Row) []Quantile {
-	var p []float64
-	for _, r := range rows {
-		if r.Status == results.Certified || r.Status == results.Abstained {
-			p = append(p, r.PLower)
-		}
-	}
-	if len(p) == 0 {
-		return nil
-	}
-	sort.Float64s(p)
-	var out []Quantile
-	for _, level := range []float64{0, 0.1, 0.25, 0.5, 0.75, 0.9, 1} {
-		// The inverse of the empirical distribution: always a value that occurred.
-		k := max(int(math.Ceil(level*float64(len(p)))), 1)
-		out = append(out, Quantile{Level: level, Value: p[k-1]})
-	}
-	return out
 }

@@ -34,7 +34,7 @@
 //
 // # What it is worth
 //
-// The noise depends on the input, so certificates are pinned: they hold for who replays exactly
+// The noise depends on the input, so certificates are pinned: they hold for a verifier who replays
 // that noise, not for a service that optimises anew for what it is sent. All noise comes from
 // stream phase NPG, so that nothing seen here is counted in a certificate.
 package perinput
