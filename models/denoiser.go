@@ -28,7 +28,7 @@ func (p *plan) planDenoiser(path string) error {
 	if p.source == nil {
 		return soundness.Refuse("the classifier leaves the data's shape open", "compose a denoiser when data is given")
 	}
-	f, err := readFile(declare.ModelPath(path))
+	f, err := readFile(declare.DenoiserPath(path))
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,8 @@ func (p *plan) planDenoiser(path string) error {
 		return err
 	}
 	p.denoiser = d
-	p.report.Denoiser, p.report.Prep.Denoiser = base(path), f.sha256
-	p.report.add(kindWillDo, fmt.Sprintf("denoiser %s (sha256 %s…) behind the noise, in front of the preprocessing", base(path), f.sha256[:12]), "--denoiser FILE")
+	name := declare.DenoiserName(path)
+	p.report.Denoiser, p.report.Prep.Denoiser = name, f.sha256
+	p.report.add(kindWillDo, fmt.Sprintf("denoiser %s (sha256 %s…) behind the noise, in front of the preprocessing", name, f.sha256[:12]), "--denoiser FILE")
 	return nil
 }

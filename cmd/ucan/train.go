@@ -16,13 +16,14 @@ import (
 func newTrainCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
-		Short: "Train base classifiers under noise, and generators of noise parameters",
-		Long: `Train makes what ucan certifies: base classifiers that withstand noise, and generators of noise parameters.
+		Short: "Train base classifiers under noise, denoisers, and generators of noise parameters",
+		Long: `Train makes what ucan certifies: base classifiers that withstand noise, denoisers in front of classifiers that do not,
+and generators of noise parameters.
 Training runs on onnxruntime, by gradient graphs made of ordinary ONNX operators.`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTrainBaseCommand(a), newTrainNPGCommand(a))
+	cmd.AddCommand(newTrainBaseCommand(a), newTrainDenoiserCommand(a), newTrainNPGCommand(a))
 	return cmd
 }
 

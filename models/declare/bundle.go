@@ -14,7 +14,31 @@ const (
 	trainRecord = "train.yaml"
 	jointFile   = "base.onnx" // the classifier trained along with a generator
 	jointRecord = "npg.yaml"
+	// DenoiserFile and DenoiserRecord are the bundle of a denoiser.
+	DenoiserFile   = "denoiser.onnx"
+	DenoiserRecord = "denoiser.yaml"
 )
+
+// DenoiserPath returns the ONNX file that the path of a denoiser stands for: in a folder its
+// denoiser.onnx, otherwise what [ModelPath] says. A link that leads out of the folder is no file of
+// the folder's.
+func DenoiserPath(path string) string {
+	if inside := filepath.Join(path, DenoiserFile); sidefile.Check(inside) == nil {
+		return inside
+	}
+	return ModelPath(path)
+}
+
+// DenoiserName returns what a denoiser is called: the name of its bundle's folder, or its file's.
+func DenoiserName(path string) string {
+	path = DenoiserPath(path)
+	if filepath.Base(path) == DenoiserFile && sidefile.Check(filepath.Join(filepath.Dir(path), DenoiserRecord)) == nil {
+		if dir, err := filepath.Abs(filepath.Dir(path)); err == nil {
+			return filepath.Base(dir)
+		}
+	}
+	return filepath.Base(path)
+}
 
 // ModelPath returns the ONNX file that a path stands for: in a folder its model.onnx, in the bundle
 // of a generator the classifier that was trained along with it. Any other path is returned as it

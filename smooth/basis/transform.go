@@ -138,3 +138,24 @@ func times(dst, a, b []float64, m, k, n int) {
 		}
 	}
 }
+
+// Squared writes Σ_i U_ik² v_i to dst[k]: the variance of the coefficients of independent
+// coordinates with variances v. Both have length Dim and must not overlap.
+func (t *Transform) Squared(dst, v []float64) {
+	t.squared(dst, v, squares(t.rows.exact), squares(t.columns.exactT))
+}
+
+// SquaredInverse writes Σ_k U_ik² v_k to dst[i]: the variance of the coordinates of independent
+// coefficients with variances v. Both have length Dim and must not overlap.
+func (t *Transform) SquaredInverse(dst, v []float64) {
+	t.squared(dst, v, squares(t.rows.exactT), squares(t.columns.exact))
+}
+
+func (t *Transform) squared(dst, v, left, right []float64) {
+	h, w, n := t.rows.n, t.columns.n, t.plane()
+	tmp := make([]float64, n)
+	for c := range t.channels {
+		times(tmp, v[c*n:(c+1)*n], right, h, w, w)
+		times(dst[c*n:(c+1)*n], left, tmp, h, h, w)
+	}
+}

@@ -1,0 +1,153 @@
+package fit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"ucan/internal/fault"
+	"ucan/models"
+	"ucan/models/cost"
+	"ucan/models/denoise"
+	"ucan/runtime"
+	"ucan/runtime/autodiff"
+	"ucan/runtime/onnx"
+	"ucan/smooth"
+	"ucan/train/spectrum"
+	"ucan/train/wiener"
+)
+
+// Wiener is the architecture of denoisers in closed form (package wiener).
+const Wiener = "wiener"
+
+// Denoisers are the architectures of denoisers.
+func Denoisers() []string { return []string{Wiener} }
+
+// DenoiserConfig configures a denoiser.
+type DenoiserConfig struct {
+	// Dir is the bundle's folder. Resume does nothing where it holds the finished bundle that these
+	// settings make, and makes it otherwise; without it there must be none.
+	Dir    string
+	Resume bool
+	// Arch is one of [Denoisers].
+	Arch string
+	// Shape is that of one input.
+	Shape []int
+	// Data are the inputs that are measured, nil Source for a prior. Labels are not read.
+	Data Data
+	// Noise is what the denoiser is for; NPG is the generator's specification, for the record.
+	Noise *smooth.SealedNoise
+	NPG   string
+	// Model is the classifier that it will stand in front of, nil where none is named: for the
+	// record of costs.
+	Model *models.Model
+	// Environment is recorded and not compared.
+	Environment map[string]any
+	Observer    Observer
+}
+
+// Denoiser makes a denoiser and writes its bundle.
+func Denoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *denoise.Record, err error) {
+	defer func() { err = marked(err) }()
+	if !slices.Contains(Denoisers(), c.Arch) {
+		return nil, fault.Wrongf("make a denoiser: there is no architecture %q; there is %s", c.Arch, strings.Join(Denoisers(), ", "))
+	}
+	if err = c.checkFolder(); err != nil {
+		return nil, err
+	}
+	if err = os.MkdirAll(c.Dir, 0o777); err != nil {
+		return nil, fmt.Errorf("make the folder of the denoiser: %w", err)
+	}
+	moments, err := c.moments(ctx)
+	if err != nil {
+		return nil, err
+	}
+	filter, err := wiener.Fit(moments, c.Noise)
+	if errors.Is(err, wiener.ErrNoise) {
+		err = fault.Mark(fault.Refused, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the denoiser: %w", err)
+	}
+	graph, err := filter.Graph()
+	if err != nil {
+		return nil, fmt.Errorf("write the denoiser as a graph: %w", err)
+	}
+	r := &denoise.Record{
+		Architecture: c.Arch, Shape: c.Shape, Noise: denoise.NoiseOf(c.Noise, c.NPG),
+		Filter:      &denoise.Filter{Basis: filter.Basis, Error: filter.Error, NoiseError: filter.Noise},
+		Environment: c.Environment,
+	}
+	c.recordData(r, moments)
+	if err = c.count(ctx, autodiff.OnRuntime(rt), graph, r); err != nil {
+		return nil, err
+	}
+	b, err := graph.Marshal()
+	if err != nil {
+		return nil, fmt.Errorf("write the denoiser as a graph: %w", err)
+	}
+	return r, denoise.Write(c.Dir, b, r)
+}
+
+// checkFolder refuses a folder that holds something else, or a bundle that is not to be replaced.
+func (c DenoiserConfig) checkFolder() error {
+	for _, name := range []string{denoise.RecordFile, denoise.ModelFile} {
+		switch _, err := os.Lstat(filepath.Join(c.Dir, name)); {
+		case err == nil && !c.Resume:
+			return fault.Wrongf("make a denoiser in %q: the folder holds one already; pass --resume to make it anew, or name another folder", c.Dir)
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("look into the bundle: %w", err)
+		}
+	}
+	return Run{Dir: c.Dir}.CheckFolder()
+}
+
+// moments measures the data, or takes the prior.
+func (c DenoiserConfig) moments(ctx context.Context) (*spectrum.Moments, error) {
+	if c.Data.Source == nil {
+		m, err := spectrum.Prior(c.Shape)
+		return m, fault.Mark(fault.Wrong, err)
+	}
+	indices, err := c.Data.Selection.Indices(c.Data.Source.Len())
+	if err != nil {
+		return nil, fault.Mark(fault.Wrong, err)
+	}
+	each := func() {}
+	if c.Observer.Reading != nil {
+		one, done := c.Observer.Reading(len(indices))
+		defer done()
+		each = one
+	}
+	m, err := spectrum.Measure(ctx, c.Data.Source, indices, each)
+	if err == nil && m.Skipped > 0 {
+		c.Observer.warn("%d inputs of %s are unusable and left out", m.Skipped, c.Data.Source.Info().Name)
+	}
+	return m, err
+}
+
+func (c DenoiserConfig) recordData(r *denoise.Record, m *spectrum.Moments) {
+	if c.Data.Source == nil {
+		return
+	}
+	info, s := c.Data.Source.Info(), c.Data.Selection
+	r.Data = &denoise.Data{
+		Source: info.Name, Fingerprint: info.Fingerprint, Inputs: m.Inputs, Skipped: m.Skipped,
+		Skip: s.Skip, Stride: s.Stride, Max: max(0, s.Max),
+	}
+}
+
+// count records the multiply–adds.
+func (c DenoiserConfig) count(ctx context.Context, engine autodiff.Engine, graph *onnx.Model, r *denoise.Record) (err error) {
+	if r.Cost.Denoiser, err = cost.MultiplyAdds(ctx, engine, graph); err != nil || c.Model == nil {
+		return err
+	}
+	if r.Cost.Classifier, err = cost.MultiplyAdds(ctx, engine, c.Model.Graph()); err != nil {
+		c.Observer.warn("%s: %v; its cost is not recorded", c.Model.Name(), err)
+	}
+	return nil
+}
