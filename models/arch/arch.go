@@ -101,7 +101,8 @@ type Running map[string][]float32
 // Network is a built-in architecture with its initial weights. It does not
 // change; trained weights are the caller's.
 type Network struct {
-	config   Config
+	make     func(g *graph) (*onnx.Model, error)
+	name     string
 	training *onnx.Model
 	weights  []Weight
 	stats    []Statistic

@@ -31,12 +31,17 @@ func New(c Config) (*Network, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	g := &graph{b: onnx.NewBuilder(graphName(c), opset), seed: c.Seed}
-	m, err := g.build(c)
+	return newNetwork(graphName(c), c.Seed, func(g *graph) (*onnx.Model, error) { return g.build(c) })
+}
+
+// newNetwork makes a network whose graph make builds, for training now and for each export.
+func newNetwork(name string, seed uint64, make func(g *graph) (*onnx.Model, error)) (*Network, error) {
+	g := &graph{b: onnx.NewBuilder(name, opset), seed: seed}
+	m, err := make(g)
 	if err != nil {
 		return nil, err
 	}
-	return &Network{config: c, training: m, weights: g.weights, stats: g.stats}, nil
+	return &Network{make: make, name: name, training: m, weights: g.weights, stats: g.stats}, nil
 }
 
 // Export returns the classifier with the given weights (by name, all of
@@ -52,8 +57,7 @@ func (n *Network) Export(weights map[string][]float32, running Running) (*onnx.M
 	if weights == nil {
 		weights = map[string][]float32{}
 	}
-	g := &graph{b: onnx.NewBuilder(graphName(n.config), opset), trained: weights, running: running}
-	return g.build(n.config)
+	return n.make(&graph{b: onnx.NewBuilder(n.name, opset), trained: weights, running: running})
 }
 
 // allFinite fails for values that are not finite.
@@ -93,13 +97,19 @@ func (g *graph) build(c Config) (*onnx.Model, error) {
 		return nil, err
 	}
 	b.Output(Logits, y, onnx.Float, onnx.Sym("N"), onnx.Fixed(int64(c.Classes)))
-	if !g.export() {
-		for i, s := range g.stats {
-			b.Output(s.Mean, g.means[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
-			b.Output(s.Variance, g.vars[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
-		}
-	}
+	g.returnStatistics()
 	return b.Build()
+}
+
+// returnStatistics adds the outputs that a training graph has for its statistics.
+func (g *graph) returnStatistics() {
+	if g.export() {
+		return
+	}
+	for i, s := range g.stats {
+		g.b.Output(s.Mean, g.means[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
+		g.b.Output(s.Variance, g.vars[i], onnx.Float, onnx.Fixed(int64(s.Channels)))
+	}
 }
 
 func floats(v []float64) []float32 {

@@ -123,8 +123,14 @@ func (g *graph) conv(x onnx.Value, name string, in, out, kernel int64) onnx.Valu
 // convNorm returns the convolution of x without bias, batch-normalised; the
 // result has positions places per channel.
 func (g *graph) convNorm(x onnx.Value, name string, in, out, kernel, stride, positions int64) onnx.Value {
+	return g.convNormBy(x, name, in, out, square(kernel, stride), positions)
+}
+
+// convNormBy does the same with any window.
+func (g *graph) convNormBy(x onnx.Value, name string, in, out int64, win onnx.Window, positions int64) onnx.Value {
 	conv, norm := name+".weight", name+".norm"
-	w := g.values(conv, true, g.kaiming(conv, math.Sqrt2, in*kernel*kernel), out, in, kernel, kernel)
+	dims := append([]int64{out, in}, win.Kernel...)
+	w := g.values(conv, true, g.kaiming(conv, math.Sqrt2, in*win.Kernel[0]*win.Kernel[1]), dims...)
 	scale := g.values(norm+".scale", false, constant(1), out)
 	shift := g.values(norm+".shift", false, constant(0), out)
 	if w == nil || scale == nil || shift == nil {
@@ -132,16 +138,14 @@ func (g *graph) convNorm(x onnx.Value, name string, in, out, kernel, stride, pos
 	}
 	s := Statistic{Name: norm, Mean: norm + ".mean", Variance: norm + ".variance", Channels: int(out), Positions: int(positions)}
 	g.stats = append(g.stats, s)
-	dims := []int64{out, in, kernel, kernel}
 	if g.export() {
 		folded, bias, err := fold(w, scale, shift, g.running[s.Mean], g.running[s.Variance])
 		if err != nil {
 			return g.b.Fail(fmt.Errorf("arch: %s: %w", norm, err))
 		}
-		return g.b.Conv(x, g.tensor(conv, dims, folded), g.tensor(name+".bias", dims[:1], bias), square(kernel, stride))
+		return g.b.Conv(x, g.tensor(conv, dims, folded), g.tensor(name+".bias", dims[:1], bias), win)
 	}
 	kernel4 := g.tensor(conv, dims, w)
-	win := square(kernel, stride)
 	mean := g.batchMean(x, kernel4, win, out)
 	g.means = append(g.means, mean)
 	y := g.b.Conv(x, kernel4, g.b.Neg(stopped(g.b, mean)), win)
