@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
+	goruntime "runtime"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -20,42 +22,69 @@ import (
 
 // trainDenoiserOptions are those of train denoiser.
 type trainDenoiserOptions struct {
-	model   modelOptions
-	data    dataOptions
-	noise   noiseOptions
-	session sessionOptions
-	arch    string
-	out     string
-	resume  bool
+	trainOptions
+	model      modelOptions
+	noise      noiseOptions
+	arch       string
+	sigmaRange []float64
+	learn      learnOptions
 }
 
 func (t *trainDenoiserOptions) declare(o *options) {
 	t.model.declare(o)
 	o.drop(&t.model.declared.Denoiser)
 	o.in(modelSection)
-	o.text(&t.arch, "denoiser.arch", "arch", fit.Wiener, "architecture: wiener, the best linear denoiser in closed form").oneOf(fit.Denoisers()...)
-	t.data.declare(o)
-	o.drop(&t.data.maxFailures, &t.data.force, &t.data.labelMap)
+	o.text(&t.arch, "denoiser.arch", "arch", fit.Wiener, "architecture: wiener, the best linear denoiser in closed form, or one that is trained: dncnn, ffdnet or unet for images, conv1d for series, mlp for tables").oneOf(fit.Denoisers()...)
+	t.learn.declareNet(o)
+	t.trainOptions.declare(o)
+	o.drop(&t.data.labelMap, &t.smoothing, &t.consistency, &t.entropy, &t.loop.Epochs, &t.loop.Average, &t.rate)
+	t.learn.declareSteps(o, &t.trainOptions)
 	t.noise.declare(o)
 	o.drop(&t.noise.norm, &t.noise.arithmetic)
-	t.session.declare(o)
-	o.in(outputSection)
-	o.text(&t.out, "denoiser.out", "out", "", "bundle to write: a folder with the denoiser and its record").as("o").output()
-	o.on(&t.resume, "denoiser.resume", "resume", "make the denoiser of the bundle anew where there is one")
+	o.in(noiseSection)
+	o.floats(&t.sigmaRange, "denoiser.sigma_range", "sigma-range", "least and largest standard deviation, LO,HI: one denoiser for all in between, instead of --sigma")
 }
 
 func (t *trainDenoiserOptions) check(f *faults) {
 	t.model.file = declare.ModelPath(t.model.file)
 	t.model.checkDeclared(f)
+	t.checkRange(f)
+	t.noise.check(f)
+	if t.arch == fit.Wiener {
+		t.checkWiener(f)
+		return
+	}
+	t.trainOptions.check(f)
+	t.learn.check(f, t.model.file)
+}
+
+// checkRange takes the larger end of a range for the noise.
+func (t *trainDenoiserOptions) checkRange(f *faults) {
+	if len(t.sigmaRange) == 0 {
+		return
+	}
+	r := t.sigmaRange
+	switch {
+	case t.arch == fit.Wiener:
+		f.add(&t.sigmaRange, "wiener is for one noise; take a trained architecture")
+	case t.noise.sigma != nil || t.noise.lambda != nil:
+		f.add(&t.sigmaRange, "both a range and one scale of the noise are given; give one")
+	case len(r) != 2 || !(r[0] > 0 && r[0] < r[1]) || math.IsInf(r[1], 0):
+		f.add(&t.sigmaRange, "%v is no range; give two positive numbers, the smaller one first", r)
+	default:
+		t.noise.sigma = &r[1]
+	}
+}
+
+func (t *trainDenoiserOptions) checkWiener(f *faults) {
 	if t.data.spec != "" {
 		t.data.check(f)
 	} else if t.model.file == "" {
 		f.add(&t.data.spec, "no data given; name a source to measure, or a --model whose inputs are images, for the statistics of photographs")
 	}
-	t.noise.check(f)
 	t.session.check(f)
-	if t.out == "" {
-		f.add(&t.out, "no bundle to write is given; name a folder")
+	if t.run.Dir == "" {
+		f.add(&t.run.Dir, "no bundle to write is given; name a folder")
 	}
 }
 
@@ -71,10 +100,18 @@ wiener is the best linear denoiser in closed form. It takes the mean and the pow
 in one pass, and the variance of the noise at each frequency (or coordinate): nothing is trained. Measure training data,
 never the inputs that will be certified. Without data it takes the statistics of photographs.
 
+The other architectures learn to correct that filter (--start identity: the noisy input itself). --objective names what
+they minimise: mse, the distance from the clean input; stability, the classifier's entropy against what it says of the
+clean input, for which it must be differentiable or have --surrogate models in its place; classification, the same
+against labels. Several follow one another, each from the weights of the one before. Hold inputs out (--val or
+--hold-out) to keep the best weights. A run killed at any point continues with --resume and ends with the same bytes.
+
 The bundle, a folder, holds denoiser.onnx and denoiser.yaml: the noise it is for, the data, and its cost in
-multiply–adds beside the classifier's (with --model). Under other noise it works, and worse; runs warn of it.`,
+multiply–adds beside the classifier's (with --model); of a trained one also train.jsonl (a line an epoch) and
+checkpoint/. Under other noise it works, and worse; runs warn of it.`,
 		Example: `  ucan train denoiser --data zip:train.zip --sigma 0.25 --out wiener025
   ucan train denoiser --model net.onnx --data folder:images --npg pattern:dct,kappa=256,gamma=4,iota=0.0625 --out wiener-dct
+  ucan train denoiser --model net.onnx --data zip:train.zip --hold-out 500 --sigma 0.25 --arch unet --objective mse,stability --epochs 4,16 --out unet025
   ucan certify --model net.onnx --denoiser wiener025 --data cifar10:test_batch.bin --sigma 0.25`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainDenoiser(cmd.Context(), a, o) },
@@ -89,9 +126,14 @@ func runTrainDenoiser(ctx context.Context, a *app, o *trainDenoiserOptions) (err
 		return err
 	}
 	a.onClose(rt.Close)
-	c := fit.DenoiserConfig{Dir: o.out, Resume: o.resume, Arch: o.arch, NPG: o.noise.NPG}
-	c.Environment = map[string]any{"ucan": buildVersion(), "onnxruntime": rt.Version(), cpuKey: a.processor}
+	c := fit.DenoiserConfig{Run: o.run, Arch: o.arch, NPG: o.noise.NPG, Training: fit.DefaultDenoiserTraining()}
+	c.Session, c.Processor = trainSession(&o.session), a.processor
+	c.Environment = map[string]any{
+		"ucan": buildVersion(), "onnxruntime": rt.Version(), "provider": o.session.providers[0].Name,
+		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: a.processor,
+	}
 	c.Observer.Warn = func(text string) { a.warn("%s", text) }
+	c.Observer.Note = func(text string) { a.note("%s", text) }
 	c.Observer.Reading = func(inputs int) (read, done func()) {
 		bar := progress.New(a.progressWriter(), progress.DefaultOptions(a.progressWriter(), int64(inputs), "inputs measured"))
 		return func() { bar.Add(1) }, bar.Close
@@ -102,11 +144,20 @@ func runTrainDenoiser(ctx context.Context, a *app, o *trainDenoiserOptions) (err
 	if c.Noise, err = o.sealNoise(ctx, a, rt, c); err != nil {
 		return err
 	}
+	done := func() {}
+	if o.arch != fit.Wiener {
+		if err = o.openTraining(ctx, a, rt, &c); err != nil {
+			return err
+		}
+		c.Observer.Step, done = a.trainingProgress(c.Training.Batch)
+		a.resumable = true
+	}
 	r, err := fit.Denoiser(ctx, rt, c)
+	done()
 	if err != nil {
 		return err
 	}
-	return a.presentDenoiser(o.out, r)
+	return a.presentDenoiser(c.Dir, r)
 }
 
 // openInputs opens the data and the model, and finds the shape of an input.
@@ -125,7 +176,7 @@ func (t *trainDenoiserOptions) openInputs(ctx context.Context, a *app, rt *runti
 		if err != nil {
 			return err
 		}
-		c.Data = fit.Data{Source: source, Selection: t.data.selection}
+		c.Data.Source, c.Data.Selection = source, t.data.selection
 		c.Shape = source.Info().Shape
 		options.SourceShape = c.Shape
 	}
@@ -156,7 +207,7 @@ func (t *trainDenoiserOptions) sealNoise(ctx context.Context, a *app, rt *runtim
 	}
 	a.onClose(maker.Close)
 	if maker.Guarantee() != smooth.Deployed {
-		return nil, refusef("make a denoiser in closed form: the generator %s makes other noise for every input; give noise that is fixed", t.noise.NPG)
+		return nil, refusef("make a denoiser: the generator %s makes other noise for every input; give noise that is fixed", t.noise.NPG)
 	}
 	sealed, err := maker.Seal(ctx, nil)
 	return sealed, usage(err)
@@ -164,18 +215,7 @@ func (t *trainDenoiserOptions) sealNoise(ctx context.Context, a *app, rt *runtim
 
 func (a *app) presentDenoiser(out string, r *denoise.Record) error {
 	if a.json() {
-		return writeJSON(a.stdout, struct {
-			Out        string  `json:"out"`
-			SHA256     string  `json:"sha256"`
-			Arch       string  `json:"architecture"`
-			Noise      string  `json:"noise"`
-			Basis      string  `json:"basis"`
-			Error      float64 `json:"expected_error"`
-			NoiseError float64 `json:"noise_variance"`
-			Inputs     int     `json:"inputs"`
-			Denoiser   int64   `json:"multiply_adds"`
-			Classifier int64   `json:"classifier_multiply_adds,omitempty"`
-		}{out, r.SHA256, r.Architecture, r.Noise.String(), r.Filter.Basis, r.Filter.Error, r.Filter.NoiseError, inputsOf(r), r.Cost.Denoiser, r.Cost.Classifier})
+		return writeJSON(a.stdout, denoiserResultOf(out, r))
 	}
 	measured := "the statistics of photographs (no data given)"
 	if d := r.Data; d != nil {
@@ -185,8 +225,16 @@ func (a *app) presentDenoiser(out string, r *denoise.Record) error {
 	if n := r.Cost.Classifier; n > 0 {
 		cost += fmt.Sprintf("; the classifier %s", thousands(n))
 	}
-	_, err := fmt.Fprintf(a.stdout, "bundle       %s\ndenoiser     %s, in the basis %s, from %s\nnoise        %s\nerror        %.3g a value is expected behind it, of %.3g in front (mean squares)\ncost         %s\nsha256       %s\n",
-		out, r.Architecture, r.Filter.Basis, measured, r.Noise, r.Filter.Error, r.Filter.NoiseError, cost, r.SHA256)
+	form, facts := "", ""
+	if f := r.Filter; f != nil {
+		form = ", in the basis " + f.Basis
+		facts = fmt.Sprintf("error        %.3g a value is expected behind it, of %.3g in front (mean squares)\n", f.Error, f.NoiseError)
+	}
+	if t := r.Training; t != nil {
+		facts = trainingFacts(t)
+	}
+	_, err := fmt.Fprintf(a.stdout, "bundle       %s\ndenoiser     %s%s, from %s\nnoise        %s\n%scost         %s\nsha256       %s\n",
+		out, r.Architecture, form, measured, r.Noise, facts, cost, r.SHA256)
 	return err
 }
 

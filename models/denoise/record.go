@@ -46,6 +46,8 @@ type Record struct {
 	Noise Noise `yaml:"noise"`
 	// Filter says what a filter in closed form was made of; nil for others.
 	Filter *Filter `yaml:"filter,omitempty"`
+	// Training says how it was trained; nil for filters in closed form.
+	Training *Training `yaml:"training,omitempty"`
 	// Data are the inputs that it was made from; nil for none.
 	Data *Data `yaml:"data,omitempty"`
 	// Cost is that of one row.
@@ -79,6 +81,45 @@ type Filter struct {
 	// front of it.
 	Error      float64 `yaml:"expected_error"`
 	NoiseError float64 `yaml:"noise_variance"`
+}
+
+// Training is how the weights of a denoiser came about.
+type Training struct {
+	// Configuration holds every setting and digest that decides the bytes of the denoiser, and
+	// Fingerprint is its digest.
+	Configuration map[string]any `yaml:"configuration"`
+	Fingerprint   string         `yaml:"fingerprint"`
+	// Surrogates are the classifiers that gradients went through in place of the one that the
+	// denoiser is for; none where they went through that.
+	Surrogates []Classifier `yaml:"surrogates,omitempty"`
+	// SigmaRange are the least and the largest σ that it was trained under, where the noise varied.
+	SigmaRange []float64 `yaml:"sigma_range,flow,omitempty"`
+	// Epochs and Steps were taken.
+	Epochs int   `yaml:"epochs"`
+	Steps  int64 `yaml:"steps"`
+	// Loss is that of the last epoch.
+	Loss float64 `yaml:"loss"`
+	// Validation is that of the weights kept, from the end of BestEpoch; nil without held-out
+	// inputs.
+	Validation *Validated `yaml:"validation,omitempty"`
+	BestEpoch  int        `yaml:"best_epoch,omitempty"`
+	// Processors are the kinds of processor that took steps.
+	Processors []string `yaml:"processors,omitempty"`
+	Seconds    float64  `yaml:"seconds"`
+}
+
+// Classifier names a model.
+type Classifier struct {
+	Name   string `yaml:"name"`
+	SHA256 string `yaml:"sha256"`
+}
+
+// Validated is a validation of denoiser and classifier together.
+type Validated struct {
+	Clean float64 `yaml:"clean_accuracy"`
+	Noisy float64 `yaml:"noisy_accuracy"`
+	// Radius is the estimated average certified radius.
+	Radius float64 `yaml:"average_radius"`
 }
 
 // Data are inputs that statistics or weights come from.

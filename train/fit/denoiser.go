@@ -12,6 +12,7 @@ import (
 
 	"ucan/internal/fault"
 	"ucan/models"
+	nets "ucan/models/arch/denoise"
 	"ucan/models/cost"
 	"ucan/models/denoise"
 	"ucan/runtime"
@@ -25,30 +26,29 @@ import (
 // Wiener is the architecture of denoisers in closed form (package wiener).
 const Wiener = "wiener"
 
-// Denoisers are the architectures of denoisers.
-func Denoisers() []string { return []string{Wiener} }
+// Denoisers are the architectures of denoisers: wiener, and those that are trained.
+func Denoisers() []string { return append([]string{Wiener}, nets.Names()...) }
 
 // DenoiserConfig configures a denoiser.
 type DenoiserConfig struct {
-	// Dir is the bundle's folder. Resume does nothing where it holds the finished bundle that these
-	// settings make, and makes it otherwise; without it there must be none.
-	Dir    string
-	Resume bool
+	// Run has the data: the inputs that are measured, and that a trained architecture learns from.
+	// Wiener makes its bundle anew where Resume is set; it takes no Source for a prior, no seed and
+	// nothing held out.
+	Run
 	// Arch is one of [Denoisers].
 	Arch string
 	// Shape is that of one input.
 	Shape []int
-	// Data are the inputs that are measured, nil Source for a prior. Labels are not read.
-	Data Data
 	// Noise is what the denoiser is for; NPG is the generator's specification, for the record.
 	Noise *smooth.SealedNoise
 	NPG   string
-	// Model is the classifier that it will stand in front of, nil where none is named: for the
-	// record of costs.
+	// Model is the classifier that it will stand in front of, nil where none is named: wiener needs
+	// it for the record of costs only.
 	Model *models.Model
+	// Training configures the training of the other architectures.
+	Training DenoiserTraining
 	// Environment is recorded and not compared.
 	Environment map[string]any
-	Observer    Observer
 }
 
 // Denoiser makes a denoiser and writes its bundle.
@@ -60,6 +60,9 @@ func Denoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *de
 	if err = c.checkFolder(); err != nil {
 		return nil, err
 	}
+	if c.Arch != Wiener {
+		return trainDenoiser(ctx, rt, c)
+	}
 	if err = os.MkdirAll(c.Dir, 0o777); err != nil {
 		return nil, fmt.Errorf("make the folder of the denoiser: %w", err)
 	}
@@ -67,12 +70,9 @@ func Denoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *de
 	if err != nil {
 		return nil, err
 	}
-	filter, err := wiener.Fit(moments, c.Noise)
-	if errors.Is(err, wiener.ErrNoise) {
-		err = fault.Mark(fault.Refused, err)
-	}
+	filter, err := filterOf(moments, c.Noise)
 	if err != nil {
-		return nil, fmt.Errorf("make the denoiser: %w", err)
+		return nil, err
 	}
 	graph, err := filter.Graph()
 	if err != nil {
@@ -94,6 +94,18 @@ func Denoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *de
 	return r, denoise.Write(c.Dir, b, r)
 }
 
+// filterOf makes the filter of a noise.
+func filterOf(m *spectrum.Moments, noise *smooth.SealedNoise) (*wiener.Filter, error) {
+	filter, err := wiener.Fit(m, noise)
+	if errors.Is(err, wiener.ErrNoise) {
+		err = fault.Mark(fault.Refused, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("make the denoiser: %w", err)
+	}
+	return filter, nil
+}
+
 // checkFolder refuses a folder that holds something else, or a bundle that is not to be replaced.
 func (c DenoiserConfig) checkFolder() error {
 	for _, name := range []string{denoise.RecordFile, denoise.ModelFile} {
@@ -104,7 +116,7 @@ func (c DenoiserConfig) checkFolder() error {
 			return fmt.Errorf("look into the bundle: %w", err)
 		}
 	}
-	return Run{Dir: c.Dir}.CheckFolder()
+	return c.CheckFolder()
 }
 
 // moments measures the data, or takes the prior.

@@ -30,7 +30,7 @@ const basePrefix = "f."
 // forwardGraph joins generator, noise and classifier: inputs x [N, shape…] and noise [N·m, shape…],
 // outputs the scores as logits [N·m, K], the scale [N, shape…] and, unless it is fixed, the offset.
 func forwardGraph(c Config) (*onnx.Model, error) {
-	classes, err := classesOf(c)
+	classes, err := c.Base.Classes()
 	if err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func forwardGraph(c Config) (*onnx.Model, error) {
 	}
 	b := onnx.Extend(joined)
 	scores := b.Value(basePrefix + c.Base.Scores)
-	logits := logits(b.Scope("ucan.head"), joined, scores, c.Base.Head)
+	logits := c.Base.Logits(b.Scope("ucan.head"), joined, scores)
 	b.ClearOutputs()
 	b.Output(logitOutput, b.Identity(logits), onnx.Float, onnx.Fixed(int64(c.Rows*c.Draws)), onnx.Fixed(classes))
 	for _, name := range []string{sigmaOutput, muOutput} {
@@ -124,9 +124,10 @@ func cosine(b *onnx.Builder, z onnx.Value, shape []int) onnx.Value {
 	return b.MatMul(b.MatMul(rows, z), onnx.Tensor(b, "cosine_columns", []int64{width, width}, w))
 }
 
-// logits turns scores into logits: what goes into a final Softmax or Sigmoid, or the scores
-// themselves.
-func logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value, head Head) onnx.Value {
+// Logits turns the classifier's scores, a value of m that b extends, into logits [N, classes]: what
+// goes into a final Softmax or Sigmoid, or the scores themselves.
+func (c Base) Logits(b *onnx.Builder, m *onnx.Model, scores onnx.Value) onnx.Value {
+	head := c.Head
 	before, op := ending(m, scores.Name())
 	switch {
 	case head == Binary:

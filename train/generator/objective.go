@@ -32,7 +32,7 @@ func New(ctx context.Context, rt *runtime.Runtime, c Config) (_ *Objective, err 
 	if err != nil {
 		return nil, fmt.Errorf("train a generator: %w", err)
 	}
-	classes, err := classesOf(c)
+	classes, err := c.Base.Classes()
 	if err != nil {
 		return nil, fmt.Errorf("train a generator: %w", err)
 	}
@@ -65,12 +65,12 @@ func New(ctx context.Context, rt *runtime.Runtime, c Config) (_ *Objective, err 
 	return o, nil
 }
 
-// classesOf reads the number of classes off the classifier's declaration.
-func classesOf(c Config) (int64, error) {
-	if c.Base.Head == Binary {
+// Classes reads the number of classes off the classifier's declaration.
+func (c Base) Classes() (int64, error) {
+	if c.Head == Binary {
 		return 2, nil
 	}
-	out, ok := c.Base.Graph.Output(c.Base.Scores)
+	out, ok := c.Graph.Output(c.Scores)
 	if !ok || len(out.Shape) != 2 || !out.Shape[1].IsFixed() || out.Shape[1].Size < 2 {
 		return 0, fmt.Errorf("the scores of the base classifier (%v) are not a matrix [N, classes] of two classes or more", out)
 	}

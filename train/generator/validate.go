@@ -80,12 +80,12 @@ func cleanGraph(c Config) (*onnx.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	classes, err := classesOf(c)
+	classes, err := c.Base.Classes()
 	if err != nil {
 		return nil, err
 	}
 	b := onnx.Extend(base)
-	z := logits(b.Scope("ucan.head"), base, b.Value(basePrefix+c.Base.Scores), c.Base.Head)
+	z := c.Base.Logits(b.Scope("ucan.head"), base, b.Value(basePrefix+c.Base.Scores))
 	b.ClearOutputs()
 	b.Output(logitOutput, b.Identity(z), onnx.Float, onnx.Fixed(1), onnx.Fixed(classes))
 	return b.Build()

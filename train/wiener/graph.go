@@ -18,20 +18,26 @@ const opset = 17
 func (f *Filter) Graph() (*onnx.Model, error) {
 	b := onnx.NewBuilder("wiener", opset)
 	dims := []onnx.Dim{onnx.Sym("N")}
+	for _, n := range f.Shape {
+		dims = append(dims, onnx.Fixed(int64(n)))
+	}
+	b.Output(Clean, f.Add(b, b.Input(Noisy, onnx.Float, dims...)), onnx.Float, dims...)
+	return b.Build()
+}
+
+// Add adds the filter to a graph, behind a value [N, shape…].
+func (f *Filter) Add(b *onnx.Builder, x onnx.Value) onnx.Value {
 	one := []int64{1}
 	for _, n := range f.Shape {
-		dims, one = append(dims, onnx.Fixed(int64(n))), append(one, int64(n))
+		one = append(one, int64(n))
 	}
-	x := b.Input(Noisy, onnx.Float, dims...)
 	if f.whole != nil {
 		d := int64(len(f.bias))
 		x = b.MatMul(x, tensor(b, "filter", []int64{d, d}, transposed(f.whole, int(d))))
 	} else {
 		x = f.diagonal(b, x, one)
 	}
-	x = b.Add(x, tensor(b, "bias", one, f.bias))
-	b.Output(Clean, x, onnx.Float, dims...)
-	return b.Build()
+	return b.Add(x, tensor(b, "bias", one, f.bias))
 }
 
 // diagonal adds U diag(g) Uᵀ; one are the dimensions of a row.
