@@ -30,7 +30,6 @@ type learnOptions struct {
 	objectives   []string
 	epochs       []string
 	average      float64
-	rate         *float64
 	stages       []denoiser.Stage
 }
 
@@ -47,7 +46,6 @@ func (l *learnOptions) declareSteps(o *options, t *trainOptions) {
 	o.words(&l.epochs, "denoiser.epochs", "epochs", nil, "passes over the data, E[,…] for each stage (default: 4 of mse, 16 of others)")
 	o.float(&l.average, "denoiser.ema", "ema", fit.DefaultDenoiserTraining().Average, "decay of the moving average of weights, which is what is kept (0: none)")
 	o.maybeFloat(&t.rate, "denoiser.lr", "lr", "learning rate at its peak (default: 0.002 for adamw, 0.05 for sgd)")
-	o.of(&t.loop.Optimizer.Name).usage = "sgd or adamw (default: adamw)"
 }
 
 // check makes the stages.

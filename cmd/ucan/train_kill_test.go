@@ -100,7 +100,7 @@ func product(t *testing.T, out string) map[string]string {
 			files[name] = trainLog(t, out)
 		case slices.Contains([]string{"latest.ckpt", "previous.ckpt", "fresh.ckpt"}, filepath.Base(name)):
 			files["checkpoint/*.ckpt"] = "" // killed while the last one takes its name, it is read under the one it has
-		case name == "train.yaml", strings.HasPrefix(name, "checkpoint"):
+		case name == "train.yaml", name == "denoiser.yaml", strings.HasPrefix(name, "checkpoint"):
 			files[name] = ""
 		default:
 			files[name] = read(t, path)
@@ -156,6 +156,10 @@ func killedTrainings(model, data string) []killed {
 			"train", "base", "--init", model, "--data", data, "--npg", "pattern:dct,kappa=4,gamma=2,iota=0.2", "--hold-out", "8",
 			"--val-samples", "4", "--epochs", "3", "--log-every", "1", "--optimizer", "sgd",
 		}, "train.yaml"},
+		{"denoiser", []string{
+			"train", "denoiser", "--arch", "unet", "--width", "4", "--model", model, "--data", data, "--hold-out", "8", "--val-samples", "4",
+			"--sigma", "0.5", "--objective", "mse,stability,classification", "--epochs", "1,1,1", "--log-every", "1",
+		}, "denoiser.yaml"},
 	}
 }
 

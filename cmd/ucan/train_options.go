@@ -70,7 +70,7 @@ func (t *trainOptions) declareSteps(o *options) {
 func (t *trainOptions) declareRate(o *options) {
 	l := &t.loop
 	o.maybeFloat(&t.rate, "train.lr", "lr", "learning rate at its peak (default: 0.1 for sgd, 0.001 for adamw; a tenth of that with --init)")
-	o.text(&l.Optimizer.Name, "train.optimizer", "optimizer", "", "sgd or adamw (default: sgd for networks with batch normalisation, otherwise adamw)").oneOf(optim.Names()...)
+	o.text(&l.Optimizer.Name, "train.optimizer", "optimizer", "", "sgd or adamw (default: sgd for base classifiers with batch normalisation, otherwise adamw)").oneOf(optim.Names()...)
 	o.float(&l.Optimizer.Momentum, "train.momentum", "momentum", 0.9, "momentum of sgd, taken after Nesterov")
 	o.maybeFloat(&l.Optimizer.Decay, "train.weight_decay", "weight-decay", "weight decay (default: 0.0005 for sgd, 0.01 for adamw)")
 	o.text(&l.Schedule, "train.schedule", "schedule", "cosine", "how the learning rate moves: constant, step (a tenth at 1/2 and 3/4), cosine or onecycle").oneOf(optim.Schedules()...)

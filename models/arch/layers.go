@@ -33,7 +33,8 @@ func (l *Layers) Constant(name string, dims []int64, values []float32) onnx.Valu
 }
 
 // Conv returns the convolution of x, of in channels, with bias, at the same size. kernel is height
-// and width, both odd. zero starts with weights of 0, otherwise they are those for a Relu behind it.
+// and width, both odd. zero starts with weights of 0, otherwise they are those for a Relu behind
+// it.
 func (l *Layers) Conv(x onnx.Value, name string, in, out int64, kernel [2]int64, zero bool) onnx.Value {
 	dims := []int64{out, in, kernel[0], kernel[1]}
 	draw := constant(0)

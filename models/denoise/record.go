@@ -189,14 +189,24 @@ func fieldHash(field []float32) string {
 // Write stores a bundle: the graph first, the record that makes it one last. r.Schema and r.SHA256
 // are set.
 func Write(dir string, graph []byte, r *Record) error {
+	return write(dir, graph, r, atomicfile.WriteBytes)
+}
+
+// WriteLocked does the same for a caller who alone writes to the folder, and clears away what a
+// killed one left behind.
+func WriteLocked(dir string, graph []byte, r *Record) error {
+	return write(dir, graph, r, atomicfile.WriteLockedBytes)
+}
+
+func write(dir string, graph []byte, r *Record, file func(name string, b []byte) error) error {
 	sum := sha256.Sum256(graph)
 	r.Schema, r.SHA256 = Schema, hex.EncodeToString(sum[:])
 	b, err := yaml.Marshal(r)
 	if err == nil {
-		err = atomicfile.WriteBytes(filepath.Join(dir, ModelFile), graph)
+		err = file(filepath.Join(dir, ModelFile), graph)
 	}
 	if err == nil {
-		err = atomicfile.WriteBytes(filepath.Join(dir, RecordFile), b)
+		err = file(filepath.Join(dir, RecordFile), b)
 	}
 	if err != nil {
 		return fmt.Errorf("write the denoiser's bundle: %w", err)

@@ -30,7 +30,6 @@ func prefix(k int) string { return fmt.Sprintf("%s%d.", frozenPrefix, k) }
 // normalisations, and the logits of the first classifier where there is one.
 func stepGraph(c Config, objective string) (*onnx.Model, error) {
 	net := c.Net.Training()
-	var err error
 	if objective == MSE {
 		b := onnx.Extend(net)
 		b.Output(lossOutput, b.Identity(squares(b, c)), onnx.Float)
@@ -48,8 +47,7 @@ func stepGraph(c Config, objective string) (*onnx.Model, error) {
 		if err != nil {
 			return nil, fmt.Errorf("take the scores of the classifier: %w", err)
 		}
-		joined, err = onnx.Compose(joined, base.Prefixed(prefix(k)), map[string]string{prefix(k) + f.Input: denoise.Clean})
-		if err != nil {
+		if joined, err = onnx.Compose(joined, base.Prefixed(prefix(k)), map[string]string{prefix(k) + f.Input: denoise.Clean}); err != nil {
 			return nil, fmt.Errorf("join denoiser and classifier: %w", err)
 		}
 		if k < len(c.Classifiers)-1 { // the next one reads it too

@@ -38,9 +38,9 @@ func (t *denoiserTraining) finished(stored *denoise.Record) (*denoise.Record, er
 // run trains, and writes denoiser and record.
 func (t *denoiserTraining) run(ctx context.Context) (_ *denoise.Record, err error) {
 	if t.Model != nil {
-		f, err := t.Model.Classifier(ctx, t.physicalBatch(), t.Session.IntraOp)
-		if err != nil {
-			return nil, fmt.Errorf("open the classifier: %w", err)
+		f, openErr := t.Model.Classifier(ctx, t.physicalBatch(), t.Session.IntraOp)
+		if openErr != nil {
+			return nil, fmt.Errorf("open the classifier: %w", openErr)
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
 		t.labeler = f
@@ -150,7 +150,7 @@ func (t *denoiserTraining) write(ctx context.Context, objective *denoiser.Object
 	if err != nil {
 		return nil, fmt.Errorf("write the denoiser as a graph: %w", err)
 	}
-	return r, denoise.Write(t.Dir, b, r)
+	return r, denoise.WriteLocked(t.Dir, b, r)
 }
 
 func names(all []*models.Model) []denoise.Classifier {

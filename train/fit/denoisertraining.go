@@ -101,10 +101,11 @@ func trainDenoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (
 	if err = t.configure(); err != nil {
 		return nil, err
 	}
-	switch stored, err := denoise.Read(t.Dir); {
-	case err == nil:
+	stored, err := denoise.Read(t.Dir)
+	if err == nil {
 		return t.finished(stored)
-	case !errors.Is(err, fs.ErrNotExist):
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	release, err := t.lock()

@@ -140,10 +140,10 @@ func conv1d(l *arch.Layers, x onnx.Value, in int64, c Config) (onnx.Value, error
 	return l.Reshape(x, dims...), nil
 }
 
-// estimate is the standard deviation of the noise in each image x [N, C, H, W], as [N, 1, 1, 1]: the
-// mean size of what a filter leaves that answers to neither planes nor edges (Immerkær 1996, "Fast
-// noise variance estimation"), times √(π/2)/6. Noise of independent pixels is assumed. Details of
-// the image make it larger, which the net learns to allow for.
+// estimate is the standard deviation of the noise in each image x [N, C, H, W], as [N, 1, 1, 1]:
+// the mean size of what a filter leaves that answers to neither planes nor edges (Immerkær 1996,
+// "Fast noise variance estimation"), times √(π/2)/6. Noise of independent pixels is assumed.
+// Details of the image make it larger, which the net learns to allow for.
 func (c Config) estimate(l *arch.Layers, x onnx.Value) onnx.Value {
 	channels := int64(c.Shape[0])
 	mask := make([]float32, 0, 9*channels)
