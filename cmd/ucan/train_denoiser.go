@@ -37,7 +37,7 @@ func (t *trainDenoiserOptions) declare(o *options) {
 	o.text(&t.arch, "denoiser.arch", "arch", fit.Wiener, "architecture: wiener, the best linear denoiser in closed form, or one that is trained: dncnn, ffdnet or unet for images, conv1d for series, mlp for tables").oneOf(fit.Denoisers()...)
 	t.learn.declareNet(o)
 	t.trainOptions.declare(o)
-	o.drop(&t.data.labelMap, &t.smoothing, &t.consistency, &t.entropy, &t.loop.Epochs, &t.loop.Average, &t.rate)
+	o.drop(&t.data.labelMap, &t.smoothing, &t.consistency, &t.entropy, &t.loop.Epochs, &t.loop.Average, &t.loop.Clip, &t.rate)
 	t.learn.declareSteps(o, &t.trainOptions)
 	t.noise.declare(o)
 	o.drop(&t.noise.norm, &t.noise.arithmetic)

@@ -30,6 +30,7 @@ type learnOptions struct {
 	objectives   []string
 	epochs       []string
 	average      float64
+	clip         float64
 	stages       []denoiser.Stage
 }
 
@@ -44,8 +45,10 @@ func (l *learnOptions) declareSteps(o *options, t *trainOptions) {
 	o.in(trainingSection)
 	o.words(&l.objectives, "denoiser.objective", "objective", nil, "what is minimised, one stage after another: mse, stability (towards what the classifier says of the clean input) or classification (towards labels) (default: mse,stability; without --model, mse)")
 	o.words(&l.epochs, "denoiser.epochs", "epochs", nil, "passes over the data, E[,…] for each stage (default: 4 of mse, 16 of others)")
-	o.float(&l.average, "denoiser.ema", "ema", fit.DefaultDenoiserTraining().Average, "decay of the moving average of weights, which is what is kept (0: none)")
-	o.maybeFloat(&t.rate, "denoiser.lr", "lr", "learning rate at its peak (default: 0.002 for adamw, 0.05 for sgd)")
+	usual := fit.DefaultDenoiserTraining()
+	o.float(&l.average, "denoiser.ema", "ema", usual.Average, "decay of the moving average of weights, which is what is kept (0: none)")
+	o.maybeFloat(&t.rate, "denoiser.lr", "lr", "learning rate at its peak (default: 0.001 for adamw, 0.05 for sgd)")
+	o.float(&l.clip, "denoiser.clip", "clip", usual.Clip, "largest norm of all gradients together (0: any); those of later stages are hundreds of times larger than those of mse")
 }
 
 // check makes the stages.
@@ -81,6 +84,9 @@ func (l *learnOptions) check(f *faults, model string) {
 			return
 		}
 	}
+	if !(l.clip >= 0) {
+		f.add(&l.clip, "%v is out of range: give 0 for any, or more", l.clip)
+	}
 	if !(l.average >= 0 && l.average < 1) {
 		f.add(&l.average, "%v is out of range: give 0 for none, or less than 1", l.average)
 	}
@@ -91,7 +97,7 @@ func (t *trainDenoiserOptions) openTraining(ctx context.Context, a *app, rt *run
 	l := &t.learn
 	d := &c.Training
 	d.Loop = t.loop
-	d.Average = l.average
+	d.Average, d.Clip = l.average, l.clip
 	d.Width, d.Depth, d.Identity, d.Stages = l.width, l.depth, l.start == startIdentity, l.stages
 	if len(t.sigmaRange) == 2 {
 		d.Lowest = t.sigmaRange[0] / t.sigmaRange[1]

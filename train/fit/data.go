@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"ucan/internal/dataset"
 	"ucan/internal/fault"
@@ -22,16 +23,35 @@ type Data struct {
 	HoldOut int
 	// ValidationMax is the largest number of inputs to validate on, at even distances; 0 for all.
 	ValidationMax int
+
+	// unlabelled, where not nil, counts the inputs without a label, which are then taken as of class
+	// 0.
+	unlabelled *atomic.Int64
+}
+
+// anyLabel is a source whose inputs without a label are of class 0.
+type anyLabel struct {
+	*dataset.Source
+	missing *atomic.Int64
+}
+
+func (s anyLabel) At(ctx context.Context, i int) (dataset.Item, error) {
+	item, err := s.Source.At(ctx, i)
+	if err == nil && item.Label < 0 {
+		s.missing.Add(1)
+		item.Label = 0
+	}
+	return item, err
 }
 
 // load reads the inputs into memory; held is nil when nothing is held out.
 func (d Data) load(ctx context.Context, seed uint64, o Observer) (set, held *data.Set, err error) {
-	if set, err = read(ctx, d.Source, d.Selection, o); err != nil {
+	if set, err = d.read(ctx, d.Source, d.Selection, o); err != nil {
 		return nil, nil, err
 	}
 	switch {
 	case d.Validation != nil:
-		held, err = read(ctx, d.Validation, d.validation(), o)
+		held, err = d.read(ctx, d.Validation, d.validation(), o)
 	case d.HoldOut > 0:
 		set, held, err = set.Split(d.HoldOut, seed)
 		err = fault.Mark(fault.Wrong, err)
@@ -79,7 +99,7 @@ func (d Data) validation() dataset.Selection {
 }
 
 // read reads a selection of a source into memory.
-func read(ctx context.Context, source *dataset.Source, selection dataset.Selection, o Observer) (*data.Set, error) {
+func (d Data) read(ctx context.Context, source *dataset.Source, selection dataset.Selection, o Observer) (*data.Set, error) {
 	indices, err := selection.Indices(source.Len())
 	if err != nil {
 		return nil, fault.Mark(fault.Wrong, err)
@@ -90,7 +110,11 @@ func read(ctx context.Context, source *dataset.Source, selection dataset.Selecti
 		defer done()
 		each = one
 	}
-	set, err := data.Load(ctx, source, indices, 0, each)
+	var from data.Source = source
+	if d.unlabelled != nil {
+		from = anyLabel{source, d.unlabelled}
+	}
+	set, err := data.Load(ctx, from, indices, 0, each)
 	if err != nil {
 		return nil, err
 	}

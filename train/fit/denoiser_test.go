@@ -11,6 +11,7 @@ import (
 	"ucan/fixtures/subtest"
 	"ucan/internal/dataset"
 	"ucan/internal/fault"
+	"ucan/internal/npy"
 	"ucan/models"
 	"ucan/models/denoise"
 	"ucan/runtime/onnx"
@@ -136,6 +137,42 @@ func TestDenoiserForARange(t *testing.T) {
 	r := b.denoiser(t, c)
 	if !slices.Equal(r.Training.SigmaRange, []float64{0.125, 0.5}) {
 		t.Errorf("range %v", r.Training.SigmaRange)
+	}
+}
+
+// TestDenoiserWithoutLabels: stability needs none; what is validated is the classifier's decision.
+func TestDenoiserWithoutLabels(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 100)
+	dir := t.TempDir()
+	const n = 120
+	values := make([]float32, 0, n*784)
+	for i := range n {
+		item, err := b.source.At(context.Background(), i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		values = append(values, item.X...)
+	}
+	path := filepath.Join(dir, "x.npy")
+	if err := os.WriteFile(path, npy.Encode(values, []int{n, 1, 28, 28}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	source, err := dataset.Open(context.Background(), "npy:"+path, dataset.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { source.Close() })
+	c := b.denoiserConfig(t, "unet")
+	c.Data = fit.Data{Source: source, Selection: dataset.DefaultSelection(), HoldOut: 20}
+	if r := b.denoiser(t, c); r.Training.Validation == nil || r.Training.Validation.Clean < 0.5 {
+		t.Errorf("validation %+v", r.Training.Validation)
+	}
+	c = b.denoiserConfig(t, "unet")
+	c.Data = fit.Data{Source: source, Selection: dataset.DefaultSelection()}
+	c.Training.Stages = []denoiser.Stage{{Objective: denoiser.Classification, Epochs: 1}}
+	if _, err = fit.Denoiser(context.Background(), b.rt, c); err == nil || !strings.Contains(err.Error(), "label") {
+		t.Errorf("classification without labels: %v", err)
 	}
 }
 

@@ -102,14 +102,50 @@ func (t *denoiserTraining) train(ctx context.Context, objective *denoiser.Object
 		if err != nil {
 			return train.Result{}, err
 		}
+		held, err := t.asked(ctx)
+		if err != nil {
+			return train.Result{}, err
+		}
 		validator = &denoiser.Validator{
-			Runtime: t.rt, Objective: objective, Classifier: t.labeler, Images: t.held,
+			Runtime: t.rt, Objective: objective, Classifier: t.labeler, Images: held,
 			Noise:   func(context.Context, []float32) (*smooth.SealedNoise, error) { return noise, nil },
 			Options: validate.Options{Samples: t.Training.ValidationDraws, Seed: t.seed, Classes: t.Model.Classes()},
 		}
 	}
 	t.Observer.note("training on %d inputs of %s, seed %d", t.set.Len(), t.set.Info().Name, t.seed)
 	return train.Run(ctx, t.loop, objective, validator, feed)
+}
+
+// decided are inputs whose labels are a classifier's decisions.
+type decided struct {
+	*data.Set
+	labels []int
+}
+
+func (d decided) Label(i int) int { return d.labels[i] }
+
+// asked are the held-out inputs with the labels that validations ask for.
+func (t *denoiserTraining) asked(ctx context.Context) (validate.Images, error) {
+	if !t.decisions {
+		return t.held, nil
+	}
+	d := decided{t.held, nil}
+	dim := t.held.Dim()
+	input := t.labeler.Input()
+	for from := 0; from < t.held.Len(); from += len(input) / dim {
+		rows := min(len(input)/dim, t.held.Len()-from)
+		for r := range rows {
+			t.held.Read(from+r, input[r*dim:(r+1)*dim])
+		}
+		labels, err := t.labeler.Classify(ctx, rows)
+		if err != nil {
+			return nil, fmt.Errorf("classify the held-out inputs: %w", err)
+		}
+		for _, l := range labels[:rows] {
+			d.labels = append(d.labels, int(l))
+		}
+	}
+	return d, nil
 }
 
 // validationNoise is that of the denoiser; of a range, its middle.

@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"math"
 	"strconv"
+	"sync/atomic"
 
 	"ucan/internal/fault"
 	"ucan/models"
@@ -51,6 +52,10 @@ type DenoiserTraining struct {
 func DefaultDenoiserTraining() DenoiserTraining {
 	t := DenoiserTraining{Loop: DefaultLoop()}
 	t.Average = 0.998
+	// About the norm of the gradients of mse. Those through a classifier are hundreds of times
+	// larger: without a bound the first of them, over the second moments that mse left, undo what
+	// was learned.
+	t.Clip = 0.1
 	return t
 }
 
@@ -75,6 +80,7 @@ type denoiserTraining struct {
 	loop      train.Config
 	settings  map[string]any
 	labeler   smooth.Classifier
+	decisions bool // validations ask for the classifier's decisions in place of labels
 }
 
 func trainDenoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *denoise.Record, err error) {
@@ -86,10 +92,7 @@ func trainDenoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (
 		return nil, err
 	}
 	t.seed = *t.Seed
-	if t.set, t.held, err = t.Data.load(ctx, t.seed, t.Observer); err != nil {
-		return nil, err
-	}
-	if err = t.fitData(); err != nil {
+	if err = t.load(ctx); err != nil {
 		return nil, err
 	}
 	if t.moments, err = spectrum.Measure(ctx, t.Data.Source, indices(t.set), func() {}); err != nil {
@@ -160,14 +163,21 @@ func (t *denoiserTraining) through(objective string) bool {
 	return false
 }
 
-// fitData refuses labels that the classifier does not have, where they are read.
-func (t *denoiserTraining) fitData() error {
-	if t.Model == nil || !t.through(denoiser.Classification) && t.held == nil {
-		return nil
+// load reads the data. Labels are needed for classification only; without them the classifier's
+// decisions on the clean inputs are what validations ask for.
+func (t *denoiserTraining) load(ctx context.Context) (err error) {
+	if t.through(denoiser.Classification) {
+		if t.set, t.held, err = t.Data.load(ctx, t.seed, t.Observer); err != nil {
+			return err
+		}
+		return fits(t.Model, t.set)
 	}
-	if err := fits(t.Model, t.set); err != nil {
+	var missing atomic.Int64
+	t.Data.unlabelled = &missing
+	if t.set, t.held, err = t.Data.load(ctx, t.seed, t.Observer); err != nil {
 		return err
 	}
+	t.decisions = missing.Load() > 0 || t.Model != nil && t.set.Classes() > t.Model.Classes()
 	return nil
 }
 
@@ -264,7 +274,7 @@ func (t *denoiserTraining) configure() error {
 	optimizer := d.Optimizer.config("adamw", &small)
 	rate := d.LearningRate
 	if rate == 0 {
-		if rate = 2e-3; optimizer.Name == "sgd" {
+		if rate = 1e-3; optimizer.Name == "sgd" {
 			rate = 0.05
 		}
 	}
