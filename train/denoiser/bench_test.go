@@ -34,8 +34,8 @@ type torch struct {
 	out *bufio.Reader
 }
 
-// openTorch starts testdata/torch_denoiser.py by the interpreter that UCAN_TORCH names, nil where it
-// names none.
+// openTorch starts testdata/torch_denoiser.py by the interpreter that UCAN_TORCH names, nil where
+// it names none.
 func openTorch(b *testing.B) *torch {
 	python := os.Getenv("UCAN_TORCH")
 	if python == "" {

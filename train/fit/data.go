@@ -24,8 +24,8 @@ type Data struct {
 	// ValidationMax is the largest number of inputs to validate on, at even distances; 0 for all.
 	ValidationMax int
 
-	// unlabelled, where not nil, counts the inputs without a label, which are then taken as of class
-	// 0.
+	// unlabelled, where not nil, counts the inputs without a label, which are then taken as of
+	// class 0.
 	unlabelled *atomic.Int64
 }
 
