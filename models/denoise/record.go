@@ -160,6 +160,19 @@ func (n Noise) Same(o Noise) bool {
 		n.ScaleField == o.ScaleField && n.OffsetField == o.OffsetField
 }
 
+// For reports whether the denoiser was made for the noise: the very one, or one of its range of
+// scales.
+func (r *Record) For(n Noise) bool {
+	made := r.Noise
+	if t := r.Training; t != nil && len(t.SigmaRange) == 2 && made.Lambda > 0 {
+		lowest := t.SigmaRange[0] / t.SigmaRange[1]
+		if ratio := n.Lambda / made.Lambda; ratio >= lowest*(1-1e-6) && ratio <= 1+1e-6 {
+			made.Lambda = n.Lambda
+		}
+	}
+	return made.Same(n)
+}
+
 // String describes the noise in a few words.
 func (n Noise) String() string {
 	s := n.Family + " noise"
