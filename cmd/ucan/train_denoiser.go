@@ -86,6 +86,20 @@ func (t *trainDenoiserOptions) checkWiener(f *faults) {
 	if t.run.Dir == "" {
 		f.add(&t.run.Dir, "no bundle to write is given; name a folder")
 	}
+	l := &t.learn
+	trained := func(given bool, into any) {
+		if given {
+			f.add(into, "%s is not trained; take another --arch for it", fit.Wiener)
+		}
+	}
+	trained(l.width > 0, &l.width)
+	trained(l.depth > 0, &l.depth)
+	trained(l.start != startWiener, &l.start)
+	trained(len(l.surrogates) > 0, &l.surrogates)
+	trained(len(l.objectives) > 0, &l.objectives)
+	trained(len(l.epochs) > 0, &l.epochs)
+	trained(t.validation != "", &t.validation)
+	trained(t.run.Data.HoldOut > 0, &t.run.Data.HoldOut)
 }
 
 func newTrainDenoiserCommand(a *app) *cobra.Command {

@@ -66,6 +66,7 @@ func TestTrainDenoiserUsage(t *testing.T) {
 		"range and σ":      {[]string{"--sigma", "1", "--sigma-range", "0.1,0.2"}, "both a range and one scale"},
 		"range":            {[]string{"--sigma-range", "0.3,0.2"}, "is no range"},
 		"range of wiener":  {[]string{"--arch", "wiener", "--sigma-range", "0.1,0.2"}, "wiener is for one noise"},
+		"epochs of wiener": {[]string{"--arch", "wiener", "--sigma", "1", "--epochs", "3"}, "is not trained"},
 		"objective":        {[]string{"--sigma", "1", "--objective", "vae"}, "objective"},
 		"epochs":           {[]string{"--sigma", "1", "--epochs", "3"}, "numbers of epochs for 2 objectives"},
 		"number of epochs": {[]string{"--sigma", "1", "--epochs", "1,x"}, "no number of epochs"},
