@@ -50,6 +50,11 @@ func (t *denoiserTraining) run(ctx context.Context) (_ *denoise.Record, err erro
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, objective.Close()) }()
+	release, err := t.lock() // makes the folder: what is refused leaves none behind
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	t.loop.Choices = map[string]string{choiceMode: string(objective.Mode()), choiceSeed: strconv.FormatUint(t.seed, 10)}
 	result, err := t.train(ctx, objective)
 	if err != nil {

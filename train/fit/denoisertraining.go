@@ -111,11 +111,6 @@ func trainDenoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	release, err := t.lock()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, release()) }()
 	return t.run(ctx)
 }
 
@@ -203,7 +198,7 @@ func (t *denoiserTraining) makeNet() error {
 	}
 	c.Mean, c.Signal, c.Spread = t.normalisation()
 	t.signal = c.Signal
-	if field := t.Noise.Noise().Sigma(); field != nil && t.Noise.Noise().Basis() == nil && t.Training.Lowest == 0 {
+	if field := t.Noise.Noise().Sigma(); field != nil && t.Noise.Noise().Basis() == nil && t.Training.Lowest == 0 && t.Arch != "mlp" {
 		c.Map = field
 	}
 	var err error
