@@ -120,6 +120,7 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan bench":           {"--model", demoModel, "--n", "200", "--batch", "8", "--workers", "1"},
 		"ucan grad":            {demoModel, "--out", at("g.onnx")},
 		"ucan npg check":       {"pattern:l2,kappa=0.3,iota=0.2", "--model", demoModel, "--data", "digits?n=50", "--max", "10"},
+		"ucan train denoiser":  {"--data", "digits?n=20", "--sigma", "0.25", "--out", at("denoiser")},
 		"ucan zoo plan":        {at("zoo.yaml")},
 		"ucan zoo status":      {"--store", "sqlite:" + at("zoo.db")},
 		"ucan zoo report":      {"--store", "sqlite:" + at("zoo.db")},
