@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/certify"
-	"ucan/internal/dataset"
 	"ucan/internal/progress"
 	"ucan/models"
 	"ucan/models/declare"
@@ -155,7 +154,7 @@ func runTrainDenoiser(ctx context.Context, a *app, o *trainDenoiserOptions) (err
 	if err = o.openInputs(ctx, a, rt, &c); err != nil {
 		return err
 	}
-	if c.Noise, err = o.sealNoise(ctx, a, rt, c); err != nil {
+	if err = o.openNoise(ctx, a, rt, &c); err != nil {
 		return err
 	}
 	done := func() {}
@@ -209,22 +208,21 @@ func (t *trainDenoiserOptions) openInputs(ctx context.Context, a *app, rt *runti
 	return nil
 }
 
-// sealNoise makes the noise, which must be the same for every input.
-func (t *trainDenoiserOptions) sealNoise(ctx context.Context, a *app, rt *runtime.Runtime, c fit.DenoiserConfig) (*smooth.SealedNoise, error) {
-	var source *dataset.Source
-	if c.Data.Source != nil {
-		source = c.Data.Source
-	}
-	maker, err := certify.OpenNoise(ctx, t.noise.Noise, certify.NoiseTarget{Shape: c.Shape, Source: source, Runtime: rt, Session: t.session.options()})
+// openNoise opens the noise: fixed, or, for what is trained, made anew for every input.
+func (t *trainDenoiserOptions) openNoise(ctx context.Context, a *app, rt *runtime.Runtime, c *fit.DenoiserConfig) error {
+	maker, err := certify.OpenNoise(ctx, t.noise.Noise, certify.NoiseTarget{Shape: c.Shape, Source: c.Data.Source, Runtime: rt, Session: t.session.options()})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	a.onClose(maker.Close)
 	if maker.Guarantee() != smooth.Deployed {
-		return nil, refusef("make a denoiser: the generator %s makes other noise for every input; give noise that is fixed", t.noise.NPG)
+		if t.arch == fit.Wiener {
+			return refusef("make a denoiser in closed form: the generator %s makes other noise for every input; give noise that is fixed, or train another --arch", t.noise.NPG)
+		}
+		c.Generator, c.Seal = maker.Generator, maker.Seal
 	}
-	sealed, err := maker.Seal(ctx, nil)
-	return sealed, usage(err)
+	c.Noise, err = maker.Nominal(ctx)
+	return usage(err)
 }
 
 func (a *app) presentDenoiser(out string, r *denoise.Record) error {

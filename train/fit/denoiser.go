@@ -15,11 +15,13 @@ import (
 	nets "ucan/models/arch/denoise"
 	"ucan/models/cost"
 	"ucan/models/denoise"
+	"ucan/npg"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/smooth"
 	"ucan/train/spectrum"
+	"ucan/train/validate"
 	"ucan/train/wiener"
 )
 
@@ -42,6 +44,10 @@ type DenoiserConfig struct {
 	// Noise is what the denoiser is for; NPG is the generator's specification, for the record.
 	Noise *smooth.SealedNoise
 	NPG   string
+	// Generator, where not nil, makes fields of its own for every input, and Seal the noise of an
+	// input; Noise is then without fields. Trained architectures only.
+	Generator npg.Generator
+	Seal      validate.Noise
 	// Model is the classifier that it will stand in front of, nil where none is named: wiener needs
 	// it for the record of costs only.
 	Model *models.Model

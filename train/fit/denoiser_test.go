@@ -14,6 +14,7 @@ import (
 	"ucan/internal/npy"
 	"ucan/models"
 	"ucan/models/denoise"
+	"ucan/npg"
 	"ucan/runtime/onnx"
 	"ucan/smooth"
 	"ucan/smooth/family"
@@ -137,6 +138,48 @@ func TestDenoiserForARange(t *testing.T) {
 	r := b.denoiser(t, c)
 	if !slices.Equal(r.Training.SigmaRange, []float64{0.125, 0.5}) {
 		t.Errorf("range %v", r.Training.SigmaRange)
+	}
+}
+
+// wandering makes noise that grows with the mean of its input, around an offset.
+type wandering struct{}
+
+func (wandering) Guarantee() smooth.Guarantee { return smooth.Pinned }
+
+func (wandering) Parameters(_ context.Context, x []float32) (npg.Parameters, error) {
+	mean := float32(0)
+	for _, v := range x {
+		mean += v / float32(len(x))
+	}
+	mu, sigma := make([]float32, len(x)), make([]float32, len(x))
+	for i := range x {
+		mu[i], sigma[i] = 0.25, 0.5+mean
+	}
+	fields, err := smooth.NewFields(len(x), mu, sigma, nil)
+	return npg.Parameters{Fields: fields}, err
+}
+
+// TestDenoiserUnderNoiseOfEveryInput trains and validates under noise that differs by input, which
+// a range of scales does not go with.
+func TestDenoiserUnderNoiseOfEveryInput(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, 100)
+	c := b.denoiserConfig(t, "unet")
+	c.Generator = wandering{}
+	c.Seal = func(ctx context.Context, x []float32) (*smooth.SealedNoise, error) {
+		p, err := wandering{}.Parameters(ctx, x)
+		if err != nil {
+			return nil, err
+		}
+		return smooth.Noise{Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.5, Fields: p.Fields}.Seal(784)
+	}
+	if r := b.denoiser(t, c); r.Training.Validation == nil || r.Training.Validation.Noisy < 0.5 {
+		t.Errorf("validation %+v", r.Training.Validation)
+	}
+	c.Dir = filepath.Join(t.TempDir(), "range")
+	c.Training.Lowest = 0.5
+	if _, err := fit.Denoiser(context.Background(), b.rt, c); !fault.Is(err, fault.Refused) || !strings.Contains(err.Error(), "every input") {
+		t.Errorf("a range of scales: %v", err)
 	}
 }
 

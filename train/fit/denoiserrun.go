@@ -14,7 +14,6 @@ import (
 	"ucan/models/denoise"
 	"ucan/runtime/autodiff"
 	"ucan/runtime/files"
-	"ucan/smooth"
 	"ucan/train"
 	"ucan/train/data"
 	"ucan/train/denoiser"
@@ -113,8 +112,7 @@ func (t *denoiserTraining) train(ctx context.Context, objective *denoiser.Object
 		}
 		validator = &denoiser.Validator{
 			Runtime: t.rt, Objective: objective, Classifier: t.labeler, Images: held,
-			Noise:   func(context.Context, []float32) (*smooth.SealedNoise, error) { return noise, nil },
-			Options: validate.Options{Samples: t.Training.ValidationDraws, Seed: t.seed, Classes: t.Model.Classes()},
+			Noise: noise, Options: validate.Options{Samples: t.Training.ValidationDraws, Seed: t.seed, Classes: t.Model.Classes()},
 		}
 	}
 	t.Observer.note("training on %d inputs of %s, seed %d", t.set.Len(), t.set.Info().Name, t.seed)
@@ -151,16 +149,6 @@ func (t *denoiserTraining) asked(ctx context.Context) (validate.Images, error) {
 		}
 	}
 	return d, nil
-}
-
-// validationNoise is that of the denoiser; of a range, its middle.
-func (t *denoiserTraining) validationNoise() (*smooth.SealedNoise, error) {
-	if t.Training.Lowest == 0 {
-		return t.Noise, nil
-	}
-	n := t.Noise.Noise()
-	n.Lambda *= (1 + t.Training.Lowest) / 2
-	return n.Seal(t.Noise.Dim())
 }
 
 // write writes the bundle.

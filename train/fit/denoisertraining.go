@@ -73,6 +73,7 @@ type denoiserTraining struct {
 	seed      uint64
 	set, held *data.Set
 	moments   *spectrum.Moments
+	typical   *smooth.SealedNoise // what filter and scales are made for
 	net       *arch.Network
 	network   map[string]any
 	signal    []float64
@@ -96,6 +97,9 @@ func trainDenoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (
 		return nil, err
 	}
 	if t.moments, err = spectrum.Measure(ctx, t.Data.Source, indices(t.set), func() {}); err != nil {
+		return nil, err
+	}
+	if err = t.typicalNoise(ctx); err != nil {
 		return nil, err
 	}
 	if err = t.makeNet(); err != nil {
@@ -139,13 +143,7 @@ func (t *denoiserTraining) check() error {
 			return fault.Wrongf("train a denoiser: %s needs the classifier that it is for; name a model", s.Objective)
 		}
 	}
-	if d.Lowest != 0 && !(d.Lowest > 0 && d.Lowest < 1) {
-		return fault.Wrongf("train a denoiser: noise scaled down to %v; give a factor between 0 and 1", d.Lowest)
-	}
-	if d.Lowest != 0 && t.Noise.Noise().Mu() != nil {
-		return fault.Refusedf("train a denoiser for a range of σ: the noise has an offset, which does not scale with it; give noise without")
-	}
-	return nil
+	return t.checkNoise()
 }
 
 // through reports whether a stage has the objective.
@@ -179,7 +177,7 @@ func (t *denoiserTraining) load(ctx context.Context) (err error) {
 // makeNet makes the network, with the constants that normalise its inputs and output.
 func (t *denoiserTraining) makeNet() error {
 	c := nets.Config{Name: t.Arch, Shape: t.Shape, Width: t.Training.Width, Depth: t.Training.Depth, Seed: t.seed}
-	front := t.Noise
+	front := t.typical
 	if t.Training.Lowest > 0 {
 		n := t.Noise.Noise()
 		n.Lambda *= math.Sqrt(t.Training.Lowest)
@@ -198,7 +196,7 @@ func (t *denoiserTraining) makeNet() error {
 	}
 	c.Mean, c.Signal, c.Spread = t.normalisation()
 	t.signal = c.Signal
-	if field := t.Noise.Noise().Sigma(); field != nil && t.Noise.Noise().Basis() == nil && t.Training.Lowest == 0 && t.Arch != "mlp" {
+	if field := t.Noise.Noise().Sigma(); t.Generator == nil && field != nil && t.Noise.Noise().Basis() == nil && t.Training.Lowest == 0 && t.Arch != "mlp" {
 		c.Map = field
 	}
 	var err error
@@ -224,13 +222,14 @@ func (t *denoiserTraining) normalisation() (mean, signal, spread []float64) {
 	channels := t.Shape[0]
 	plane := len(t.moments.Mean) / channels
 	power := t.moments.Power(spectrum.Basis{Name: spectrum.Values})
-	sigma, ok := t.Noise.Sigma()
+	noise := t.typical.Noise()
+	sigma, ok := t.typical.Sigma()
 	if !ok {
-		sigma = t.Noise.Noise().Lambda
+		sigma = noise.Lambda
 	}
-	field := t.Noise.Noise().Sigma()
+	field := noise.Sigma()
 	for c := range channels {
-		var first, second, noise float64
+		var first, second, spoilt float64
 		for i := c * plane; i < (c+1)*plane; i++ {
 			m := t.moments.Mean[i]
 			first += m / float64(plane)
@@ -239,7 +238,7 @@ func (t *denoiserTraining) normalisation() (mean, signal, spread []float64) {
 			if field != nil {
 				s *= float64(field[i])
 			}
-			noise += s * s / float64(plane)
+			spoilt += s * s / float64(plane)
 		}
 		variance := second - first*first
 		if !(variance > 1e-12) {
@@ -247,7 +246,7 @@ func (t *denoiserTraining) normalisation() (mean, signal, spread []float64) {
 		}
 		mean = append(mean, first)
 		signal = append(signal, math.Sqrt(variance))
-		spread = append(spread, math.Sqrt(variance+noise))
+		spread = append(spread, math.Sqrt(variance+spoilt))
 	}
 	return mean, signal, spread
 }
@@ -333,7 +332,7 @@ func (t *denoiserTraining) feedConfig() data.Config {
 	sampler, _ := n.Family.(family.Sampler) // sealed noise has one
 	return data.Config{
 		Batch: t.Training.Batch, Draws: t.Training.Draws, Seed: t.seed, Augment: t.augment,
-		Family: sampler, Lambda: n.Lambda, Shaper: data.Fixed(n.Fields),
+		Family: sampler, Lambda: n.Lambda, Shaper: t.shaper(),
 	}
 }
 
