@@ -124,7 +124,7 @@ multiply–adds beside the classifier's (with --model); of a trained one also tr
 checkpoint/. Under other noise it works, and worse; runs warn of it.`,
 		Example: `  ucan train denoiser --data zip:train.zip --sigma 0.25 --out wiener025
   ucan train denoiser --model net.onnx --data folder:images --npg pattern:dct,kappa=256,gamma=4,iota=0.0625 --out wiener-dct
-  ucan train denoiser --model net.onnx --data zip:train.zip --hold-out 500 --sigma 0.25 --arch unet --objective mse,stability --epochs 4,16 --out unet025
+  ucan train denoiser --model net.onnx --data zip:train.zip --hold-out 500 --sigma 0.25 --arch ffdnet --objective mse,stability --epochs 4,16 --out ffdnet025
   ucan certify --model net.onnx --denoiser wiener025 --data cifar10:test_batch.bin --sigma 0.25`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainDenoiser(cmd.Context(), a, o) },
