@@ -2,6 +2,7 @@ package models
 
 import (
 	"fmt"
+	"os"
 
 	"ucan/models/declare"
 	"ucan/models/internal/rewrite"
@@ -28,7 +29,11 @@ func (p *plan) planDenoiser(path string) error {
 	if p.source == nil {
 		return soundness.Refuse("the classifier leaves the data's shape open", "compose a denoiser when data is given")
 	}
-	f, err := readFile(declare.DenoiserPath(path))
+	file := declare.DenoiserPath(path)
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		return declare.Errorf("it is a folder without %s; give a bundle of \"ucan train denoiser\", or an ONNX file", declare.DenoiserFile)
+	}
+	f, err := readFile(file)
 	if err != nil {
 		return err
 	}

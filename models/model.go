@@ -61,6 +61,9 @@ func (m *Model) Dim() int { return product(m.source) }
 // Preprocessing returns what stands between the noise and the classifier.
 func (m *Model) Preprocessing() Preprocessing { return m.report.Prep }
 
+// Denoiser returns the path of the denoiser in front, as it was given; "" for none.
+func (m *Model) Denoiser() string { return m.declared.Denoiser }
+
 // Decision returns how a class is made of the output.
 func (m *Model) Decision() declare.Decision { return m.decision }
 

@@ -83,6 +83,9 @@ func runBench(ctx context.Context, a *app, o *benchOptions) (err error) {
 		return err
 	}
 	a.onClose(source.Close)
+	if warning := setup.DenoiserWarning(ctx, source); warning != "" {
+		a.warn("%s", warning)
+	}
 	input := make([]float32, setup.Model.Dim())
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range input {

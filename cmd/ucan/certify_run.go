@@ -77,7 +77,7 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 		setup.Setting.Workers, setup.Setting.Batch, setup.Setting.IntraOp, o.seed.value)
 	c.a.onClose(c.certifier.Noise.Close)
 	c.a.note("largest %s radius that %s can certify: %s%s", o.noise.Norm, c.statistics, results.FormatTruncated(reach), perInput(c.certifier.Noise))
-	c.a.noteNoise(ctx, c.certifier.Noise)
+	c.a.noteNoise(ctx, c.setup, c.certifier.Noise)
 	if c.certifier.Noise.Arithmetic == smooth.Lattice {
 		c.a.note("lattice arithmetic: certificates hold, in the arithmetic that really runs, for every x + δ that is an 8-bit image")
 	} else {

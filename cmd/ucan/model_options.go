@@ -27,7 +27,7 @@ func (m *modelOptions) declare(o *options) {
 	declareOutput(o, &output.Name)
 	o.text(&output.Decision, "model.decision", "decision", "", "how scores become a class: argmax, argmin, threshold[:T] or label").offers(decisionNames)
 	o.words(&m.fix, "model.fix", "fix", nil, "constant for a second input, NAME=VALUE (repeatable)")
-	o.text(&m.declared.Denoiser, "model.denoiser", "denoiser", "", "ONNX denoiser to put in front of the model")
+	o.text(&m.declared.Denoiser, "model.denoiser", "denoiser", "", "denoiser to put in front of the model: a bundle of train denoiser, or an ONNX file")
 }
 
 func declareNormalisation(o *options, mean, std *[]float64) {

@@ -18,8 +18,12 @@ func perInput(maker *certify.NoiseSource) string {
 	return ""
 }
 
-// noteNoise says, before a run, what its generator makes and what certificates with it hold for.
-func (a *app) noteNoise(ctx context.Context, maker *certify.NoiseSource) {
+// noteNoise says, before a run, what its generator makes, what certificates with it hold for, and
+// whether the model's denoiser is for such noise.
+func (a *app) noteNoise(ctx context.Context, setup *certify.Setup, maker *certify.NoiseSource) {
+	if warning := setup.DenoiserWarning(ctx, maker); warning != "" {
+		a.warn("%s", warning)
+	}
 	if maker.Warning != "" {
 		a.warn("%s", maker.Warning)
 	}

@@ -158,7 +158,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 		p.a.onClose(p.noise.Close)
 		p.a.note("%s on %s (%d inputs), n = %d, alpha = %g, seed %d",
 			p.setup.Model.Name(), p.setup.Info.Name, len(p.setup.Indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed.value)
-		p.a.noteNoise(ctx, p.noise)
+		p.a.noteNoise(ctx, p.setup, p.noise)
 	}
 	if err := p.a.warnOfOutputs(ctx, p.setup); err != nil {
 		return prediction{}, err

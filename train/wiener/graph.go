@@ -58,10 +58,10 @@ func (f *Filter) diagonal(b *onnx.Builder, x onnx.Value, one []int64) onnx.Value
 	}
 	product := func(x onnx.Value, left, right string, l, r []float32) onnx.Value {
 		if w > 1 {
-			x = b.MatMul(x, single(b, right, []int64{w, w}, r))
+			x = b.MatMul(x, onnx.Tensor(b, right, []int64{w, w}, r))
 		}
 		if h > 1 {
-			x = b.MatMul(single(b, left, []int64{h, h}, l), x)
+			x = b.MatMul(onnx.Tensor(b, left, []int64{h, h}, l), x)
 		}
 		return x
 	}
@@ -78,15 +78,7 @@ func tensor(b *onnx.Builder, name string, dims []int64, values []float64) onnx.V
 	for i, v := range values {
 		narrow[i] = float32(v)
 	}
-	return single(b, name, dims, narrow)
-}
-
-func single(b *onnx.Builder, name string, dims []int64, values []float32) onnx.Value {
-	t, err := onnx.NewTensor(name, dims, values)
-	if err != nil {
-		return b.Fail(err)
-	}
-	return b.Initializer(t)
+	return onnx.Tensor(b, name, dims, narrow)
 }
 
 // transposed returns the transpose of an n × n matrix; nil for nil.

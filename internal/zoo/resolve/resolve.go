@@ -185,7 +185,7 @@ func describeModel(ctx context.Context, m *matrix.Model, file string, declared m
 		return err
 	}
 	if declared.Denoiser != "" {
-		item, err := artifact.Describe(ctx, declared.Denoiser, nil, nil)
+		item, err := artifact.Describe(ctx, declare.DenoiserPath(declared.Denoiser), nil, nil)
 		if err != nil {
 			return err
 		}
@@ -273,6 +273,9 @@ func (r *resolver) try(ctx context.Context, b *certify.Setup, setting *matrix.Se
 		return err
 	}
 	defer func() { err = errors.Join(err, maker.Close()) }()
+	if warning := b.DenoiserWarning(ctx, maker); warning != "" {
+		r.opts.Note("warning: %s under %s: %s", b.Model.Name(), setting.Name, warning)
+	}
 	item, err := firstUsable(ctx, b)
 	if err != nil {
 		return err
