@@ -50,7 +50,12 @@ func TestTrainDenoiser(t *testing.T) {
 	if read(t, filepath.Join(again, "denoiser.onnx")) != read(t, filepath.Join(out, "denoiser.onnx")) {
 		t.Error("the same command gave other bytes")
 	}
-	want(t, exitDone, "certify", "--model", model, "--denoiser", out, "--data", data, "--max", "2", "--n", "100", "--sigma", "0.4", "--seed", "1")
+	for sigma, warned := range map[string]bool{"0.4": false, "0.6": true} {
+		text := want(t, exitDone, "certify", "--model", model, "--denoiser", out, "--data", data, "--max", "2", "--n", "100", "--sigma", sigma, "--seed", "1").stderr
+		if strings.Contains(text, "was trained under") != warned {
+			t.Errorf("σ = %s: %s", sigma, text)
+		}
+	}
 	if text := want(t, exitUsage, args(out)...).stderr; !strings.Contains(text, "--resume") {
 		t.Errorf("a bundle was replaced: %s", text)
 	}

@@ -35,7 +35,7 @@ func (s *Setup) DenoiserWarning(ctx context.Context, noise *NoiseSource) string 
 	if noise.NPG != nil {
 		under.NPG = noise.NPG.Spec
 	}
-	same := r.Noise.Same(under)
+	same := r.For(under)
 	if noise.Guarantee() != smooth.Deployed { // every input has fields of its own
 		same = r.Noise.Family == under.Family && r.Noise.Lambda == under.Lambda && r.Noise.NPG == under.NPG
 	}
