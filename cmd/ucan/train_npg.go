@@ -30,6 +30,8 @@ type trainNPGOptions struct {
 	jointRate float64
 
 	kind, basis  string
+	method       string
+	distortion   float64
 	volume       string
 	volumeWeight float64
 	reg          float64
@@ -50,6 +52,8 @@ func (t *trainNPGOptions) declare(o *options) {
 	o.in(trainingSection)
 	o.text(&t.kind, "npg.kind", "kind", "", "generator: pattern, dataset, certification or per-input").oneOf(kindNames()...)
 	o.text(&t.basis, "npg.basis", "basis", string(net.Pixel), "basis of the scale field: pixel or dct").oneOf(string(net.Pixel), string(net.DCT))
+	o.text(&t.method, "npg.method", "method", methodGradient, "how: gradient (learned for a classifier) or spectral (dataset-wise, in closed form from the spectrum of the data; needs no --model)").oneOf(methodGradient, methodSpectral)
+	o.float(&t.distortion, "npg.distortion", "distortion", 0, "with --method spectral, share of the data's power that the best linear estimate may lose under the noise, such as 0.05")
 	o.on(&t.joint, "npg.joint", "joint", "train the classifier along, under the noise that is being learned")
 	o.float(&t.jointRate, "npg.joint_rate", "joint-rate", 1, "learning rate of the classifier over that of the generator")
 	o.text(&t.volume, "npg.volume", "volume", "logmean", "what rewards noise: min, mean, logmean (ALM) or area (the ALM radius itself)").oneOf("min", "mean", "logmean", "area")
@@ -71,6 +75,13 @@ func kindNames() []string {
 }
 
 func (t *trainNPGOptions) check(f *faults) {
+	if t.method == methodSpectral {
+		t.checkSpectral(f)
+		return
+	}
+	if f.changed(&t.distortion) {
+		f.add(&t.distortion, "it is for --method spectral only; leave it out")
+	}
 	t.model.check(f)
 	t.trainOptions.check(f)
 	t.noise.check(f)
@@ -169,11 +180,14 @@ hold only for a verifier who replays the stored noise, not for a service that re
 takes --epochs as steps (100 unless given), --draws as noisy copies of a step (100), --lr, --floor, --ceiling and --basis.
 
 Scales are on the data's scale: s multiplies noise of standard deviation --sigma (1 unless given), and lies between
---floor and --ceiling whatever is learned. --target-sigma holds the mean of s over every input's coordinates, inside the
+--floor and --ceiling whatever is learned. --method spectral makes a field without a classifier or gradients, in seconds: the
+noise of largest volume in frequencies under which the best linear estimate of an input loses the share --distortion of
+the data's power. --target-sigma holds the mean of s over every input's coordinates, inside the
 network, so that only its shape is learned: for comparisons at equal noise; the volume term then has no effect on it.`,
 		Example: `  ucan train npg --kind dataset --model model.onnx --data mnist:mnist --max 8000 --joint --out field
   ucan train npg --kind dataset --basis dct --model model.onnx --data cifar10:data_batch_1.bin --out field
   ucan train npg --kind certification --fixed-mean --model model.onnx --data mnist:mnist --max 500 --epochs 40 --out maps
+  ucan train npg --kind dataset --method spectral --distortion 0.05 --ceiling 4 --data zip:train.zip --out spectral
   ucan certify --model model.onnx --data mnist:mnist --skip 8000 --npg field --out field.tsv`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainNPG(cmd.Context(), a, o) },
@@ -186,6 +200,9 @@ network, so that only its shape is learned: for comparisons at equal noise; the 
 const defaultHoldOut = 100
 
 func runTrainNPG(ctx context.Context, a *app, o *trainNPGOptions) error {
+	if o.method == methodSpectral {
+		return a.runSpectral(ctx, o)
+	}
 	rt, err := a.openTraining(ctx, &o.trainOptions)
 	if err != nil {
 		return err
