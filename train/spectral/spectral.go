@@ -1,5 +1,5 @@
-// Package spectral shapes noise to the power of the data in closed form: the noise of largest volume
-// at a given loss of signal.
+// Package spectral shapes noise to the power of the data in closed form: the noise of largest
+// volume at a given loss of signal.
 //
 // Behind noise with the standard deviation s_k along the k-th vector of a basis, the best linear
 // estimate of an input loses the share P_k s_k²/(P_k + s_k²) of its power P_k there (package
@@ -7,17 +7,18 @@
 //
 //	maximise Σ log s_k   subject to   Σ P_k s_k²/(P_k + s_k²) ≤ D,   floor ≤ s_k ≤ ceiling.
 //
-// The problem falls apart into one for each k, given a price λ of the loss: log s − λPs²/(P + s²) is
-// stationary where (P + s²)² = 2λP²s², which is s² − cPs + P = 0 with c = √(2λ). Its smaller root
+// The problem falls apart into one for each k, given a price λ of the loss: log s − λPs²/(P + s²)
+// is stationary where (P + s²)² = 2λP²s², which is s² − cPs + P = 0 with c = √(2λ). Its smaller
+// root
 //
 //	s = 2/(c + √(c² − 4/P))
 //
 // is a maximum, the larger one a minimum, and beyond that the term rises again, since nothing is
 // left to lose: the other candidate is the ceiling, and the only one where c²P < 4. What is best at
 // a price is best among all noises that lose as little (Everett, "Generalized Lagrange multiplier
-// method for solving problems of optimum allocation of resources", 1963, theorem 1), so the price is
-// searched whose loss comes nearest to D from below. It is reverse water-filling (Cover and Thomas,
-// "Elements of information theory", 13.3.3), with a ceiling on what is drowned.
+// method for solving problems of optimum allocation of resources", 1963, theorem 1), so the price
+// is searched whose loss comes nearest to D from below. It is reverse water-filling (Cover and
+// Thomas, "Elements of information theory", 13.3.3), with a ceiling on what is drowned.
 package spectral
 
 import (

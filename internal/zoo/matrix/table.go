@@ -87,7 +87,7 @@ func declarationFields() []field {
 			{name: "classes", kind: kindWhole, low: at(2), high: at(1e6), doc: "number of classes where the graph does not tell"},
 		}},
 		{name: "labels", kind: kindTexts, doc: "names of the classes in order"},
-		{name: "denoiser", kind: kindText, doc: "ONNX denoiser in front of the model, relative to this file"},
+		{name: "denoiser", kind: kindText, doc: "denoiser in front of the model, a bundle or an ONNX file, relative to this file"},
 		{name: "force", kind: kindBool, def: false, doc: "certify although the clean check speaks against it (recorded)"},
 	}
 }
