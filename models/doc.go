@@ -63,5 +63,6 @@
 //	               examine.go, examination.go, textlabel.go: outputs that cannot be what was meant
 //	Calibration    package calibrate, calibration.go: batch, sessions and threads for speed
 //	Result         model.go, classifier.go, scores.go: what a run uses
+//	               pipeline.go: the whole as one ONNX file, for others
 //	               inspect.go, describe.go, report.go, reporttext.go: what a user is told
 package models

@@ -95,6 +95,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newCompareCommand(a),
 		newRadiusCommand(a),
 		newInspectCommand(a),
+		newExportCommand(a),
 		newGradCommand(a),
 		newTrainCommand(a),
 		newZooCommand(a),
