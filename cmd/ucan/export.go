@@ -45,6 +45,10 @@ func (e *modelExportOptions) check(f *faults) {
 	switch e.layout = ""; strings.ToLower(e.model.layout) {
 	case layoutTriton:
 		e.layout, e.model.layout = layoutTriton, ""
+		// The flag hides what a file or a variable says of the model, which must not be lost.
+		if s := f.of(&e.model.layout); os.Getenv(s.variable()) != "" || f.app.config.of(s.key).path != "" {
+			f.add(&e.model.layout, "the configuration gives the model's own layout, which --layout %s would hide; put that layout into the model's model.yaml", layoutTriton)
+		}
 	case "kserve":
 		f.add(&e.model.layout, "there is no kserve layout: KServe's Triton runtime takes a Triton repository; give --layout triton")
 		e.model.layout = ""

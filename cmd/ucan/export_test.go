@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -36,6 +37,13 @@ func TestExport(t *testing.T) {
 	want(t, exitUsage, "export", "--model", model)
 	want(t, exitUsage, "export", "--model", model, "--layout", "triton")
 	want(t, exitUsage, "export", "--model", model, "--layout", "kserve", "--dir", dir)
+	hidden := filepath.Join(dir, "hidden.yaml")
+	if err := os.WriteFile(hidden, []byte("model: {layout: nhwc}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := want(t, exitUsage, "export", "--config", hidden, "--model", model, "--layout", "triton", "--dir", dir); !strings.Contains(got.stderr, "would hide") {
+		t.Errorf("a layout of the configuration was dropped:\n%s", got.stderr)
+	}
 	want(t, exitUsage, "export", "--model", model, "--out", filepath.Join(dir, "b.onnx"), "--dir", dir)
 	want(t, exitDone, "export", "--model", model, "--layout", "triton", "--dir", dir, "--quiet")
 	config := read(t, filepath.Join(dir, "digits_cnn", "config.pbtxt"))
