@@ -83,9 +83,7 @@ func runBench(ctx context.Context, a *app, o *benchOptions) (err error) {
 		return err
 	}
 	a.onClose(source.Close)
-	if warning := setup.DenoiserWarning(ctx, source); warning != "" {
-		a.warn("%s", warning)
-	}
+	a.warnOfDenoiser(ctx, setup, source)
 	input := make([]float32, setup.Model.Dim())
 	random := rand.New(rand.NewPCG(1, 2))
 	for i := range input {

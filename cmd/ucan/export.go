@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -94,8 +95,13 @@ Triton runtime takes too. The model's own layout, where it must be given, then s
 }
 
 func runExport(ctx context.Context, a *app, o *modelExportOptions) error {
+	declaration := strings.TrimSuffix(o.out, filepath.Ext(o.out)) + ".model.yaml"
 	if o.out != "" {
-		if err := absent(o.out); err != nil {
+		err := absent(o.out)
+		if err == nil {
+			err = absent(declaration)
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -116,7 +122,7 @@ func runExport(ctx context.Context, a *app, o *modelExportOptions) error {
 	if err != nil {
 		return err
 	}
-	files := []string{o.out, strings.TrimSuffix(o.out, filepath.Ext(o.out)) + ".model.yaml"}
+	files := []string{o.out, declaration}
 	if o.layout == layoutTriton {
 		if files, err = writeTriton(o.dir, m, pipeline); err != nil {
 			return err
@@ -137,17 +143,14 @@ func absent(path string) error {
 	return nil
 }
 
-// writePipeline writes the file and its declaration.
+// writePipeline writes the file, then its declaration.
 func writePipeline(file, declaration string, m *models.Model, pipeline *onnx.Model) error {
-	if err := absent(declaration); err != nil {
-		return err
-	}
 	text, err := yaml.Marshal(m.PipelineDeclaration())
 	if err == nil {
-		err = atomicfile.WriteBytes(declaration, text)
+		err = pipeline.Write(file)
 	}
 	if err == nil {
-		err = pipeline.Write(file)
+		err = atomicfile.WriteBytes(declaration, text)
 	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
@@ -170,8 +173,8 @@ func writeTriton(dir string, m *models.Model, pipeline *onnx.Model) ([]string, e
 	if err == nil {
 		err = atomicfile.WriteBytes(files[1], []byte(tritonConfig(m, pipeline)))
 	}
-	if err != nil {
-		return nil, fmt.Errorf("export: %w", err)
+	if err != nil { // nothing half done stands in the way of another try
+		return nil, fmt.Errorf("export: %w", errors.Join(err, os.RemoveAll(folder)))
 	}
 	return files, nil
 }

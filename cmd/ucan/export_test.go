@@ -34,6 +34,14 @@ func TestExport(t *testing.T) {
 		t.Errorf("the pipeline certifies\n%s\nand the model behind the denoiser\n%s", b, a)
 	}
 	want(t, exitUsage, "export", "--model", model, "--out", out)
+	alone := filepath.Join(dir, "alone.onnx")
+	if err := os.WriteFile(filepath.Join(dir, "alone.model.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	want(t, exitUsage, "export", "--model", model, "--out", alone) // another's declaration is not replaced
+	if _, err := os.Lstat(alone); err == nil {
+		t.Error("a refused export left a file")
+	}
 	want(t, exitUsage, "export", "--model", model)
 	want(t, exitUsage, "export", "--model", model, "--layout", "triton")
 	want(t, exitUsage, "export", "--model", model, "--layout", "kserve", "--dir", dir)

@@ -21,9 +21,7 @@ func perInput(maker *certify.NoiseSource) string {
 // noteNoise says, before a run, what its generator makes, what certificates with it hold for, and
 // whether the model's denoiser is for such noise.
 func (a *app) noteNoise(ctx context.Context, setup *certify.Setup, maker *certify.NoiseSource) {
-	if warning := setup.DenoiserWarning(ctx, maker); warning != "" {
-		a.warn("%s", warning)
-	}
+	a.warnOfDenoiser(ctx, setup, maker)
 	if maker.Warning != "" {
 		a.warn("%s", maker.Warning)
 	}
@@ -56,5 +54,12 @@ func (a *app) noteNoise(ctx context.Context, setup *certify.Setup, maker *certif
 	}
 	if n := p.Ceiled; n > 0 {
 		a.note("the ceiling of the generator holds %d of %d scales", n, maker.Dim)
+	}
+}
+
+// warnOfDenoiser says where the model's denoiser is for other noise.
+func (a *app) warnOfDenoiser(ctx context.Context, setup *certify.Setup, maker *certify.NoiseSource) {
+	if warning := setup.DenoiserWarning(ctx, maker); warning != "" {
+		a.warn("%s", warning)
 	}
 }

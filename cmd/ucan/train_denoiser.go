@@ -69,7 +69,7 @@ func (t *trainDenoiserOptions) checkRange(f *faults) {
 	case t.noise.sigma != nil || t.noise.lambda != nil:
 		f.add(&t.sigmaRange, "both a range and one scale of the noise are given; give one")
 	case len(r) != 2 || !(r[0] > 0 && r[0] < r[1]) || math.IsInf(r[1], 0):
-		f.add(&t.sigmaRange, "%v is no range; give two positive numbers, the smaller one first", r)
+		f.add(&t.sigmaRange, "%v is not a range; give two positive numbers, the smaller one first", r)
 	default:
 		t.noise.sigma = &r[1]
 	}

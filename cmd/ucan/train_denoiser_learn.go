@@ -69,7 +69,7 @@ func (l *learnOptions) check(f *faults, model string) {
 		if len(l.epochs) > 0 {
 			n, err := strconv.Atoi(l.epochs[i])
 			if err != nil || n < 1 || n > math.MaxInt32 {
-				f.add(&l.epochs, "%q is no number of epochs; give 1 or more", l.epochs[i])
+				f.add(&l.epochs, "%q is not a number of epochs; give 1 or more", l.epochs[i])
 				return
 			}
 			s.Epochs = n

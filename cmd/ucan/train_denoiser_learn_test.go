@@ -69,12 +69,12 @@ func TestTrainDenoiserUsage(t *testing.T) {
 		says string
 	}{
 		"range and σ":      {[]string{"--sigma", "1", "--sigma-range", "0.1,0.2"}, "both a range and one scale"},
-		"range":            {[]string{"--sigma-range", "0.3,0.2"}, "is no range"},
+		"range":            {[]string{"--sigma-range", "0.3,0.2"}, "is not a range"},
 		"range of wiener":  {[]string{"--arch", "wiener", "--sigma-range", "0.1,0.2"}, "wiener is for one noise"},
 		"epochs of wiener": {[]string{"--arch", "wiener", "--sigma", "1", "--epochs", "3"}, "is not trained"},
 		"objective":        {[]string{"--sigma", "1", "--objective", "vae"}, "objective"},
 		"epochs":           {[]string{"--sigma", "1", "--epochs", "3"}, "numbers of epochs for 2 objectives"},
-		"number of epochs": {[]string{"--sigma", "1", "--epochs", "1,x"}, "no number of epochs"},
+		"number of epochs": {[]string{"--sigma", "1", "--epochs", "1,x"}, "not a number of epochs"},
 		"decay":            {[]string{"--sigma", "1", "--ema", "1"}, "out of range"},
 	}) {
 		t.Run(name, func(t *testing.T) {

@@ -48,10 +48,10 @@ func (t *trainNPGOptions) checkSpectral(f *faults) {
 // runSpectral makes noise in closed form.
 func (a *app) runSpectral(ctx context.Context, o *trainNPGOptions) error {
 	c := fit.SpectralConfig{
-		Dir: o.run.Dir, Resume: o.run.Resume,
+		Run:   o.run,
 		Shape: spectral.Config{Distortion: o.distortion, Floor: o.net.Floor, Ceiling: o.net.Ceiling},
 	}
-	if err := (fit.Run{Dir: c.Dir, Resume: c.Resume}).CheckFolder(); err != nil {
+	if err := c.CheckFolder(); err != nil {
 		return err
 	}
 	source, err := a.openSource(ctx, o.data.spec, o.data.options)
@@ -59,6 +59,7 @@ func (a *app) runSpectral(ctx context.Context, o *trainNPGOptions) error {
 		return err
 	}
 	c.Data = fit.Data{Source: source, Selection: o.data.selection}
+	c.Observer.Warn = func(text string) { a.warn("%s", text) }
 	c.Observer.Reading = func(inputs int) (read, done func()) {
 		bar := progress.New(a.progressWriter(), progress.DefaultOptions(a.progressWriter(), int64(inputs), "inputs measured"))
 		return func() { bar.Add(1) }, bar.Close

@@ -38,7 +38,7 @@ type Record struct {
 	Schema string `yaml:"schema"`
 	// SHA256 is that of denoiser.onnx, in hexadecimal.
 	SHA256 string `yaml:"denoiser_sha256"`
-	// Architecture names how it is built: wiener.
+	// Architecture names how it is built: wiener, or a network that was trained.
 	Architecture string `yaml:"architecture"`
 	// Shape is that of one input.
 	Shape []int `yaml:"shape,flow"`

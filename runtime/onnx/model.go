@@ -113,7 +113,7 @@ func check(p *onnxpb.ModelProto) error {
 // none.
 func (m *Model) Marshal() ([]byte, error) {
 	if n := proto.Size(m.p); int64(n) > 2<<30-1 {
-		return nil, fmt.Errorf("onnx: model of %d bytes is over the 2 GiB of one file; write it with WriteExternal", n)
+		return nil, fmt.Errorf("onnx: model of %d bytes is over the 2 GiB of one file; weights beyond that must lie in external data", n)
 	}
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.p)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"ucan/internal/dataset"
 	"ucan/internal/fault"
 	"ucan/train/data"
+	"ucan/train/spectrum"
 )
 
 // Data configures what is trained on, and what is held out for validation.
@@ -122,4 +123,23 @@ func (d Data) read(ctx context.Context, source *dataset.Source, selection datase
 		o.warn("%d inputs of %s are unusable and left out", n, set.Info().Name)
 	}
 	return set, nil
+}
+
+// measure takes the moments of the selected inputs, without their labels.
+func (r Run) measure(ctx context.Context) (*spectrum.Moments, error) {
+	indices, err := r.Data.Selection.Indices(r.Data.Source.Len())
+	if err != nil {
+		return nil, fault.Mark(fault.Wrong, err)
+	}
+	each := func() {}
+	if r.Observer.Reading != nil {
+		one, done := r.Observer.Reading(len(indices))
+		defer done()
+		each = one
+	}
+	m, err := spectrum.Measure(ctx, r.Data.Source, indices, each)
+	if err == nil && m.Skipped > 0 {
+		r.Observer.warn("%d inputs of %s are unusable and left out", m.Skipped, r.Data.Source.Info().Name)
+	}
+	return m, err
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -63,7 +61,7 @@ func Denoiser(ctx context.Context, rt *runtime.Runtime, c DenoiserConfig) (_ *de
 	if !slices.Contains(Denoisers(), c.Arch) {
 		return nil, fault.Wrongf("make a denoiser: there is no architecture %q; there is %s", c.Arch, strings.Join(Denoisers(), ", "))
 	}
-	if err = c.checkFolder(); err != nil {
+	if err = c.CheckFolder(); err != nil {
 		return nil, err
 	}
 	if c.Arch != Wiener {
@@ -112,40 +110,13 @@ func filterOf(m *spectrum.Moments, noise *smooth.SealedNoise) (*wiener.Filter, e
 	return filter, nil
 }
 
-// checkFolder refuses a folder that holds something else, or a bundle that is not to be replaced.
-func (c DenoiserConfig) checkFolder() error {
-	for _, name := range []string{denoise.RecordFile, denoise.ModelFile} {
-		switch _, err := os.Lstat(filepath.Join(c.Dir, name)); {
-		case err == nil && !c.Resume:
-			return fault.Wrongf("make a denoiser in %q: the folder holds one already; pass --resume to make it anew, or name another folder", c.Dir)
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return fmt.Errorf("look into the bundle: %w", err)
-		}
-	}
-	return c.CheckFolder()
-}
-
 // moments measures the data, or takes the prior.
 func (c DenoiserConfig) moments(ctx context.Context) (*spectrum.Moments, error) {
 	if c.Data.Source == nil {
 		m, err := spectrum.Prior(c.Shape)
 		return m, fault.Mark(fault.Wrong, err)
 	}
-	indices, err := c.Data.Selection.Indices(c.Data.Source.Len())
-	if err != nil {
-		return nil, fault.Mark(fault.Wrong, err)
-	}
-	each := func() {}
-	if c.Observer.Reading != nil {
-		one, done := c.Observer.Reading(len(indices))
-		defer done()
-		each = one
-	}
-	m, err := spectrum.Measure(ctx, c.Data.Source, indices, each)
-	if err == nil && m.Skipped > 0 {
-		c.Observer.warn("%d inputs of %s are unusable and left out", m.Skipped, c.Data.Source.Info().Name)
-	}
-	return m, err
+	return c.measure(ctx)
 }
 
 func (c DenoiserConfig) recordData(r *denoise.Record, m *spectrum.Moments) {

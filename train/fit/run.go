@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"ucan/internal/fault"
+	"ucan/models/denoise"
 	"ucan/npg/bundle"
 	"ucan/runtime"
 	"ucan/runtime/autodiff"
@@ -76,10 +77,10 @@ func (r Run) CheckFolder() error {
 	if r.Resume {
 		return nil
 	}
-	for _, name := range []string{bundle.ManifestName, base.RecordFile, base.ModelFile, train.LogName, train.CheckpointDir} {
+	for _, name := range []string{bundle.ManifestName, base.RecordFile, base.ModelFile, denoise.RecordFile, denoise.ModelFile, train.LogName, train.CheckpointDir} {
 		switch _, err := os.Lstat(filepath.Join(r.Dir, name)); {
 		case err == nil:
-			return fault.Wrongf("train into %q: the folder holds a training already; pass --resume to continue it, or name another folder", r.Dir)
+			return fault.Wrongf("train into %q: the folder holds a bundle already; pass --resume to continue it, or name another folder", r.Dir)
 		case !errors.Is(err, fs.ErrNotExist):
 			return fmt.Errorf("look into the bundle: %w", err)
 		}

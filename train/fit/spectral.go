@@ -10,19 +10,15 @@ import (
 	"ucan/npg"
 	"ucan/npg/bundle"
 	"ucan/train/spectral"
-	"ucan/train/spectrum"
 )
 
 // SpectralConfig configures noise that is shaped to the data in closed form (package spectral).
 type SpectralConfig struct {
-	// Dir is the bundle's folder; Resume makes the bundle anew where there is one.
-	Dir    string
-	Resume bool
-	// Data are the inputs that are measured. Labels are not read.
-	Data Data
+	// Run has the folder and the data. Resume makes the bundle anew where there is one; no seed is
+	// used and nothing is held out.
+	Run
 	// Shape says what the noise may do.
-	Shape    spectral.Config
-	Observer Observer
+	Shape spectral.Config
 }
 
 // SpectralResult is noise in closed form.
@@ -38,24 +34,14 @@ type SpectralResult struct {
 // Spectral measures the data, makes the noise of largest volume at the configured loss, and writes
 // it as the bundle of a dataset-wise generator in the DCT basis.
 func Spectral(ctx context.Context, c SpectralConfig) (*SpectralResult, error) {
-	if err := (Run{Dir: c.Dir, Resume: c.Resume}).CheckFolder(); err != nil {
+	if err := c.CheckFolder(); err != nil {
 		return nil, err
 	}
 	info := c.Data.Source.Info()
 	if len(info.Shape) < 2 {
 		return nil, fault.Refusedf("shape noise to the spectrum of %s: its inputs have the shape %v, and no frequencies; take images or series, or learn a field without --method spectral", info.Name, info.Shape)
 	}
-	indices, err := c.Data.Selection.Indices(c.Data.Source.Len())
-	if err != nil {
-		return nil, fault.Mark(fault.Wrong, err)
-	}
-	each := func() {}
-	if c.Observer.Reading != nil {
-		one, done := c.Observer.Reading(len(indices))
-		defer done()
-		each = one
-	}
-	m, err := spectrum.Measure(ctx, c.Data.Source, indices, each)
+	m, err := c.measure(ctx)
 	if err != nil {
 		return nil, err
 	}

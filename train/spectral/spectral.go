@@ -57,7 +57,7 @@ func Shape(power []float64, c Config) (*Noise, error) {
 	total := 0.0
 	for k, p := range power {
 		if !(p >= 0) || math.IsInf(p, 0) {
-			return nil, fmt.Errorf("%w: the power %v of coefficient %d is no such number", ErrConfig, p, k)
+			return nil, fmt.Errorf("%w: the power of coefficient %[3]d is %[2]v; it must be finite and not negative", ErrConfig, p, k)
 		}
 		total += p
 	}

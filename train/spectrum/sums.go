@@ -55,7 +55,7 @@ func (s *sums) read(ctx context.Context, source Source, indices []int, origin []
 		case len(item.X) != len(origin):
 			return fmt.Errorf("measure %s: %w: input %d has %d values and the first %d", source.Info().Name, ErrData, i, len(item.X), len(origin))
 		case !finite(item.X):
-			err = fmt.Errorf("input %d holds values that are no numbers", i)
+			err = fmt.Errorf("input %d holds NaN or infinite values", i)
 		}
 		if each != nil {
 			each()
