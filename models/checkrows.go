@@ -20,7 +20,7 @@ type (
 // are what the run will be given: each one physical batch of noisy rows of one input, one batch
 // an input, all of one size. sessions are those of the run, of that batch and intraOp threads.
 func (m *Model) CheckRows(ctx context.Context, batches [][]float32, intraOp int, sessions []Session) (_ RowCheck, err error) {
-	e := newRunner(m.rt, m.source, m.opts)
+	e := newRunner(m.rt, m.source, m.sha256, m.opts)
 	e.opts.IntraOp, e.opts.Outputs = max(intraOp, 1), nil
 	sess, err := e.session(ctx, m.graph)
 	if err != nil {

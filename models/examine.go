@@ -37,31 +37,43 @@ func (m *Model) ExamineSamples(ctx context.Context) (Report, error) {
 	return r, nil
 }
 
-const examinedSamples = 64
+// examinedSamples is the number of made-up rows that an examination looks at, and slowSamples that
+// for a model whose rows take long.
+const (
+	examinedSamples = 64
+	slowSamples     = 6
+)
 
 func (m *Model) examineSamples(ctx context.Context) (Examination, error) {
-	rows := trial.SampleRows(examinedSamples, m.Dim())
 	if m.samples == nil {
-		return m.examine(ctx, rows, nil, "synthetic rows")
+		return m.examine(ctx, trial.SampleRows(examinedSamples, m.Dim()), nil, "synthetic rows")
 	}
-	x := Examination{Rows: examinedSamples, kind: "synthetic rows", decision: m.decisionText(), classes: m.Classes()}
+	n := len(m.samples.Labels)
+	rows := trial.SampleRows(n, m.Dim())
+	x := Examination{Rows: n, kind: "synthetic rows", decision: m.decisionText(), classes: m.Classes()}
 	x.look(m, m.samples.Labels, m.samples.Scores)
 	return x, m.compareOther(ctx, rows, m.samples.Labels, &x)
 }
 
 // runSamples runs a session of the prepared graph on the made-up rows.
-func (m *Model) runSamples(ctx context.Context, e *runner, sess *runtime.Session) (*trial.Answer, error) {
-	batch := m.smallBatch()
-	whole := (examinedSamples + batch - 1) / batch * batch // what is over is padding
-	rows := trial.SampleRows(examinedSamples, m.Dim())
+func (m *Model) runSamples(ctx context.Context, e *runner, sess *runtime.Session, slow bool) (*trial.Answer, error) {
+	n, batch := examinedSamples, m.smallBatch()
+	if slow {
+		n = slowSamples
+		if m.fixedBatch == 0 {
+			batch = slowSamples / 2
+		}
+	}
+	whole := (n + batch - 1) / batch * batch // what is over is padding
+	rows := trial.SampleRows(n, m.Dim())
 	rows = append(rows, make([]float32, whole*m.Dim()-len(rows))...)
 	a, err := e.runBatches(ctx, sess, rows, m.trialWidth, batch)
 	if err != nil {
-		return nil, fmt.Errorf("run it on %d made-up rows: %w", examinedSamples, err)
+		return nil, fmt.Errorf("run it on %d made-up rows: %w", n, err)
 	}
-	a.Labels = a.Labels[:examinedSamples]
+	a.Labels = a.Labels[:n]
 	if a.Scores != nil {
-		a.Scores = a.Scores[:examinedSamples*a.Width]
+		a.Scores = a.Scores[:n*a.Width]
 	}
 	return &a, nil
 }

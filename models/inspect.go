@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"ucan/models/declare"
 	"ucan/runtime"
 )
 
@@ -34,6 +35,7 @@ func InspectRun(ctx context.Context, path string, opts Options, openRuntime func
 	}
 	p, err := planFile(path, opts)
 	if err == nil && p.source != nil {
+		opts.Session = p.mapWeights(declare.ModelPath(path), opts.Session)
 		_, err = p.batchModes() // what refuses the file without a run comes first
 	}
 	if err != nil || p.source == nil {
@@ -54,7 +56,8 @@ func InspectRun(ctx context.Context, path string, opts Options, openRuntime func
 		return report, err
 	}
 	defer func() { err = errors.Join(err, m.Close()) }()
-	return m.ExamineSamples(ctx)
+	report, err := m.ExamineSamples(ctx)
+	return report, errors.Join(err, p.unchanged(declare.ModelPath(path)))
 }
 
 // inspected completes a report by what building the graph shows.

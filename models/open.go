@@ -50,7 +50,7 @@ func open(ctx context.Context, rt *runtime.Runtime, p *plan, err error, path str
 // prepare finds out at which batch the model runs, appends the decision and probes
 // the result.
 func (m *Model) prepare(ctx context.Context, p *plan) error {
-	e := newRunner(m.rt, m.source, m.opts)
+	e := newRunner(m.rt, m.source, p.file.sha256, m.opts)
 	if !m.opts.accepted {
 		if err := e.checkLoads(ctx, p.file.m); err != nil {
 			return err

@@ -18,6 +18,9 @@ type file struct {
 	bytes  int64
 	sha256 string // of the file, or of all its files where weights lie in others
 	m      *onnx.Model
+
+	info   os.FileInfo // of the file before it was read; nil for bytes
+	places onnx.Places // of its large weights; nil once nobody asks for them any more
 }
 
 // readFile reads and hashes an ONNX file, tensors in other files of its folder
@@ -44,9 +47,14 @@ func readFile(path string) (*file, error) {
 		return nil, fmt.Errorf("read model: %w", files.WithoutPath(err))
 	}
 	f, err := parseFile(b, limits)
-	if err != nil || len(f.m.ExternalTensors()) == 0 {
-		return f, err
+	if err != nil {
+		return nil, err
 	}
+	f.info = info
+	if len(f.m.ExternalTensors()) == 0 {
+		return f, nil
+	}
+	f.places = nil
 	if f.m, err = f.m.LoadExternal(filepath.Dir(path), limits); err != nil {
 		return nil, fmt.Errorf("read model: %w; keep its data files beside it", err)
 	}
@@ -63,12 +71,12 @@ func readFile(path string) (*file, error) {
 
 // parseFile reads and hashes the bytes of an ONNX file.
 func parseFile(b []byte, limits onnx.Limits) (*file, error) {
-	m, err := onnx.ParseLimited(b, limits)
+	m, places, err := onnx.ParseInPlace(b, limits)
 	if err != nil {
 		return nil, fmt.Errorf("read model: %w", err)
 	}
 	sum := sha256.Sum256(b)
-	return &file{bytes: int64(len(b)), sha256: hex.EncodeToString(sum[:]), m: m}, nil
+	return &file{bytes: int64(len(b)), sha256: hex.EncodeToString(sum[:]), m: m, places: places}, nil
 }
 
 // parseAlone is parseFile for bytes that come without a folder.

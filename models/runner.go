@@ -50,13 +50,14 @@ func (t *rowTime) took(since time.Time, rows int) {
 	t.longest = max(t.longest, time.Since(since)/time.Duration(max(rows, 1)))
 }
 
-func newRunner(rt *runtime.Runtime, source []int, o Options) *runner {
+func newRunner(rt *runtime.Runtime, source []int, weights string, o Options) *runner {
 	opts := o.Session
 	opts.IntraOp = max(opts.IntraOp, 1)
 	opts.Concurrent = 0
+	opts.NoArena = true // the largest batches run here, and once: what an arena keeps of them is never needed again
 	e := &runner{
 		rt: rt, source: source, opts: opts, skip: o.SkipLoadTrial || !runtime.Probed(), rowTime: new(rowTime),
-		trial: runtime.ProbeOptions{Session: opts, Timeout: cmp.Or(o.LoadTimeout, opts.RunLimit), Known: "-"},
+		trial: runtime.ProbeOptions{Session: opts, Timeout: cmp.Or(o.LoadTimeout, opts.RunLimit), Known: "-", Weights: weights},
 	}
 	if o.CacheDir != "" {
 		e.trial.Known = filepath.Join(o.CacheDir, "known-models")

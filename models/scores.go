@@ -73,6 +73,7 @@ func (m *Model) openScorer(ctx context.Context) error {
 	batch := m.smallBatch()
 	opts := m.opts.Session
 	opts.IntraOp, opts.Concurrent, opts.Outputs = max(opts.IntraOp, 1), 0, []string{rewrite.ScoresName}
+	opts.NoArena = true // it runs now and then, beside the sessions of a run
 	opts.RunLimit = m.rowTime.limit(opts.RunLimit, runningLimit, batch)
 	sess, err := m.rt.NewSession(ctx, m.bytes, opts)
 	if err != nil {

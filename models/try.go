@@ -99,7 +99,7 @@ func (m *Model) tryPrepared(ctx context.Context, e *runner, p *plan, w batchMode
 	res.RewriteDifference = difference
 	m.adopt(p, prepared, o, w.batch)
 	if m.opts.samples {
-		m.samples, err = m.runSamples(ctx, e, sess)
+		m.samples, err = m.runSamples(ctx, e, sess, res.Slow)
 	}
 	return res, err
 }
@@ -182,9 +182,12 @@ func (p *plan) explainProbe(res ProbeResult) {
 	if p.report.Batching.Plan == planFixed {
 		text = fmt.Sprintf("made-up rows: each got the same decision again, and at every position of the batch of %d", res.Batch)
 	}
-	if res.BatchIndependent {
+	switch {
+	case res.BatchIndependent:
 		text += "; scores were equal bit for bit"
-	} else {
+	case res.Slow && res.MaxDifference == 0:
+		text += "; scores were equal bit for bit; a row takes long, so few were tried"
+	default:
 		text += fmt.Sprintf("; scores differ by up to %.1g of the largest, so counts may depend on --batch in the last place", res.MaxDifference)
 	}
 	r.add(kindFound, text, "--batch B")

@@ -140,7 +140,7 @@ func (o SessionOptions) ortOptions() (_ *ort.SessionOptions, err error) {
 		func() error { return so.AddSessionConfigEntry("session.intra_op.allow_spinning", flag(o.spin())) },
 		func() error { return so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0") },
 		func() error { return so.SetCpuMemArena(!o.NoArena) },
-		func() error { return so.SetMemPattern(!o.NoArena) },
+		func() error { return so.SetMemPattern(false) },
 	}
 	if o.ExternalDir != "" {
 		steps = append(steps, func() error {

@@ -84,7 +84,7 @@ func (p Placement) listOnCPU() string {
 // is reported as a fallback. The answer is kept for further sessions of the
 // same graph.
 func (s *Session) recordPlacement(ctx context.Context, model []byte, opts SessionOptions, wanted []Provider) {
-	key := s.rt.probeKey(ctx, model, opts, false)
+	key := s.rt.probeKey(ctx, model, ProbeOptions{Session: opts})
 	var p Placement
 	if known, ok := s.rt.placements.Load(key); ok {
 		p, _ = known.(Placement)

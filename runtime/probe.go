@@ -43,6 +43,9 @@ type ProbeOptions struct {
 	// Known is a file of models that are known to load, "" for one in the
 	// user's cache folder, "-" for none.
 	Known string
+	// Weights identifies the contents of external weights, which Known cannot see: a hash. It counts
+	// only where the session has an ExternalDir.
+	Weights string
 	// LoadOnly asks whether onnxruntime accepts the file as it stands, and no
 	// more: nothing is run, inputs and outputs may be other things than
 	// tensors, and nodes may land on the CPU whatever the providers.
@@ -68,7 +71,7 @@ func (rt *Runtime) ProbeLoad(ctx context.Context, model []byte, o ProbeOptions) 
 		return err
 	}
 	known := openKnown(o.Known)
-	key := rt.probeKey(ctx, model, o.Session, o.LoadOnly)
+	key := rt.probeKey(ctx, model, o)
 	if known.has(key) {
 		return nil
 	}
@@ -92,18 +95,22 @@ func Probed() bool {
 }
 
 // probeKey identifies what was found to load.
-func (rt *Runtime) probeKey(ctx context.Context, model []byte, o SessionOptions, loadOnly bool) string {
+func (rt *Runtime) probeKey(ctx context.Context, model []byte, p ProbeOptions) string {
+	o := p.Session
 	h := sha256.New()
 	sum := sha256.Sum256(model)
 	fmt.Fprintf(h, "trial 2\n%x\n%s\n%d\n%v\n%s\n", sum, rt.lib.Version, o.Optimization, o.Outputs, o.ExternalDir)
-	for _, p := range o.Providers {
-		fmt.Fprintf(h, "%s %q", p.Name, rt.pluginIdentity(ctx, p))
-		for _, k := range slices.Sorted(maps.Keys(p.Options)) {
-			fmt.Fprintf(h, " %q=%q", k, p.Options[k])
+	if o.ExternalDir != "" {
+		fmt.Fprintf(h, "weights %q\n", p.Weights)
+	}
+	for _, provider := range o.Providers {
+		fmt.Fprintf(h, "%s %q", provider.Name, rt.pluginIdentity(ctx, provider))
+		for _, k := range slices.Sorted(maps.Keys(provider.Options)) {
+			fmt.Fprintf(h, " %q=%q", k, provider.Options[k])
 		}
 		fmt.Fprintln(h)
 	}
-	if loadOnly {
+	if p.LoadOnly {
 		fmt.Fprintln(h, "load only")
 	}
 	return hex.EncodeToString(h.Sum(nil))

@@ -20,6 +20,7 @@ import (
 )
 
 func main() {
+	runtime.ReturnMemory()
 	if code, child := runtime.RunProbeChild(os.Args[1:]); child {
 		os.Exit(code)
 	}

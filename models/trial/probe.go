@@ -6,6 +6,7 @@ package trial
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"ucan/runtime/onnx/soundness"
 )
@@ -26,6 +27,46 @@ type Graph struct {
 	Exact bool
 }
 
+// extent is how much of the trial is made.
+type extent struct {
+	rows     int   // that are compared
+	batches  []int // that they are compared in
+	replaced []int // that rows are replaced in
+}
+
+// slow is the time of a row from which a trial is made of few rows: with all of them it would take
+// minutes.
+const slow = 60 * time.Millisecond
+
+// slowRow says whether a row takes long, from runs of rows; the second run is there because a busy
+// machine, or the first touch of large weights, makes one run slow.
+func (g Graph) slowRow(ctx context.Context, rows []float32) (bool, error) {
+	for range 2 {
+		begin := time.Now()
+		if _, err := g.Run(ctx, rows); err != nil {
+			return false, err
+		}
+		if time.Since(begin) < slow*time.Duration(len(rows)/g.Dim) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// extent decides how much of the trial of any batch is made.
+func (g Graph) extent(slow bool) extent {
+	if slow {
+		return extent{rows: slowRows, batches: []int{2}, replaced: []int{2}}
+	}
+	x := extent{rows: probeRows, batches: probeBatches(g.Dim), replaced: []int{probeRows}}
+	for _, n := range x.batches {
+		if n <= mostReplaced {
+			x.replaced = append(x.replaced, n)
+		}
+	}
+	return x
+}
+
 // samePlaceLimit is the largest difference of scores at the same place, 0 for none.
 func (g Graph) samePlaceLimit() float64 {
 	if g.Exact {
@@ -43,7 +84,8 @@ type Result struct {
 	// other batch sizes got the same decisions. Without it a model is refused.
 	SameDecisions bool `json:"same_decisions"`
 	// BatchIndependent: the scores were bit for bit the same in every batch size and
-	// position, so runs with different batch sizes give the same counts.
+	// position, so runs with different batch sizes give the same counts. Not known, hence
+	// false, of a model that is too slow for large batches.
 	BatchIndependent bool `json:"batch_independent"`
 	// MaxDifference is the largest difference of a score between two batches,
 	// relative to the largest score.
@@ -53,10 +95,16 @@ type Result struct {
 	RewriteDifference float64 `json:"rewrite_difference,omitempty"`
 	// Provider is the provider that ran.
 	Provider string `json:"provider"`
+	// Slow says that a row takes so long that few were tried.
+	Slow bool `json:"-"`
 }
 
-// probeRows is the number of different rows that are compared.
-const probeRows = 8
+// probeRows is the number of different rows that are compared, slowRows that of a model whose rows
+// take long.
+const (
+	probeRows = 8
+	slowRows  = 3
+)
 
 // probeBatches are the batch sizes that scores are compared at, as far as the input's
 // size allows.
@@ -78,12 +126,18 @@ const mostReplaced = 32
 func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 	d := g.Dim
 	rows := SampleRows(probeRows, d)
+	long, err := g.slowRow(ctx, rows[:d])
+	if err != nil {
+		return res, err
+	}
+	x := g.extent(long)
+	rows = rows[:x.rows*d]
 	first, err := g.Run(ctx, rows)
 	if err != nil {
 		return res, err
 	}
 	scale := largestScore(first)
-	res = Result{Rows: probeRows, Batch: probeRows, Provider: g.Provider}
+	res = Result{Rows: x.rows, Batch: x.rows, Provider: g.Provider, Slow: long}
 	c := comparison{bits: true}
 	check := func(order []int) error {
 		batch := make([]float32, len(order)*d)
@@ -100,15 +154,15 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 		res.Batch = max(res.Batch, len(order))
 		return nil
 	}
-	reversed := make([]int, probeRows)
+	reversed := make([]int, x.rows)
 	for i := range reversed {
-		reversed[i] = probeRows - 1 - i
+		reversed[i] = x.rows - 1 - i
 	}
-	orders := [][]int{reversed, {0}, {5}}
-	for _, n := range probeBatches(d) {
+	orders := [][]int{reversed, {0}, {5 % x.rows}}
+	for _, n := range x.batches {
 		order := make([]int, n)
 		for i := range order {
-			order[i] = (i*5 + n) % probeRows // every position stands beside other rows
+			order[i] = (i*5 + n) % x.rows // every position stands beside other rows
 		}
 		orders = append(orders, order)
 	}
@@ -117,17 +171,15 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 			return res, err
 		}
 	}
-	res.MaxDifference, res.BatchIndependent = c.largest, c.bits
+	// Whether a model counts as slow depends on the machine; what follows from it must not.
+	res.MaxDifference, res.BatchIndependent = c.largest, c.bits && !long
 	res.SameDecisions = !c.flipped && !(c.largest > g.Limit)
 	if !res.SameDecisions {
 		return res, soundness.Refuse(
 			fmt.Sprintf("its answer for a row depends on the other rows of the batch (scores differ by up to %.1g of the largest): votes would not be independent", c.largest),
 			"export it for inference, without operators that mix the batch")
 	}
-	for _, n := range append([]int{probeRows}, probeBatches(d)...) {
-		if n > mostReplaced {
-			continue
-		}
+	for _, n := range x.replaced {
 		if err := g.otherRows(ctx, n); err != nil {
 			res.SameDecisions = false
 			return res, err
@@ -142,6 +194,10 @@ func (g Graph) AnyBatch(ctx context.Context) (res Result, err error) {
 func (g Graph) FixedBatch(ctx context.Context, size int) (res Result, err error) {
 	d := g.Dim
 	rows := SampleRows(max(size, 2), d)[:size*d]
+	long, err := g.slowRow(ctx, rows)
+	if err != nil {
+		return res, err
+	}
 	first, err := g.Run(ctx, rows)
 	if err != nil {
 		return res, err
@@ -160,7 +216,7 @@ func (g Graph) FixedBatch(ctx context.Context, size int) (res Result, err error)
 	for i := range size {
 		c.rows(first, i, second, (i+size/2)%size, scale)
 	}
-	res = Result{Rows: size, Batch: size, Provider: g.Provider, MaxDifference: c.largest, BatchIndependent: c.bits}
+	res = Result{Rows: size, Batch: size, Provider: g.Provider, Slow: long, MaxDifference: c.largest, BatchIndependent: c.bits}
 	res.SameDecisions = !c.flipped && !(c.largest > g.Limit)
 	if !res.SameDecisions {
 		return res, soundness.Refuse("the same row gets different answers from one run to the next, or at different positions of the batch",

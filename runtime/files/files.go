@@ -4,6 +4,7 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -100,14 +101,19 @@ func Read(path string, limit int64) ([]byte, error) {
 // ReadAll reads r, which is a file or less, to its end. A stream of more than limit bytes
 // is an error that matches [ErrTooLarge]; no more than that is held in memory.
 func ReadAll(r io.Reader, limit int64) ([]byte, error) {
+	var b bytes.Buffer
 	if f, ok := r.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Size() > limit {
-			return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, info.Size(), limit)
+		if info, err := f.Stat(); err == nil {
+			if info.Size() > limit {
+				return nil, fmt.Errorf("%w: %d bytes, the limit is %d", ErrTooLarge, info.Size(), limit)
+			}
+			// A buffer that grows would end at up to twice the size, beside its last copy.
+			b.Grow(int(info.Size()) + bytes.MinRead)
 		}
 	}
-	b, err := io.ReadAll(io.LimitReader(r, limit+1))
-	if err == nil && int64(len(b)) > limit {
+	_, err := b.ReadFrom(io.LimitReader(r, limit+1))
+	if err == nil && int64(b.Len()) > limit {
 		return nil, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)
 	}
-	return b, err
+	return b.Bytes(), err
 }

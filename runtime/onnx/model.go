@@ -56,40 +56,49 @@ type Model struct {
 
 // Parse reads a model from bytes under [DefaultLimits] and refuses what defines
 // a name twice or reads one that nothing defines. Tensors kept in other files stay references
-// ([Model.ExternalTensors]); [Read] loads them.
+// ([Model.ExternalTensors]); [Read] loads them. The model keeps large weights where they lie in b,
+// which must not be changed afterwards.
 func Parse(b []byte) (*Model, error) { return ParseLimited(b, DefaultLimits()) }
 
 // ParseLimited is [Parse] under the given limits.
 func ParseLimited(b []byte, lim Limits) (*Model, error) {
+	m, _, err := ParseInPlace(b, lim)
+	return m, err
+}
+
+// ParseInPlace is [ParseLimited] and tells where in b the data of large initialisers lies, for
+// [Model.Referring].
+func ParseInPlace(b []byte, lim Limits) (*Model, Places, error) {
 	if err := lim.Validate(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if int64(len(b)) > lim.ModelBytes {
-		return nil, fmt.Errorf("%w: %d bytes, limit %d", ErrLimit, len(b), lim.ModelBytes)
+		return nil, nil, fmt.Errorf("%w: %d bytes, limit %d", ErrLimit, len(b), lim.ModelBytes)
 	}
-	p, err := decode(b, lim)
+	p, places, err := decode(b, lim)
 	if errors.Is(err, ErrMalformed) {
-		return nil, explained(b, err)
+		return nil, nil, explained(b, err)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := checkStructure(p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return &Model{p: p}, nil
+	return &Model{p: p}, places, nil
 }
 
 // decode reads a message and makes sure of what the accessors rely on.
-func decode(b []byte, lim Limits) (*onnxpb.ModelProto, error) {
+func decode(b []byte, lim Limits) (*onnxpb.ModelProto, Places, error) {
 	p := &onnxpb.ModelProto{}
 	if err := scanMessages(b, p.ProtoReflect().Descriptor(), lim.Messages); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(b, p); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+	rest, large := withoutLargeData(b)
+	if err := (proto.UnmarshalOptions{RecursionLimit: maxDepth}).Unmarshal(rest, p); err != nil {
+		return nil, nil, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	return p, check(p)
+	return p, putBack(p, large), check(p)
 }
 
 // check makes sure of what the accessors rely on.

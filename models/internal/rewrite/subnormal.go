@@ -27,19 +27,21 @@ func WithoutSubnormals(m *onnx.Model) (*onnx.Model, int, error) {
 		if onnx.TensorType(t) != onnx.Float || !weightsOnly(ix.Readers[t.GetName()]) {
 			continue
 		}
+		n, err := subnormals(t)
+		if err != nil {
+			return nil, 0, fmt.Errorf("read the weights: %w", err)
+		}
+		if n == 0 {
+			continue
+		}
 		data, err := onnx.TensorData[float32](t)
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the weights: %w", err)
 		}
-		n := 0
 		for i, w := range data {
-			if w != 0 && math.Abs(float64(w)) < smallestNormal {
+			if subnormal(w) {
 				data[i] = 0
-				n++
 			}
-		}
-		if n == 0 {
-			continue
 		}
 		z, err := onnx.NewTensor(t.GetName(), t.GetDims(), data)
 		if err != nil {
@@ -53,6 +55,35 @@ func WithoutSubnormals(m *onnx.Model) (*onnx.Model, int, error) {
 	}
 	out, err := m.WithInitializers(fresh...)
 	return out, total, err
+}
+
+func subnormal(w float32) bool { return w != 0 && math.Abs(float64(w)) < smallestNormal }
+
+// subnormals counts the subnormal elements of a float tensor.
+func subnormals(t *onnxpb.TensorProto) (int, error) {
+	n := 0
+	for block, err := range onnx.Blocks(t) {
+		if err != nil {
+			return 0, err
+		}
+		for _, w := range block {
+			if subnormal(float32(w)) {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
+// LinearWeights names the initialisers that nothing but linear operators read: no edit and no proof
+// looks at their values.
+func LinearWeights(m *onnx.Model) map[string]bool {
+	ix := NewIndex(m)
+	names := make(map[string]bool)
+	for _, t := range m.Initializers() {
+		names[t.GetName()] = weightsOnly(ix.Readers[t.GetName()])
+	}
+	return names
 }
 
 // weightsOnly says that all readers of a tensor are linear operators.

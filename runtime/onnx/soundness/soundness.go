@@ -176,24 +176,20 @@ func checkWeights(m *onnx.Model) error {
 // but zeros and −Inf, as masks do.
 func notFinite(t *onnxpb.TensorProto) (nan, inf, minusOnly bool, err error) {
 	minusOnly = true
-	see := func(v float64) {
-		nan = nan || v != v
-		inf = inf || math.IsInf(v, 0)
-		minusOnly = minusOnly && (v == 0 || math.IsInf(v, -1))
-	}
 	switch onnx.TensorType(t) {
-	case onnx.Double:
-		d, derr := onnx.TensorData[float64](t)
-		for _, v := range d {
-			see(v)
-		}
-		return nan, inf, minusOnly, derr
-	case onnx.Float, onnx.Float16:
-		f, ferr := onnx.Float32s(t)
-		for _, v := range f {
-			see(float64(v))
-		}
-		return nan, inf, minusOnly, ferr
+	case onnx.Double, onnx.Float, onnx.Float16:
+	default:
+		return false, false, false, nil
 	}
-	return false, false, false, nil
+	for values, err := range onnx.Blocks(t) {
+		if err != nil {
+			return false, false, false, err
+		}
+		for _, v := range values {
+			nan = nan || v != v
+			inf = inf || math.IsInf(v, 0)
+			minusOnly = minusOnly && (v == 0 || math.IsInf(v, -1))
+		}
+	}
+	return nan, inf, minusOnly, nil
 }
