@@ -65,4 +65,5 @@
 //	Result         model.go, classifier.go, scores.go: what a run uses
 //	               pipeline.go: the whole as one ONNX file, for others
 //	               inspect.go, describe.go, report.go, reporttext.go: what a user is told
+//	               mapped.go: large weights stay in their file while it is inspected
 package models

@@ -13,3 +13,13 @@ func InspectBytes(name string, b []byte, opts Options) (Report, error) {
 	p, err := planBytes(name, b, opts)
 	return p.inspected(name, err)
 }
+
+// MappedTensors is the number of tensors that an inspection of the file leaves in it.
+func MappedTensors(path string) (int, error) {
+	p, err := planFile(path, Options{})
+	if err != nil {
+		return 0, err
+	}
+	p.mapWeights(path, Options{}.Session)
+	return len(p.m.ExternalTensors()), nil
+}

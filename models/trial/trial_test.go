@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"ucan/models/trial"
 	"ucan/runtime/onnx/soundness"
@@ -102,5 +103,39 @@ func TestFixedBatch(t *testing.T) {
 		if _, err := g.FixedBatch(context.Background(), 4); (err != nil) != sees {
 			t.Errorf("rows see others: %v, error %v", sees, err)
 		}
+	}
+}
+
+// TestSlowRows tries a model whose rows take long on few of them, and finds what mixes them all the same.
+func TestSlowRows(t *testing.T) {
+	for name, mixes := range map[string]bool{"sound": false, "mixes rows": true} {
+		t.Run(name, func(t *testing.T) {
+			rows := 0
+			g := graph(func(batch [][]float32) [][classes]float32 {
+				time.Sleep(time.Duration(len(batch)) * 61 * time.Millisecond)
+				rows += len(batch)
+				out := make([][classes]float32, len(batch))
+				for i, row := range batch {
+					out[i] = linear(row)
+					if mixes {
+						out[i][0] += batch[0][0]
+					}
+				}
+				return out
+			})
+			res, err := g.AnyBatch(t.Context())
+			var refusal *soundness.Refusal
+			if mixes != errors.As(err, &refusal) {
+				t.Errorf("error %v", err)
+			}
+			if !res.Slow || rows > 25 {
+				t.Errorf("slow: %v; %d rows were run", res.Slow, rows)
+			}
+			// Another machine may find the model fast, and that all batches agree: the batch is then
+			// chosen otherwise, and must not be on the strength of three rows.
+			if res.BatchIndependent {
+				t.Error("few rows are said to have shown that any batch gives the same scores")
+			}
+		})
 	}
 }
