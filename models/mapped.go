@@ -22,12 +22,12 @@ const mappedBytes = 64 << 20
 // errChanged is the error for a file that was written to while it was looked at.
 var errChanged = errors.New("the file changed while it was being inspected; try again")
 
-// mapWeights leaves the large weights of a planned network in its file, which onnxruntime then maps:
-// an inspection needs them once, and a file of half a gigabyte would otherwise lie in memory several
-// times. It returns the session options that go with it.
+// mapWeights leaves the large weights of a planned network in its file, which onnxruntime then
+// maps: an inspection needs them once, and a file of half a gigabyte would otherwise lie in memory
+// several times. It returns the session options that go with it.
 //
-// A run never does so: what it certifies is what was hashed, whatever happens to the file afterwards.
-// An inspection asks [plan.unchanged] at its end.
+// A run never does so: what it certifies is what was hashed, whatever happens to the file
+// afterwards. An inspection asks [plan.unchanged] at its end.
 func (p *plan) mapWeights(path string, o runtime.SessionOptions) runtime.SessionOptions {
 	if p.file.info == nil || o.ExternalDir != "" || slices.ContainsFunc(p.file.m.Outputs(), untypedOutput) {
 		return o

@@ -39,8 +39,8 @@ func heavy(t *testing.T) string {
 	return path
 }
 
-// TestInspectLeavesLargeWeights: a large file is inspected without its weights in memory, through a link too, and
-// one that changes meanwhile is not reported on.
+// TestInspectLeavesLargeWeights: a large file is inspected without its weights in memory, through
+// a link too, and one that changes meanwhile is not reported on.
 func TestInspectLeavesLargeWeights(t *testing.T) {
 	rt := runtimetest.Open(t)
 	path := heavy(t)

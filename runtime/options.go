@@ -140,8 +140,8 @@ func (o SessionOptions) ortOptions() (_ *ort.SessionOptions, err error) {
 		func() error { return so.AddSessionConfigEntry("session.intra_op.allow_spinning", flag(o.spin())) },
 		func() error { return so.AddSessionConfigEntry("session.inter_op.allow_spinning", "0") },
 		func() error { return so.SetCpuMemArena(!o.NoArena) },
-		// A pattern is a block of its own beside what the arena took for the first run: a third more memory,
-		// and no gain that could be measured.
+		// A pattern is a block of its own beside what the arena took for the first run: a third
+		// more memory, and no gain that could be measured.
 		func() error { return so.SetMemPattern(false) },
 	}
 	if o.ExternalDir != "" {

@@ -43,8 +43,8 @@ type ProbeOptions struct {
 	// Known is a file of models that are known to load, "" for one in the
 	// user's cache folder, "-" for none.
 	Known string
-	// Weights identifies the contents of external weights, which Known cannot see: a hash. It counts
-	// only where the session has an ExternalDir.
+	// Weights identifies the contents of external weights, which Known cannot see: a hash. It
+	// counts only where the session has an ExternalDir.
 	Weights string
 	// LoadOnly asks whether onnxruntime accepts the file as it stands, and no
 	// more: nothing is run, inputs and outputs may be other things than

@@ -106,7 +106,8 @@ func TestFixedBatch(t *testing.T) {
 	}
 }
 
-// TestSlowRows tries a model whose rows take long on few of them, and finds what mixes them all the same.
+// TestSlowRows tries a model whose rows take long on few of them, and finds what mixes them all
+// the same.
 func TestSlowRows(t *testing.T) {
 	for name, mixes := range map[string]bool{"sound": false, "mixes rows": true} {
 		t.Run(name, func(t *testing.T) {
@@ -131,8 +132,8 @@ func TestSlowRows(t *testing.T) {
 			if !res.Slow || rows > 25 {
 				t.Errorf("slow: %v; %d rows were run", res.Slow, rows)
 			}
-			// Another machine may find the model fast, and that all batches agree: the batch is then
-			// chosen otherwise, and must not be on the strength of three rows.
+			// Another machine may find the model fast, and that all batches agree: the batch is
+			// then chosen otherwise, and must not be on the strength of three rows.
 			if res.BatchIndependent {
 				t.Error("few rows are said to have shown that any batch gives the same scores")
 			}

@@ -11,9 +11,9 @@ import (
 // blockElements is the number of elements that Blocks hands out at a time.
 const blockElements = 8 << 10
 
-// Blocks goes through the elements of a float, double or float16 tensor in order, a block at a time,
-// for who looks at all of large weights: the tensor is not copied whole. A block is valid until the
-// next one. The errors are those of [Float64s]; one ends it.
+// Blocks goes through the elements of a float, double or float16 tensor in order, a block at a
+// time, for who looks at all of large weights: the tensor is not copied whole. A block is valid
+// until the next one. The errors are those of [Float64s]; one ends it.
 func Blocks(t *onnxpb.TensorProto) iter.Seq2[[]float64, error] {
 	return func(yield func([]float64, error) bool) {
 		n, err := tensorElements(t)

@@ -81,8 +81,8 @@ func largeData(b []byte) map[int]placed {
 	return found
 }
 
-// eachField calls visit with the values of the given field of a message and with where in b the field
-// and the value begin. It reports false where the message is malformed or visit did.
+// eachField calls visit with the values of the given field of a message and with where in b the
+// field and the value begin. It reports false where the message is malformed or visit did.
 func eachField(b []byte, number protowire.Number, visit func(value []byte, field, at int) bool) bool {
 	for at := 0; at < len(b); {
 		num, typ, tag := protowire.ConsumeTag(b[at:])

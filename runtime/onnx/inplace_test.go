@@ -68,7 +68,8 @@ func TestWeightsStayInPlace(t *testing.T) {
 	}
 }
 
-// TestReferringReadsTheSame writes a model, refers to its own file, and reads the weights from there.
+// TestReferringReadsTheSame writes a model, refers to its own file, and reads the weights from
+// there.
 func TestReferringReadsTheSame(t *testing.T) {
 	b := marshal(t, largeModel(t))
 	dir := t.TempDir()
