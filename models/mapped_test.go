@@ -52,12 +52,12 @@ func TestInspectLeavesLargeWeights(t *testing.T) {
 		t.Fatal(err)
 	}
 	link := filepath.Join(t.TempDir(), "link.onnx")
-	if err := os.Symlink(path, link); err != nil {
+	if err = os.Symlink(path, link); err != nil {
 		t.Skip("no links here:", err)
 	}
+	var got models.Report
 	for _, p := range []string{path, link} {
-		got, err := models.InspectRun(t.Context(), p, models.Options{}, func() (*runtime.Runtime, error) { return rt, nil })
-		if err != nil {
+		if got, err = models.InspectRun(t.Context(), p, models.Options{}, func() (*runtime.Runtime, error) { return rt, nil }); err != nil {
 			t.Fatal(err)
 		}
 		if got.SHA256 != want.SHA256 || got.Classes != 1000 || !got.Rows.Proved || got.Probe == nil || got.Examination == nil {
