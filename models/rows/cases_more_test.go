@@ -348,6 +348,19 @@ func tabularCases() []ruleCase {
 		{op: "ai.onnx.ml.ArrayFeatureExtractor", what: "of the batch", dims: []int64{1}, mixes: true, build: func(g *graph) {
 			g.i64("i", 0).do("Transpose", "x", "t").do(ml("ArrayFeatureExtractor"), "t i", "p").do("Add", "x p", "y")
 		}},
+		// Nearest neighbours look up the classes of the training inputs that a row is near to.
+		{op: "ai.onnx.ml.ArrayFeatureExtractor", what: "of a constant vector by indices of rows", dims: []int64{5}, build: func(g *graph) {
+			g.i64("k", 2).values("table", []float32{3, 1, 4, 1, 5}, 5).i64("shape", -1, 2).do("TopK", "x k", "v i").do("Flatten", "i", "f").
+				do(ml("ArrayFeatureExtractor"), "table f", "t").do("Reshape", "t shape", "y")
+		}},
+		{op: "ai.onnx.ml.ArrayFeatureExtractor", what: "of two constant lines by indices of rows", dims: []int64{5}, build: func(g *graph) {
+			g.values("table", []float32{3, 1, 4, 1, 5, 9, 2, 6, 5, 3}, 2, 5).do("ArgMax", "x", "i", aInt("axis", 1), aInt("keepdims", 0)).
+				do(ml("ArrayFeatureExtractor"), "table i", "t").do("Transpose", "t", "y")
+		}},
+		{op: "ai.onnx.ml.ArrayFeatureExtractor", what: "of a constant vector by indices out of order", dims: []int64{5}, mixes: true, build: func(g *graph) {
+			g.i64("k", 3).values("table", []float32{3, 1, 4, 1, 5}, 5).i64("shape", -1, 3).do("TopK", "x k", "v i").do("Transpose", "i", "f").
+				do(ml("ArrayFeatureExtractor"), "table f", "t").do("Reshape", "t shape", "y")
+		}},
 		{op: "ai.onnx.ml.FeatureVectorizer", what: "of tables", dims: []int64{3}, build: func(g *graph) {
 			g.do("Neg", "x", "n").do(ml("FeatureVectorizer"), "x n", "y", aInts("inputdimensions", 3, 3))
 		}},

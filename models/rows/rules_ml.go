@@ -32,9 +32,13 @@ func featuresRule(c *call) *value {
 	return copied(x)
 }
 
-// arrayFeatureRule picks constant features of the last axis.
+// arrayFeatureRule picks constant features of the last axis, or with the indices of rows entries of
+// a constant table.
 func arrayFeatureRule(c *call) *value {
 	x := c.in[0]
+	if x.kind == constant && c.in[1].kind == perRow {
+		return c.entries(x, c.in[1])
+	}
 	if x.kind != perRow || x.rank() < 2 || x.axis == x.rank()-1 || !c.isConstant(1) {
 		return c.mix("it picks rows of the batch by their place")
 	}
@@ -46,6 +50,27 @@ func arrayFeatureRule(c *call) *value {
 		}
 	}
 	return x.like(dims, x.axis)
+}
+
+// entries picks from the last axis of a table by all indices in row-major order: Y[l, m] = X[l, I[m]]. What
+// index m picks belongs to the row that m belongs to. A vector is a table of one line.
+func (c *call) entries(table, at *value) *value {
+	if !table.ranked || table.rank() == 0 {
+		return c.unknown("the shape of a constant is not known")
+	}
+	total, ok := size(at.dims)
+	if !ok {
+		return c.unknown("the number of indices is not known")
+	}
+	flat := c.reshaped(at, []dim{total})
+	if flat == nil || flat.kind != perRow {
+		return flat
+	}
+	lines := slices.Clone(table.dims[:table.rank()-1])
+	if len(lines) == 0 {
+		lines = []dim{fixed(1)}
+	}
+	return flat.like(append(lines, total), len(lines))
 }
 
 // featureVectorizerRule joins tables of rows along their features.
