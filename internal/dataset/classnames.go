@@ -61,6 +61,7 @@ func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
 	const unlabelled = -1 // but where the model has a class of that name
 	if class := slices.Index(names, strconv.Itoa(unlabelled)); class >= 0 && !s.info.sorted {
 		taken[class], under.byName[unlabelled] = names[class], class
+		under.info.Notes = slices.DeleteFunc(slices.Clone(s.info.Notes), func(note string) bool { return note == s.unlabelled })
 	}
 	if len(missing) > 0 {
 		return nil, nil, missingClass(missing, names)

@@ -198,6 +198,9 @@ func TestNumbersOfArraysAreNames(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			if told := strings.Contains(strings.Join(under.Info().Notes, "\n"), "no label"); told != slices.Contains(row.want, -1) {
+				t.Errorf("notes %q", under.Info().Notes)
+			}
 			for i, want := range row.want {
 				item, err := under.At(t.Context(), i)
 				if err != nil || item.Label != want {
@@ -205,5 +208,34 @@ func TestNumbersOfArraysAreNames(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Data of two classes are often labelled −1 and 1. A label map that says so makes −1 a class; one
+// that does not leaves it no label.
+func TestLabelMapOfMinusOne(t *testing.T) {
+	dir := writeFiles(t, map[string][]byte{"t.csv": []byte("a,y\n1,-1\n2,1\n3,-1\n")})
+	for name, tt := range map[string]struct {
+		labels  LabelMap
+		want    []int
+		missing bool
+	}{
+		"mapped":     {LabelMap{"-1": 0, "1": 1}, []int{0, 1, 0}, false},
+		"not mapped": {LabelMap{"1": 0}, []int{-1, 0, -1}, true},
+		"no map":     {nil, []int{-1, 1, -1}, true},
+	} {
+		s := mustOpen(t, "csv:"+dir+"/t.csv?label=y", Options{LabelMap: tt.labels, Classes: 2})
+		for i, want := range tt.want {
+			if item, err := s.At(t.Context(), i); err != nil || item.Label != want {
+				t.Errorf("%s: input %d has label %d, %v; want %d", name, i, item.Label, err, want)
+			}
+		}
+		if got := strings.Contains(strings.Join(s.Info().Notes, "\n"), "no label"); got != tt.missing {
+			t.Errorf("%s: notes %q", name, s.Info().Notes)
+		}
+	}
+	outside := mustOpen(t, "csv:"+dir+"/t.csv?label=y", Options{LabelMap: LabelMap{"-1": 5, "1": 1}, Classes: 2})
+	if _, err := outside.At(t.Context(), 0); err == nil {
+		t.Error("−1 is mapped outside the model's classes, and taken")
 	}
 }

@@ -133,9 +133,9 @@ func chanceCause(pairs []pair) string {
 	case counts[-1] > len(pairs)/2:
 		return "it gives no class for most of them: NaN scores or ties, check the input's scale and the decision"
 	case counts[top] > len(pairs)*9/10:
-		return fmt.Sprintf("it says class %d to nearly all: likely the scale or the normalisation (--scale, --mean, --std), or the layout (--layout)", top)
+		return fmt.Sprintf("it says class %d to nearly all: likely the scale or the normalisation (--scale, --mean, --std), or the layout (--layout, --channels)", top)
 	}
-	return "its answers vary but do not fit: likely the normalisation (--mean, --std), the layout (--layout), or another order of the classes"
+	return "its answers vary but do not fit: likely the normalisation (--mean, --std), the layout (--layout), the order of colours (--channels bgr), or another order of the classes"
 }
 
 // findPermutation looks for a renumbering that beats the identity; nil for none.

@@ -108,6 +108,8 @@ type Source struct {
 	lone     *int        // the class of all inputs without a label; nil: none
 	stats    *Spec       // the data that [Source.Spread] measures in place of these; nil: none
 	closed   bool
+	// unlabelled is the note that counts inputs without a label, "" for none.
+	unlabelled string
 }
 
 // Open opens the source that spec names (see [Usage]) and checks it as a whole.
@@ -197,11 +199,12 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 	return s.resolveShape(ctx)
 }
 
-// noteUnlabelled says how many inputs have no label where others have one.
+// noteUnlabelled says how many inputs have no label where others have one. −1 is one where the label
+// map has a class for it.
 func (s *Source) noteUnlabelled(labels []int) {
 	missing, first := 0, 0
 	for i, label := range slices.Backward(labels) {
-		if label < 0 {
+		if _, mapped := s.opt.LabelMap.ofNegative(label); label < 0 && !mapped {
 			missing++
 			first = i
 		}
@@ -213,7 +216,8 @@ func (s *Source) noteUnlabelled(labels []int) {
 	if missing == 1 {
 		have = "inputs has"
 	}
-	s.info.Notes = append(s.info.Notes, fmt.Sprintf("%d of %d %s no label (the first is input %d)", missing, len(labels), have, first))
+	s.unlabelled = fmt.Sprintf("%d of %d %s no label (the first is input %d)", missing, len(labels), have, first)
+	s.info.Notes = append(s.info.Notes, s.unlabelled)
 }
 
 // resolveShape finds the shape of the inputs after resizing and cropping, from
@@ -315,7 +319,10 @@ func (s *Source) checkLabel(item *Item) error {
 		if class, ok := s.byName[item.Label]; ok {
 			item.Label = class
 		}
-		return nil
+		if class, ok := s.opt.LabelMap.ofNegative(item.Label); ok {
+			item.Label = class
+		}
+		return s.checkClass(item.Label)
 	}
 	if s.own > 0 && item.Label >= s.own {
 		return fmt.Errorf("its label is %d, outside the source's %d classes; give the right number with ?classes=", item.Label, s.own)
@@ -330,8 +337,13 @@ func (s *Source) checkLabel(item *Item) error {
 	if s.byName != nil {
 		item.Label = s.byName[item.Label] // Under found a class for each
 	}
-	if s.opt.Classes > 0 && item.Label >= s.opt.Classes {
-		return fmt.Errorf("its label is %d, outside the model's %d classes; give a label map, or leave the input out", item.Label, s.opt.Classes)
+	return s.checkClass(item.Label)
+}
+
+// checkClass refuses a label outside the model's classes.
+func (s *Source) checkClass(label int) error {
+	if s.opt.Classes > 0 && label >= s.opt.Classes {
+		return fmt.Errorf("its label is %d, outside the model's %d classes; give a label map, or leave the input out", label, s.opt.Classes)
 	}
 	return nil
 }

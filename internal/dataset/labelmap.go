@@ -51,6 +51,16 @@ func ReadLabelMap(r io.Reader) (LabelMap, error) {
 	return m, nil
 }
 
+// ofNegative gives the class of a label below 0, which elsewhere stands for none: data of two classes
+// are often labelled −1 and 1, and a line of the map then says so.
+func (m LabelMap) ofNegative(label int) (int, bool) {
+	if label >= 0 || m == nil {
+		return 0, false
+	}
+	to, ok := m[strconv.Itoa(label)]
+	return to, ok
+}
+
 // translate gives the model's class of the source's label.
 func (m LabelMap) translate(label int, names []string) (int, error) {
 	if label < len(names) {

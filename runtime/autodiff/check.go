@@ -101,6 +101,9 @@ func CheckLosses(ctx context.Context, rt *runtime.Runtime, m *onnx.Model, opts C
 		if wrt == "" {
 			wrt = infoTypes(m.Inputs())
 		}
+		if ok && in.Type == onnx.Float16 {
+			return nil, fmt.Errorf("%w and checked: %s is of float16, whose rounding alone is beyond the tolerance; check the same model exported in float32", ErrNotDifferentiable, wrt)
+		}
 		return nil, fmt.Errorf("%w and checked: only inputs of float32 are checked, not %s", ErrNotDifferentiable, wrt)
 	}
 	k, err := newChecker(ctx, rt, m, wrt, opts, losses)
