@@ -45,7 +45,8 @@ func isCount(names []string) bool {
 }
 
 // namesOfNodes reads the names that a converter of classical classifiers left: with the node that
-// makes the scores, with a ZipMap behind them, or in the table in which the label is looked up.
+// makes the scores, with a ZipMap behind them, in the table in which the label is looked up, or with
+// the only classifier, whatever is computed of its scores.
 func (p *plan) namesOfNodes() []string {
 	if p.ending != nil {
 		if scores := scoresMaker(rewrite.NewIndex(p.m), p.ending); hasClassLabels(scores) {
@@ -53,18 +54,20 @@ func (p *plan) namesOfNodes() []string {
 		}
 	}
 	index := rewrite.NewIndex(p.file.m) // with the outputs that the decision does not need
-	var maps, tables [][]string
+	var maps, tables, classifiers [][]string
 	for _, n := range p.file.m.Nodes() {
 		switch n.GetOpType() {
 		case "ZipMap":
 			maps = append(maps, classLabels(n))
+		case "SVMClassifier", "LinearClassifier", "TreeEnsembleClassifier":
+			classifiers = append(classifiers, classLabels(n)) // its scores are computed on
 		case "ArrayFeatureExtractor":
 			if chosen := index.Ending(onnx.InputOf(n, 1)); chosen != nil && chosen.GetOpType() == "ArgMax" {
 				tables = append(tables, tableNames(index.Constant(onnx.InputOf(n, 0))))
 			}
 		}
 	}
-	for _, found := range [][][]string{maps, tables} {
+	for _, found := range [][][]string{maps, tables, classifiers} {
 		if len(found) == 1 { // of several, which one names the classes is not known
 			return found[0]
 		}

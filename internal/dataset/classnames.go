@@ -21,6 +21,16 @@ import (
 // otherwise a number is the class itself. Where a label map is given, or the format itself fixes
 // the classes, s is returned. What was decided is told in notes.
 func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
+	under, notes, err := s.under(names)
+	if err == nil {
+		if note := under.unlabelled(); note != "" {
+			notes = append(notes, note)
+		}
+	}
+	return under, notes, err
+}
+
+func (s *Source) under(names []string) (_ *Source, notes []string, err error) {
 	if s.opt.LabelMap != nil {
 		return s, nil, nil
 	}
@@ -61,7 +71,6 @@ func (s *Source) Under(names []string) (_ *Source, notes []string, err error) {
 	const unlabelled = -1 // but where the model has a class of that name
 	if class := slices.Index(names, strconv.Itoa(unlabelled)); class >= 0 && !s.info.sorted {
 		taken[class], under.byName[unlabelled] = names[class], class
-		under.info.Notes = slices.DeleteFunc(slices.Clone(s.info.Notes), func(note string) bool { return note == s.unlabelled })
 	}
 	if len(missing) > 0 {
 		return nil, nil, missingClass(missing, names)

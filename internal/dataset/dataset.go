@@ -108,8 +108,6 @@ type Source struct {
 	lone     *int        // the class of all inputs without a label; nil: none
 	stats    *Spec       // the data that [Source.Spread] measures in place of these; nil: none
 	closed   bool
-	// unlabelled is the note that counts inputs without a label, "" for none.
-	unlabelled string
 }
 
 // Open opens the source that spec names (see [Usage]) and checks it as a whole.
@@ -181,9 +179,6 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 	if s.back.len() == 0 {
 		return formatErrorf("it holds no input")
 	}
-	if known, ok := s.back.(labelled); ok {
-		s.noteUnlabelled(known.labels())
-	}
 	f := newFingerprint()
 	if err := s.back.identify(ctx, f); err != nil {
 		return err
@@ -199,25 +194,30 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 	return s.resolveShape(ctx)
 }
 
-// noteUnlabelled says how many inputs have no label where others have one. −1 is one where the label
-// map has a class for it.
-func (s *Source) noteUnlabelled(labels []int) {
+// unlabelled says how many inputs have no label where others have one; "" where that is not known or
+// all have one, or none. −1 is one where the label map or the model has a class for it.
+func (s *Source) unlabelled() string {
+	known, ok := s.back.(labelled)
+	if !ok || s.lone != nil {
+		return ""
+	}
+	labels := known.labels()
 	missing, first := 0, 0
 	for i, label := range slices.Backward(labels) {
-		if _, mapped := s.opt.LabelMap.ofNegative(label); label < 0 && !mapped {
+		_, mapped := s.opt.LabelMap.ofNegative(label)
+		if _, named := s.byName[label]; label < 0 && !mapped && !named {
 			missing++
 			first = i
 		}
 	}
 	if missing == 0 || missing == len(labels) {
-		return
+		return ""
 	}
 	have := "inputs have"
 	if missing == 1 {
 		have = "inputs has"
 	}
-	s.unlabelled = fmt.Sprintf("%d of %d %s no label (the first is input %d)", missing, len(labels), have, first)
-	s.info.Notes = append(s.info.Notes, s.unlabelled)
+	return fmt.Sprintf("%d of %d %s no label (the first is input %d)", missing, len(labels), have, first)
 }
 
 // resolveShape finds the shape of the inputs after resizing and cropping, from
