@@ -20,10 +20,10 @@ import (
 type trainBaseOptions struct {
 	trainOptions
 	noise     noiseOptions
+	model     modelOptions // of --init; mean and std are those of --arch too
 	arch      string
 	init      string
 	batchNorm bool
-	mean, std []float64
 }
 
 func (t *trainBaseOptions) declare(o *options) {
@@ -31,7 +31,9 @@ func (t *trainBaseOptions) declare(o *options) {
 	o.text(&t.arch, "train.arch", "arch", "", "architecture to train from new weights: mnist-cnn, resnet20, resnet110, vit-tiny or mlp").oneOf(arch.Names()...)
 	o.text(&t.init, "train.init", "init", "", "ONNX file or bundle to begin with instead: fine-tune its weights")
 	o.on(&t.batchNorm, "train.batch_norm", "batch-norm", "with --init, train with batch normalisations behind the convolutions, folded away at the end: for noise unlike that which the model knows")
-	declareNormalisation(o, &t.mean, &t.std)
+	m := &t.model
+	m.declare(o)
+	o.drop(&m.file, &m.declared.Denoiser)
 	t.trainOptions.declare(o)
 	n := &t.noise
 	n.declare(o)
@@ -50,8 +52,25 @@ func (t *trainBaseOptions) check(f *faults) {
 	if t.batchNorm && t.init == "" {
 		f.add(&t.batchNorm, "it is for --init only: each network of --arch has its own normalisation")
 	}
-	if (len(t.mean) == 0) != (len(t.std) == 0) {
-		f.add(&t.mean, "give --mean and --std together")
+	t.model.checkDeclared(f)
+	in, out := &t.model.declared.Input, &t.model.declared.Output
+	if t.arch == "" {
+		return
+	}
+	if (len(in.Mean) == 0) != (len(in.Std) == 0) {
+		f.add(&in.Mean, "give --mean and --std together")
+	}
+	const own = "it is for --init only: a network of --arch is made for the data"
+	for _, option := range []struct {
+		into  any
+		given bool
+	}{
+		{&in.Scale, in.Scale != nil}, {&t.model.layout, t.model.layout != ""}, {&t.model.channels, t.model.channels != ""},
+		{&in.Name, in.Name != ""}, {&t.model.fix, len(t.model.fix) > 0}, {&out.Name, out.Name != ""}, {&out.Decision, out.Decision != ""},
+	} {
+		if option.given {
+			f.add(option.into, own)
+		}
 	}
 }
 
@@ -83,11 +102,13 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 		return err
 	}
 	c := fit.BaseConfig{
-		Run: o.run, Loop: o.loop, Arch: o.arch, BatchNorm: o.batchNorm, Mean: o.mean, Std: o.std,
+		Run: o.run, Loop: o.loop, Arch: o.arch, BatchNorm: o.batchNorm, Mean: o.model.declared.Input.Mean, Std: o.model.declared.Input.Std,
 		Smoothing: o.smoothing, Consistency: o.consistency, Entropy: o.entropy,
 	}
 	if o.init != "" {
-		c.Init, err = models.Open(ctx, rt, declare.ModelPath(o.init), models.Options{SourceShape: c.Data.Source.Info().Shape, Session: o.session.options(), CacheDir: cacheFolder()})
+		c.Init, err = models.Open(ctx, rt, declare.ModelPath(o.init), models.Options{
+			Declared: o.model.declared, SourceShape: c.Data.Source.Info().Shape, Session: o.session.options(), CacheDir: cacheFolder(),
+		})
 		if err != nil {
 			return modelError(fmt.Errorf("open model %w", err))
 		}

@@ -177,6 +177,37 @@ func TestTrainBaseBatchNorm(t *testing.T) {
 	}
 }
 
+// TestTrainBasePreprocessing: what is declared of the model to fine-tune is part of what comes out. At
+// a rate that moves nothing the answers are those of the model with the same declaration.
+func TestTrainBasePreprocessing(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	demo, out := filepath.Join(dir, "demo.onnx"), filepath.Join(dir, "out")
+	if err := os.WriteFile(demo, demomodel.Model(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	inverted := []string{"--scale", "-1", "--mean", "-1", "--std", "1"} // black on white, told to the model as 1 − x
+	want(t, exitDone, append([]string{"train", "base", "--init", demo, "--data", "digits?n=64", "--sigma", "0.1", "--batch", "32", "--epochs", "1",
+		"--lr", "1e-12", "--weight-decay", "0", "--seed", "1", "--threads", "1", "--out", out}, inverted...)...)
+	scores := func(args ...string) string {
+		tsv := filepath.Join(dir, "p.tsv")
+		want(t, exitDone, append([]string{"predict", "--data", "digits?n=60&seed=3", "--n", "0", "--force", "--out", tsv}, args...)...)
+		var b strings.Builder
+		for _, line := range strings.Split(strings.TrimSpace(read(t, tsv)), "\n")[1:] {
+			fields := strings.Split(line, "\t")
+			b.WriteString(strings.Join(fields[:3], " ") + "\n")
+		}
+		if err := os.Remove(tsv); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	tuned, declared, plain := scores("--model", out), scores(append([]string{"--model", demo}, inverted...)...), scores("--model", demo)
+	if tuned != declared || tuned == plain {
+		t.Errorf("fine-tuned:\n%s\ndeclared:\n%s\nundeclared:\n%s", tuned, declared, plain)
+	}
+}
+
 // TestTrainBaseBundle certifies, predicts and inspects by the bundle, and fine-tunes it.
 func TestTrainBaseBundle(t *testing.T) {
 	t.Parallel()
@@ -222,6 +253,8 @@ func TestTrainBaseFaults(t *testing.T) {
 		"hold out all":     args("--arch", "mlp", "--hold-out", "64"),
 		"one of mean, std": args("--arch", "mlp", "--mean", "0.5"),
 		"normalise anew":   args("--arch", "mlp", "--batch-norm"),
+		"scale of its own": args("--arch", "mlp", "--scale", "255"),
+		"other layout":     args("--arch", "mlp", "--layout", "nhwc"),
 	}) {
 		t.Run(name, func(t *testing.T) {
 			o := want(t, exitUsage, a...)

@@ -114,7 +114,7 @@ func stepper(b *testing.B, name, objective string) func() {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { _ = f.Close() })
-	base, err := generator.BaseOf(m, false, 1)
+	base, err := generator.BaseOf(m)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -143,6 +143,9 @@ func (t *baseTraining) initial(ctx context.Context) (map[string]any, error) {
 		return nil, err
 	}
 	description := map[string]any{"init": m.SHA256(), "classes": m.Classes()}
+	if prep := m.Preprocessing(); !prep.Inferred {
+		description["preprocessing"] = prep // it becomes part of the graph
+	}
 	if t.BatchNorm {
 		description["batch_norm"] = true
 		err = t.renormalise(ctx)

@@ -350,7 +350,7 @@ func (t *denoiserTraining) classifiers() ([]generator.Base, error) {
 		if n := m.FixedBatch(); n > 0 && n != t.Training.Batch*t.Training.Draws {
 			return nil, fault.Wrongf("train a denoiser through %s: it takes batches of %d only; train with --batch %d", m.Name(), n, max(1, n/t.Training.Draws))
 		}
-		base, err := generator.BaseOf(m, false, 1)
+		base, err := generator.BaseOf(m)
 		if err != nil {
 			return nil, fault.Refusedf("train a denoiser through %s: it gives labels and no scores, so there is no gradient; name other models of the same classes with --surrogate", m.Name())
 		}

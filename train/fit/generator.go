@@ -18,6 +18,7 @@ import (
 	"ucan/npg/diagnose"
 	"ucan/npg/net"
 	"ucan/runtime"
+	"ucan/runtime/autodiff"
 	"ucan/smooth/family"
 	"ucan/train"
 	"ucan/train/data"
@@ -187,7 +188,10 @@ func (t *generatorTraining) keep(from origin) {
 }
 
 func (t *generatorTraining) newObjective(ctx context.Context) (*generator.Objective, error) {
-	base, err := generator.BaseOf(t.Model, t.Joint, t.JointRate)
+	base, err := generator.BaseOf(t.Model)
+	if t.Joint {
+		base, err = generator.JointBaseOf(ctx, autodiff.OnRuntime(t.rt), t.Model, t.JointRate)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ import (
 	"ucan/npg/infer"
 	"ucan/npg/net"
 	"ucan/runtime"
+	"ucan/runtime/autodiff"
 	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/train"
@@ -65,7 +66,7 @@ func (t *generatorTraining) bundle(ctx context.Context) (_ *bundle.Bundle, err e
 		}
 	}
 	if t.Joint {
-		if b.Graphs[bundle.Base], err = t.classifier(); err != nil {
+		if b.Graphs[bundle.Base], err = t.classifier(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -99,8 +100,8 @@ func (t *generatorTraining) constant(ctx context.Context, b *bundle.Bundle) (err
 }
 
 // classifier is the jointly trained classifier with its preprocessing inside.
-func (t *generatorTraining) classifier() ([]byte, error) {
-	base, err := generator.BaseOf(t.Model, false, 1)
+func (t *generatorTraining) classifier(ctx context.Context) ([]byte, error) {
+	base, err := generator.JointBaseOf(ctx, autodiff.OnRuntime(t.rt), t.Model, t.JointRate)
 	if err != nil {
 		return nil, err
 	}

@@ -118,7 +118,7 @@ func PerInput(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (_ Per
 
 // openNetwork makes the network whose gradients are followed.
 func openNetwork(ctx context.Context, rt *runtime.Runtime, c PerInputConfig) (*perinput.Network, error) {
-	base, err := generator.BaseOf(c.Model, false, 1)
+	base, err := generator.BaseOf(c.Model)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package generator
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -10,21 +11,30 @@ import (
 	"ucan/runtime/onnx"
 )
 
-// BaseOf takes an opened classifier. With joint its float32 weights are trained along, at rate
-// times the learning rate: every initialiser that [autodiff.Trainable] lists, those with two
-// dimensions or more with weight decay. Batch normalisations stay the affine maps they are. It
-// fails for a classifier that gives labels only.
-func BaseOf(m *models.Model, joint bool, rate float64) (Base, error) {
+// BaseOf takes an opened classifier, whose weights stay as they are. It fails for a classifier that
+// gives labels only.
+func BaseOf(m *models.Model) (Base, error) {
 	graph, err := scoring(m)
 	if err != nil {
 		return Base{}, fmt.Errorf("take %s as base classifier: %w", m.Name(), err)
 	}
-	base := Base{Graph: graph, Input: models.GraphInput, Scores: models.GraphScores, Head: headOf(m)}
-	if !joint {
-		return base, nil
+	return Base{Graph: graph, Input: models.GraphInput, Scores: models.GraphScores, Head: headOf(m)}, nil
+}
+
+// JointBaseOf is [BaseOf] for a classifier whose float32 weights are trained along, at rate times
+// the learning rate: every one that [autodiff.Trainable] lists, those in nodes of constants made
+// initialisers first, those with two dimensions or more with weight decay. Batch normalisations stay
+// the affine maps they are.
+func JointBaseOf(ctx context.Context, eng autodiff.Engine, m *models.Model, rate float64) (Base, error) {
+	base, err := BaseOf(m)
+	if err != nil {
+		return Base{}, err
 	}
-	for _, name := range autodiff.Trainable(graph) {
-		if t := graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
+	if base.Graph, err = autodiff.WithWeights(ctx, eng, base.Graph); err != nil {
+		return Base{}, fmt.Errorf("train %s jointly: %w", m.Name(), err)
+	}
+	for _, name := range autodiff.Trainable(base.Graph) {
+		if t := base.Graph.Initializer(name); onnx.TensorType(t) == onnx.Float {
 			base.Weights = append(base.Weights, Weight{Name: name, Decay: len(t.GetDims()) >= 2, Rate: rate})
 		}
 	}
