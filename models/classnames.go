@@ -45,8 +45,8 @@ func isCount(names []string) bool {
 }
 
 // namesOfNodes reads the names that a converter of classical classifiers left: with the node that
-// makes the scores, with a ZipMap behind them, in the table in which the label is looked up, or with
-// the only classifier, whatever is computed of its scores.
+// makes the scores, with a ZipMap behind them, in the table in which the label is looked up, or
+// with the only classifier, whatever is computed of its scores.
 func (p *plan) namesOfNodes() []string {
 	if p.ending != nil {
 		if scores := scoresMaker(rewrite.NewIndex(p.m), p.ending); hasClassLabels(scores) {

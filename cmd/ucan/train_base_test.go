@@ -177,8 +177,8 @@ func TestTrainBaseBatchNorm(t *testing.T) {
 	}
 }
 
-// TestTrainBasePreprocessing: what is declared of the model to fine-tune is part of what comes out. At
-// a rate that moves nothing the answers are those of the model with the same declaration.
+// TestTrainBasePreprocessing: what is declared of the model to fine-tune is part of what comes
+// out. At a rate that moves nothing the answers are those of the model with the same declaration.
 func TestTrainBasePreprocessing(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

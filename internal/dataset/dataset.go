@@ -194,8 +194,8 @@ func (s *Source) finish(ctx context.Context, spec Spec) error {
 	return s.resolveShape(ctx)
 }
 
-// unlabelled says how many inputs have no label where others have one; "" where that is not known or
-// all have one, or none. −1 is one where the label map or the model has a class for it.
+// unlabelled says how many inputs have no label where others have one; "" where that is not known
+// or all have one, or none. −1 is one where the label map or the model has a class for it.
 func (s *Source) unlabelled() string {
 	known, ok := s.back.(labelled)
 	if !ok || s.lone != nil {

@@ -51,8 +51,8 @@ func ReadLabelMap(r io.Reader) (LabelMap, error) {
 	return m, nil
 }
 
-// ofNegative gives the class of a label below 0, which elsewhere stands for none: data of two classes
-// are often labelled −1 and 1, and a line of the map then says so.
+// ofNegative gives the class of a label below 0, which elsewhere stands for none: data of two
+// classes are often labelled −1 and 1, and a line of the map then says so.
 func (m LabelMap) ofNegative(label int) (int, bool) {
 	if label >= 0 || m == nil {
 		return 0, false

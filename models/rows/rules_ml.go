@@ -52,8 +52,8 @@ func arrayFeatureRule(c *call) *value {
 	return x.like(dims, x.axis)
 }
 
-// entries picks from the last axis of a table by all indices in row-major order: Y[l, m] = X[l, I[m]]. What
-// index m picks belongs to the row that m belongs to. A vector is a table of one line.
+// entries picks from the last axis of a table by all indices in row-major order: Y[l, m] = X[l,
+// I[m]]. What index m picks belongs to the row that m belongs to. A vector is a table of one line.
 func (c *call) entries(table, at *value) *value {
 	if !table.ranked || table.rank() == 0 {
 		return c.unknown("the shape of a constant is not known")

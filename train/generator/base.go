@@ -23,8 +23,8 @@ func BaseOf(m *models.Model) (Base, error) {
 
 // JointBaseOf is [BaseOf] for a classifier whose float32 weights are trained along, at rate times
 // the learning rate: every one that [autodiff.Trainable] lists, those in nodes of constants made
-// initialisers first, those with two dimensions or more with weight decay. Batch normalisations stay
-// the affine maps they are.
+// initialisers first, those with two dimensions or more with weight decay. Batch normalisations
+// stay the affine maps they are.
 func JointBaseOf(ctx context.Context, eng autodiff.Engine, m *models.Model, rate float64) (Base, error) {
 	base, err := BaseOf(m)
 	if err != nil {
