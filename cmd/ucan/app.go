@@ -96,6 +96,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newRadiusCommand(a),
 		newInspectCommand(a),
 		newExportCommand(a),
+		newHardenCommand(a),
 		newGradCommand(a),
 		newTrainCommand(a),
 		newZooCommand(a),

@@ -21,6 +21,7 @@ type dataOptions struct {
 
 	most     int // 0: all
 	shard    string
+	except   []string
 	labelMap string
 }
 
@@ -32,6 +33,7 @@ func (d *dataOptions) declare(o *options) {
 	o.count(&d.selection.Stride, "data.stride", "stride", 1, 1, math.MaxInt32, "then take every S-th input")
 	o.count(&d.most, "data.max", "max", 0, 0, math.MaxInt32, "keep at most N of those (0: all)")
 	o.text(&d.shard, "data.shard", "shard", "", "then keep every k-th, starting at the i-th: i/k with i = 0…k−1")
+	o.words(&d.except, "data.except", "except", nil, "leave out the inputs of these shards, i/k[,…]: what a training must not see")
 	o.count(&d.options.Resize, "data.resize", "resize", 0, 0, math.MaxInt32, "resize images so that the short side has this length, before any noise")
 	o.count(&d.options.Crop, "data.crop", "crop", 0, 0, math.MaxInt32, "centre crop of this size, after resizing")
 	o.text(&d.labelMap, "data.label_map", "label-map", "", "file that maps the data's labels to the model's classes, one pair per line")
@@ -54,6 +56,12 @@ func (d *dataOptions) check(f *faults) {
 			f.add(&d.shard, "%w", err)
 		} else {
 			d.selection.Shard, d.selection.Shards = shard, shards
+		}
+	}
+	if len(d.except) > 0 {
+		var err error
+		if d.selection.Except, err = dataset.ParseExcept(d.except); err != nil {
+			f.add(&d.except, "%w", err)
 		}
 	}
 	if d.labelMap != "" {

@@ -34,7 +34,7 @@ func (c *runtimeCompareOptions) declare(o *options) {
 	c.modelOptions.declare(o)
 	c.dataOptions.declare(o)
 	d := &c.dataOptions
-	o.drop(&d.selection.Skip, &d.selection.Stride, &d.most, &d.shard, &d.labelMap, &d.maxFailures, &d.force)
+	o.drop(&d.selection.Skip, &d.selection.Stride, &d.most, &d.shard, &d.except, &d.labelMap, &d.maxFailures, &d.force)
 	n := &c.family
 	n.declare(o)
 	o.drop(&n.name, &n.norm, &n.lambda, &n.pairs)

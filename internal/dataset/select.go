@@ -19,6 +19,35 @@ type Selection struct {
 	Shard int
 	// Shards is the number of shards, 1 or more; [DefaultSelection] has 1.
 	Shards int
+	// Except are shards of what skip, stride and max chose that are left out: what trains is not what
+	// is certified.
+	Except []Except `json:",omitempty"`
+}
+
+// Except is a shard that is left out: every Shards-th input, beginning with number Shard.
+type Except struct{ Shard, Shards int }
+
+// ParseExcept reads a list of shards.
+func ParseExcept(list []string) ([]Except, error) {
+	var out []Except
+	for _, text := range list {
+		shard, shards, err := ParseShard(text)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, Except{shard, shards})
+	}
+	return out, nil
+}
+
+// leftOut reports whether number j is of a shard that is left out.
+func (s Selection) leftOut(j int) bool {
+	for _, e := range s.Except {
+		if j%e.Shards == e.Shard {
+			return true
+		}
+	}
+	return false
 }
 
 // DefaultSelection takes every input.
@@ -47,6 +76,11 @@ func (s Selection) Validate() error {
 	case s.Shards < 1 || s.Shard < 0 || s.Shard >= s.Shards:
 		return specErrorf("shard %d/%d: want i/k with 0 ≤ i < k", s.Shard, s.Shards)
 	}
+	for _, e := range s.Except {
+		if e.Shards < 1 || e.Shard < 0 || e.Shard >= e.Shards {
+			return specErrorf("shard %d/%d to leave out: want i/k with 0 ≤ i < k", e.Shard, e.Shards)
+		}
+	}
 	return nil
 }
 
@@ -66,10 +100,15 @@ func (s Selection) Indices(n int) ([]int, error) {
 	}
 	var out []int
 	for j := s.Shard; j < total; j += s.Shards {
-		out = append(out, s.Skip+j*s.Stride)
+		if !s.leftOut(j) {
+			out = append(out, s.Skip+j*s.Stride)
+		}
 		if j > total-s.Shards {
 			break // the next step could overflow for a huge number of shards
 		}
+	}
+	if len(out) == 0 && len(s.Except) > 0 && s.Shards == 1 {
+		return nil, specErrorf("of %d inputs, the shards that are left out leave none", total)
 	}
 	return out, nil
 }

@@ -26,10 +26,43 @@ func TestSelection(t *testing.T) {
 		{Selection{Skip: 1, Stride: 2, Max: 5, Shard: 0, Shards: 2}, 100, []int{1, 5, 9}},
 		{Selection{Skip: 1, Stride: 2, Max: 5, Shard: 1, Shards: 2}, 100, []int{3, 7}},
 		{Selection{Stride: 1, Max: -1, Shard: 5, Shards: 7}, 3, nil},
+		// what is left of the inputs that skip, stride and max chose
+		{Selection{Skip: 1, Stride: 2, Max: 8, Shards: 1, Except: []Except{{0, 3}, {1, 5}}}, 100, []int{5, 9, 11, 15}},
+		{Selection{Stride: 1, Max: -1, Shard: 0, Shards: 3, Except: []Except{{0, 2}}}, 20, []int{3, 9, 15}},
 		{Selection{Stride: math.MaxInt, Max: -1, Shard: 0, Shards: math.MaxInt}, 3, []int{0}},
 	} {
 		if got, err := tc.s.Indices(tc.n); err != nil || !slices.Equal(got, tc.want) {
 			t.Errorf("%+v of %d: %v, %v; want %v", tc.s, tc.n, got, err, tc.want)
+		}
+	}
+}
+
+// What is left without some shards and those shards are a partition.
+func TestExceptIsTheRest(t *testing.T) {
+	for k := 2; k < 9; k++ {
+		rest := Selection{Skip: 3, Stride: 2, Max: 17, Shards: 1, Except: []Except{{0, k}, {1, k}}}
+		got, err := rest.Indices(60)
+		if k == 2 { // nothing is left
+			if !errors.Is(err, ErrSpec) {
+				t.Errorf("nothing is left: %v, %v", got, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range rest.Except {
+			part := Selection{Skip: 3, Stride: 2, Max: 17, Shard: e.Shard, Shards: e.Shards}
+			indices, err := part.Indices(60)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, indices...)
+		}
+		slices.Sort(got)
+		whole := Selection{Skip: 3, Stride: 2, Max: 17, Shards: 1}
+		if want, err := whole.Indices(60); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%d shards: %v, want %v", k, got, want)
 		}
 	}
 }

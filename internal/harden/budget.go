@@ -1,0 +1,69 @@
+package harden
+
+import "time"
+
+// How the budget is shared out. What is left is for opening models, and for what takes longer than
+// was measured.
+const (
+	speedShare    = 0.03 // the first look at the speed
+	choiceShare   = 0.15 // all candidates under noise
+	trainingShare = 0.45
+	finalShare    = 0.25 // certification, before and after
+)
+
+// Bounds on samples an input.
+const (
+	fewestChoice, mostChoice = 50, 500
+	fewestFinal, mostFinal   = 1000, 10_000
+	fewestSpeed, mostSpeed   = 20, 400
+)
+
+// Candidates that are measured under noise, at most.
+const mostCandidates = 3
+
+// mostEpochs is where more passes stop paying for a model that is fine-tuned.
+const mostEpochs = 20
+
+// sampling is a number of inputs and of samples each.
+type sampling struct {
+	Inputs  int `json:"inputs"`
+	Samples int `json:"samples"`
+}
+
+// fit finds how many samples each of so many inputs can have in a time, at so many rows a second;
+// inputs give way where even the fewest samples do not fit.
+func fit(inputs int, rows float64, share time.Duration, fewest, most int) sampling {
+	total := rows * share.Seconds()
+	samples := int(total / float64(inputs))
+	switch {
+	case samples >= most:
+		samples = most
+	case samples >= fewest:
+		samples -= samples % 50 // a round number for people
+	default:
+		samples = fewest
+		inputs = max(fewestInputs, min(inputs, int(total)/fewest))
+	}
+	return sampling{inputs, samples}
+}
+
+// schedule is a number of epochs over a number of inputs; none where the time does not suffice.
+type schedule struct {
+	Epochs int `json:"epochs"`
+	Inputs int `json:"inputs"`
+}
+
+// plan finds how often a training can see its inputs in a time, at so much a step of so many
+// inputs. Less than a whole pass is a pass over part of them; less than ten steps is none.
+func plan(inputs, batch int, step, share time.Duration) schedule {
+	const fewestSteps = 10
+	steps := int(share / max(step, time.Microsecond))
+	whole := max(1, inputs/batch)
+	switch {
+	case steps >= whole:
+		return schedule{min(mostEpochs, steps/whole), inputs}
+	case steps >= fewestSteps:
+		return schedule{1, steps * batch}
+	}
+	return schedule{}
+}

@@ -1,0 +1,145 @@
+package harden
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"ucan/runtime/files"
+)
+
+// tried is the number of steps that tell how long one takes.
+const tried = 5
+
+// maxLog bounds the log of a training that is read.
+const maxLog = 64 << 20
+
+// recipe is a way to train.
+type recipe struct {
+	name, folder string
+	args         []string
+}
+
+// recipes lists how the model can be trained, the first that is possible is taken: fine-tuning with
+// batch normalisations behind the convolutions, without, and a denoiser in front.
+func (h *Hardening) recipes() []recipe {
+	flags := [][]Flag{h.Data, h.Noise, h.Session}
+	var out []recipe
+	if !h.KeepWeights {
+		init := make([]Flag, len(h.Model))
+		for i, f := range h.Model {
+			if init[i] = f; f.Name == "model" {
+				init[i].Name = "init"
+			}
+		}
+		tune := h.command([]string{"train", "base"}, append([][]Flag{init}, flags...)...)
+		out = append(out,
+			recipe{FineTuned, "tuned", append(tune[:len(tune):len(tune)], "--batch-norm", "--optimizer=adamw", "--lr=0.002", "--keep=last")},
+			recipe{FineTuned, "tuned", append(tune[:len(tune):len(tune)], "--keep=last")})
+	}
+	arch := "mlp"
+	switch len(h.Shape) {
+	case 2:
+		arch = "conv1d"
+	case 3:
+		arch = "ffdnet"
+		if h.Shape[1]%2 != 0 || h.Shape[2]%2 != 0 { // it halves both sides
+			arch = "dncnn"
+		}
+	}
+	denoise := h.command([]string{"train", "denoiser"}, append([][]Flag{h.Model}, flags...)...)
+	return append(out, recipe{Denoiser, "denoiser", append(denoise, "--arch="+arch, "--objective=stability")})
+}
+
+// trained makes and measures the candidate that is trained.
+func (h *Hardening) trained(ctx context.Context) error {
+	r := h.record
+	inputs := r.Split.Training
+	batch := min(128, max(8, inputs/tried))
+	var refused string
+	for i, way := range h.recipes() {
+		args := append(way.args, "--data="+h.Source, "--except="+r.Split.Except, "--seed="+h.Seed, fmt.Sprint("--batch=", batch), "--resume")
+		trial := h.path(fmt.Sprint("trial-", i+1))
+		step, err := h.run(ctx, fmt.Sprintf("try: %s (%d)", way.name, i+1),
+			append(args[:len(args):len(args)], h.part(tried*batch, "--epochs=1", "--log-every=1", "--out="+trial, "--quiet")...))
+		if err != nil {
+			return err
+		}
+		if step.Refused != "" {
+			refused = step.Refused
+			continue
+		}
+		if r.StepSeconds == 0 {
+			if r.StepSeconds, err = stepSeconds(trial); err != nil {
+				return err
+			}
+			r.Training = plan(inputs, batch, time.Duration(r.StepSeconds*float64(time.Second)), h.share(trainingShare))
+			if err = r.save(h.Dir); err != nil {
+				return err
+			}
+		}
+		if err = os.RemoveAll(trial); err != nil {
+			return fmt.Errorf("remove what a trial wrote: %w", err)
+		}
+		if r.Training.Epochs == 0 {
+			r.Candidates = append(r.Candidates, Candidate{Name: way.name, Verdict: fmt.Sprintf("no time: a step takes %.2g s, and the budget leaves %v for training", r.StepSeconds, h.share(trainingShare).Round(time.Second))})
+			return nil
+		}
+		args = append(args, h.part(r.Training.Inputs, fmt.Sprint("--epochs=", r.Training.Epochs), "--out="+h.path(way.folder))...)
+		model := []Flag{{"model", h.path(way.folder)}}
+		if way.name == Denoiser {
+			model = with(h.Model, Flag{"denoiser", h.path(way.folder)})
+		}
+		return h.made(ctx, way.name, args, model)
+	}
+	name := FineTuned
+	if h.KeepWeights {
+		name = Denoiser
+	}
+	r.Candidates = append(r.Candidates, Candidate{Name: name, Verdict: "not possible: " + refused})
+	return nil
+}
+
+// part are flags that take about so many inputs of those for training: every m-th, with a prime m
+// that no other part has. (A stride would not do: shards that are left out are counted behind it.)
+func (h *Hardening) part(inputs int, flags ...string) []string {
+	m := h.record.Split.Training / max(1, inputs)
+	if m < 2 {
+		return flags
+	}
+	m = largestPrime(m)
+	if used := fmt.Sprint("/", m); strings.HasSuffix(h.record.Split.Choice, used) {
+		m = largestPrime(m - 1)
+	}
+	return append(flags, fmt.Sprint("--shard=0/", m))
+}
+
+// stepSeconds reads the log of a trial: the time of a step, the first left out, which also opens
+// the sessions.
+func stepSeconds(dir string) (float64, error) {
+	b, err := files.Read(filepath.Join(dir, "train.jsonl"), maxLog)
+	if err != nil {
+		return 0, fmt.Errorf("read how long a step took: %w", err)
+	}
+	var first, last struct {
+		Step    int     `json:"step"`
+		Seconds float64 `json:"seconds"`
+	}
+	for i, line := range bytes.Split(bytes.TrimSpace(b), []byte("\n")) {
+		if err = json.Unmarshal(line, &last); err != nil {
+			return 0, fmt.Errorf("read how long a step took: line %d of its log: %w", i+1, err)
+		}
+		if i == 0 {
+			first = last
+		}
+	}
+	if last.Step <= first.Step {
+		return last.Seconds / float64(max(1, last.Step)), nil
+	}
+	return (last.Seconds - first.Seconds) / float64(last.Step-first.Step), nil
+}
