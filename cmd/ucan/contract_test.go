@@ -119,6 +119,7 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan radius":          {"--noise", "gaussian", "--norm", "l2", "--sigma", "0.25", "--dim", "3", "--p-lower", "0.9"},
 		"ucan bench":           {"--model", demoModel, "--n", "200", "--batch", "8", "--workers", "1"},
 		"ucan export":          {"--model", demoModel, "--out", at("p.onnx")},
+		"ucan harden":          {"--model", demoModel, "--data", "digits?n=60", "--sigma", "0.25", "--budget", "1s", "--seed", "1", "--threads", "1", "--out", at("hard")},
 		"ucan grad":            {demoModel, "--out", at("g.onnx")},
 		"ucan npg check":       {"pattern:l2,kappa=0.3,iota=0.2", "--model", demoModel, "--data", "digits?n=50", "--max", "10"},
 		"ucan train denoiser":  {"--data", "digits?n=20", "--sigma", "0.25", "--out", at("denoiser")},

@@ -19,8 +19,8 @@ type Selection struct {
 	Shard int
 	// Shards is the number of shards, 1 or more; [DefaultSelection] has 1.
 	Shards int
-	// Except are shards of what skip, stride and max chose that are left out: what trains is not what
-	// is certified.
+	// Except are shards of what skip, stride and max chose that are left out: what trains is not
+	// what is certified.
 	Except []Except `json:",omitempty"`
 }
 

@@ -49,10 +49,10 @@ type Record struct {
 	Choice      sampling `json:"choice"`
 	Final       sampling `json:"certification"`
 	Training    schedule `json:"training"`
-	StepSeconds float64  `json:"step_seconds,omitempty"`
+	StepSeconds float64  `json:"step_seconds"`
 	// Candidates are in the order of their cost; Chosen is the name of the one that was taken.
 	Candidates []Candidate `json:"candidates"`
-	Chosen     string      `json:"chosen,omitempty"`
+	Chosen     string      `json:"chosen"`
 	Steps      []Step      `json:"steps"`
 	Done       bool        `json:"done"`
 }

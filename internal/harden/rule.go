@@ -41,9 +41,9 @@ func measured(name string, rows []results.Row) Candidate {
 	return c
 }
 
-// better says whether a candidate is taken in place of a cheaper one: its mean radius must be larger
-// by more than twice the standard error of the paired difference. Whoever tosses coins between
-// equal candidates would take the dearer one in 2 of 100 cases.
+// better says whether a candidate is taken in place of a cheaper one: its mean radius must be
+// larger by more than twice the standard error of the paired difference. Whoever tosses coins
+// between equal candidates would take the dearer one in 2 of 100 cases.
 func (c *Candidate) better(than *Candidate) bool {
 	n := float64(len(c.radii))
 	mean, square := 0.0, 0.0

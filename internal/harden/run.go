@@ -118,7 +118,9 @@ func (h *Hardening) measure(ctx context.Context) error {
 		return err
 	}
 	r.Choice = fit(s.Inputs, r.Rate, h.share(choiceShare)/mostCandidates, fewestChoice, mostChoice)
+	_, r.Choice.Inputs = narrowed(s.Choice, s.Inputs, r.Choice.Inputs)
 	r.Final = fit(s.CertifiedInputs, r.Rate, h.share(finalShare)/2, fewestFinal, mostFinal)
+	_, r.Final.Inputs = narrowed(s.Certified, s.CertifiedInputs, r.Final.Inputs)
 	return r.save(h.Dir)
 }
 
@@ -127,7 +129,8 @@ func (h *Hardening) measure(ctx context.Context) error {
 func (h *Hardening) speed(ctx context.Context, rows float64) (float64, error) {
 	s := fit(fewestInputs, rows, h.share(speedShare), fewestSpeed, mostSpeed)
 	into := h.path("speed")
-	step, err := h.run(ctx, "speed", h.certify(h.Model, h.Source, h.record.Split.Choice, into, s, h.most(s.Inputs, h.record.Split.Inputs, h.record.Split.Choice)...))
+	shard, _ := narrowed(h.record.Split.Choice, h.record.Split.Inputs, s.Inputs)
+	step, err := h.run(ctx, "speed", h.certify(h.Model, h.Source, shard, into, s))
 	if err != nil {
 		return 0, err
 	}
@@ -143,15 +146,6 @@ func (h *Hardening) speed(ctx context.Context, rows float64) (float64, error) {
 		samples, seconds = samples+row.N, seconds+row.Seconds
 	}
 	return float64(samples) / max(seconds, 1e-6), nil
-}
-
-// most are the flags that take so many inputs of a shard "i/k" of all, which is counted behind --max.
-func (h *Hardening) most(inputs, all int, shard string) []string {
-	_, shards, _ := strings.Cut(shard, "/")
-	if k, err := strconv.Atoi(shards); err == nil && inputs < all {
-		return []string{fmt.Sprint("--max=", inputs*k)}
-	}
-	return nil
 }
 
 // candidates makes and measures the candidates.
@@ -201,7 +195,8 @@ func (h *Hardening) made(ctx context.Context, name string, args []string, model 
 func (h *Hardening) candidate(ctx context.Context, name string, model []Flag) error {
 	r := h.record
 	into := h.path("choice-" + strings.ReplaceAll(name, " ", "-"))
-	step, err := h.run(ctx, "measure: "+name, h.certify(model, h.Source, r.Split.Choice, into, r.Choice, h.most(r.Choice.Inputs, r.Split.Inputs, r.Split.Choice)...))
+	shard, _ := narrowed(r.Split.Choice, r.Split.Inputs, r.Choice.Inputs)
+	step, err := h.run(ctx, "measure: "+name, h.certify(model, h.Source, shard, into, r.Choice))
 	if err != nil {
 		return err
 	}
@@ -268,12 +263,12 @@ func (h *Hardening) certifyBoth(ctx context.Context) error {
 	if h.Held != "" {
 		data = h.Held
 	}
-	more := h.most(r.Final.Inputs, r.Split.CertifiedInputs, r.Split.Certified)
+	shard, _ := narrowed(r.Split.Certified, r.Split.CertifiedInputs, r.Final.Inputs)
 	for _, side := range []struct {
 		name  string
 		model []Flag
 	}{{before, h.Model}, {after, []Flag{{"model", filepath.Join(h.Dir, ModelDir)}}}} {
-		step, err := h.run(ctx, "certify "+side.name, h.certify(side.model, data, r.Split.Certified, filepath.Join(h.Dir, side.name), r.Final, more...))
+		step, err := h.run(ctx, "certify "+side.name, h.certify(side.model, data, shard, filepath.Join(h.Dir, side.name), r.Final))
 		if err != nil {
 			return err
 		}

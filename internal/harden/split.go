@@ -27,44 +27,53 @@ type Split struct {
 // splitOf splits n inputs; held is the number of those of a validation source, which are then the
 // ones to certify, 0 without one.
 //
-// Shards take every k-th input with a prime k, so that an order of the classes, one after another
-// or in turns, leaves none of them out.
+// Shards take every k-th input with a prime k of 7 or more, so that an order of the classes, one
+// after another or in turns of ten, leaves none of them out.
 func splitOf(n, held int) (Split, error) {
-	k := shards(n)
+	k := largestPrime(max(7, n/wantedInputs))
 	if n/k < fewestInputs || held > 0 && held < fewestInputs {
-		return Split{}, fault.Wrongf("split the data: %d inputs (%d in --val) are too few to train, choose and certify with; give %d or more", n, held, 5*fewestInputs)
+		return Split{}, fault.Wrongf("split the data: %d inputs (%d in --val) are too few to train, choose and certify with; give %d or more", n, held, 7*fewestInputs)
 	}
 	s := Split{Choice: fmt.Sprintf("0/%d", k), Certified: fmt.Sprintf("1/%d", k), Inputs: sharded(n, 0, k)}
 	s.Except, s.CertifiedInputs = s.Choice+","+s.Certified, sharded(n, 1, k)
 	s.Training = n - s.Inputs - s.CertifiedInputs
-	if held > 0 {
-		k = 1 // nothing else is taken from it
-		if held >= 2*wantedInputs {
-			k = largestPrime(held / wantedInputs)
-		}
-		s.Certified, s.CertifiedInputs = fmt.Sprintf("0/%d", k), sharded(held, 0, k)
+	if held > 0 { // nothing else is taken from it
+		s.Certified, s.CertifiedInputs = narrowed("0/1", held, wantedInputs)
 		s.Except, s.Training = s.Choice, n-s.Inputs
 	}
 	return s, nil
 }
 
-// shards is the largest prime number of shards of n inputs that have the wanted number of inputs
-// each, and at least 5.
-func shards(n int) int {
-	return largestPrime(max(5, n/wantedInputs))
+// narrowed is a part of a shard "i/k" of so many inputs that has about the wanted number or more,
+// spread alike, and their number.
+func narrowed(shard string, inputs, wanted int) (string, int) {
+	q := inputs / max(1, wanted)
+	for q%2 == 0 || q%5 == 0 { // classes that take turns
+		if q--; q < 2 {
+			return shard, inputs
+		}
+	}
+	var i, k int
+	if _, err := fmt.Sscanf(shard, "%d/%d", &i, &k); err != nil || q < 2 {
+		return shard, inputs
+	}
+	return fmt.Sprintf("%d/%d", i, k*q), sharded(inputs, 0, q)
 }
 
 // largestPrime is the largest prime up to k, which is 2 or more.
 func largestPrime(k int) int {
-	for ; ; k-- {
-		prime := true
-		for d := 2; d*d <= k; d++ {
-			prime = prime && k%d != 0
-		}
-		if prime {
-			return k
+	for ; !prime(k); k-- {
+	}
+	return k
+}
+
+func prime(k int) bool {
+	for d := 2; d*d <= k; d++ {
+		if k%d == 0 {
+			return false
 		}
 	}
+	return k > 1
 }
 
 // sharded is the number of inputs of shard i of k.

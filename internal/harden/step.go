@@ -73,11 +73,11 @@ func (h *Hardening) path(name string) string { return filepath.Join(h.Dir, steps
 
 // certify are the arguments that certify inputs into a table and a file of certificates, going on
 // with what is there.
-func (h *Hardening) certify(model []Flag, data, shard, into string, s sampling, more ...string) []string {
+func (h *Hardening) certify(model []Flag, data, shard, into string, s sampling) []string {
 	args := h.command([]string{"certify"}, model, h.Data, h.Noise, h.Session)
 	args = append(args, "--data="+data, "--shard="+shard, fmt.Sprint("--n=", s.Samples), "--seed="+h.Seed, "--out="+into+".tsv", "--json="+into+".jsonl", "--quiet")
 	if _, err := os.Stat(into + ".tsv"); !errors.Is(err, fs.ErrNotExist) {
 		args = append(args, "--resume")
 	}
-	return append(args, more...)
+	return args
 }

@@ -105,16 +105,16 @@ func (h *Hardening) trained(ctx context.Context) error {
 	return nil
 }
 
-// part are flags that take about so many inputs of those for training: every m-th, with a prime m
-// that no other part has. (A stride would not do: shards that are left out are counted behind it.)
+// part are flags that take at most so many inputs of those for training: every m-th, with a prime m
+// that is not that of the split, nor one that classes may take turns in. (A stride would not do:
+// shards that are left out are counted behind it.)
 func (h *Hardening) part(inputs int, flags ...string) []string {
-	m := h.record.Split.Training / max(1, inputs)
+	m := (h.record.Split.Training + inputs - 1) / max(1, inputs)
 	if m < 2 {
 		return flags
 	}
-	m = largestPrime(m)
-	if used := fmt.Sprint("/", m); strings.HasSuffix(h.record.Split.Choice, used) {
-		m = largestPrime(m - 1)
+	for !prime(m) || m == 2 || m == 5 || strings.HasSuffix(h.record.Split.Choice, fmt.Sprint("/", m)) {
+		m++
 	}
 	return append(flags, fmt.Sprint("--shard=0/", m))
 }
