@@ -201,9 +201,16 @@ func TestResumeAfterKill(t *testing.T) {
 func TestInterruptedRunsExit130(t *testing.T) {
 	t.Parallel()
 	dir, model := workshop(t)
-	ctx, cancel := context.WithTimeout(context.Background(), 1500*time.Millisecond)
+	out := filepath.Join(dir, "long.tsv")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	got := ucanContext(t, ctx, "certify", "--model", model, "--data", "digits", "--sigma", "0.25", "--n", "100000", "--batch", "32", "--workers", "1", "--out", filepath.Join(dir, "long.tsv"), "--quiet")
+	go func() { // the run is under way once it has begun its table
+		for ctx.Err() == nil && lines(out) < 1 {
+			time.Sleep(time.Millisecond)
+		}
+		cancel()
+	}()
+	got := ucanContext(t, ctx, "certify", "--model", model, "--data", "digits", "--sigma", "0.25", "--n", "100000", "--batch", "32", "--workers", "1", "--out", out, "--quiet")
 	if got.code != exitInterrupted || !strings.Contains(got.stderr, "--resume") {
 		t.Errorf("exit %d: %s", got.code, got.stderr)
 	}
