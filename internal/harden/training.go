@@ -64,7 +64,7 @@ func (h *Hardening) trained(ctx context.Context) error {
 	batch := min(128, max(8, inputs/tried))
 	var refused string
 	for i, way := range h.recipes() {
-		args := slices.Concat(way.args, []string{"--data=" + h.Source, "--except="+r.Split.Except, "--seed="+h.Seed, fmt.Sprint("--batch=", batch), "--resume"})
+		args := slices.Concat(way.args, []string{"--data=" + h.Source, "--except=" + r.Split.Except, "--seed=" + h.Seed, fmt.Sprint("--batch=", batch), "--resume"})
 		trial := h.path(fmt.Sprint("trial-", i+1))
 		step, err := h.run(ctx, fmt.Sprintf("try: %s (%d)", way.name, i+1),
 			append(args[:len(args):len(args)], h.part(tried*batch, "--epochs=1", "--log-every=1", "--out="+trial, "--quiet")...))
