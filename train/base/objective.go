@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"ucan/runtime"
@@ -25,6 +26,8 @@ type Config struct {
 	// of the mean prediction's entropy within it, ≥ 0; Jeong and Shin take 0.5 over the consistency
 	// weight.
 	Consistency, Entropy float64
+	// Attack moves images before each step.
+	Attack Attack
 	// Momentum is that of the running averages of batch statistics, in (0, 1]; 0.1 is usual.
 	Momentum float64
 	// Mode is how weights reach the runtime. It can change bits: give a resumed run what
@@ -47,6 +50,9 @@ func (c Config) Validate() error {
 	check(c.Smoothing >= 0 && c.Smoothing < 1, "label smoothing %v; it must lie in [0, 1)", c.Smoothing)
 	check(c.Consistency >= 0 && c.Entropy >= 0, "consistency weights %v and %v; they must be 0 or more", c.Consistency, c.Entropy)
 	check(c.Consistency == 0 || c.Draws >= 2, "consistency compares draws of an image; take 2 draws or more")
+	check(c.Attack.Radius >= 0 && !math.IsInf(c.Attack.Radius, 0), "an attack of radius %v; it must be 0 or more", c.Attack.Radius)
+	check(c.Attack.Radius == 0 || c.Attack.Steps >= 1, "an attack of %d steps; take 1 or more", c.Attack.Steps)
+	check(!slices.ContainsFunc(c.Attack.Scale, func(s float32) bool { return !(s > 0) }), "the scales of an attack must be positive")
 	check(c.Momentum > 0 && c.Momentum <= 1, "momentum %v of the batch statistics; it must lie in (0, 1]", c.Momentum)
 	if len(errs) > 0 {
 		return fmt.Errorf("%w: %w", optim.ErrConfig, errors.Join(errs...))
@@ -65,6 +71,7 @@ type Objective struct {
 	labels     []int64
 	logits     []float32
 	classes    int
+	attacker   *attacker // nil: images are not moved
 }
 
 var _ train.Objective = (*Objective)(nil)
@@ -101,6 +108,11 @@ func New(ctx context.Context, rt *runtime.Runtime, net *Net, c Config) (_ *Objec
 		return nil, fmt.Errorf("differentiate the classifier: %w", err)
 	}
 	o.bind()
+	if c.Attack.Radius > 0 {
+		if o.attacker, err = newAttacker(ctx, rt, net, c, wrt, sizes); err != nil {
+			return nil, errors.Join(err, o.executor.Close())
+		}
+	}
 	return o, nil
 }
 
@@ -138,7 +150,13 @@ func (o *Objective) Step(ctx context.Context, b *train.Batch) (train.Metrics, er
 	if len(b.Noisy) != len(o.images) || len(b.Labels) != len(o.labels) {
 		return train.Metrics{}, fmt.Errorf("a batch of %d noisy values and %d labels; the gradient graph takes %d and %d", len(b.Noisy), len(b.Labels), len(o.images), len(o.labels))
 	}
-	copy(o.images, b.Noisy)
+	if o.attacker != nil {
+		if err := o.attacker.move(ctx, o.images, b, o.executor.Weight); err != nil {
+			return train.Metrics{}, fmt.Errorf("move the images: %w", err)
+		}
+	} else {
+		copy(o.images, b.Noisy)
+	}
 	copy(o.labels, b.Labels)
 	o.executor.Changed()
 	if err := o.executor.Step(ctx); err != nil {
@@ -166,5 +184,11 @@ func (o *Objective) Export() (*onnx.Model, error) {
 	return m, nil
 }
 
-// Close releases the session. Further calls do nothing.
-func (o *Objective) Close() error { return o.executor.Close() }
+// Close releases the sessions. Further calls do nothing.
+func (o *Objective) Close() error {
+	err := o.executor.Close()
+	if o.attacker != nil {
+		err = errors.Join(err, o.attacker.executor.Close())
+	}
+	return err
+}
