@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	goruntime "runtime"
 	"strings"
 
@@ -24,6 +25,21 @@ type trainBaseOptions struct {
 	arch      string
 	init      string
 	batchNorm bool
+
+	objective    string
+	attackRadius *float64 // nil for twice the standard deviation of the noise
+	attackSteps  int
+}
+
+// What train base can minimise.
+const (
+	gaussianObjective    = "gaussian"
+	consistencyObjective = "consistency"
+	smoothAdvObjective   = "smoothadv"
+)
+
+func baseObjectives() []string {
+	return []string{gaussianObjective, consistencyObjective, smoothAdvObjective}
 }
 
 func (t *trainBaseOptions) declare(o *options) {
@@ -35,6 +51,10 @@ func (t *trainBaseOptions) declare(o *options) {
 	m.declare(o)
 	o.drop(&m.file, &m.declared.Denoiser)
 	t.trainOptions.declare(o)
+	o.in(trainingSection)
+	o.text(&t.objective, "train.objective", "objective", gaussianObjective, "what is minimised: gaussian, the cross-entropy under noise; consistency, the same and how far the draws of an image are apart; smoothadv, the cross-entropy of images moved to where the smoothed classifier likes their labels least").oneOf(baseObjectives()...)
+	o.maybeFloat(&t.attackRadius, "train.attack_radius", "attack-radius", "with smoothadv, how far images are moved: the R of regions (default: twice the standard deviation of the noise)")
+	o.count(&t.attackSteps, "train.attack_steps", "attack-steps", 2, 1, 1000, "with smoothadv, steps of gradient ascent; each costs about as much as a step of training")
 	n := &t.noise
 	n.declare(o)
 	o.drop(&n.norm, &n.arithmetic, &n.floor, &n.ceiling, &n.FixedMean)
@@ -52,6 +72,7 @@ func (t *trainBaseOptions) check(f *faults) {
 	if t.batchNorm && t.init == "" {
 		f.add(&t.batchNorm, "it is for --init only: each network of --arch has its own normalisation")
 	}
+	t.checkObjective(f)
 	t.model.checkDeclared(f)
 	in, out := &t.model.declared.Input, &t.model.declared.Output
 	if t.arch == "" {
@@ -71,6 +92,45 @@ func (t *trainBaseOptions) check(f *faults) {
 		if option.given {
 			f.add(option.into, own)
 		}
+	}
+}
+
+// usualConsistency is the weight that Jeong and Shin (2020) take for noise of 0.5 and 1.
+const usualConsistency = 10
+
+// checkObjective fills in what an objective usually has.
+func (t *trainBaseOptions) checkObjective(f *faults) {
+	switch t.objective {
+	case consistencyObjective:
+		if !f.changed(&t.consistency) {
+			t.consistency = usualConsistency
+		}
+		if !f.changed(&t.loop.Draws) {
+			t.loop.Draws = 2
+		}
+		if t.loop.Draws < 2 {
+			f.add(&t.loop.Draws, "consistency compares the draws of an image; give 2 or more")
+		}
+	case smoothAdvObjective:
+		if !f.changed(&t.loop.Draws) {
+			t.loop.Draws = 2
+		}
+		if t.noise.name != "gaussian" {
+			f.add(&t.objective, "smoothadv moves images within ℓ2 balls, which are what gaussian noise certifies; the noise is %s", t.noise.name)
+		}
+	default:
+		if f.changed(&t.attackSteps) {
+			f.add(&t.attackSteps, "it is for --objective %s", smoothAdvObjective)
+		}
+	}
+	if t.attackRadius == nil {
+		return
+	}
+	switch {
+	case t.objective != smoothAdvObjective:
+		f.add(&t.attackRadius, "it is for --objective %s", smoothAdvObjective)
+	case !(*t.attackRadius > 0) || math.IsInf(*t.attackRadius, 0):
+		f.add(&t.attackRadius, "%v is out of range: give a number above 0", *t.attackRadius)
 	}
 }
 
@@ -125,6 +185,12 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 	c.Noise = fit.Noise{
 		Family: maker.Family, Lambda: maker.Lambda, Generator: maker.Generator, Seal: maker.Seal,
 		NPG: o.noise.NPG, Fields: o.noise.SigmaField != "" || o.noise.MuField != "",
+	}
+	if o.objective == smoothAdvObjective {
+		c.AttackSteps, c.AttackRadius = o.attackSteps, 2*maker.Lambda
+		if o.attackRadius != nil {
+			c.AttackRadius = *o.attackRadius
+		}
 	}
 	c.LabelMap = o.data.labels()
 	c.Environment = map[string]any{

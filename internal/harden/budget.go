@@ -67,3 +67,12 @@ func plan(inputs, batch int, step, share time.Duration) schedule {
 	}
 	return schedule{}
 }
+
+// together is how many rows each of several models does in a second, where all do the same number.
+func together(rates ...float64) float64 {
+	sum := 0.0
+	for _, r := range rates {
+		sum += 1 / r
+	}
+	return float64(len(rates)) / sum
+}

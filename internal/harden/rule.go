@@ -18,6 +18,8 @@ type Candidate struct {
 	// Error the standard error of that difference.
 	Gain  float64 `json:"gain"`
 	Error float64 `json:"gain_standard_error"`
+	// Rate is how many rows it did in a second.
+	Rate float64 `json:"rows_per_second"`
 	// Verdict says in words what became of it.
 	Verdict string `json:"verdict"`
 
@@ -26,7 +28,7 @@ type Candidate struct {
 
 // measured is a candidate with the radii of a table.
 func measured(name string, rows []results.Row) Candidate {
-	c := Candidate{Name: name}
+	c := Candidate{Name: name, Rate: rate(rows)}
 	for _, row := range rows {
 		r := 0.0
 		if row.Correct && row.Status == results.Certified {
@@ -39,6 +41,15 @@ func measured(name string, rows []results.Row) Candidate {
 	n := math.Max(1, float64(len(rows)))
 	c.Accuracy, c.Radius = c.Accuracy/n, c.Radius/n
 	return c
+}
+
+// rate is how many samples a second went into a table.
+func rate(rows []results.Row) float64 {
+	samples, seconds := int64(0), 0.0
+	for _, row := range rows {
+		samples, seconds = samples+row.N, seconds+row.Seconds
+	}
+	return max(1e-6, float64(samples)/max(seconds, 1e-6))
 }
 
 // better says whether a candidate is taken in place of a cheaper one: its mean radius must be

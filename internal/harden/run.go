@@ -117,10 +117,6 @@ func (h *Hardening) measure(ctx context.Context) error {
 	if r.Rate, err = h.speed(ctx, float64(s.Inputs)/max(clean.Seconds, 1e-3)); err != nil {
 		return err
 	}
-	r.Choice = fit(s.Inputs, r.Rate, h.share(choiceShare)/mostCandidates, fewestChoice, mostChoice)
-	_, r.Choice.Inputs = narrowed(s.Choice, s.Inputs, r.Choice.Inputs)
-	r.Final = fit(s.CertifiedInputs, r.Rate, h.share(finalShare)/2, fewestFinal, mostFinal)
-	_, r.Final.Inputs = narrowed(s.Certified, s.CertifiedInputs, r.Final.Inputs)
 	return r.save(h.Dir)
 }
 
@@ -141,11 +137,7 @@ func (h *Hardening) speed(ctx context.Context, rows float64) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	samples, seconds := int64(0), 0.0
-	for _, row := range table.Rows {
-		samples, seconds = samples+row.N, seconds+row.Seconds
-	}
-	return float64(samples) / max(seconds, 1e-6), nil
+	return rate(table.Rows), nil
 }
 
 // candidates makes and measures the candidates.
@@ -155,6 +147,14 @@ func (h *Hardening) candidates(ctx context.Context) error {
 		return nil
 	}
 	r.Candidates = nil
+	if err := h.try(ctx); err != nil {
+		return err
+	}
+	if r.Choice.Samples == 0 {
+		rate := together(r.Rate, r.Rate, h.trainedRate())
+		r.Choice = fit(r.Split.Inputs, rate, h.share(choiceShare)/mostCandidates, fewestChoice, mostChoice)
+		_, r.Choice.Inputs = narrowed(r.Split.Choice, r.Split.Inputs, r.Choice.Inputs)
+	}
 	if err := h.candidate(ctx, Nothing, h.Model); err != nil {
 		return err
 	}
@@ -170,7 +170,10 @@ func (h *Hardening) candidates(ctx context.Context) error {
 	if err := h.trained(ctx); err != nil {
 		return err
 	}
-	r.Chosen = r.Candidates[choose(r.Candidates)].Name
+	best := r.Candidates[choose(r.Candidates)]
+	r.Chosen = best.Name
+	r.Final = fit(r.Split.CertifiedInputs, together(r.Rate, best.Rate), h.share(finalShare)/2, fewestFinal, mostFinal)
+	_, r.Final.Inputs = narrowed(r.Split.Certified, r.Split.CertifiedInputs, r.Final.Inputs)
 	h.say("chosen: %s", r.Chosen)
 	return r.save(h.Dir)
 }

@@ -57,53 +57,80 @@ func (h *Hardening) recipes() []recipe {
 	return append(out, recipe{Denoiser, "denoiser", append(denoise, "--arch="+arch, "--objective=stability")})
 }
 
-// trained makes and measures the candidate that is trained.
-func (h *Hardening) trained(ctx context.Context) error {
+// arguments are those of a way to train, but for how long and where to.
+func (h *Hardening) arguments(way recipe) []string {
+	return slices.Concat(way.args, []string{"--data=" + h.Source, "--except=" + h.record.Split.Except, "--seed=" + h.Seed, fmt.Sprint("--batch=", h.batch()), "--resume"})
+}
+
+// batch is the number of inputs of a step.
+func (h *Hardening) batch() int { return min(128, max(8, h.record.Split.Training/tried)) }
+
+// try finds the first way to train that is possible, and how long a step takes.
+func (h *Hardening) try(ctx context.Context) error {
 	r := h.record
-	inputs := r.Split.Training
-	batch := min(128, max(8, inputs/tried))
-	var refused string
+	if r.Recipe > 0 || r.Untrained != "" {
+		return nil
+	}
 	for i, way := range h.recipes() {
-		args := slices.Concat(way.args, []string{"--data=" + h.Source, "--except=" + r.Split.Except, "--seed=" + h.Seed, fmt.Sprint("--batch=", batch), "--resume"})
 		trial := h.path(fmt.Sprint("trial-", i+1))
 		step, err := h.run(ctx, fmt.Sprintf("try: %s (%d)", way.name, i+1),
-			append(args[:len(args):len(args)], h.part(tried*batch, "--epochs=1", "--log-every=1", "--out="+trial, "--quiet")...))
+			append(h.arguments(way), h.part(tried*h.batch(), "--epochs=1", "--log-every=1", "--out="+trial, "--quiet")...))
 		if err != nil {
 			return err
 		}
 		if step.Refused != "" {
-			refused = step.Refused
+			r.Untrained = step.Refused
 			continue
 		}
-		if r.StepSeconds == 0 {
-			if r.StepSeconds, err = stepSeconds(trial); err != nil {
-				return err
-			}
-			r.Training = plan(inputs, batch, time.Duration(r.StepSeconds*float64(time.Second)), h.share(trainingShare))
-			if err = r.save(h.Dir); err != nil {
-				return err
-			}
+		if r.StepSeconds, err = stepSeconds(trial); err != nil {
+			return err
+		}
+		r.Recipe, r.Untrained = i+1, ""
+		r.Training = plan(r.Split.Training, h.batch(), time.Duration(r.StepSeconds*float64(time.Second)), h.share(trainingShare))
+		if err = r.save(h.Dir); err != nil {
+			return err
 		}
 		if err = os.RemoveAll(trial); err != nil {
 			return fmt.Errorf("remove what a trial wrote: %w", err)
 		}
-		if r.Training.Epochs == 0 {
-			r.Candidates = append(r.Candidates, Candidate{Name: way.name, Verdict: fmt.Sprintf("no time: a step takes %.2g s, and the budget leaves %v for training", r.StepSeconds, h.share(trainingShare).Round(time.Second))})
-			return nil
-		}
-		args = append(args, h.part(r.Training.Inputs, fmt.Sprint("--epochs=", r.Training.Epochs), "--out="+h.path(way.folder))...)
-		model := []Flag{{"model", h.path(way.folder)}}
-		if way.name == Denoiser {
-			model = with(h.Model, Flag{"denoiser", h.path(way.folder)})
-		}
-		return h.made(ctx, way.name, args, model)
+		return nil
 	}
-	name := FineTuned
-	if h.KeepWeights {
-		name = Denoiser
+	return r.save(h.Dir)
+}
+
+// trainedRate guesses how many rows the trained candidate classifies in a second: a denoiser may
+// cost many times what the classifier does. Of a step, a third is the way forward.
+func (h *Hardening) trainedRate() float64 {
+	r := h.record
+	if r.Recipe == 0 || h.recipes()[r.Recipe-1].name != Denoiser {
+		return r.Rate
 	}
-	r.Candidates = append(r.Candidates, Candidate{Name: name, Verdict: "not possible: " + refused})
-	return nil
+	return min(r.Rate, 3*float64(h.batch())/max(r.StepSeconds, 1e-6))
+}
+
+// trained makes and measures the candidate that is trained.
+func (h *Hardening) trained(ctx context.Context) error {
+	r := h.record
+	if r.Recipe == 0 {
+		name := FineTuned
+		if h.KeepWeights {
+			name = Denoiser
+		}
+		r.Candidates = append(r.Candidates, Candidate{Name: name, Verdict: "not possible: " + r.Untrained})
+		return nil
+	}
+	way := h.recipes()[r.Recipe-1]
+	if r.Training.Epochs == 0 {
+		r.Candidates = append(r.Candidates, Candidate{Name: way.name, Verdict: fmt.Sprintf("no time: a step takes %.2g s, and the budget leaves %v for training", r.StepSeconds, h.share(trainingShare).Round(time.Second))})
+		return nil
+	}
+	out := h.path(way.folder)
+	model := []Flag{{"model", out}}
+	if way.name == Denoiser {
+		model = with(h.Model, Flag{"denoiser", out})
+	}
+	args := append(h.arguments(way), h.part(r.Training.Inputs, fmt.Sprint("--epochs=", r.Training.Epochs), "--out="+out)...)
+	return h.made(ctx, way.name, args, model)
 }
 
 // part are flags that take at most so many inputs of those for training: every m-th, with a prime m

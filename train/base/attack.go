@@ -2,6 +2,7 @@ package base
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -18,16 +19,25 @@ const attackName = "attack"
 // before each step, every image is moved to where the smoothed classifier, estimated by the image's
 // own draws, likes its label least.
 type Attack struct {
-	// Radius is how far an image is moved, ‖δ ⊘ s‖₂ ≤ Radius with the scales s of the noise: the
-	// shape of the region that is certified. 0 moves none.
+	// Radius is how far an image is moved, ‖diag(1/s)·Uᵀδ‖₂ ≤ Radius with the scales s and the basis
+	// U of the noise: the shape of the region that is certified. 0 moves none.
 	Radius float64
 	// Steps is the number of steps of projected gradient ascent, ≥ 1, each of 2·Radius/Steps along
 	// the normalised gradient.
 	Steps int
 	// Scale are the scales s, one a coordinate; nil for ones.
 	Scale []float32
+	// Basis is that of the scales; nil for the values of the image themselves.
+	Basis Basis
 	// Warmup is the number of training steps in which the radius grows to its size.
 	Warmup int64
+}
+
+// Basis is an orthonormal basis U, such as basis.Transform.
+type Basis interface {
+	// Coefficients sets dst to Uᵀx, Values to Uc.
+	Coefficients(dst, x []float64)
+	Values(dst, c []float64)
 }
 
 // attackLoss is −ln of the mean over an image's draws of the probability of its label, summed over
@@ -58,12 +68,15 @@ func (l attackLoss) Build(b *onnx.Builder, h autodiff.Head) (onnx.Value, error) 
 // attacker moves the images of a batch. It owns a session.
 type attacker struct {
 	Attack
-	executor      *autodiff.Executor
-	images        []float32
-	labels        []int64
-	gradient      []float32 // by the noisy images
-	delta, ascent []float32 // of the images
-	names         []string
+	executor *autodiff.Executor
+	names    []string // of the weights
+	images   []float32
+	labels   []int64
+	gradient []float32 // by the noisy images
+	// u holds the perturbations in the coordinates of the ball, an image after another, and delta
+	// the same in those of the images; a and b are of one image.
+	u, delta []float64
+	a, b     []float64
 }
 
 func newAttacker(ctx context.Context, rt *runtime.Runtime, net *Net, c Config, wrt []string, sizes map[string]int64) (*attacker, error) {
@@ -83,21 +96,22 @@ func newAttacker(ctx context.Context, rt *runtime.Runtime, net *Net, c Config, w
 	a.images, a.labels = x.Floats(net.input), x.Ints(x.Gradient().Input(attackName, labelsInput))
 	a.gradient = x.Grad(attackName, net.input)
 	d := len(a.images) / (c.Rows * c.Draws)
-	a.delta, a.ascent = make([]float32, c.Rows*d), make([]float32, d)
 	if a.Scale != nil && len(a.Scale) != d {
-		return nil, fmt.Errorf("the attack has %d scales for images of %d values", len(a.Scale), d)
+		return nil, errors.Join(fmt.Errorf("the attack has %d scales for images of %d values", len(a.Scale), d), x.Close())
 	}
+	a.u, a.delta, a.a, a.b = make([]float64, c.Rows*d), make([]float64, c.Rows*d), make([]float64, d), make([]float64, d)
 	return a, nil
 }
 
-// move finds the perturbations of a batch with the weights of an executor and adds them to the noisy
-// images in dst.
+// move finds the perturbations of a batch with the given weights and writes the noisy images, moved,
+// to dst.
 func (a *attacker) move(ctx context.Context, dst []float32, b *train.Batch, weights func(name string) []float32) error {
 	for _, name := range a.names {
 		copy(a.executor.Weight(name), weights(name))
 	}
 	a.executor.Changed()
 	copy(a.labels, b.Labels)
+	clear(a.u)
 	clear(a.delta)
 	radius := a.Radius
 	if a.Warmup > 0 {
@@ -118,44 +132,56 @@ func (a *attacker) move(ctx context.Context, dst []float32, b *train.Batch, weig
 
 // add writes the noisy images, each moved as its image is.
 func (a *attacker) add(dst []float32, b *train.Batch) {
-	d := len(a.ascent)
+	d := len(a.a)
 	for row := range b.Rows * b.Draws {
 		delta := a.delta[row/b.Draws*d:][:d]
 		noisy, out := b.Noisy[row*d:][:d], dst[row*d:][:d]
 		for i, v := range noisy {
-			out[i] = v + delta[i]
+			out[i] = v + float32(delta[i])
 		}
 	}
 }
 
-// ascend moves one image along its gradient. In u = δ ⊘ s, the coordinates of the ball, the gradient
-// is s ⊙ ∂/∂δ.
+// ascend moves one image along its gradient. With δ = U·diag(s)·u, where the region is a ball, the
+// gradient by u is diag(s)·Uᵀ·∂/∂δ.
 func (a *attacker) ascend(image, draws int, step, radius float64) {
-	d := len(a.ascent)
-	square := 0.0
-	for i := range d {
-		g := 0.0
-		for j := range draws {
-			g += float64(a.gradient[(image*draws+j)*d+i])
+	d := len(a.a)
+	u, delta := a.u[image*d:][:d], a.delta[image*d:][:d]
+	g := a.a
+	clear(g)
+	for j := range draws {
+		for i, v := range a.gradient[(image*draws+j)*d:][:d] {
+			g[i] += float64(v)
 		}
-		g *= a.scale(i)
-		a.ascent[i] = float32(g)
-		square += g * g
+	}
+	if a.Basis != nil {
+		a.Basis.Coefficients(a.b, g)
+		g = a.b
+	}
+	square := 0.0
+	for i := range g {
+		g[i] *= a.scale(i)
+		square += g[i] * g[i]
 	}
 	if square == 0 || math.IsNaN(square) || math.IsInf(square, 0) {
 		return // no direction: the image stays where it is
 	}
 	along := step / math.Sqrt(square)
-	delta := a.delta[image*d:][:d]
 	square = 0
-	for i := range d {
-		u := float64(delta[i])/a.scale(i) + along*float64(a.ascent[i])
-		square += u * u
-		a.ascent[i] = float32(u)
+	for i := range u {
+		u[i] += along * g[i]
+		square += u[i] * u[i]
 	}
 	shrink := math.Min(1, radius/math.Sqrt(square))
-	for i, u := range a.ascent {
-		delta[i] = float32(float64(u) * shrink * a.scale(i))
+	scaled := a.a
+	for i := range u {
+		u[i] *= shrink
+		scaled[i] = u[i] * a.scale(i)
+	}
+	if a.Basis == nil {
+		copy(delta, scaled)
+	} else {
+		a.Basis.Values(delta, scaled)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"ucan/runtime/autodiff"
 	"ucan/runtime/onnx"
 	"ucan/runtime/runtimetest"
+	"ucan/smooth/basis"
 	"ucan/train"
 	"ucan/train/base"
 )
@@ -32,6 +33,8 @@ type stored struct {
 			Radius      float64   `json:"radius"`
 			Steps       int       `json:"steps"`
 			Scale       []float32 `json:"scale"`
+			// Frequencies says that the scales are those of a DCT of 2 × 3 values.
+			Frequencies bool `json:"frequencies"`
 		} `json:"config"`
 		Gradients map[string][]float64 `json:"gradients"`
 	} `json:"objectives"`
@@ -95,6 +98,13 @@ func TestObjectivesOfPyTorch(t *testing.T) {
 			c := config(s.Rows, s.Draws)
 			c.Consistency, c.Entropy = want.Config.Consistency, want.Config.Entropy
 			c.Attack = base.Attack{Radius: want.Config.Radius, Steps: want.Config.Steps, Scale: want.Config.Scale}
+			if want.Config.Frequencies {
+				dct, err := basis.DCT2([]int{1, 2, 3})
+				if err != nil {
+					t.Fatal(err)
+				}
+				c.Attack.Basis = dct
+			}
 			o := objective(t, runtimetest.Open(t), net, c)
 			got, err := o.Step(context.Background(), &train.Batch{Rows: s.Rows, Draws: s.Draws, Noisy: s.Noisy, Labels: s.Labels})
 			if err != nil {

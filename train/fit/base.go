@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"strconv"
 
@@ -38,6 +39,9 @@ type BaseConfig struct {
 	Noise Noise
 	// Smoothing, Consistency and Entropy are those of base.Config.
 	Smoothing, Consistency, Entropy float64
+	// AttackRadius and AttackSteps are those of base.Attack; 0 trains on the images where they are.
+	AttackRadius float64
+	AttackSteps  int
 	// LabelMap is the label map as one text, for the record; "" for none. Environment is recorded
 	// and not compared.
 	LabelMap    string
@@ -225,7 +229,11 @@ func (t *baseTraining) run(ctx context.Context) (_ base.Outcome, err error) {
 	if err = t.record.Write(t.Dir); err != nil {
 		return base.Outcome{}, err
 	}
-	objective, err := base.New(ctx, t.rt, t.net, t.objectiveConfig())
+	config, err := t.objectiveConfig(ctx)
+	if err != nil {
+		return base.Outcome{}, err
+	}
+	objective, err := base.New(ctx, t.rt, t.net, config)
 	if err != nil {
 		return base.Outcome{}, err
 	}
@@ -270,7 +278,7 @@ func (t *baseTraining) train(ctx context.Context, objective *base.Objective) (_ 
 
 // objectiveConfig configures the loss. How weights reach the runtime is chosen once and kept by the
 // checkpoints.
-func (t *baseTraining) objectiveConfig() base.Config {
+func (t *baseTraining) objectiveConfig(ctx context.Context) (base.Config, error) {
 	c := base.Config{
 		Rows: t.Batch, Draws: t.Draws, Smoothing: t.Smoothing, Consistency: t.Consistency, Entropy: t.Entropy,
 		Momentum: 0.1, Mode: autodiff.WeightMode(t.Mode), Session: t.Session,
@@ -278,7 +286,34 @@ func (t *baseTraining) objectiveConfig() base.Config {
 	if t.origin.choices != nil {
 		c.Mode = autodiff.WeightMode(t.origin.choices[choiceMode])
 	}
-	return c
+	var err error
+	if t.AttackRadius > 0 {
+		c.Attack, err = t.attack(ctx)
+	}
+	return c, err
+}
+
+// attack moves images within the shape of the region that the noise certifies. The radius grows in
+// the first fifth of the training.
+func (t *baseTraining) attack(ctx context.Context) (base.Attack, error) {
+	a := base.Attack{Radius: t.AttackRadius, Steps: t.AttackSteps, Warmup: int64(t.loop.Epochs*(t.set.Len()/t.Batch)) / 5}
+	if t.Noise.Generator == nil && !t.Noise.Fields {
+		return a, nil
+	}
+	if g := t.Noise.Generator; g != nil && g.Guarantee() != smooth.Deployed {
+		return a, fault.Wrongf("train with --objective smoothadv: the noise depends on the input; it takes noise that is the same for all")
+	}
+	x := make([]float32, t.set.Dim())
+	t.set.Read(0, x)
+	sealed, err := t.Noise.Seal(ctx, x)
+	if err != nil {
+		return a, fmt.Errorf("find the scales of the noise: %w", err)
+	}
+	if b := sealed.Noise().Basis(); b != nil {
+		a.Basis = b
+	}
+	a.Scale = sealed.Noise().Sigma()
+	return a, nil
 }
 
 // declaration is the model.yaml of the bundle: everything else is inside the graph.

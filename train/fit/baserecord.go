@@ -64,6 +64,9 @@ func (t *baseTraining) configuration(network map[string]any) map[string]any {
 		},
 		"optimizer": t.loop.Optimizer, "schedule": t.loop.Schedule, "augment": t.augment,
 	}
+	if t.AttackRadius > 0 {
+		c["attack"] = map[string]any{"radius": t.AttackRadius, "steps": t.AttackSteps}
+	}
 	if t.held != nil {
 		held := t.held.Info()
 		c["validation"] = map[string]any{"source": held.Name, "fingerprint": held.Fingerprint, "images": t.held.Len(), "first": t.held.Index(0)}

@@ -25,6 +25,17 @@ labels = torch.tensor([1, 3])
 scale = (0.5 + torch.rand(DIM, dtype=f64)).float().double()
 
 
+def dct(n):
+    # The orthonormal DCT-II: row u holds the values of frequency u.
+    u, x = torch.arange(n, dtype=f64)[:, None], torch.arange(n, dtype=f64)[None]
+    return torch.cos(torch.pi * (x + 0.5) * u / n) * torch.where(u == 0, (1 / n) ** 0.5, (2 / n) ** 0.5)
+
+
+# The basis of an image of 2 x 3 values: its coefficients are frequencies @ values.
+frequencies = torch.kron(dct(2), dct(3))
+pixels = torch.eye(DIM, dtype=f64)
+
+
 def logits(x, w):
     return torch.tanh(x @ w["w1"] + w["b1"]) @ w["w2"] + w["b2"]
 
@@ -42,17 +53,17 @@ def consistency(x, w, weight, entropy):
     return cross_entropy(x, w) + weight * (divergence + entropy * h).mean()
 
 
-def moved(x, w, radius, steps, s):
+def moved(x, w, radius, steps, s, basis):
     # Salman et al. 2019, SmoothAdv by PGD, in the coordinates of the ball.
     u = torch.zeros(ROWS, 1, DIM, dtype=f64)
     for _ in range(steps):
         u.requires_grad_(True)
-        p = logits(x + u * s, w).softmax(-1).mean(1)
+        p = logits(x + (u * s) @ basis, w).softmax(-1).mean(1)
         loss = -p[torch.arange(ROWS), labels].log().sum()
         (g,) = torch.autograd.grad(loss, u)
         u = u.detach() + 2 * radius / steps * g / g.norm(dim=-1, keepdim=True)
         u = u * (radius / u.norm(dim=-1, keepdim=True)).clamp(max=1)
-    return x + u * s
+    return x + (u * s) @ basis
 
 
 objectives = {}
@@ -68,10 +79,13 @@ def record(name, loss, **config):
 record("gaussian", lambda w: cross_entropy(noisy, w))
 record("consistency", lambda w: consistency(noisy, w, 10, 0.5), consistency=10, entropy=0.5)
 one = torch.ones(DIM, dtype=f64)
-for name, s, field in (("smoothadv", one, None), ("smoothadv under a field", scale, scale.tolist())):
-    x = moved(noisy, weights, 0.6, 2, s).detach()
-    record(name, lambda w, x=x: cross_entropy(x, w), radius=0.6, steps=2, scale=field)
-    record(name + ", consistency", lambda w, x=x: consistency(x, w, 5, 0.5), radius=0.6, steps=2, scale=field, consistency=5, entropy=0.5)
+for name, s, field, basis in (
+    ("smoothadv", one, None, pixels), ("smoothadv under a field", scale, scale.tolist(), pixels),
+    ("smoothadv in frequencies", scale, scale.tolist(), frequencies),
+):
+    x = moved(noisy, weights, 0.6, 2, s, basis).detach()
+    record(name, lambda w, x=x: cross_entropy(x, w), radius=0.6, steps=2, scale=field, frequencies=basis is frequencies)
+    record(name + ", consistency", lambda w, x=x: consistency(x, w, 5, 0.5), radius=0.6, steps=2, scale=field, frequencies=basis is frequencies, consistency=5, entropy=0.5)
 
 print(json.dumps({
     "rows": ROWS, "draws": DRAWS, "noisy": noisy.flatten().tolist(), "labels": labels.tolist(),
