@@ -177,6 +177,33 @@ func TestTrainBaseBatchNorm(t *testing.T) {
 	}
 }
 
+// TestTrainBaseSmoothAdv: a stopped adversarial training ends with the same bytes, the attack is
+// in the record, and another one is another training.
+func TestTrainBaseSmoothAdv(t *testing.T) {
+	t.Parallel()
+	subtest.Long(t)
+	dir := t.TempDir()
+	args := func(name string, more ...string) []string {
+		return append([]string{"train", "base", "--arch", "mlp", "--data", "digits?n=160", "--npg", "pattern:dct,kappa=4,gamma=2,iota=0.2", "--objective", "smoothadv",
+			"--attack-radius", "0.5", "--epochs", "2", "--batch", "32", "--checkpoint-every", "3", "--seed", "5", "--threads", "1", "--out", filepath.Join(dir, name)}, more...)
+	}
+	model := func(name string) string { return read(t, filepath.Join(dir, name, "model.onnx")) }
+	want(t, exitDone, args("whole")...)
+	log := filepath.Join(dir, "stopped", "train.jsonl")
+	killWhen(t, func() bool { return lines(log) > 0 }, args("stopped")...)
+	want(t, exitDone, args("stopped", "--resume")...)
+	if model("whole") != model("stopped") {
+		t.Error("the bytes differ")
+	}
+	if record := read(t, filepath.Join(dir, "whole", "train.yaml")); !strings.Contains(record, "radius: 0.5") {
+		t.Errorf("the record says nothing of the attack:\n%s", record)
+	}
+	o := want(t, exitUsage, args("whole", "--resume", "--attack-steps", "3")...)
+	if !strings.Contains(o.stderr, "steps") {
+		t.Errorf("stderr %q", o.stderr)
+	}
+}
+
 // TestTrainBasePreprocessing: what is declared of the model to fine-tune is part of what comes
 // out. At a rate that moves nothing the answers are those of the model with the same declaration.
 func TestTrainBasePreprocessing(t *testing.T) {
@@ -254,6 +281,11 @@ func TestTrainBaseFaults(t *testing.T) {
 		"one of mean, std": args("--arch", "mlp", "--mean", "0.5"),
 		"normalise anew":   args("--arch", "mlp", "--batch-norm"),
 		"scale of its own": args("--arch", "mlp", "--scale", "255"),
+		"objective":        args("--arch", "mlp", "--objective", "macer"),
+		"one draw":         args("--arch", "mlp", "--objective", "consistency", "--draws", "1"),
+		"attack of none":   args("--arch", "mlp", "--attack-radius", "0.5"),
+		"attack of 0":      args("--arch", "mlp", "--objective", "smoothadv", "--attack-radius", "0"),
+		"attack in l1":     args("--arch", "mlp", "--objective", "smoothadv", "--noise", "laplace"),
 		"other layout":     args("--arch", "mlp", "--layout", "nhwc"),
 	}) {
 		t.Run(name, func(t *testing.T) {

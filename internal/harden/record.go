@@ -44,8 +44,8 @@ type Record struct {
 	// classifies a second.
 	Clean float64 `json:"clean_accuracy"`
 	Rate  float64 `json:"rows_per_second"`
-	// Recipe is the number of the way to train that is possible, from 1; 0 where none is, and Untrained
-	// is why.
+	// Recipe is the number of the way to train that is possible, from 1; 0 where none is, and
+	// Untrained is why.
 	Recipe    int    `json:"recipe,omitempty"`
 	Untrained string `json:"untrained,omitempty"`
 	// Choice and Final are the samples of the choice and of the certification, Training the passes

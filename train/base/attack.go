@@ -15,12 +15,12 @@ import (
 // attackName is the output of the loss that the attack increases.
 const attackName = "attack"
 
-// Attack configures adversarial training of the smoothed classifier (Salman et al. 2019, SmoothAdv):
-// before each step, every image is moved to where the smoothed classifier, estimated by the image's
-// own draws, likes its label least.
+// Attack configures adversarial training of the smoothed classifier (Salman et al. 2019,
+// SmoothAdv): before each step, every image is moved to where the smoothed classifier, estimated
+// by the image's own draws, likes its label least.
 type Attack struct {
-	// Radius is how far an image is moved, ‖diag(1/s)·Uᵀδ‖₂ ≤ Radius with the scales s and the basis
-	// U of the noise: the shape of the region that is certified. 0 moves none.
+	// Radius is how far an image is moved, ‖diag(1/s)·Uᵀδ‖₂ ≤ Radius with the scales s and the
+	// basis U of the noise: the shape of the region that is certified. 0 moves none.
 	Radius float64
 	// Steps is the number of steps of projected gradient ascent, ≥ 1, each of 2·Radius/Steps along
 	// the normalised gradient.
@@ -103,8 +103,8 @@ func newAttacker(ctx context.Context, rt *runtime.Runtime, net *Net, c Config, w
 	return a, nil
 }
 
-// move finds the perturbations of a batch with the given weights and writes the noisy images, moved,
-// to dst.
+// move finds the perturbations of a batch with the given weights and writes the noisy images,
+// moved, to dst.
 func (a *attacker) move(ctx context.Context, dst []float32, b *train.Batch, weights func(name string) []float32) error {
 	for _, name := range a.names {
 		copy(a.executor.Weight(name), weights(name))
