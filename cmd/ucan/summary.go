@@ -17,7 +17,7 @@ func printSummary(w io.Writer, s report.Summary) error {
 			return err
 		}
 		for _, m := range s.Measures {
-			if m.Equal {
+			if m.Equal || m.Uncapped() {
 				continue
 			}
 			if err := printCurve(w, m.Measure, m.Curve, s.Confidence); err != nil {
@@ -36,6 +36,9 @@ func printSummary(w io.Writer, s report.Summary) error {
 			note := ""
 			if m.Equal {
 				note = ": equal to the radius, as under isotropic noise"
+			}
+			if m.CappedShare != nil {
+				note = fmt.Sprintf(": %.1f %% of the axes of certified regions reach the data's range", 100**m.CappedShare)
 			}
 			line("average "+m.Measure.String(), "%.4f, %s%s", m.Mean, interval(m.MeanInterval), note)
 		}

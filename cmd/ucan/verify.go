@@ -96,7 +96,7 @@ func (a *app) resample(ctx context.Context, path string, o *verifyOptions, all [
 		return err
 	}
 	s := replay.Resampler{
-		Inputs: setup.Source, Name: setup.Info.Name, Smoother: setup.Smoother,
+		Inputs: setup.Source, Name: setup.Info.Name, Box: setup.Box(), Smoother: setup.Smoother,
 		Fields: results.Beside(path), Samples: o.samples, Seed: seed,
 	}
 	if s.Model, err = setup.ModelRecord(); err != nil {

@@ -68,6 +68,7 @@ type recipe struct {
 	label      int
 	first      int // of the image
 	model      func(*certificate.Model)
+	boxless    bool
 
 	n0, n    int64
 	bound    smooth.Bound
@@ -112,6 +113,9 @@ func (r recipe) head(index int) certificate.Head {
 	h.Model.SHA256 = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 	if h.Guarantee == "" {
 		h.Guarantee = smooth.Deployed
+	}
+	if !r.boxless {
+		h.Input.Box = &certificate.Box{0, 1}
 	}
 	if r.model != nil {
 		r.model(&h.Model)
@@ -189,6 +193,9 @@ func specimens(tb testing.TB) map[string][]byte {
 	recipes := map[string]recipe{
 		"fixed":             {at: 0.5, label: 1},
 		"wrong":             {at: 0.5, label: 0},
+		"no box":            {at: 0.5, label: 1, sigma: field, boxless: true},
+		"capped":            {at: 0.9, label: 1, sigma: []float32{.5, .5, 1, 4, 5, 6}},
+		"all capped":        {at: 0.9, label: 1, sigma: []float32{4, 4, 4, 4, 4, 4}},
 		"unlabelled":        {at: 0.5, label: -1},
 		"abstained":         {at: 0, label: 1},
 		"two bounds":        {at: 0.5, label: 1, bound: smooth.TwoBounds},

@@ -42,6 +42,7 @@ func underivable() []open {
 		{Path: "input.sha256", Why: "which input it is", Resample: true},
 		{Path: "input.shape", Why: "another number of axes, as for its extents in the next line", Resample: true},
 		{Path: "input.shape.*", Why: "how the coordinates are arranged, where their number stays the same and no pattern or basis depends on it", Resample: true},
+		{Path: "input.box.*", Why: "another range of the data that caps the same axes at the same values: on it depends alm_capped alone", Resample: true},
 		{Path: "input.label", Why: "another label with which correct stays the same", Resample: true},
 		{Path: "model.name", Why: "the file's name"},
 		{Path: "model.sha256", Why: "which model it is", Resample: true},

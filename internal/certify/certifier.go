@@ -29,6 +29,8 @@ type Certifier struct {
 	Head certificate.Head
 	// Source names the data source in certificates.
 	Source string
+	// Box is the range of the data's values in certificates, nil where it is not known.
+	Box *certificate.Box
 	// LabelAware refuses inputs without a label, which such a run cannot test.
 	LabelAware bool
 }
@@ -80,7 +82,7 @@ func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, 
 		notes = map[string]string{"forced": s.Forced}
 	}
 	return &Certifier{
-		Method: method, Smoother: smoother, Noise: noise, Source: s.Info.Name, LabelAware: c.Statistics.LabelAware,
+		Method: method, Smoother: smoother, Noise: noise, Source: s.Info.Name, Box: s.Box(), LabelAware: c.Statistics.LabelAware,
 		Head: certificate.Head{
 			Model: model,
 			Run: certificate.Run{
@@ -89,6 +91,15 @@ func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, 
 			},
 		},
 	}, reach, nil
+}
+
+// Box is the range of the data's values as certificates name it, nil where it is not known.
+func (s *Setup) Box() *certificate.Box {
+	low, high, known := s.Info.Range()
+	if !known {
+		return nil
+	}
+	return &certificate.Box{certificate.Float(low), certificate.Float(high)}
 }
 
 // Run certifies the inputs of a loop and hands each certificate to put, in the order of the loop.
@@ -160,7 +171,7 @@ func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certific
 func (c *Certifier) head(item dataset.Item) certificate.Head {
 	head := c.Head
 	head.Guarantee, head.NPG = c.Noise.Guarantee(), c.Noise.NPG
-	head.Input = certificate.Input{Source: c.Source, Index: int64(item.Index), Shape: item.Shape, Label: item.Label}
+	head.Input = certificate.Input{Source: c.Source, Index: int64(item.Index), Shape: item.Shape, Box: c.Box, Label: item.Label}
 	if item.X != nil {
 		head.Input.SHA256 = hex.EncodeToString(item.SHA256[:])
 	}

@@ -57,6 +57,10 @@ type Info struct {
 	lone string
 }
 
+// Range returns the smallest and the largest value that any coordinate may have: 0 and 1 for
+// images. known is false for others, which have whatever values are stored.
+func (i Info) Range() (low, high float64, known bool) { return 0, 1, i.Image }
+
 // Item is one input.
 type Item struct {
 	// Index is the input's index in the whole source.

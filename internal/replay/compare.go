@@ -21,14 +21,18 @@ const rejectionLevel = 1e-6
 // is reported, and rejects nothing: another machine's arithmetic moves a few votes.
 const agreementLevel = 1e-6
 
-// otherInput lists in what the data's input is not the certified one.
-func otherInput(c *certificate.Certificate, item dataset.Item) []certificate.Finding {
+// otherInput lists in what the data's input is not the certified one; data is their range,
+// nil where it is not known.
+func otherInput(c *certificate.Certificate, item dataset.Item, data *certificate.Box) []certificate.Finding {
 	if sum := hex.EncodeToString(item.SHA256[:]); sum != c.Input.SHA256 {
 		return []certificate.Finding{{Field: "input.sha256", Stored: c.Input.SHA256, Recomputed: sum}}
 	}
 	var out []certificate.Finding
 	if !slices.Equal(item.Shape, c.Input.Shape) {
 		out = append(out, certificate.Finding{Field: "input.shape", Stored: fmt.Sprint(c.Input.Shape), Recomputed: fmt.Sprint(item.Shape)})
+	}
+	if b := c.Input.Box; b != nil && data != nil && *b != *data {
+		out = append(out, certificate.Finding{Field: "input.box", Stored: fmt.Sprint(*b), Recomputed: fmt.Sprint(*data)})
 	}
 	if label := max(item.Label, -1); label != c.Input.Label {
 		now := strconv.Itoa(label)

@@ -21,6 +21,8 @@ type Resampler struct {
 	// Inputs are the data, Name their name in certificates.
 	Inputs Source
 	Name   string
+	// Box is the range of the data's values, nil where it is not known.
+	Box *certificate.Box
 	// Model is the opened classifier as certificates name it, Smoother samples it with the streams
 	// of a seed.
 	Model    certificate.Model
@@ -97,7 +99,7 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 	if err != nil {
 		return nil, err
 	}
-	if findings := otherInput(c, item); len(findings) > 0 {
+	if findings := otherInput(c, item, s.Box); len(findings) > 0 {
 		return findings, nil
 	}
 	if c.Input.Source != s.Name {

@@ -28,7 +28,7 @@ type Options struct {
 	MeasureGrids map[Measure][]float64
 	// Confidence is the confidence of all intervals, in (0, 1).
 	Confidence float64
-	// Measures are those to sum up beside the rows' own norm; nil for [ALM] alone.
+	// Measures are those to sum up beside the rows' own norm; nil for [ALM]. [ALMCapped] joins ALM.
 	Measures []Measure
 	// LabelAware says that the run asked whether the true label can be certified;
 	// rows without a class then count neither as abstentions nor for accuracy
@@ -121,7 +121,12 @@ type Measured struct {
 	Curve []Point `json:"curve"`
 	// Equal says that all sizes are the radii in the rows' norm, as under isotropic noise.
 	Equal bool `json:"equal"`
+	// CappedShare is, for [ALMCapped], the mean share of axes at their cap over the certified rows.
+	CappedShare *float64 `json:"capped_share,omitempty"`
 }
+
+// Uncapped reports whether the measure is capped ALM and no axis is at its cap: it is ALM then.
+func (m Measured) Uncapped() bool { return m.CappedShare != nil && *m.CappedShare == 0 }
 
 // Summarise sums up rows of one guarantee and norm. Errors match [ErrEmpty] or
 // [ErrMixed], or say what is wrong with the options.
@@ -163,11 +168,18 @@ func Summarise(rows []results.Row, opt Options) (Summary, error) {
 	}
 	for _, m := range opt.measures(Measure(s.Norm)) {
 		if !known(rows, m) {
+			if m == ALMCapped && s.Certified > 0 && known(rows, ALM) {
+				s.Notes = append(s.Notes, "no capped ALM: the certificates do not name the range of the data's values (images have one; tables and arrays of results have none)")
+			}
 			continue
 		}
 		measured := Measured{Measure: m, Equal: Equal(rows, m)}
 		if measured.Mean, measured.MeanInterval, measured.Curve, err = sizes(In(rows, m), opt.grid(m), opt.Confidence); err != nil {
 			return Summary{}, err
+		}
+		if m == ALMCapped {
+			share := cappedShare(rows)
+			measured.CappedShare = &share
 		}
 		s.Measures = append(s.Measures, measured)
 	}
@@ -182,7 +194,7 @@ func (o Options) measures(norm Measure) []Measure {
 	if all == nil {
 		all = []Measure{ALM}
 	}
-	return slices.DeleteFunc(slices.Clone(all), func(m Measure) bool { return m == norm })
+	return slices.DeleteFunc(slices.Clone(WithCapped(all)), func(m Measure) bool { return m == norm })
 }
 
 // grid is the grid of another measure.

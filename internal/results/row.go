@@ -53,6 +53,11 @@ type Row struct {
 	L1, L2, LInf float64
 	// ALM is the region's alternative Lebesgue measure, exp(mean log σ)·R.
 	ALM float64
+	// ALMCapped is the ALM with each axis capped at the data's range, and CappedShare the share of
+	// axes at their cap. Both are 0 unless Boxed: certificates whose data have no known range do not
+	// have them, nor do tables.
+	ALMCapped, CappedShare float64
+	Boxed                  bool
 	// PLower is the lower bound on the probability of the class, in [0, 1].
 	PLower float64
 	// K of N estimation samples voted for the class.
@@ -92,13 +97,13 @@ func (r Row) Validate() error {
 	if !slices.Contains(guarantees(), r.Guarantee) {
 		return fail("guarantee %q; want one of %s", r.Guarantee, strings.Join(guarantees(), ", "))
 	}
-	for name, v := range map[string]float64{"radius": r.Radius, "time": r.Seconds, "l1": r.L1, "l2": r.L2, "linf": r.LInf, "alm": r.ALM, "p_lower": r.PLower} {
+	for name, v := range map[string]float64{"radius": r.Radius, "time": r.Seconds, "l1": r.L1, "l2": r.L2, "linf": r.LInf, "alm": r.ALM, "alm_capped": r.ALMCapped, "capped_share": r.CappedShare, "p_lower": r.PLower} {
 		if math.IsNaN(v) || v < 0 {
 			return fail("%s is %v; want 0 or more", name, v)
 		}
 	}
-	if math.IsInf(r.Seconds, 0) || r.PLower > 1 || r.K < 0 || r.K > r.N {
-		return fail("time %v, p_lower %v, k %d, n %d; want finite time, a probability, and 0 ≤ k ≤ n", r.Seconds, r.PLower, r.K, r.N)
+	if math.IsInf(r.Seconds, 0) || r.PLower > 1 || r.CappedShare > 1 || r.K < 0 || r.K > r.N {
+		return fail("time %v, p_lower %v, k %d, n %d; want finite time, probabilities and shares up to 1, and 0 ≤ k ≤ n", r.Seconds, r.PLower, r.K, r.N)
 	}
 	return r.validateOutcome(fail)
 }
@@ -178,8 +183,12 @@ func RowOf(c *certificate.Certificate) Row {
 		Guarantee: string(c.Guarantee), Status: c.Status,
 		Correct: c.Correct != nil && *c.Correct,
 	}
+	r.Boxed = c.ALMCapped != nil && c.CappedShare != nil
 	if c.Status != certificate.Certified {
 		return r
+	}
+	if r.Boxed {
+		r.ALMCapped, r.CappedShare = float64(*c.ALMCapped), float64(*c.CappedShare)
 	}
 	r.L1, r.L2, r.LInf, r.ALM = float64(c.Radii.L1), float64(c.Radii.L2), float64(c.Radii.LInf), float64(c.ALM)
 	r.Radius = map[string]float64{"l1": r.L1, "l2": r.L2, "linf": r.LInf}[c.Noise.Norm]

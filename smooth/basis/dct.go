@@ -9,6 +9,7 @@ type axis struct {
 	padded        []float32 // A in float32, rows padded with zeros to stride values
 	transposed    []float32 // Aᵀ in float32
 	stride        int       // n rounded up to whole vectors
+	peaks         []float64 // the largest absolute entry of each row of A
 	defect        float64   // bounds ‖Â − A‖₂ of the float32 matrix Â
 }
 
@@ -32,6 +33,7 @@ func newDCT(n int) *axis {
 		}
 	}
 	a.narrow()
+	a.findPeaks()
 	return a
 }
 

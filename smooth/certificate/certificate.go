@@ -48,9 +48,15 @@ type Certificate struct {
 	ConvertedFrom string `json:"converted_from,omitempty"`
 	Radii         Radii  `json:"radii"`
 	// ALM is (∏σ_i)^{1/d}·R, a measure of volume and not a radius.
-	ALM       Float `json:"alm"`
-	LogVolume Float `json:"log_volume"`
-	// UpperEstimate marks ALM and LogVolume as the smallest of several regions,
+	ALM Float `json:"alm"`
+	// ALMCapped is the geometric mean over the region's axes of min(extent, range), the range being
+	// the largest displacement along the axis within Input.Box, and CappedShare the share of axes
+	// whose extent is at least that. Both describe the region and bound nothing. They are 0 where
+	// nothing is certified, and nil where the certificate names no box.
+	ALMCapped   *Float `json:"alm_capped,omitempty"`
+	CappedShare *Float `json:"capped_share,omitempty"`
+	LogVolume   Float  `json:"log_volume"`
+	// UpperEstimate marks ALM, ALMCapped and LogVolume as the smallest of several regions,
 	// an upper estimate of their intersection's.
 	UpperEstimate bool     `json:"upper_estimate,omitempty"`
 	Warnings      []string `json:"warnings,omitempty"`
@@ -66,6 +72,9 @@ type Input struct {
 	// when the input could not be read.
 	SHA256 string `json:"sha256"`
 	Shape  []int  `json:"shape"`
+	// Box holds the smallest and the largest value that any coordinate of the data may have, such as
+	// 0 and 1 for images; nil where that is not known.
+	Box *Box `json:"box,omitempty"`
 	// Label is −1 when unknown.
 	Label int `json:"label"`
 }

@@ -149,7 +149,9 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 	w := newCertificate(head)
 	w.Noise = describeNoise(noise, head.NPG)
 	w.Statistics = describeStatistics(noise, result)
-	w.conclude(result)
+	if err := w.conclude(result, c.storedRegions(result.Regions)); err != nil {
+		return nil, err
+	}
 	return w, nil
 }
 

@@ -209,5 +209,5 @@ func derived(path string) bool {
 
 // radial reports whether a number is proportional to the theorem's radius.
 func radial(path string) bool {
-	return path == "alm" || strings.HasPrefix(path, "radii.") || strings.HasPrefix(path, "regions.") && strings.HasSuffix(path, ".R")
+	return path == "alm" || path == "alm_capped" || strings.HasPrefix(path, "radii.") || strings.HasPrefix(path, "regions.") && strings.HasSuffix(path, ".R")
 }

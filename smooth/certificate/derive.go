@@ -8,6 +8,7 @@ import (
 	"ucan/smooth"
 	"ucan/smooth/basis"
 	"ucan/smooth/family"
+	"ucan/smooth/region"
 )
 
 // Head is what a certificate says that no computation gives.
@@ -53,7 +54,9 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	c := newCertificate(head)
 	c.Noise = describeNoise(noise, head.NPG)
 	c.Statistics = describeStatistics(noise, result)
-	c.conclude(result)
+	if err := c.conclude(result, result.Regions); err != nil {
+		return nil, err
+	}
 	return c, c.SetID()
 }
 
@@ -99,10 +102,15 @@ func (c *Certificate) nothing() {
 		c.Correct = new(bool)
 	}
 	c.Regions, c.Radii, c.ALM, c.LogVolume = []Region{}, Radii{}, 0, negInf
+	c.ALMCapped, c.CappedShare = nil, nil
+	if c.Input.Box != nil {
+		c.ALMCapped, c.CappedShare = new(Float), new(Float)
+	}
 }
 
-// conclude sets the claims that follow from a result.
-func (c *Certificate) conclude(result smooth.Certification) {
+// conclude sets the claims that follow from a result. The capped measures are those of the given
+// regions.
+func (c *Certificate) conclude(result smooth.Certification, capped region.Intersection) error {
 	c.nothing()
 	c.Status, c.Warnings = Abstained, result.Warnings
 	c.ConvertedFrom = ""
@@ -110,7 +118,7 @@ func (c *Certificate) conclude(result smooth.Certification) {
 		c.ConvertedFrom = result.Via.String()
 	}
 	if result.Abstained {
-		return
+		return nil
 	}
 	c.Status, c.Predict = Certified, result.Class
 	if c.Input.Label >= 0 {
@@ -126,6 +134,7 @@ func (c *Certificate) conclude(result smooth.Certification) {
 	c.Radii = Radii{L1: Float(e.Radii.L1), L2: Float(e.Radii.L2), LInf: Float(e.Radii.LInf)}
 	c.ALM, c.LogVolume = Float(e.ALM), Float(e.LogVolume)
 	c.UpperEstimate = len(result.Regions) > 1
+	return c.capVolume(capped)
 }
 
 // sameField returns f when it holds the given values, and hashes them otherwise.

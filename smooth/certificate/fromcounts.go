@@ -37,6 +37,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 		return &clone, nil
 	}
 	clone := *c
+	clone.Regions = nil // their radii are those of the old terms
 	if terms.Norm != 0 {
 		clone.Noise.Norm = terms.Norm.String()
 	}

@@ -30,6 +30,8 @@ func (c *Certificate) validate() error {
 		return fmt.Errorf("certificate: input index %d", c.Input.Index)
 	case len(c.Input.Shape) > 8:
 		return fmt.Errorf("certificate: input of %d axes", len(c.Input.Shape))
+	case c.Input.Box != nil && c.Input.Box.region().Check() != nil:
+		return fmt.Errorf("certificate: input.box: %w", c.Input.Box.region().Check())
 	case c.Status != Failed && c.Input.Dim() < 1:
 		return fmt.Errorf("certificate: input shape %v is empty or too large", c.Input.Shape)
 	case c.Status != Failed && !isHash(c.Input.SHA256):
