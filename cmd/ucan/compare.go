@@ -132,10 +132,10 @@ func readArms(ctx context.Context, isotropic, args []string, varies []bool) ([]*
 
 func printComparison(w io.Writer, c compare.Comparison) error {
 	fmt.Fprintf(w, "%d inputs; intervals of %g %%, each for its radius alone\n\n", c.Inputs, 100*c.Confidence)
-	t := table.New("file", "guarantee", ">mean σ", ">largest σ", ">accuracy", ">ACR (ℓ2)", ">mean ALM", ">samples", ">seconds")
+	t := table.New("file", "guarantee", ">mean σ", ">largest σ", ">accuracy", ">ACR (ℓ2)", ">mean ALM", ">mean capped ALM", ">axes at the cap", ">samples", ">seconds")
 	for _, a := range c.Arms {
 		t.Row(a.Name, a.Guarantee, fmt.Sprintf("%.3f", a.MeanSigma), fmt.Sprintf("%.3f", a.LargestSigma), fmt.Sprintf("%.1f %%", 100*a.Accuracy),
-			fmt.Sprintf("%.3f", a.ACR), fmt.Sprintf("%.3f", a.MeanALM), a.Samples, fmt.Sprintf("%.0f", a.Seconds))
+			fmt.Sprintf("%.3f", a.ACR), fmt.Sprintf("%.3f", a.MeanALM), known(a.MeanALMCapped, 1, "%.3f"), known(a.CappedShare, 100, "%.1f %%"), a.Samples, fmt.Sprintf("%.0f", a.Seconds))
 	}
 	if _, err := t.WriteTo(w); err != nil {
 		return err
@@ -146,6 +146,14 @@ func printComparison(w io.Writer, c compare.Comparison) error {
 		}
 	}
 	return nil
+}
+
+// known writes a figure, times a factor, or a dash where there is none.
+func known(v *float64, factor float64, format string) string {
+	if v == nil {
+		return "–"
+	}
+	return fmt.Sprintf(format, factor**v)
 }
 
 func printMeasure(w io.Writer, c compare.Comparison, m compare.Measure) error {

@@ -86,7 +86,7 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) error {
 	}
 	var series []report.Series
 	summaries := map[string]report.Summary{}
-	overview := table.New("noise", ">correct", ">certified", ">mean ℓ2 radius", ">mean ALM", ">abstained")
+	overview := table.New("noise", ">correct", ">certified", ">mean ℓ2 radius", ">mean ALM", ">mean capped ALM", ">abstained")
 	for _, arm := range demoArms() {
 		selection := dataset.DefaultSelection()
 		selection.Max = demoInputs
@@ -106,7 +106,7 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) error {
 		series = append(series, report.Series{Name: arm.title, Rows: run.writer.Rows()})
 		summaries[arm.name] = summary
 		overview.Row(arm.title, fmt.Sprintf("%d of %d", summary.Correct, summary.Inputs), summary.Certified,
-			fmt.Sprintf("%.4f", summary.ACR), fmt.Sprintf("%.4f", summary.Measures[0].Mean), summary.Abstained)
+			fmt.Sprintf("%.4f", summary.ACR), fmt.Sprintf("%.4f", summary.Mean(report.ALM)), fmt.Sprintf("%.4f", summary.Mean(report.ALMCapped)), summary.Abstained)
 	}
 	picture := filepath.Join(dir, "curve.png")
 	options := report.DefaultPlotOptions()
@@ -123,7 +123,7 @@ func runDemo(ctx context.Context, a *app, o *demoOptions) error {
 	}
 	_, err = fmt.Fprintf(a.stdout, `
 The ℓ2 radius is the largest ball inside the certified region; ALM measures the region's whole volume, which
-anisotropic noise can enlarge where the ball cannot grow.
+anisotropic noise can enlarge where the ball cannot grow. Capped ALM counts no axis beyond the range of the data.
 
 Model, certificates and plot: %s
   %s

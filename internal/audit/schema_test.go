@@ -53,7 +53,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"alpha of 0":              {`"alpha":0.001`, `"alpha":0`},
 		"a radius in words":       {`"R":0.5`, `"R":"large","x":0.5`},
 		"a norm without theorem":  {`"regions":[{"norm":"l2"`, `"regions":[{"norm":"l7"`},
-		"a short hash":            {`"id":"a`, `"id":"`},
+		"a hash too long":         {`"id":"`, `"id":"a`},
 		"negative votes":          {`"counts":{"1":`, `"counts":{"1":-`},
 		"a class in words":        {`"counts":{"1":`, `"counts":{"cat":`},
 		"adaptive without levels": {`"levels"`, `"steps"`},

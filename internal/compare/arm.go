@@ -3,6 +3,7 @@ package compare
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"ucan/internal/audit"
 	"ucan/internal/fault"
@@ -25,26 +26,34 @@ type Arm struct {
 	Accuracy float64 `json:"accuracy"`
 	ACR      float64 `json:"acr"`
 	MeanALM  float64 `json:"mean_alm"`
+	// MeanALMCapped is MeanALM with each axis capped at the data's range, and CappedShare the mean
+	// share of axes at their cap over the certified inputs, whatever their class; nil where
+	// certificates do not name the range.
+	MeanALMCapped *float64 `json:"mean_alm_capped,omitempty"`
+	CappedShare   *float64 `json:"capped_share,omitempty"`
 	// Samples and Seconds were spent.
 	Samples int64   `json:"samples"`
 	Seconds float64 `json:"seconds"`
 
 	certified []certified
+	boxless   int // certified inputs without a capped ALM
 	noises    int // certificates that MeanSigma sums over
 }
 
 // certified is what a comparison needs of one certificate.
 type certified struct {
-	input   string // digest
-	correct bool   // certified, of the right class
-	size    size
-	samples int64
-	seconds float64
+	input string // digest
+	// certified is whether there is a region, correct whether it is one of the right class.
+	certified, correct bool
+	size               size
+	samples            int64
+	seconds            float64
 }
 
-// size is how large one certified region is: the radius of its ℓ2 ball, its ALM radius, and the ALM
-// radius of its section through the inputs that vary; 0 without a region.
-type size struct{ l2, alm, section float64 }
+// size is how large one certified region is: the radius of its ℓ2 ball, its ALM radius, the ALM
+// radius of its section through the inputs that vary, and its capped ALM with the share of axes at
+// their cap; 0 without a region.
+type size struct{ l2, alm, section, capped, share float64 }
 
 // rows are table rows with a measure of the region as their radius.
 func (a *Arm) rows(m measure) []results.Row {
@@ -86,7 +95,7 @@ func Read(ctx context.Context, name, path string, varies []bool) (*Arm, error) {
 // add takes one certificate into account.
 func (a *Arm) add(c *certificate.Certificate, load certificate.Loader, known *sections) error {
 	one := certified{
-		input: c.Input.SHA256, correct: c.Status == certificate.Certified && c.Correct != nil && *c.Correct,
+		input: c.Input.SHA256, certified: c.Status == certificate.Certified, correct: c.Status == certificate.Certified && c.Correct != nil && *c.Correct,
 		samples: c.Statistics.N, seconds: float64(c.Run.Seconds),
 	}
 	if c.Status == certificate.Certified {
@@ -99,6 +108,7 @@ func (a *Arm) add(c *certificate.Certificate, load certificate.Loader, known *se
 				return err
 			}
 		}
+		a.addCapped(c, &one.size)
 	}
 	if len(a.certified) > 0 && a.Guarantee != string(c.Guarantee) {
 		return fault.Wrongf("the guarantee is %s, and before it %s; compare files of one guarantee each", c.Guarantee, a.Guarantee)
@@ -106,6 +116,30 @@ func (a *Arm) add(c *certificate.Certificate, load certificate.Loader, known *se
 	a.Guarantee = string(c.Guarantee)
 	a.certified = append(a.certified, one)
 	return a.addNoise(c, load)
+}
+
+// addCapped takes the capped ALM of a certificate into a size.
+func (a *Arm) addCapped(c *certificate.Certificate, s *size) {
+	if c.ALMCapped == nil || c.CappedShare == nil {
+		a.boxless++
+		return
+	}
+	s.capped, s.share = float64(*c.ALMCapped), float64(*c.CappedShare)
+	if s.share == 0 { // no axis is at its cap: the ALM as it is taken above
+		s.capped = s.alm
+	}
+}
+
+// capped reports whether all regions of the arms have a capped ALM, and an axis at its cap in one.
+func capped(arms []*Arm) bool {
+	reached := false
+	for _, a := range arms {
+		if a.boxless > 0 {
+			return false
+		}
+		reached = reached || slices.ContainsFunc(a.certified, func(c certified) bool { return c.size.share > 0 })
+	}
+	return reached
 }
 
 // addNoise takes the scales of a certificate's noise into account.
@@ -136,11 +170,21 @@ func (a *Arm) addNoise(c *certificate.Certificate, load certificate.Loader) erro
 // summarise fills in the means.
 func (a *Arm) summarise() {
 	n := float64(len(a.certified))
+	volume, share, regions := 0.0, 0.0, 0
 	for _, c := range a.certified {
+		if c.certified {
+			share, regions = share+c.size.share, regions+1
+		}
+		if c.correct {
+			volume += c.size.capped / n
+		}
 		a.Samples, a.Seconds = a.Samples+c.samples, a.Seconds+c.seconds
 		if c.correct {
 			a.Accuracy, a.ACR, a.MeanALM = a.Accuracy+1/n, a.ACR+c.size.l2/n, a.MeanALM+c.size.alm/n
 		}
+	}
+	if share /= float64(max(regions, 1)); a.boxless == 0 && regions > 0 {
+		a.MeanALMCapped, a.CappedShare = &volume, &share
 	}
 }
 

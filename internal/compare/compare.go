@@ -122,7 +122,11 @@ func Compare(arms []*Arm, o Options) (Comparison, error) {
 	for _, a := range arms {
 		a.summarise()
 	}
-	for _, m := range measures(o.Varies) {
+	all := measures(o.Varies)
+	if capped(arms) {
+		all = append(all, measure{"alm_capped", "capped ALM", "alm_capped", func(s size) float64 { return s.capped }})
+	}
+	for _, m := range all {
 		measured, err := m.compare(arms, o)
 		if err != nil {
 			return c, fmt.Errorf("compare: %w", err)

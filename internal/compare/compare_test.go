@@ -160,3 +160,30 @@ func TestCommonInputs(t *testing.T) {
 		t.Error("nothing in common passed")
 	}
 }
+
+// Capped ALM has curves of its own where an axis is at its cap, and none where a file does not tell.
+func TestCappedCurves(t *testing.T) {
+	arms := func() []*Arm {
+		a, b := arm("a", 1, 2), arm("b", 1, 2)
+		for _, x := range []*Arm{a, b} {
+			for i := range x.certified {
+				x.certified[i].certified, x.certified[i].size.capped = true, 1.5
+			}
+		}
+		b.certified[1].size.share = 0.5
+		return []*Arm{a, b}
+	}
+	got, err := Compare(arms(), Options{Confidence: 0.95})
+	if err != nil || len(got.Measures) != 3 || got.Measures[2].Text != "capped ALM" {
+		t.Fatalf("%+v, %v", got.Measures, err)
+	}
+	if b := got.Arms[1]; *b.MeanALMCapped != 1.5 || *b.CappedShare != 0.25 {
+		t.Errorf("mean %v, share %v", *b.MeanALMCapped, *b.CappedShare)
+	}
+	untold := arms()
+	untold[0].boxless = 1
+	got, err = Compare(untold, Options{Confidence: 0.95})
+	if err != nil || len(got.Measures) != 2 || got.Arms[0].MeanALMCapped != nil || got.Arms[1].MeanALMCapped == nil {
+		t.Errorf("%+v, %v", got.Measures, err)
+	}
+}

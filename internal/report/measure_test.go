@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"image/png"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,5 +83,62 @@ func TestPanels(t *testing.T) {
 	svg.Reset()
 	if err := WritePlot(&svg, "svg", series[:1], opt); err != nil || !strings.Contains(svg.String(), "ALM = ℓ2 radius") || strings.Contains(svg.String(), "volume") {
 		t.Errorf("isotropic noise alone: %v", err)
+	}
+}
+
+// boxed gives rows a capped ALM and the share of axes at their cap.
+func boxed(rows []results.Row, factor, share float64) []results.Row {
+	for i := range rows {
+		rows[i].Boxed, rows[i].ALMCapped, rows[i].CappedShare = true, factor*rows[i].ALM, share
+	}
+	return rows
+}
+
+// Capped ALM stands beside ALM without being asked for, with the share of axes at their cap; where
+// no range is known it is left out, and a note says so.
+func TestCappedBesideALM(t *testing.T) {
+	s, err := Summarise(boxed(sized(five(), 4), 0.5, 0.25), DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(s.Measures) != 2 || s.Measures[1].Measure != ALMCapped || math.Abs(s.Mean(ALMCapped)-2*s.ACR) > 1e-12 {
+		t.Fatalf("%+v beside ACR %v", s.Measures, s.ACR)
+	}
+	if m := s.Measures[1]; m.CappedShare == nil || *m.CappedShare != 0.25 || m.Uncapped() || s.Measures[0].CappedShare != nil {
+		t.Errorf("%+v", s.Measures)
+	}
+	free, err := Summarise(boxed(sized(five(), 4), 1, 0), DefaultOptions())
+	if err != nil || !free.Measures[1].Uncapped() {
+		t.Errorf("no axis at the cap: %+v, %v", free.Measures, err)
+	}
+	mixed := boxed(sized(five(), 4), 0.5, 0.25)
+	mixed[0].Boxed, mixed[0].Status = false, results.Certified
+	for name, rows := range map[string][]results.Row{"no range": sized(five(), 4), "some": mixed} {
+		none, err := Summarise(rows, DefaultOptions())
+		if err != nil || len(none.Measures) != 1 || !strings.Contains(strings.Join(none.Notes, "; "), "no capped ALM") {
+			t.Errorf("%s: %+v %v, %v", name, none.Measures, none.Notes, err)
+		}
+	}
+	opt := DefaultPlotOptions()
+	opt.Measures = []Measure{ALM}
+	for share, shown := range map[float64]bool{0: false, 0.25: true} {
+		var svg bytes.Buffer
+		if err := WritePlot(&svg, "svg", []Series{{"field", boxed(sized(spread(50, 0.4, "deployed"), 5), 0.5, share)}}, opt); err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(svg.String(), "capped") != shown {
+			t.Errorf("share %v: a panel of capped ALM: %t, want %t", share, !shown, shown)
+		}
+	}
+}
+
+func TestWithCapped(t *testing.T) {
+	for _, c := range []struct{ in, want []Measure }{
+		{nil, nil}, {[]Measure{L2}, []Measure{L2}}, {[]Measure{ALM, L1}, []Measure{ALM, ALMCapped, L1}},
+		{[]Measure{ALMCapped, ALM}, []Measure{ALMCapped, ALM}},
+	} {
+		if got := WithCapped(c.in); !slices.Equal(got, c.want) {
+			t.Errorf("%v: %v, want %v", c.in, got, c.want)
+		}
 	}
 }

@@ -31,9 +31,12 @@ func newPanels(series []Series, opt PlotOptions) ([]*plot.Plot, error) {
 	}
 	norm := Measure(series[0].Rows[0].Norm)
 	panels := []*plot.Plot{first}
-	for _, m := range opt.Measures {
+	for _, m := range WithCapped(opt.Measures) {
 		if m == norm || slices.ContainsFunc(series, func(s Series) bool { return !known(s.Rows, m) }) {
 			continue
+		}
+		if m == ALMCapped && !slices.ContainsFunc(series, func(s Series) bool { return cappedShare(s.Rows) > 0 }) {
+			continue // it is ALM
 		}
 		if !slices.ContainsFunc(series, func(s Series) bool { return !Equal(s.Rows, m) }) {
 			first.X.Label.Text = fmt.Sprintf("%s = %s", m, first.X.Label.Text)

@@ -171,8 +171,8 @@ func legendText(s Series, nameGuarantee bool, opt PlotOptions) string {
 	acr, _ := meanRadius(s.Rows, opt.Confidence)
 	digits := results.FormatTruncated(acr)
 	mean := "ACR"
-	if Measure(s.Rows[0].Norm) == ALM {
-		mean = "mean ALM"
+	if m := Measure(s.Rows[0].Norm); m == ALM || m == ALMCapped {
+		mean = "mean " + m.String()
 	}
 	return fmt.Sprintf("%s: %s %s, %d inputs", label, mean, strings.TrimSuffix(digits, digits[max(len(digits)-3, 0):]), len(s.Rows))
 }

@@ -136,7 +136,7 @@ func TestParquet(t *testing.T) {
 	if err != nil || len(rows) != 3 {
 		t.Fatalf("%d rows, %v", len(rows), err)
 	}
-	if r := rows[1]; r.Model != "m" || r.Index != 10 || r.Radius != 0.123456789 || !r.Correct || r.PLower != 0.9 || r.ID != "id-10" || r.Status != "certified" {
+	if r := rows[1]; r.Model != "m" || r.Index != 10 || r.Radius != 0.123456789 || !r.Correct || r.PLower != 0.9 || r.ID != "id-10" || r.ALMCapped != nil || r.Status != "certified" {
 		t.Errorf("%+v", r)
 	}
 }

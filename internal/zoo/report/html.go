@@ -71,7 +71,7 @@ func (r *Report) WriteHTML(w io.Writer) error {
 		p.Cards = append(p.Cards, c)
 	}
 	t, err := template.New("report").Funcs(template.FuncMap{
-		"percent": percent, "percents": percents, "radius": radius, "radii": radii, "orAll": matrix.OrAll,
+		"percent": percent, "share": func(v *float64) string { return percent(*v) }, "percents": percents, "radius": radius, "radii": radii, "orAll": matrix.OrAll,
 		"number":  func(v float64) string { return fmt.Sprintf("%.4g", v) },
 		"each":    func(total float64, n int) string { return fmt.Sprintf("%.3g", total/float64(max(n, 1))) },
 		"hundred": func(v float64) string { return fmt.Sprintf("%g", 100*v) },
@@ -142,13 +142,14 @@ small { color: #666; display: block; } .scroll { overflow-x: auto; } svg { max-w
 <p>{{.Rows}} of {{.Want}} certificates. Intervals hold at {{hundred .Confidence}} % and speak of the sampling of inputs alone; each
 certificate may be wrong with its own probability alpha. Every input counts: wrong, abstained and failed ones count 0 in
 accuracies and in the average certified radius (ACR). ALM is the volume of the region as a length; where it equals the radius, as
-under isotropic noise, it has no table of its own. Boards of different data, norms or guarantees cannot be compared.</p>
+under isotropic noise, it has no table of its own. Capped ALM counts each axis of the region up to the data's range, beyond which
+no input can be moved; its table is left out where no axis reaches that. Boards of different data, norms or guarantees cannot be compared.</p>
 {{range .Rankings}}
 <h2>{{.Title}}</h2>
 <div class="scroll"><table>
-<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>{{.Average}}</th><th>accuracy</th>{{range .Radii}}{{if .}}<th>at {{number .}}</th>{{end}}{{end}}</tr>
+<tr><th></th><th class="text">model</th><th class="text">noise</th><th>inputs</th><th>{{.Average}}</th><th>accuracy</th>{{if .Capped}}<th>axes at the cap</th>{{end}}{{range .Radii}}{{if .}}<th>at {{number .}}</th>{{end}}{{end}}</tr>
 {{range .Places}}<tr><td>{{.Rank}}</td><td class="text">{{if .Color}}<span class="chip" style="background:{{.Color}}"></span>{{end}}{{.Model}}</td><td class="text">{{.Noise}}</td><td>{{.Summary.Inputs}}{{if .Partial}}/{{.Want}}{{end}}</td>
-<td>{{radius .Mean}}<small>{{radii .MeanInterval}}</small></td><td>{{percent .Summary.Accuracy}}<small>{{percents .Summary.AccuracyInterval}}</small></td>
+<td>{{radius .Mean}}<small>{{radii .MeanInterval}}</small></td><td>{{percent .Summary.Accuracy}}<small>{{percents .Summary.AccuracyInterval}}</small></td>{{with .CappedShare}}<td>{{share .}}</td>{{end}}
 {{range .Curve}}{{if .Radius}}<td>{{percent .CertifiedAccuracy}}<small>{{percents .Interval}}</small></td>{{end}}{{end}}</tr>
 {{end}}</table></div>
 {{.Plot}}{{if lt .Shown (len .Places)}}<p>The plot shows the first {{.Shown}} of {{len .Places}}, in the colours of the table.</p>{{end}}

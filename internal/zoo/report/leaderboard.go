@@ -26,7 +26,7 @@ type Options struct {
 	Confidence float64
 }
 
-// DefaultOptions ranks by the radius and by ALM, with intervals at 95 % confidence.
+// DefaultOptions ranks by the radius, by ALM and by capped ALM, with intervals at 95 % confidence.
 func DefaultOptions() Options {
 	return Options{Measures: []report.Measure{report.ALM}, Confidence: 0.95}
 }
@@ -147,7 +147,7 @@ func (b *Board) finish(run *matrix.Run, o Options) error {
 			all = append(all, e.rows...)
 		}
 		b.Radii = report.NiceGrid(all)
-		for _, m := range o.Measures {
+		for _, m := range report.WithCapped(o.Measures) {
 			grids[m] = report.NiceGrid(report.In(all, m))
 		}
 	}

@@ -24,10 +24,13 @@ type Place struct {
 	Mean         float64
 	MeanInterval *report.Interval
 	Curve        []report.Point
+	// CappedShare is, by capped ALM, the mean share of axes at their cap; nil by other measures.
+	CappedShare *float64
 }
 
 // Rankings lists the board's ranking by its norm, then those by other measures. A measure that
-// equals the radius in every entry, as under isotropic noise, has none.
+// equals the radius in every entry, as under isotropic noise, has none, nor has capped ALM where no
+// axis is at its cap.
 func (b *Board) Rankings() []Ranking {
 	first := Ranking{Board: b, Measure: report.Measure(b.Norm)}
 	others := map[report.Measure]*Ranking{}
@@ -41,7 +44,7 @@ func (b *Board) Rankings() []Ranking {
 				order = append(order, m.Measure)
 			}
 			r := others[m.Measure]
-			r.Places = append(r.Places, Place{Entry: e, Mean: m.Mean, MeanInterval: m.MeanInterval, Curve: m.Curve})
+			r.Places = append(r.Places, Place{Entry: e, Mean: m.Mean, MeanInterval: m.MeanInterval, Curve: m.Curve, CappedShare: m.CappedShare})
 		}
 	}
 	all := []Ranking{first.sorted()}
@@ -53,10 +56,10 @@ func (b *Board) Rankings() []Ranking {
 	return all
 }
 
-// equal reports whether the measure equals the radius in every entry.
+// equal reports whether the measure equals the radius, or ALM where it is capped ALM, in every entry.
 func (b *Board) equal(m report.Measure) bool {
 	return !slices.ContainsFunc(b.Entries, func(e Entry) bool {
-		return slices.ContainsFunc(e.Summary.Measures, func(s report.Measured) bool { return s.Measure == m && !s.Equal })
+		return slices.ContainsFunc(e.Summary.Measures, func(s report.Measured) bool { return s.Measure == m && !s.Equal && !s.Uncapped() })
 	})
 }
 
@@ -80,11 +83,14 @@ func (r Ranking) Title() string {
 
 // Average names the column of the means.
 func (r Ranking) Average() string {
-	if r.Measure == report.ALM {
-		return "mean ALM"
+	if r.Measure == report.ALM || r.Measure == report.ALMCapped {
+		return "mean " + r.Measure.String()
 	}
 	return "ACR"
 }
+
+// Capped reports whether the ranking is by capped ALM, and so has shares of axes at their cap.
+func (r Ranking) Capped() bool { return r.Measure == report.ALMCapped }
 
 // Radii are those of the curves.
 func (r Ranking) Radii() []float64 {

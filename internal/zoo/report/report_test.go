@@ -155,6 +155,40 @@ func TestRankingByVolume(t *testing.T) {
 	}
 }
 
+// Where axes reach the data's range, capped ALM has a ranking of its own with their share.
+func TestRankingByCappedALM(t *testing.T) {
+	m := &memory{run: matrix.Run{ID: "ab", ShardSize: 4}}
+	m.addSized("a", "mnist", "modest", "deployed", "l2", 10, 0.1, 0.9)
+	m.addSized("a", "mnist", "deaf", "deployed", "l2", 10, 0.1, 2)
+	for i := range m.records {
+		capped := `"alm_capped":0.9,"capped_share":0,"run"`
+		if m.records[i].Noise == "deaf" {
+			capped = `"alm_capped":0.8,"capped_share":0.625,"run"`
+		}
+		m.records[i].Certificate = bytes.Replace(m.records[i].Certificate, []byte(`"run"`), []byte(capped), 1)
+	}
+	r, err := Make(t.Context(), m, "", DefaultOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, ranking := range r.Boards[0].Rankings() {
+		got = append(got, fmt.Sprintf("%s: %s %.2f", ranking.Measure, ranking.Places[0].Noise, ranking.Places[0].Mean))
+	}
+	if text := strings.Join(got, "; "); text != "ℓ2 radius: deaf 0.09; ALM: deaf 1.80; capped ALM: modest 0.81" {
+		t.Error(text)
+	}
+	var text, page bytes.Buffer
+	if err := errors.Join(r.WriteText(&text), r.WriteHTML(&page)); err != nil {
+		t.Fatal(err)
+	}
+	for name, s := range map[string]string{"text": text.String(), "page": page.String()} {
+		if strings.Count(s, "axes at the cap") != 1 || !strings.Contains(s, "62.5 %") || !strings.Contains(s, "mean capped ALM") {
+			t.Errorf("%s: %s", name, s)
+		}
+	}
+}
+
 func TestFormats(t *testing.T) {
 	r, err := Make(t.Context(), sample(), "", DefaultOptions())
 	if err != nil {

@@ -41,6 +41,9 @@ func (b *Board) writeText(w io.Writer) error {
 func (r Ranking) writeText(w io.Writer) error {
 	fmt.Fprintf(w, "\n%s\n", r.Title())
 	columns := []string{">", "model", "noise", ">inputs", ">" + r.Average(), "interval", ">accuracy"}
+	if r.Capped() {
+		columns = append(columns, ">axes at the cap")
+	}
 	sizes := r.Radii()
 	shown := shownRadii(sizes)
 	for _, j := range shown {
@@ -53,6 +56,9 @@ func (r Ranking) writeText(w io.Writer) error {
 			inputs += fmt.Sprintf("/%d", p.Want)
 		}
 		cells := []any{p.Rank, p.Model, p.Noise, inputs, radius(p.Mean), radii(p.MeanInterval), percent(p.Summary.Accuracy)}
+		if p.CappedShare != nil {
+			cells = append(cells, percent(*p.CappedShare))
+		}
 		for _, j := range shown {
 			cells = append(cells, percent(p.Curve[j].CertifiedAccuracy), percents(p.Curve[j].Interval))
 		}
