@@ -41,7 +41,7 @@ func TestCompare(t *testing.T) {
 	if err := json.Unmarshal([]byte(out.stdout), &got); err != nil {
 		t.Fatalf("%q: %v", out.stdout, err)
 	}
-	if got.Inputs != 6 || len(got.Arms) != 3 || got.Arms[0].Name != "isotropic 0.1" || !got.Arms[1].Isotropic || got.Arms[2].Name != "μ = 0, a pattern" || len(got.Measures) != 3 {
+	if got.Inputs != 6 || len(got.Arms) != 3 || got.Arms[0].Name != "isotropic 0.1" || !got.Arms[1].Isotropic || got.Arms[2].Name != "μ = 0, a pattern" || len(got.Measures) != 4 || got.Measures[3].Name != "alm_capped" {
 		t.Errorf("%+v", got)
 	}
 	for _, m := range got.Measures {

@@ -1,9 +1,11 @@
 package replay
 
 import (
+	"strings"
 	"testing"
 
 	"ucan/fixtures/subtest"
+	"ucan/internal/dataset"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 )
@@ -36,6 +38,26 @@ func TestContradiction(t *testing.T) {
 			finding, found := contradiction(c, counts, tt.certificates)
 			if found != (tt.field != "") || finding.Field != tt.field {
 				t.Errorf("found %t: %+v; want a finding about %q", found, finding, tt.field)
+			}
+		})
+	}
+}
+
+// The range that a certificate names must be that of the data, where the data have one.
+func TestOtherBox(t *testing.T) {
+	images, wide := &certificate.Box{0, 1}, &certificate.Box{0, 2}
+	for name, row := range subtest.Rows(map[string]struct {
+		stored, data *certificate.Box
+		other        bool
+	}{
+		"the same": {stored: images, data: images}, "another": {stored: wide, data: images, other: true},
+		"an earlier certificate": {data: images}, "data of no known range": {stored: images},
+	}) {
+		t.Run(name, func(t *testing.T) {
+			c := &certificate.Certificate{Input: certificate.Input{SHA256: strings.Repeat("00", 32), Label: -1, Box: row.stored}}
+			findings := otherInput(c, dataset.Item{Label: -1}, row.data)
+			if got := len(findings) == 1 && findings[0].Field == "input.box"; got != row.other || len(findings) > 1 {
+				t.Errorf("%v", findings)
 			}
 		})
 	}
