@@ -161,7 +161,8 @@ func TestCommonInputs(t *testing.T) {
 	}
 }
 
-// Capped ALM has curves of its own where an axis is at its cap, and none where a file does not tell.
+// Capped ALM has curves of its own where an axis is at its cap, and none where a file does not
+// tell.
 func TestCappedCurves(t *testing.T) {
 	arms := func() []*Arm {
 		a, b := arm("a", 1, 2), arm("b", 1, 2)

@@ -53,9 +53,9 @@ type Row struct {
 	L1, L2, LInf float64
 	// ALM is the region's alternative Lebesgue measure, exp(mean log σ)·R.
 	ALM float64
-	// ALMCapped is the ALM with each axis capped at the data's range, and CappedShare the share of
-	// axes at their cap. Both are 0 unless Boxed: certificates whose data have no known range do not
-	// have them, nor do tables.
+	// ALMCapped is the ALM with each axis capped at the data's range, and CappedShare the share
+	// of axes at their cap. Both are 0 unless Boxed: certificates whose data have no known range
+	// do not have them, nor do tables.
 	ALMCapped, CappedShare float64
 	Boxed                  bool
 	// PLower is the lower bound on the probability of the class, in [0, 1].

@@ -49,10 +49,10 @@ type Certificate struct {
 	Radii         Radii  `json:"radii"`
 	// ALM is (∏σ_i)^{1/d}·R, a measure of volume and not a radius.
 	ALM Float `json:"alm"`
-	// ALMCapped is the geometric mean over the region's axes of min(extent, range), the range being
-	// the largest displacement along the axis within Input.Box, and CappedShare the share of axes
-	// whose extent is at least that. Both describe the region and bound nothing. They are 0 where
-	// nothing is certified, and nil where the certificate names no box.
+	// ALMCapped is the geometric mean over the region's axes of min(extent, range), the range
+	// being the largest displacement along the axis within Input.Box, and CappedShare the share
+	// of axes whose extent is at least that. Both describe the region and bound nothing. They are
+	// 0 where nothing is certified, and nil where the certificate names no box.
 	ALMCapped   *Float `json:"alm_capped,omitempty"`
 	CappedShare *Float `json:"capped_share,omitempty"`
 	LogVolume   Float  `json:"log_volume"`
@@ -72,8 +72,8 @@ type Input struct {
 	// when the input could not be read.
 	SHA256 string `json:"sha256"`
 	Shape  []int  `json:"shape"`
-	// Box holds the smallest and the largest value that any coordinate of the data may have, such as
-	// 0 and 1 for images; nil where that is not known.
+	// Box holds the smallest and the largest value that any coordinate of the data may have, such
+	// as 0 and 1 for images; nil where that is not known.
 	Box *Box `json:"box,omitempty"`
 	// Label is −1 when unknown.
 	Label int `json:"label"`
@@ -228,9 +228,9 @@ type Run struct {
 	Provider    string `json:"provider"`
 	ONNXRuntime string `json:"onnxruntime"`
 	Batch       int    `json:"batch"`
-	// CPU is the kind of processor that counted the votes, for example "x86-64 avx2 (AMD EPYC)"; ""
-	// where it is unknown, as in certificates of earlier versions. Another kind may count a few
-	// votes otherwise.
+	// CPU is the kind of processor that counted the votes, for example "x86-64 avx2 (AMD EPYC)";
+	// "" where it is unknown, as in certificates of earlier versions. Another kind may count a
+	// few votes otherwise.
 	CPU     string `json:"cpu,omitempty"`
 	Ucan    string `json:"ucan"`
 	Seconds Float  `json:"seconds"`

@@ -37,10 +37,10 @@ type Capped struct {
 }
 
 // CappedALM returns (∏ min(R σ_i, w_i))^(1/d). R σ_i is the region's extent from its centre along
-// axis i: it holds the displacements t of that axis with |t| ≤ R σ_i and no others. The range w_i is
-// the largest |t| with which a point of the box stays in the box. Along a coordinate this is the
-// box's width, along a basis vector u the width over ‖u‖_∞, since x + t·u moves coordinate j by t·u_j.
-// What the region holds beyond it no input can be moved by, so it is not counted.
+// axis i: it holds the displacements t of that axis with |t| ≤ R σ_i and no others. The range w_i
+// is the largest |t| with which a point of the box stays in the box. Along a coordinate this is
+// the box's width, along a basis vector u the width over ‖u‖_∞, since x + t·u moves coordinate j
+// by t·u_j. What the region holds beyond it no input can be moved by, so it is not counted.
 //
 // The ALM is rounded down by less than 1e-13 relative, is never above Region.ALM, and equals it
 // where no axis is at its cap. Cost: O(d) logarithms, as for ALM.
@@ -81,8 +81,8 @@ func (r Region) CappedALM(box Box) (Capped, error) {
 	x := free * math.Log(r.R)
 	total.add(x)
 	abs += math.Abs(x)
-	// The exponent's error is that of the logarithms (one ulp each, one more for the product) and of
-	// the mean.
+	// The exponent's error is that of the logarithms (one ulp each, one more for the product) and
+	// of the mean.
 	margin := 0x1p-50 * (abs/d + 4)
 	return Capped{ALM: min(alm, down(math.Exp(total.value()/d)*(1-margin))), Share: float64(capped) / d}, nil
 }

@@ -29,8 +29,8 @@ type Place struct {
 }
 
 // Rankings lists the board's ranking by its norm, then those by other measures. A measure that
-// equals the radius in every entry, as under isotropic noise, has none, nor has capped ALM where no
-// axis is at its cap.
+// equals the radius in every entry, as under isotropic noise, has none, nor has capped ALM where
+// no axis is at its cap.
 func (b *Board) Rankings() []Ranking {
 	first := Ranking{Board: b, Measure: report.Measure(b.Norm)}
 	others := map[report.Measure]*Ranking{}
@@ -56,7 +56,8 @@ func (b *Board) Rankings() []Ranking {
 	return all
 }
 
-// equal reports whether the measure equals the radius, or ALM where it is capped ALM, in every entry.
+// equal reports whether the measure equals the radius, or ALM where it is capped ALM, in every
+// entry.
 func (b *Board) equal(m report.Measure) bool {
 	return !slices.ContainsFunc(b.Entries, func(e Entry) bool {
 		return slices.ContainsFunc(e.Summary.Measures, func(s report.Measured) bool { return s.Measure == m && !s.Equal && !s.Uncapped() })
