@@ -30,21 +30,19 @@ type sampling struct {
 	Samples int `json:"samples"`
 }
 
-// fit finds how many samples each of so many inputs can have in a time, at so many rows a second;
-// inputs give way where even the fewest samples do not fit.
-func fit(inputs int, rows float64, share time.Duration, fewest, most int) sampling {
+// fit finds how many samples each of the inputs of a shard "i/k" can have in a time, at so many rows a
+// second; inputs give way where even the fewest samples do not fit. It returns the part of the shard
+// that is left.
+func fit(shard string, inputs int, rows float64, share time.Duration, fewest, most int) (string, sampling) {
 	total := rows * share.Seconds()
-	samples := int(total / float64(inputs))
-	switch {
-	case samples >= most:
-		samples = most
-	case samples >= fewest:
-		samples -= samples % 50 // a round number for people
-	default:
-		samples = fewest
-		inputs = max(fewestInputs, min(inputs, int(total)/fewest))
+	if total < float64(inputs*fewest) {
+		shard, inputs = narrowed(shard, inputs, max(fewestInputs, int(total)/fewest))
 	}
-	return sampling{inputs, samples}
+	samples := min(most, max(fewest, int(total/float64(inputs))))
+	if samples > 2*50 {
+		samples -= samples % 50 // a round number for people
+	}
+	return shard, sampling{inputs, samples}
 }
 
 // schedule is a number of epochs over a number of inputs; none where the time does not suffice.

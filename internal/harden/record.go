@@ -48,10 +48,13 @@ type Record struct {
 	// Untrained is why.
 	Recipe    int    `json:"recipe,omitempty"`
 	Untrained string `json:"untrained,omitempty"`
-	// Choice and Final are the samples of the choice and of the certification, Training the passes
-	// of the training and StepSeconds what one step took when it was tried.
+	// Choice and Final are the samples of the choice and of the certification, and the parts of
+	// their shards that there is time for, Training the passes of the training and StepSeconds what
+	// one step took when it was tried.
 	Choice      sampling `json:"choice"`
+	ChoiceShard string   `json:"choice_shard"`
 	Final       sampling `json:"certification"`
+	FinalShard  string   `json:"certification_shard"`
 	Training    schedule `json:"training"`
 	StepSeconds float64  `json:"step_seconds"`
 	// Candidates are in the order of their cost; Chosen is the name of the one that was taken.

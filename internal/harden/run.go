@@ -123,9 +123,9 @@ func (h *Hardening) measure(ctx context.Context) error {
 // speed measures how many rows are certified in a second, on a few inputs. rows is what the model
 // did without noise, where opening it counts too: about that much time is spent.
 func (h *Hardening) speed(ctx context.Context, rows float64) (float64, error) {
-	s := fit(fewestInputs, rows, h.share(speedShare), fewestSpeed, mostSpeed)
+	shard, few := narrowed(h.record.Split.Choice, h.record.Split.Inputs, fewestInputs)
+	shard, s := fit(shard, few, rows, h.share(speedShare), fewestSpeed, mostSpeed)
 	into := h.path("speed")
-	shard, _ := narrowed(h.record.Split.Choice, h.record.Split.Inputs, s.Inputs)
 	step, err := h.run(ctx, "speed", h.certify(h.Model, h.Source, shard, into, s))
 	if err != nil {
 		return 0, err
@@ -152,8 +152,7 @@ func (h *Hardening) candidates(ctx context.Context) error {
 	}
 	if r.Choice.Samples == 0 {
 		rate := together(r.Rate, r.Rate, h.trainedRate())
-		r.Choice = fit(r.Split.Inputs, rate, h.share(choiceShare)/mostCandidates, fewestChoice, mostChoice)
-		_, r.Choice.Inputs = narrowed(r.Split.Choice, r.Split.Inputs, r.Choice.Inputs)
+		r.ChoiceShard, r.Choice = fit(r.Split.Choice, r.Split.Inputs, rate, h.share(choiceShare)/mostCandidates, fewestChoice, mostChoice)
 	}
 	if err := h.candidate(ctx, Nothing, h.Model); err != nil {
 		return err
@@ -172,8 +171,7 @@ func (h *Hardening) candidates(ctx context.Context) error {
 	}
 	best := r.Candidates[choose(r.Candidates)]
 	r.Chosen = best.Name
-	r.Final = fit(r.Split.CertifiedInputs, together(r.Rate, best.Rate), h.share(finalShare)/2, fewestFinal, mostFinal)
-	_, r.Final.Inputs = narrowed(r.Split.Certified, r.Split.CertifiedInputs, r.Final.Inputs)
+	r.FinalShard, r.Final = fit(r.Split.Certified, r.Split.CertifiedInputs, together(r.Rate, best.Rate), h.share(finalShare)/2, fewestFinal, mostFinal)
 	h.say("chosen: %s", r.Chosen)
 	return r.save(h.Dir)
 }
@@ -198,8 +196,7 @@ func (h *Hardening) made(ctx context.Context, name string, args []string, model 
 func (h *Hardening) candidate(ctx context.Context, name string, model []Flag) error {
 	r := h.record
 	into := h.path("choice-" + strings.ReplaceAll(name, " ", "-"))
-	shard, _ := narrowed(r.Split.Choice, r.Split.Inputs, r.Choice.Inputs)
-	step, err := h.run(ctx, "measure: "+name, h.certify(model, h.Source, shard, into, r.Choice))
+	step, err := h.run(ctx, "measure: "+name, h.certify(model, h.Source, r.ChoiceShard, into, r.Choice))
 	if err != nil {
 		return err
 	}
@@ -266,12 +263,11 @@ func (h *Hardening) certifyBoth(ctx context.Context) error {
 	if h.Held != "" {
 		data = h.Held
 	}
-	shard, _ := narrowed(r.Split.Certified, r.Split.CertifiedInputs, r.Final.Inputs)
 	for _, side := range []struct {
 		name  string
 		model []Flag
 	}{{before, h.Model}, {after, []Flag{{"model", filepath.Join(h.Dir, ModelDir)}}}} {
-		step, err := h.run(ctx, "certify "+side.name, h.certify(side.model, data, shard, filepath.Join(h.Dir, side.name), r.Final))
+		step, err := h.run(ctx, "certify "+side.name, h.certify(side.model, data, r.FinalShard, filepath.Join(h.Dir, side.name), r.Final))
 		if err != nil {
 			return err
 		}

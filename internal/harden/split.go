@@ -44,18 +44,16 @@ func splitOf(n, held int) (Split, error) {
 	return s, nil
 }
 
-// narrowed is a part of a shard "i/k" of so many inputs that has about the wanted number or more,
+// narrowed is a part of a shard "i/k" of so many inputs that has about the wanted number or fewer,
 // spread alike, and their number.
 func narrowed(shard string, inputs, wanted int) (string, int) {
-	q := inputs / max(1, wanted)
-	for q%2 == 0 || q%5 == 0 { // classes that take turns
-		if q--; q < 2 {
-			return shard, inputs
-		}
-	}
 	var i, k int
-	if _, err := fmt.Sscanf(shard, "%d/%d", &i, &k); err != nil || q < 2 {
+	if _, err := fmt.Sscanf(shard, "%d/%d", &i, &k); err != nil || 4*inputs <= 5*wanted {
 		return shard, inputs
+	}
+	q := (inputs + wanted - 1) / max(1, wanted)
+	for q%2 == 0 || q%5 == 0 { // classes that take turns
+		q++
 	}
 	return fmt.Sprintf("%d/%d", i, k*q), sharded(inputs, 0, q)
 }
