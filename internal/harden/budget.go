@@ -30,9 +30,9 @@ type sampling struct {
 	Samples int `json:"samples"`
 }
 
-// fit finds how many samples each of the inputs of a shard "i/k" can have in a time, at so many rows a
-// second; inputs give way where even the fewest samples do not fit. It returns the part of the shard
-// that is left.
+// fit finds how many samples each of the inputs of a shard "i/k" can have in a time, at so many
+// rows a second; inputs give way where even the fewest samples do not fit. It returns the part of
+// the shard that is left.
 func fit(shard string, inputs int, rows float64, share time.Duration, fewest, most int) (string, sampling) {
 	total := rows * share.Seconds()
 	if total < float64(inputs*fewest) {
