@@ -60,6 +60,8 @@ func TestCompletion(t *testing.T) {
 		"data":                 {"certify --data mnis", []string{"mnist:"}, noSpace},
 		"a flag":               {"certify --max-f", []string{"--max-failures"}, noFiles},
 		"a command":            {"zoo ca", []string{"cancel"}, noFiles},
+		"a topic of help":      {"help ex", []string{"export", "exit-codes"}, noFiles},
+		"help below a command": {"help zoo ca", []string{"cancel"}, noFiles},
 		"bound":                {"certify --bound ", []string{"one", "two"}, noFiles},
 		"format, of every one": {"version --format ", []string{"table", "json"}, noFiles},
 	}) {

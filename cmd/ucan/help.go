@@ -146,7 +146,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // checkCommand returns an error for a word where a subcommand should stand; it names the one that
 // was probably meant.
 func checkCommand(root *cobra.Command, args []string) error {
-	root.InitDefaultHelpCmd()
+	completeTopics(root)
 	root.InitDefaultCompletionCmd(args...)
 	if len(args) > 0 && args[0] == "help" {
 		args = args[1:]
@@ -156,6 +156,30 @@ func checkCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	return noSuchCommand(cmd, rest)
+}
+
+// completeTopics has the shell complete the arguments of help to the topics as well, which cobra's
+// own completion leaves out because they don't run.
+func completeTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil || help.ValidArgsFunction == nil {
+		return
+	}
+	commands := help.ValidArgsFunction
+	help.ValidArgsFunction = func(c *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		found, directive := commands(c, args, begun)
+		at, _, err := root.Find(args)
+		if err != nil {
+			return found, directive
+		}
+		for _, sub := range at.Commands() {
+			if sub.IsAdditionalHelpTopicCommand() && strings.HasPrefix(sub.Name(), begun) {
+				found = append(found, cobra.CompletionWithDesc(sub.Name(), sub.Short))
+			}
+		}
+		return found, directive
+	}
 }
 
 // noSuchCommand refuses arguments of a command that has subcommands.
