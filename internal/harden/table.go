@@ -36,7 +36,7 @@ func (h *Hardening) present(ctx context.Context) error {
 		series = append(series, report.Series{Name: side, Rows: read.Rows})
 	}
 	opt := report.DefaultPlotOptions()
-	opt.Title, opt.Measures = "Certified accuracy before and after", report.Measures()
+	opt.Title, opt.Measures = "Certified accuracy before and after", []report.Measure{report.L2, report.ALM, report.ALMCapped}
 	if err = report.SavePlot(filepath.Join(h.Dir, CurveFile), series, opt); err != nil {
 		return fmt.Errorf("draw the curve: %w", err)
 	}
