@@ -88,8 +88,8 @@ The rule: candidates are tried in the order of their cost, and one is taken in p
 radius on 200 inputs (as far as there are so many) is larger by more than two standard errors of the paired difference.
 
 The folder holds model/, one ONNX file with everything inside, which --model takes; table.tsv, certified accuracy before
-and after with intervals; curve.png; and harden.json, with every step as the command that ran. 15 % of the budget go to
-the choice, 45 % to training, as many epochs as were measured to fit, and 25 % to certification. A run that was stopped
+and after with intervals; curve.png; and harden.json, with every step as the command that ran. 12 % of the budget go to
+the choice, 38 % to training, as many epochs as were measured to fit, and 25 % to certification. A run that was stopped
 goes on with --resume.`,
 		Example: `  ucan harden --model net.onnx --data zip:train.zip --val cifar10:test_batch.bin --sigma 0.25 --budget 30m --out hard
   ucan harden --model net.onnx --data folder:images --npg pattern:dct,kappa=16,gamma=3,iota=0.25 --keep-weights --out hard

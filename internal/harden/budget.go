@@ -6,8 +6,8 @@ import "time"
 // was measured.
 const (
 	speedShare    = 0.03 // the first look at the speed
-	choiceShare   = 0.15 // all candidates under noise
-	trainingShare = 0.45
+	choiceShare   = 0.12 // all candidates under noise
+	trainingShare = 0.38
 	finalShare    = 0.25 // certification, before and after
 )
 
