@@ -116,6 +116,10 @@ type Certification struct {
 	Adaptive *AdaptiveRecord
 	// TwoStage holds the settings of a two-stage run, nil otherwise.
 	TwoStage *sequential.TwoStage
+	// Selector is the first stage of the guarantee [BySelector], nil otherwise ([Compose]);
+	// StageAlpha is then the part of Alpha that the other stage had.
+	Selector   *Certification
+	StageAlpha float64
 	// Warnings are remarks for the reader, each one sentence.
 	Warnings []string
 }

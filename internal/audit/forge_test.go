@@ -42,7 +42,7 @@ func TestEveryAlteration(t *testing.T) {
 			for _, f := range forgeries(t, line) {
 				_, findings, err := checker.checkLine(f.line)
 				if err != nil || len(findings) > 0 {
-					if f.how == "added" && !strings.HasPrefix(f.path, "noise.parameters") && validate(t, schema, f.line) == nil {
+					if f.how == "added" && !strings.Contains(f.path, "noise.parameters") && validate(t, schema, f.line) == nil {
 						t.Errorf("%s: the schema lets an unknown member pass", f.path)
 					}
 					continue

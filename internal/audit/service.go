@@ -27,9 +27,11 @@ type service struct {
 
 // setting is one noise of a service, and the inputs under it.
 type setting struct {
-	first  int // line
-	inputs map[string]bool
-	lines  []place
+	first int // line
+	// guarantee is that of the certificates.
+	guarantee string
+	inputs    map[string]bool
+	lines     []place
 }
 
 // place is where a certificate stands.
@@ -38,15 +40,19 @@ type place struct {
 	index int64
 }
 
-// services collects the deployed noise of a file.
+// services collects the deployed noise of a file. What a selector chooses among is noise of that
+// kind: the whole list of it.
 type services map[service]map[string]*setting
 
 // add notes a certificate that is true in itself.
 func (s services) add(line int, c *certificate.Certificate) error {
-	if c.Guarantee != smooth.Deployed || c.Status == certificate.Failed {
+	if (c.Guarantee != smooth.Deployed && c.Guarantee != smooth.BySelector) || c.Status == certificate.Failed {
 		return nil
 	}
 	key := service{c.Model.SHA256, c.Noise.Arithmetic, c.Input.Dim()}
+	if len(c.Stages) > 0 {
+		key.model = "selector " + c.Stages[0].Model.SHA256 // the model is the chosen set's
+	}
 	noise, err := noiseKey(c)
 	if err != nil {
 		return err
@@ -56,7 +62,7 @@ func (s services) add(line int, c *certificate.Certificate) error {
 	}
 	at := s[key][noise]
 	if at == nil {
-		at = &setting{first: line, inputs: map[string]bool{}}
+		at = &setting{first: line, guarantee: string(c.Guarantee), inputs: map[string]bool{}}
 		s[key][noise] = at
 	}
 	at.inputs[c.Input.SHA256] = true
@@ -67,11 +73,22 @@ func (s services) add(line int, c *certificate.Certificate) error {
 // noiseKey is what is sampled: the noise and nothing that names it.
 func noiseKey(c *certificate.Certificate) (string, error) {
 	n := c.Noise
-	key, err := json.Marshal([]any{n.Family, n.Parameters, n.Lambda, n.Basis, n.MuField.Digest(), n.SigmaField.Digest()})
+	if len(c.Stages) > 0 {
+		n = *c.Stages[0].Noise
+	}
+	key, err := json.Marshal([]any{setsOf(c), n.Family, n.Parameters, n.Lambda, n.Basis, n.MuField.Digest(), n.SigmaField.Digest()})
 	if err != nil {
 		return "", fmt.Errorf("compare noise: %w", err)
 	}
 	return string(key), nil
+}
+
+// setsOf are what a selector chooses among, nil under other guarantees.
+func setsOf(c *certificate.Certificate) []certificate.Set {
+	if len(c.Stages) == 0 {
+		return nil
+	}
+	return c.Stages[1].Sets
 }
 
 // findings lists the certificates whose noise changed with the input.
@@ -90,8 +107,8 @@ func (s services) findings() []Finding {
 			}
 			for _, p := range n.lines {
 				out = append(out, Finding{p.line, p.index, certificate.Finding{
-					Field: "guarantee", Stored: string(smooth.Deployed),
-					Recomputed: fmt.Sprintf("other noise than on line %d, for other inputs; deployed noise is the same for all inputs (of runs with several noises give all inputs under each, or check the files apart)", widest.first),
+					Field: "guarantee", Stored: n.guarantee,
+					Recomputed: fmt.Sprintf("other noise than on line %d, for other inputs; such noise is the same for all inputs (of runs with several noises give all inputs under each, or check the files apart)", widest.first),
 				}})
 			}
 		}

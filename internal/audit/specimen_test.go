@@ -234,6 +234,9 @@ func specimens(tb testing.TB) map[string][]byte {
 	for name, r := range recipes {
 		put(name, r.certify(tb, 3), nil)
 	}
+	for name, r := range selections() {
+		put(name, r.certify(tb, 3), nil)
+	}
 	never := recipe{label: 1}.head(4)
 	never.Input.SHA256, never.Input.Shape = "", nil
 	c, err := certificate.NewFailed(never, family.L2, nil, "cannot read image")

@@ -31,6 +31,7 @@ func underivable() []open {
 	sampled := func(c *certificate.Certificate) bool { return c.Status != certificate.Failed }
 	stage := func(c *certificate.Certificate) bool { return c.Statistics.TwoStage != nil }
 	bundled := func(c *certificate.Certificate) bool { return isBundle(c.Noise.NPG) }
+	selector := func(c *certificate.Certificate) bool { return len(c.Stages) > 0 }
 	custom := func(c *certificate.Certificate) bool {
 		return adaptive(c) && c.Statistics.Profile == certificate.CustomProfile
 	}
@@ -73,6 +74,9 @@ func underivable() []open {
 		{Path: "noise.npg.floored", Where: "of a bundle", Applies: bundled, Why: "that no scale lies at the floor: the bundle has the floor"},
 		{Path: "noise.npg.ceiled", Where: "of a bundle", Applies: bundled, Why: "that no scale lies at the ceiling: the bundle has the ceiling"},
 		{Path: "noise.npg.files.*.sha256", Why: "which bundle or file it was"},
+		{Path: "stages.1.alpha", Where: "selector", Applies: selector, Why: "the last digits, where the sum and the bound are the same"},
+		{Path: "stages.1.sets.*.*", Where: "selector", Applies: selector, Why: "the sets that were not chosen; all certificates of a file together are compared"},
+		{Path: "guarantee", Where: "failed", Applies: failed, Why: "of an input that claims nothing"},
 		{Path: "noise.**", Where: "failed", Applies: failed, Why: "the noise of an input that was never sampled and claims nothing"},
 	}
 }

@@ -35,8 +35,9 @@ type Certificate struct {
 	Model      Model      `json:"model"`
 	Noise      Noise      `json:"noise"`
 	Statistics Statistics `json:"statistics"`
-	// Selector is the first stage of the guarantee "selector".
-	Selector *Stage `json:"selector,omitempty"`
+	// Stages are those of the guarantee "selector": its selector's, and that of the set it chose,
+	// whose model, noise and votes are the certificate's own. Statistics.Alpha is their sum.
+	Stages []Stage `json:"stages,omitempty"`
 	// Predict is the certified class, −1 when there is none.
 	Predict int `json:"predict"`
 	// Correct is whether Predict is the label; null when the label is unknown.
@@ -213,13 +214,6 @@ type Radii struct {
 	L1   Float `json:"l1"`
 	L2   Float `json:"l2"`
 	LInf Float `json:"linf"`
-}
-
-// Stage is the first stage of the guarantee "selector": an isotropic smoothed
-// classifier certified on the same input.
-type Stage struct {
-	Noise      Noise      `json:"noise"`
-	Statistics Statistics `json:"statistics"`
 }
 
 // Run is what the certificate does not depend on: it is left out of the id.

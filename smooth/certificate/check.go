@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -51,10 +52,19 @@ type Checker struct {
 	tables *sequential.Tables
 	build  string
 
-	mu     sync.Mutex // guards the noise last sealed
-	key    string
-	sealed *smooth.SealedNoise
+	mu     sync.Mutex // guards what was sealed last
+	sealed []sealedNoise
 }
+
+// sealedNoise is the noise of a certificate, by what decides it.
+type sealedNoise struct {
+	key   string
+	noise *smooth.SealedNoise
+}
+
+// keptNoises is how many noises a checker remembers: those of a file whose selector chooses among a
+// few.
+const keptNoises = 8
 
 // NewChecker returns a Checker whose certificates keep large fields where load
 // finds them; load may be nil when there are none. build names the running program:
@@ -96,7 +106,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	return k.findings, nil
 }
 
-// noise is sealNoise, remembering the last one.
+// noise is sealNoise, remembering the last ones.
 func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
 	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, n.SigmaField.Digest(), n.MuField.Digest(), n.Basis})
 	if err != nil {
@@ -104,14 +114,19 @@ func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.sealed != nil && x.key == string(key) {
-		return x.sealed, nil
+	for _, s := range x.sealed {
+		if s.key == string(key) {
+			return s.noise, nil
+		}
 	}
 	sealed, err := sealNoise(*n, dim, x.load)
 	if err != nil {
 		return nil, err
 	}
-	x.key, x.sealed = string(key), sealed
+	if len(x.sealed) == keptNoises {
+		x.sealed = slices.Delete(x.sealed, 0, 1)
+	}
+	x.sealed = append(x.sealed, sealedNoise{string(key), sealed})
 	return sealed, nil
 }
 
@@ -126,7 +141,7 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 		return nil, err
 	}
 	head := Head{Guarantee: c.Guarantee, Input: c.Input, Model: c.Model, NPG: c.Noise.NPG, Run: c.Run}
-	if c.Guarantee != smooth.Deployed && c.Guarantee != smooth.Pinned {
+	if !known(c.Guarantee) {
 		return nil, fmt.Errorf("certificate: this version has no theorem for guarantee %q: %w", c.Guarantee, ErrUncheckable)
 	}
 	if _, err := smooth.ParseArithmetic(c.Noise.Arithmetic); err != nil {
@@ -142,11 +157,16 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 	if err = c.Noise.NPG.limited(noise); err != nil {
 		return nil, err
 	}
-	result, err := c.Statistics.conclude(noise, c.Model.Classes, c.Input.Label, x.tables)
+	w := newCertificate(head)
+	var result smooth.Certification
+	if c.Guarantee == smooth.BySelector {
+		result, w.Stages, err = c.rederiveStages(x, noise)
+	} else {
+		result, err = c.Statistics.conclude(noise, c.Model.Classes, c.Input.Label, x.tables)
+	}
 	if err != nil {
 		return nil, err
 	}
-	w := newCertificate(head)
 	w.Noise = describeNoise(noise, head.NPG)
 	w.Statistics = describeStatistics(noise, result)
 	if err := w.conclude(result, c.storedRegions(result.Regions)); err != nil {

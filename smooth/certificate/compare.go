@@ -43,6 +43,7 @@ func (k *checker) claims(c *Certificate) {
 	if s.N0 > 0 && s.Selection == nil && (s.Selected != nil || c.Predict >= 0) {
 		k.add("statistics.selection", absent, fmt.Sprintf("the votes among %d selection samples, without which the class cannot be checked", s.N0))
 	}
+	k.claimStages(c)
 	a := s.AdaptiveStatistics
 	switch {
 	case a == nil || !a.LabelAware:
@@ -92,7 +93,7 @@ var whole = []string{
 }
 
 func (k *checker) walk(path string, stored, recomputed any) {
-	if !k.strict && (slices.Contains(whole, path) || strings.HasSuffix(path, ".sigma_field")) {
+	if !k.strict && (slices.Contains(whole, ofStage(path)) || strings.HasSuffix(path, ".sigma_field")) {
 		k.text(path, stored, recomputed)
 		return
 	}
@@ -175,6 +176,8 @@ func (k *checker) number(path string, a, b float64) {
 	if a == b {
 		return
 	}
+	at := path
+	path = ofStage(path)
 	below, above := tolBelow*math.Abs(b), tolAbove*math.Abs(b)
 	switch {
 	case k.strict:
@@ -195,7 +198,7 @@ func (k *checker) number(path string, a, b float64) {
 	if !math.IsInf(b, 0) && a <= b+above && a >= b-below {
 		return
 	}
-	k.add(path, strconv.FormatFloat(a, 'g', -1, 64), strconv.FormatFloat(b, 'g', -1, 64))
+	k.add(at, strconv.FormatFloat(a, 'g', -1, 64), strconv.FormatFloat(b, 'g', -1, 64))
 }
 
 // derived reports whether a number is computed by mathematical functions.

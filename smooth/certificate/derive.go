@@ -18,21 +18,27 @@ type Head struct {
 	Model     Model
 	// NPG describes the generator of the noise fields, nil when there was none.
 	NPG *NPG
-	Run Run
+	// Selection describes the selector of the guarantee "selector" and what it chose; nil under
+	// others. Model and NPG are then those of the chosen set.
+	Selection *Selection
+	Run       Run
 }
 
 // New returns the certificate of a result for the given noise. The
 // result must have been made with that noise.
 //
-// It returns an error for a guarantee that is not smooth.Deployed or smooth.Pinned, for an
-// unknown decision, for an input whose shape is not the noise's dimension, and for a
+// It returns an error for a guarantee that a smoothed classifier does not have, for an unknown
+// decision, for an input whose shape is not the noise's dimension, and for a
 // result whose class is outside the model's.
 //
 // Adaptive results of a profile with other parameters than those of package sequential
 // must call it CustomProfile.
 func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Certificate, error) {
-	if head.Guarantee != smooth.Deployed && head.Guarantee != smooth.Pinned {
-		return nil, fmt.Errorf("certificate: guarantee %q is not made by a single smoothed classifier", head.Guarantee)
+	if !known(head.Guarantee) {
+		return nil, fmt.Errorf("certificate: guarantee %q is not made by a smoothed classifier", head.Guarantee)
+	}
+	if (head.Guarantee == smooth.BySelector) != (head.Selection != nil) || (head.Selection != nil) != (result.Selector != nil) {
+		return nil, fmt.Errorf("certificate: guarantee %q, and the two stages of a selector are not both there or both absent", head.Guarantee)
 	}
 	if !knownDecision(head.Model.Decision) {
 		return nil, fmt.Errorf("certificate: decision %.60q; it must be %s", head.Model.Decision, decisions)
@@ -54,10 +60,21 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	c := newCertificate(head)
 	c.Noise = describeNoise(noise, head.NPG)
 	c.Statistics = describeStatistics(noise, result)
+	if head.Selection != nil {
+		if err := head.Selection.validate(head.Input.Dim(), head.Model, &c.Noise); err != nil {
+			return nil, err
+		}
+		c.Stages = head.Selection.stages(result)
+	}
 	if err := c.conclude(result, result.Regions); err != nil {
 		return nil, err
 	}
 	return c, c.SetID()
+}
+
+// known reports whether this version makes and checks certificates of the guarantee.
+func known(g smooth.Guarantee) bool {
+	return g == smooth.Deployed || g == smooth.Pinned || g == smooth.BySelector
 }
 
 // NewFailed returns the certificate of an input that could not be

@@ -58,9 +58,6 @@ func (c *Certificate) Fields() []*Field {
 	for _, r := range c.Regions {
 		all = append(all, r.SigmaField)
 	}
-	if c.Selector != nil {
-		all = append(all, c.Selector.Noise.SigmaField, c.Selector.Noise.MuField)
-	}
 	return slices.DeleteFunc(all, func(f *Field) bool { return f == nil || f.File == "" })
 }
 

@@ -42,7 +42,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 		clone.Noise.Norm = terms.Norm.String()
 	}
 	if terms.Alpha != 0 || terms.Bound != nil {
-		if c.Statistics.AdaptiveStatistics != nil {
+		if c.Statistics.AdaptiveStatistics != nil || adaptiveStage(c.Stages) {
 			return nil, errors.New("certificate: adaptive samples were looked at with boundaries for their own alpha; only the norm can be changed")
 		}
 	}
@@ -54,6 +54,7 @@ func FromCounts(c *Certificate, terms Terms, load Loader) (*Certificate, error) 
 			return nil, fmt.Errorf("certificate: alpha is %v; it must lie strictly between 0 and 1", terms.Alpha)
 		}
 		clone.Statistics.Alpha = Float(terms.Alpha)
+		clone.Stages = shareAlpha(c.Stages, terms.Alpha)
 	}
 	if terms.Bound != nil {
 		clone.Statistics.Bound = boundText(*terms.Bound)

@@ -59,6 +59,9 @@ func (n *NPG) suits(g smooth.Guarantee) error {
 	if n != nil {
 		has, noise = n.Kind.Guarantee(), fmt.Sprintf("of kind %q", n.Kind)
 	}
+	if g == smooth.BySelector && has != smooth.Deployed {
+		return fmt.Errorf("certificate: noise %s is made for each input, and a selector chooses among noises that were fixed before", noise)
+	}
 	if (g == smooth.Deployed || g == smooth.Pinned) && g != has {
 		return fmt.Errorf("certificate: noise %s has the guarantee %q and not %q", noise, has, g)
 	}

@@ -42,8 +42,8 @@ func (c *Certificate) validate() error {
 		return errors.New("certificate: model.preprocessing is not an object")
 	case c.Input.Label < -1:
 		return fmt.Errorf("certificate: label %d; an unknown one is -1", c.Input.Label)
-	case c.Selector != nil && c.Guarantee != smooth.BySelector:
-		return fmt.Errorf("certificate: a selector stage under guarantee %q", c.Guarantee)
+	case len(c.Stages) > 0 && (c.Guarantee != smooth.BySelector || c.Status == Failed):
+		return fmt.Errorf("certificate: stages under guarantee %q and status %q", c.Guarantee, c.Status)
 	case c.Status != Failed && !isHash(c.Model.SHA256):
 		return errors.New("certificate: model.sha256 is not a SHA-256 in hexadecimal")
 	case c.Model.Denoiser != nil && !isHash(c.Model.Denoiser.SHA256):
@@ -61,7 +61,13 @@ func (c *Certificate) validate() error {
 	if c.Status == Failed {
 		return nil
 	}
-	return c.Statistics.validate()
+	if err := c.Statistics.validate(); err != nil {
+		return err
+	}
+	if c.Guarantee == smooth.BySelector {
+		return c.validateStages()
+	}
+	return nil
 }
 
 func (s *Statistics) validate() error {

@@ -19,7 +19,7 @@ func TestForgeriesOfForm(t *testing.T) {
 		"invalid samples beyond counting": func(c *certificate.Certificate) { c.Statistics.Invalid = 1 << 62 },
 		"a label below unknown":           func(c *certificate.Certificate) { c.Input.Label = -7 },
 		"a norm under another name":       func(c *certificate.Certificate) { c.Noise.Norm = "2" },
-		"a stage of another guarantee":    func(c *certificate.Certificate) { c.Selector = &certificate.Stage{} },
+		"a stage of another guarantee":    func(c *certificate.Certificate) { c.Stages = []certificate.Stage{{}} },
 		"noise of the input as deployed": func(c *certificate.Certificate) {
 			c.Noise.NPG = &certificate.NPG{Kind: "certification", Spec: "mu.onnx,sigma.onnx"}
 		},

@@ -12,7 +12,7 @@ type Phase uint8
 const (
 	Train    Phase = 1  // noise of training steps
 	NPG      Phase = 2  // a noise parameter generator's own randomness
-	Selector Phase = 3  // the isotropic selector of the guarantee "selector"
+	Selector Phase = 3  // training labels of selectors: which noise suits an input
 	Pilot    Phase = 4  // calibration, cost estimates, choice of n
 	Select   Phase = 5  // n0 samples that choose the class
 	Estimate Phase = 6  // n samples that bound its probability
