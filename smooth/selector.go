@@ -21,24 +21,26 @@ import (
 // base classifier f_k, fixed beforehand too; g_k(z) is the smoothed classifier of f_k under θ_k.
 // The service answers
 //
-//	h(z) = g_{k(z)}(z).
+//         h(z) = g_{k(z)}(z).
 //
 // # Why the certificate holds
 //
-//  1. The selector's certificate: with probability at least 1 − α₁ over its samples, either it
-//     abstains, or k(x + δ) = k for every δ in its regions A, k being its class (Certify).
-//  2. The certificate of the chosen noise: for every fixed k, with probability at least 1 − α₂ over
-//     its own samples, either it abstains, or g_k(x + δ) = c for every δ in its regions B_k.
-//  3. The two stages draw from disjoint streams ([SelectorID]). Given the samples of the first, and with them k,
-//     2 therefore holds still for that k: no sample of the second stage chose it.
-//  4. By the union bound both hold with probability at least 1 − (α₁ + α₂). Then for every δ in
-//     A ∩ B_k: k(x + δ) = k by 1, and h(x + δ) = g_k(x + δ) = c by 2.
+//  1. The selector's certificate: with probability at least 1 − α₁ over its samples, either
+//     it abstains, or k(x + δ) = k for every δ in its regions A, k being its class (Certify).
+//  2. The certificate of the chosen noise: for every fixed k, with probability at least
+//     1 − α₂ over its own samples, either it abstains, or g_k(x + δ) = c for every δ in its
+//     regions B_k.
+//  3. The two stages draw from disjoint streams ([SelectorID]). Given the samples of the
+//     first, and with them k, 2 therefore holds still for that k: no sample of the second
+//     stage chose it.
+//  4. By the union bound both hold with probability at least 1 − (α₁ + α₂). Then for every δ
+//     in A ∩ B_k: k(x + δ) = k by 1, and h(x + δ) = g_k(x + δ) = c by 2.
 //
-// The classifiers f_k and noises θ_k may be anything that Certify takes, and need not have anything
-// in common: only θ_k of the chosen k enters. Nothing follows outside A, where the selector may pick
-// another noise. An answer of the running service is Monte Carlo as well: it is Predict of the
-// selector at α₁ and of the noise it picks at α₂, which abstains if either does, and is wrong about
-// h with probability at most α₁ + α₂ by the same argument.
+// The classifiers f_k and noises θ_k may be anything that Certify takes, and need not have
+// anything in common: only θ_k of the chosen k enters. Nothing follows outside A, where the
+// selector may pick another noise. An answer of the running service is Monte Carlo as well: it
+// is Predict of the selector at α₁ and of the noise that it picks at α₂, which abstains if
+// either does, and is wrong about h with probability at most α₁ + α₂ by the same argument.
 //
 // Source: Dual Randomized Smoothing (arXiv 2512.01782) for isotropic noise; the argument needs
 // nothing of the noise but 1 and 2.

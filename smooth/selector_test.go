@@ -10,7 +10,8 @@ import (
 	"ucan/smooth/family"
 )
 
-// selectorCertificates is the number of certificates in the coverage tests of the guarantee selector.
+// selectorCertificates is the number of certificates in the coverage tests of the guarantee
+// selector.
 const selectorCertificates = 5000
 
 // TestSelectorCoverageWhereBothStagesAreTight draws votes where both theorems meet the truth: two
@@ -119,8 +120,8 @@ func (p plane) certify(t *testing.T, x []float32, seed uint64) smooth.Certificat
 	return c
 }
 
-// TestSelectorCoverageOfAService certifies points on both sides of the selector's boundary with real
-// noise, and looks in every region for a point where the service answers otherwise.
+// TestSelectorCoverageOfAService certifies points on both sides of the selector's boundary with
+// real noise, and looks in every region for a point where the service answers otherwise.
 func TestSelectorCoverageOfAService(t *testing.T) {
 	subtest.Long(t)
 	skipUnderRace(t)
@@ -171,9 +172,9 @@ func (p plane) violated(t *testing.T, c smooth.Certification, x []float32) bool 
 	return false
 }
 
-// TestSelectorDoesNotFlipWhereNoiseOfTheInputDoes: f answers 1 inside a ball around 0. Noise that is
-// small at 0 and large nearby certifies 0 far beyond where a service that remakes the noise answers
-// otherwise. A selector that makes the same choice certifies no such point.
+// TestSelectorDoesNotFlipWhereNoiseOfTheInputDoes: f answers 1 inside a ball around 0. Noise that
+// is small at 0 and large nearby certifies 0 far beyond where a service that remakes the noise
+// answers otherwise. A selector that makes the same choice certifies no such point.
 func TestSelectorDoesNotFlipWhereNoiseOfTheInputDoes(t *testing.T) {
 	for name, row := range subtest.Rows(map[string]struct {
 		dim          int

@@ -9,8 +9,8 @@ import (
 	"ucan/smooth/sequential"
 )
 
-// selection says how the specimen of a selector's certificate is made: a selector that answers set 1
-// above a threshold, and the recipe of that set.
+// selection says how the specimen of a selector's certificate is made: a selector that answers set
+// 1 above a threshold, and the recipe of that set.
 type selection struct {
 	recipe
 

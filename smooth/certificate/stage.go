@@ -56,8 +56,8 @@ type Selection struct {
 	Set  int
 }
 
-// Digest identifies what is sampled: the family, its parameters and scale, the fields, the basis and
-// the arithmetic, whatever made them.
+// Digest identifies what is sampled: the family, its parameters and scale, the fields, the basis
+// and the arithmetic, whatever made them.
 func (n *Noise) Digest() (string, error) {
 	text, err := json.Marshal([]any{n.Family, n.Parameters, n.Lambda, n.Basis, n.MuField.Digest(), n.SigmaField.Digest(), n.Arithmetic})
 	if err != nil {
