@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"ucan/smooth/region"
 )
 
 // Compose joins the certificate of a selector with that of the noise it chose, for the same input:
@@ -21,7 +19,7 @@ import (
 // base classifier f_k, fixed beforehand too; g_k(z) is the smoothed classifier of f_k under θ_k.
 // The service answers
 //
-//         h(z) = g_{k(z)}(z).
+//	h(z) = g_{k(z)}(z).
 //
 // # Why the certificate holds
 //
@@ -74,7 +72,7 @@ func Compose(selector, chosen Certification) (Certification, error) {
 	}
 	c.Regions = slices.Concat(chosen.Regions, selector.Regions)
 	var err error
-	if c.Extent, err = ExtentOf(region.Intersection(c.Regions)); err != nil {
+	if c.Extent, err = ExtentOf(c.Regions); err != nil {
 		return Certification{}, fmt.Errorf("smooth: compose: %w", err)
 	}
 	c.Radius = c.Extent.Radii.In(c.Norm)
