@@ -32,8 +32,8 @@ func (c *certifyOptions) check(f *faults) {
 		return
 	}
 	c.runOptions.check(f)
-	c.noise.check(f)
 	c.statistics.check(f)
+	c.checkNoise(f)
 }
 
 func newCertifyCommand(a *app) *cobra.Command {

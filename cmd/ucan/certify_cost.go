@@ -9,7 +9,6 @@ import (
 
 	"ucan/internal/certify"
 	"ucan/internal/progress"
-	"ucan/smooth"
 )
 
 // longRun is the length of a run from which on it is said how it can be shortened.
@@ -25,15 +24,20 @@ func (c *certification) noteCost(ctx context.Context, inputs int) error {
 	if err != nil || rate == 0 {
 		return err
 	}
-	for _, line := range costLines(c.statistics, inputs, rate, time.Now()) {
+	more := int64(0)
+	if chooser := c.certifier.Chooser; chooser != nil {
+		more = c.statistics.N0 + chooser.Samples()
+	}
+	for _, line := range costLines(c.statistics, more, inputs, rate, time.Now()) {
 		c.a.note("%s", line)
 	}
 	return nil
 }
 
-// costLines says what inputs cost at a rate of samples a second.
-func costLines(s certify.Statistics, inputs int, rate float64, now time.Time) []string {
-	each := s.N0 + s.N
+// costLines says what inputs cost at a rate of samples a second; more are those that a selector
+// takes.
+func costLines(s certify.Statistics, more int64, inputs int, rate float64, now time.Time) []string {
+	each := s.N0 + s.N + more
 	took := func(samples int64) time.Duration {
 		return progress.Seconds(float64(inputs) * float64(samples) / rate)
 	}
@@ -58,16 +62,16 @@ func costLines(s certify.Statistics, inputs int, rate float64, now time.Time) []
 
 // follower moves a bar by the samples of the input under way.
 type follower struct {
-	smoother *smooth.Smoother
-	before   atomic.Int64 // samples drawn when the input under way began
-	quit     chan struct{}
-	ended    sync.WaitGroup
+	drawn  func() int64
+	before atomic.Int64 // samples drawn when the input under way began
+	quit   chan struct{}
+	ended  sync.WaitGroup
 }
 
 // follow begins to move the bar; stop it before the bar is closed.
 func (c *certification) follow(bar *progress.Bar) *follower {
-	f := &follower{smoother: c.certifier.Smoother, quit: make(chan struct{})}
-	f.before.Store(f.smoother.Drawn())
+	f := &follower{drawn: c.certifier.Drawn, quit: make(chan struct{})}
+	f.before.Store(f.drawn())
 	each := float64(c.statistics.N0 + c.statistics.N)
 	f.ended.Go(func() {
 		ticker := time.NewTicker(250 * time.Millisecond)
@@ -77,7 +81,7 @@ func (c *certification) follow(bar *progress.Bar) *follower {
 			case <-f.quit:
 				return
 			case <-ticker.C:
-				bar.Within(float64(f.smoother.Drawn()-f.before.Load()) / each)
+				bar.Within(float64(f.drawn()-f.before.Load()) / each)
 			}
 		}
 	})
@@ -85,7 +89,7 @@ func (c *certification) follow(bar *progress.Bar) *follower {
 }
 
 // finished notes that an input is done.
-func (f *follower) finished() { f.before.Store(f.smoother.Drawn()) }
+func (f *follower) finished() { f.before.Store(f.drawn()) }
 
 func (f *follower) stop() {
 	close(f.quit)

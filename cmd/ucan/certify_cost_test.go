@@ -29,7 +29,7 @@ func TestCostLines(t *testing.T) {
 	}
 	for name, row := range subtest.Rows(rows) {
 		t.Run(name, func(t *testing.T) {
-			lines := costLines(row.statistics, row.inputs, row.rate, now)
+			lines := costLines(row.statistics, 0, row.inputs, row.rate, now)
 			if len(lines) != len(row.lines) {
 				t.Fatalf("%q", lines)
 			}

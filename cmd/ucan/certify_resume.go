@@ -49,11 +49,11 @@ func (c *certification) checkEarlier(ctx context.Context) error {
 func (c *certification) terms(ctx context.Context) (audit.RunTerms, error) {
 	s, noise := c.statistics, c.certifier.Noise
 	terms := audit.RunTerms{
-		Head: c.certifier.Head, Source: c.certifier.Source, Guarantee: noise.Guarantee(), Norm: noise.Norm, NPG: noise.NPG,
+		Head: c.certifier.Head, Source: c.certifier.Source, Guarantee: c.certifier.Guarantee(), Norm: noise.Norm, NPG: noise.NPG,
 		Method: s.MethodName(), Bound: s.Bound, Alpha: s.Alpha, N: s.N,
 	}
 	var err error
-	if terms.Nominal, err = noise.Nominal(ctx); err != nil || s.Profile == nil {
+	if terms.Nominal, err = noise.Nominal(ctx); err != nil || s.Profile == nil || c.certifier.Chooser != nil {
 		return terms, err
 	}
 	if terms.Looks, err = s.Profile.Looks(); err != nil || noise.Guarantee() != smooth.Deployed || len(c.writer.Rows()) == 0 {

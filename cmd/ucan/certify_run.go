@@ -49,7 +49,7 @@ func (a *app) prepareCertification(ctx context.Context, o *runOptions) (*certifi
 	if err := c.makeCertifier(ctx); err != nil {
 		return nil, err
 	}
-	if err := a.checkRows(ctx, setup, setup.Indices, o.seed.value, c.certifier.Noise.SealItem); err != nil {
+	if err := a.checkAllRows(ctx, setup, o.seed.value, c.certifier.Noise.SealItem, c.certifier.Chooser); err != nil {
 		return nil, err
 	}
 	return c, c.openOutputs(ctx)
@@ -65,9 +65,15 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	if c.statistics, err = o.statistics.Share(inputs); err != nil {
 		return usage(err)
 	}
+	var chooser *certify.Chooser
+	if o.selector.given() {
+		if chooser, err = c.a.openChoice(ctx, setup, &o.selector, o.seed.value, o.data.force); err != nil {
+			return err
+		}
+	}
 	var reach float64
 	c.certifier, reach, err = setup.Certifier(ctx, certify.Config{
-		Noise: o.noise.Noise, Statistics: c.statistics, Seed: o.seed.value, Version: buildName(), Processor: c.a.processor,
+		Noise: o.noise.Noise, Chooser: chooser, Statistics: c.statistics, Seed: o.seed.value, Version: buildName(), Processor: c.a.processor,
 	})
 	if err != nil {
 		return err
@@ -75,9 +81,14 @@ func (c *certification) makeCertifier(ctx context.Context) error {
 	c.a.note("%s on %s (%d inputs), %s, %d classes; %d × batch %d, %d thread(s) each; seed %d",
 		setup.Model.Name(), setup.Info.Name, len(setup.Indices), setup.Model.Provider(), setup.Model.Classes(),
 		setup.Setting.Workers, setup.Setting.Batch, setup.Setting.IntraOp, o.seed.value)
-	c.a.onClose(c.certifier.Noise.Close)
+	if chooser == nil {
+		c.a.onClose(c.certifier.Noise.Close)
+	}
+	if err := o.selector.want(c.certifier.Guarantee()); err != nil {
+		return err
+	}
 	c.a.note("largest %s radius that %s can certify: %s%s", o.noise.Norm, c.statistics, results.FormatTruncated(reach), perInput(c.certifier.Noise))
-	c.a.noteNoise(ctx, c.setup, c.certifier.Noise)
+	c.a.noteNoises(ctx, c.setup, c.certifier.Noise, chooser)
 	if c.certifier.Noise.Arithmetic == smooth.Lattice {
 		c.a.note("lattice arithmetic: certificates hold, in the arithmetic that really runs, for every x + δ that is an 8-bit image")
 	} else {
@@ -98,6 +109,9 @@ func (c *certification) record(ctx context.Context) results.Run {
 		"statistics": c.statistics.Describe(), "labels": o.data.labels(), "seed": seedNumber(o.seed.value), "force": o.data.force,
 	} {
 		run.Configuration[name] = value
+	}
+	if chooser := c.certifier.Chooser; chooser != nil {
+		chooser.Record(ctx, &run)
 	}
 	return run
 }
@@ -144,7 +158,7 @@ func (c *certification) execute(ctx context.Context) (report.Summary, error) {
 		}
 		moving.finished()
 		bar.Add(1)
-		c.samples += cert.Statistics.N0 + cert.Statistics.N
+		c.samples += cert.Samples()
 		c.count(cert)
 		return c.writer.Put(cert)
 	})
@@ -221,6 +235,9 @@ func (a *app) present(summary report.Summary, output *outputOptions, series []re
 
 // noiseName says in a few words what noise was drawn.
 func (c *certification) noiseName() string {
+	if chooser := c.certifier.Chooser; chooser != nil {
+		return chooser.String()
+	}
 	o := c.options.noise.Noise
 	scale := fmt.Sprintf("σ = %g", o.Sigma)
 	if o.Lambda > 0 {

@@ -57,6 +57,29 @@ func (a *app) noteNoise(ctx context.Context, setup *certify.Setup, maker *certif
 	}
 }
 
+// noteNoises is noteNoise for the noise of a run, or for all that its selector picks among.
+func (a *app) noteNoises(ctx context.Context, setup *certify.Setup, maker *certify.NoiseSource, chooser *certify.Chooser) {
+	if chooser == nil {
+		a.noteNoise(ctx, setup, maker)
+		return
+	}
+	a.note("%s", chooser)
+	for _, set := range chooser.Noises() {
+		if set.Warning != "" {
+			a.warn("%s", set.Warning)
+		}
+	}
+	a.note("guarantee %s", guaranteeText(string(smooth.BySelector)))
+}
+
+// checkAllRows runs trial batches on every model of a run.
+func (a *app) checkAllRows(ctx context.Context, s *certify.Setup, seed uint64, seal certify.Seal, chooser *certify.Chooser) error {
+	if chooser == nil {
+		return a.checkRows(ctx, s, s.Indices, seed, seal)
+	}
+	return a.checkChoiceRows(ctx, chooser, seed)
+}
+
 // warnOfDenoiser says where the model's denoiser is for other noise.
 func (a *app) warnOfDenoiser(ctx context.Context, setup *certify.Setup, maker *certify.NoiseSource) {
 	if warning := setup.DenoiserWarning(ctx, maker); warning != "" {

@@ -79,6 +79,7 @@ type noiseOptions struct {
 
 	floor, ceiling *float64 // nil where not given
 	arithmetic     string
+	scaled         bool // what the scale is for has one of its own
 }
 
 func (n *noiseOptions) declare(o *options) {
@@ -122,7 +123,7 @@ func (n *noiseOptions) check(f *faults) {
 		n.Sigma = *n.sigma
 	case n.lambda != nil:
 		n.Lambda = *n.lambda
-	case n.SigmaField != "" || n.NPG != "":
+	case n.SigmaField != "" || n.NPG != "" || n.scaled:
 		n.Sigma = 1
 	default:
 		f.add(&n.sigma, "no noise scale given; give --sigma (standard deviation, on the data's scale) or --lambda")

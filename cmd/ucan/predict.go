@@ -47,7 +47,7 @@ func (p *predictOptions) check(f *faults) {
 		f.add(&p.pinData, "it says which inputs were certified; give --pin as well, or leave it out")
 	}
 	if p.statistics.N > 0 {
-		p.noise.check(f)
+		p.checkNoise(f)
 	}
 	if p.output.plot != "" {
 		f.add(&p.output.plot, "there is no radius to plot; leave it out, or use \"ucan certify\"")
@@ -143,7 +143,8 @@ type predictor struct {
 	a       *app
 	options *predictOptions
 	setup   *certify.Setup
-	noise   *certify.NoiseSource // nil without noise
+	noise   *certify.NoiseSource // nil without noise; the first set's under a selector
+	chooser *certify.Chooser     // nil without a selector
 	writer  *results.Writer
 	bar     *progress.Bar
 }
@@ -151,14 +152,12 @@ type predictor struct {
 func (p *predictor) run(ctx context.Context) (prediction, error) {
 	began := time.Now()
 	if p.options.statistics.N > 0 {
-		var err error
-		if p.noise, err = p.setup.NoiseSource(ctx, p.options.noise.Noise); err != nil {
+		if err := p.openNoise(ctx); err != nil {
 			return prediction{}, err
 		}
-		p.a.onClose(p.noise.Close)
 		p.a.note("%s on %s (%d inputs), n = %d, alpha = %g, seed %d",
 			p.setup.Model.Name(), p.setup.Info.Name, len(p.setup.Indices), p.options.statistics.N, p.options.statistics.Alpha, p.options.seed.value)
-		p.a.noteNoise(ctx, p.setup, p.noise)
+		p.a.noteNoises(ctx, p.setup, p.noise, p.chooser)
 	}
 	if err := p.a.warnOfOutputs(ctx, p.setup); err != nil {
 		return prediction{}, err
@@ -167,7 +166,7 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 	if p.noise != nil {
 		seal = p.noise.SealItem
 	}
-	if err := p.a.checkRows(ctx, p.setup, p.setup.Indices, p.options.seed.value, seal); err != nil {
+	if err := p.a.checkAllRows(ctx, p.setup, p.options.seed.value, seal, p.chooser); err != nil {
 		return prediction{}, err
 	}
 	var err error
@@ -201,6 +200,23 @@ func (p *predictor) run(ctx context.Context) (prediction, error) {
 		}
 	}
 	return total, err
+}
+
+// openNoise opens the noise, or a selector with those that it picks among.
+func (p *predictor) openNoise(ctx context.Context) (err error) {
+	o := p.options
+	if o.selector.given() {
+		if p.chooser, err = p.a.openChoice(ctx, p.setup, &o.selector, o.seed.value, o.data.force); err != nil {
+			return err
+		}
+		p.noise = p.chooser.Noises()[0]
+		return o.selector.want(smooth.BySelector)
+	}
+	if p.noise, err = p.setup.NoiseSource(ctx, o.noise.Noise); err != nil {
+		return err
+	}
+	p.a.onClose(p.noise.Close)
+	return o.selector.want(p.noise.Guarantee())
 }
 
 // ties counts the inputs without a class whose best score two classes share.
@@ -250,11 +266,7 @@ func (p *predictor) smoothed(ctx context.Context, loop certify.Loop) error {
 	request := smooth.PredictN{N: p.options.statistics.N, Alpha: p.options.statistics.Alpha}
 	return loop.Run(ctx, func(ctx context.Context, item dataset.Item) error {
 		began := time.Now()
-		noise, err := p.noise.Seal(ctx, item.X)
-		if err != nil {
-			return err
-		}
-		answer, err := smoother.Predict(ctx, item.X, item.SHA256, noise, request)
+		answer, err := p.answer(ctx, smoother, item, request)
 		if err != nil {
 			return fmt.Errorf("predict input %d of %s: %w", item.Index, p.setup.Info.Name, err)
 		}
@@ -264,6 +276,18 @@ func (p *predictor) smoothed(ctx context.Context, loop certify.Loop) error {
 		}
 		return p.put(item, class, answer.Counts, time.Since(began).Seconds())
 	}, p.fail)
+}
+
+// answer is the smoothed classifier's, or the service's behind a selector.
+func (p *predictor) answer(ctx context.Context, smoother *smooth.Smoother, item dataset.Item, request smooth.PredictN) (smooth.Prediction, error) {
+	if p.chooser != nil {
+		return p.chooser.Predict(ctx, item, request)
+	}
+	noise, err := p.noise.Seal(ctx, item.X)
+	if err != nil {
+		return smooth.Prediction{}, err
+	}
+	return smoother.Predict(ctx, item.X, item.SHA256, noise, request)
 }
 
 // put writes the row of one prediction; class −1 abstains.
@@ -300,6 +324,9 @@ func (p *predictor) record(ctx context.Context) results.Run {
 	run := p.a.newRecord(ctx, p.setup, "predict", p.noise)
 	run.Configuration["labels"], run.Configuration["n"] = o.data.labels(), o.statistics.N
 	run.Configuration["preprocessing"], run.Configuration["decision"] = p.setup.Model.Preprocessing(), p.setup.Model.Decision().String()
+	if p.chooser != nil {
+		p.chooser.Record(ctx, &run)
+	}
 	if p.noise != nil {
 		run.Configuration["alpha"], run.Configuration["seed"] = o.statistics.Alpha, seedNumber(o.seed.value)
 	}

@@ -15,6 +15,7 @@ type runOptions struct {
 	model      modelOptions
 	data       dataOptions
 	noise      noiseOptions
+	selector   selectorOptions
 	statistics statisticsOptions
 	session    sessionOptions
 	output     outputOptions
@@ -26,6 +27,7 @@ func (r *runOptions) declare(o *options) {
 	r.model.declare(o)
 	r.data.declare(o)
 	r.noise.declare(o)
+	r.selector.declare(o)
 	r.seed.declare(o)
 	r.session.declare(o)
 	r.output.declare(o)
@@ -37,6 +39,13 @@ func (r *runOptions) check(f *faults) {
 	r.data.check(f)
 	r.session.check(f)
 	r.seed.check(f)
+}
+
+// checkNoise checks the noise, or the noises that a selector picks among.
+func (r *runOptions) checkNoise(f *faults) {
+	r.noise.scaled = r.selector.given()
+	r.noise.check(f)
+	r.selector.check(f, &r.noise, r.statistics.N)
 }
 
 // resume refuses outputs that exist unless their run is resumed, and fixes the seed. It returns how

@@ -8,6 +8,7 @@ import (
 
 	"ucan/internal/report"
 	"ucan/internal/table"
+	"ucan/smooth"
 )
 
 // printSummary writes what a run amounts to as text.
@@ -87,12 +88,8 @@ func interval(i *report.Interval) string {
 
 // guaranteeText says in a sentence what certificates of the guarantee hold for.
 func guaranteeText(guarantee string) string {
-	switch guarantee {
-	case "deployed":
-		return "deployed: holds for the running smoothed classifier"
-	case "pinned":
-		return "pinned: holds for a verifier who replays the stored noise; " + pinnedSentence
-	default:
-		return guarantee
+	if sentence := smooth.Guarantee(guarantee).Sentence(); sentence != "" {
+		return guarantee + ": " + sentence
 	}
+	return guarantee
 }

@@ -7,9 +7,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/audit"
+	"ucan/internal/certify"
 	"ucan/internal/progress"
 	"ucan/internal/replay"
 	"ucan/internal/results"
+	"ucan/models/declare"
 )
 
 // verifyOptions are those of verify.
@@ -19,6 +21,7 @@ type verifyOptions struct {
 	seed    seedOptions
 	model   modelOptions
 	data    dataOptions
+	others  []string // files of other models
 	session sessionOptions
 }
 
@@ -27,12 +30,16 @@ func (v *verifyOptions) declare(o *options) {
 	o.number(&v.samples, "verify.resample", "resample", 0, 0, mostSamples, "draw this many fresh samples of every certified input and compare")
 	v.seed.declare(o)
 	v.model.declare(o)
+	o.words(&v.others, "verify.other_models", "other-model", nil, "with --resample, another model that certificates name: a selector, or the classifier of one of its sets (repeatable)")
 	v.data.declare(o)
 	v.session.declare(o)
 }
 
 func (v *verifyOptions) check(f *faults) {
 	if v.samples == 0 {
+		if f.changed(&v.others) {
+			f.add(&v.others, "models draw fresh samples; give --resample as well, or leave it out")
+		}
 		return
 	}
 	v.seed.check(f)
@@ -96,11 +103,23 @@ func (a *app) resample(ctx context.Context, path string, o *verifyOptions, all [
 		return err
 	}
 	s := replay.Resampler{
-		Inputs: setup.Source, Name: setup.Info.Name, Box: setup.Box(), Smoother: setup.Smoother,
-		Fields: results.Beside(path), Samples: o.samples, Seed: seed,
+		Inputs: setup.Source, Name: setup.Info.Name, Box: setup.Box(), Fields: results.Beside(path), Samples: o.samples, Seed: seed,
 	}
-	if s.Model, err = setup.ModelRecord(); err != nil {
-		return err
+	setups := []*certify.Setup{setup}
+	for _, file := range o.others {
+		other, err := setup.Beside(ctx, declare.ModelPath(file))
+		if err != nil {
+			return modelError(err)
+		}
+		a.onClose(other.Close)
+		setups = append(setups, other)
+	}
+	for _, open := range setups {
+		model, err := open.ModelRecord()
+		if err != nil {
+			return err
+		}
+		s.Opened = append(s.Opened, replay.Opened{Model: model, Smoother: open.Smoother})
 	}
 	seal, indices := replay.Stored(all, setup.Source.Len(), s.Fields)
 	if err = a.checkRows(ctx, setup, indices, seed, seal); err != nil {

@@ -35,6 +35,9 @@ type RunTerms struct {
 	Levels []float64
 }
 
+// chooses reports whether a selector picks the noise of each input.
+func (t RunTerms) chooses() bool { return t.Head.Selection != nil }
+
 // fixed reports whether all inputs have the same noise.
 func (t RunTerms) fixed() bool { return t.Guarantee == smooth.Deployed }
 
@@ -70,7 +73,8 @@ func (t RunTerms) CheckFile(ctx context.Context, path string, load certificate.L
 
 // otherInput reports in what a certificate is not of the run's classifier, guarantee or data.
 func (t RunTerms) otherInput(stored *certificate.Certificate) (certificate.Finding, bool) {
-	if f, other := OtherModel(stored.Model, t.Head.Model); other {
+	// Which set's model it is, the sets of the terms say.
+	if f, other := OtherModel(stored.Model, t.Head.Model); other && !t.chooses() {
 		return f, true
 	}
 	if stored.Guarantee != t.Guarantee {
@@ -84,6 +88,9 @@ func (t RunTerms) otherInput(stored *certificate.Certificate) (certificate.Findi
 
 // text is what every certificate of the run must agree in.
 func (t RunTerms) text() (string, error) {
+	if t.chooses() {
+		return t.selectorText()
+	}
 	head := t.Head
 	head.Guarantee = smooth.Deployed // New knows how noise is described; only that is looked at
 	head.Input = certificate.Input{Shape: []int{t.Nominal.Dim()}, Label: -1}
@@ -101,6 +108,9 @@ func (t RunTerms) text() (string, error) {
 // made for each input, their generator, and the statistics but for what was counted. Noise made for
 // each input may be quantised for it: only fixed noise has one scale.
 func termsText(c *certificate.Certificate, fixed bool) string {
+	if len(c.Stages) > 0 {
+		return selectorTerms(c)
+	}
 	scale := ""
 	if fixed {
 		scale = fmt.Sprintf(", lambda %v", float64(c.Noise.Lambda))

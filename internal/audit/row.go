@@ -27,6 +27,9 @@ func (t RunTerms) checkRow(row results.Row) error {
 		}
 		return nil
 	}
+	if t.chooses() {
+		return nil // a row has neither the selector's votes nor the set
+	}
 	if err := t.checkSize(row); err != nil {
 		return err
 	}

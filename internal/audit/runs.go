@@ -62,9 +62,14 @@ func (r *runs) of(c *certificate.Certificate) (int, error) {
 // termsOf describes a certificate's run. The key tells runs apart that read the same.
 func termsOf(c *certificate.Certificate) (Run, string, error) {
 	s := c.Statistics
+	if len(c.Stages) > 0 { // those of the set are none where the selector abstained
+		alpha := s.Alpha
+		s = *c.Stages[0].Statistics
+		s.Alpha = alpha
+	}
 	terms := Run{
 		Model: c.Model.Name, SHA256: c.Model.SHA256, Source: c.Input.Source, Guarantee: string(c.Guarantee),
-		Noise: noiseText(c), Norm: c.Noise.Norm, Arithmetic: c.Noise.Arithmetic,
+		Noise: noiseText(&c.Noise), Norm: c.Noise.Norm, Arithmetic: c.Noise.Arithmetic,
 		Method: s.Method, Alpha: s.Alpha, N: s.N, N0: s.N0,
 	}
 	switch {
@@ -78,8 +83,15 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 	case s.Bound != "":
 		terms.Method += ", " + s.Bound + " bounds"
 	}
+	model := c.Model
+	if len(c.Stages) > 0 {
+		first := c.Stages[0]
+		model = *first.Model
+		terms.Model, terms.SHA256 = "selector "+model.Name, model.SHA256
+		terms.Noise = fmt.Sprintf("one of %d, picked under %s", len(c.Stages[1].Sets), noiseText(first.Noise))
+	}
 	noise := any(nil)
-	if c.Guarantee == smooth.Deployed { // other noise has other fields for each input
+	if c.Guarantee == smooth.Deployed || len(c.Stages) > 0 { // other noise has other fields for each input
 		text, err := noiseKey(c)
 		if err != nil {
 			return Run{}, "", err
@@ -87,10 +99,10 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 		noise = text
 	}
 	var grid any
-	if s.AdaptiveStatistics != nil && c.Guarantee == smooth.Deployed {
+	if s.AdaptiveStatistics != nil && c.Guarantee != smooth.Pinned {
 		grid = s.Grid
 	}
-	key, err := json.Marshal([]any{terms, noise, grid, s.TwoStage, c.Model})
+	key, err := json.Marshal([]any{terms, noise, grid, s.TwoStage, model})
 	if err != nil {
 		return Run{}, "", fmt.Errorf("describe the run of a certificate: %w", err)
 	}
@@ -98,8 +110,7 @@ func termsOf(c *certificate.Certificate) (Run, string, error) {
 }
 
 // noiseText says in a few words what noise was drawn.
-func noiseText(c *certificate.Certificate) string {
-	n := c.Noise
+func noiseText(n *certificate.Noise) string {
 	if n.Family == "" {
 		return "none"
 	}
@@ -179,7 +190,7 @@ func (r *runs) homes() []int {
 		}
 		found := 0
 		for j, other := range r.terms {
-			if other.Method != "" && other.SHA256 == t.SHA256 && other.Source == t.Source && other.Guarantee == t.Guarantee && (t.Noise == "none" || t.Noise == other.Noise) {
+			if other.Method != "" && (other.SHA256 == t.SHA256 || t.Guarantee == string(smooth.BySelector)) && other.Source == t.Source && other.Guarantee == t.Guarantee && (t.Noise == "none" || t.Noise == other.Noise) {
 				home[i] = j
 				found++
 			}

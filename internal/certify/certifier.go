@@ -24,6 +24,9 @@ type Certifier struct {
 	// Smoother draws the votes of the method.
 	Smoother *smooth.Smoother
 	Noise    *NoiseSource
+	// Chooser picks a smoothed classifier for each input, in place of Method, Smoother and Noise,
+	// of which Noise is then that of the first set; nil where there is one for all.
+	Chooser *Chooser
 	// Head holds what all certificates of the run have in common; Input, NPG and Run.Seconds are
 	// filled in for each.
 	Head certificate.Head
@@ -43,6 +46,9 @@ type Config struct {
 	Seed       uint64
 	// Version is that of the program, as certificates record it.
 	Version string
+	// Chooser is an opened selector with its sets, in place of Noise; nil for none. The certifier
+	// does not close it.
+	Chooser *Chooser
 	// Processor is the kind of this machine's (processor.Processor), as certificates record it; ""
 	// for unknown.
 	Processor string
@@ -52,6 +58,9 @@ type Config struct {
 // reach is the largest radius that the statistics can certify, in the reported norm; where the
 // noise is made for each input, that for s = 1.
 func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, reach float64, err error) {
+	if c.Chooser != nil {
+		return s.choosing(c)
+	}
 	noise, err := s.NoiseSource(ctx, c.Noise)
 	if err != nil {
 		return nil, 0, err
@@ -77,20 +86,35 @@ func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, 
 	if err != nil {
 		return nil, 0, fault.Mark(fault.Wrong, err)
 	}
-	var notes map[string]string
-	if s.Forced != "" {
-		notes = map[string]string{"forced": s.Forced}
-	}
 	return &Certifier{
 		Method: method, Smoother: smoother, Noise: noise, Source: s.Info.Name, Box: s.Box(), LabelAware: c.Statistics.LabelAware,
-		Head: certificate.Head{
-			Model: model,
-			Run: certificate.Run{
-				Seed: certificate.Seed(c.Seed), Provider: s.Model.Provider(), ONNXRuntime: s.Runtime.Version(),
-				Batch: s.Setting.Batch, CPU: c.Processor, Ucan: c.Version, Notes: notes,
-			},
-		},
+		Head: certificate.Head{Model: model, Run: s.runRecord(c)},
 	}, reach, nil
+}
+
+// choosing is Certifier for a service whose selector picks the noise.
+func (s *Setup) choosing(c Config) (*Certifier, float64, error) {
+	reach, err := c.Chooser.plan(c.Statistics)
+	if err != nil {
+		return nil, 0, fault.Mark(fault.Wrong, err)
+	}
+	first := c.Chooser.sets[0]
+	return &Certifier{
+		Chooser: c.Chooser, Smoother: first.smoother, Noise: first.noise, Source: s.Info.Name, Box: s.Box(), LabelAware: c.Statistics.LabelAware,
+		Head: certificate.Head{Model: first.model, Run: s.runRecord(c), Selection: c.Chooser.selection(0)},
+	}, reach, nil
+}
+
+// runRecord is what the certificates of a run say of it.
+func (s *Setup) runRecord(c Config) certificate.Run {
+	run := certificate.Run{
+		Seed: certificate.Seed(c.Seed), Provider: s.Model.Provider(), ONNXRuntime: s.Runtime.Version(),
+		Batch: s.Setting.Batch, CPU: c.Processor, Ucan: c.Version,
+	}
+	if s.Forced != "" {
+		run.Notes = map[string]string{"forced": s.Forced}
+	}
+	return run
 }
 
 // Box is the range of the data's values as certificates name it, nil where it is not known.
@@ -139,6 +163,20 @@ func (c *Certifier) Certify(ctx context.Context, item dataset.Item) (*certificat
 
 func (c *Certifier) certify(ctx context.Context, item dataset.Item) (*certificate.Certificate, error) {
 	begin := time.Now()
+	if c.Chooser != nil {
+		result, selection, chosen, err := c.Chooser.certify(ctx, item)
+		if err != nil {
+			return nil, err
+		}
+		noise, err := chosen.noise.forInput(ctx, nil)
+		if err != nil {
+			return nil, err
+		}
+		head := c.head(item)
+		head.Model, head.NPG, head.Selection = chosen.model, noise.npg, selection
+		head.Run.Seconds = certificate.Float(time.Since(begin).Seconds())
+		return certificate.New(head, noise.SealedNoise, result)
+	}
 	noise, err := c.Noise.forInput(ctx, item.X)
 	if err != nil {
 		return nil, err
@@ -157,6 +195,7 @@ func (c *Certifier) certify(ctx context.Context, item dataset.Item) (*certificat
 func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certificate, error) {
 	head := c.head(item)
 	var noise *smooth.SealedNoise
+	head.Selection = nil // nothing was chosen
 	if fixed := c.Noise.fixed; fixed != nil {
 		noise, head.NPG = fixed.SealedNoise, fixed.npg
 	}
@@ -170,7 +209,7 @@ func (c *Certifier) Fail(item dataset.Item, reason error) (*certificate.Certific
 // head is what the certificate of an input says that no computation gives.
 func (c *Certifier) head(item dataset.Item) certificate.Head {
 	head := c.Head
-	head.Guarantee, head.NPG = c.Noise.Guarantee(), c.Noise.NPG
+	head.Guarantee, head.NPG = c.Guarantee(), c.Noise.NPG
 	head.Input = certificate.Input{Source: c.Source, Index: int64(item.Index), Shape: item.Shape, Box: c.Box, Label: item.Label}
 	if item.X != nil {
 		head.Input.SHA256 = hex.EncodeToString(item.SHA256[:])

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path/filepath"
 	"slices"
 
@@ -54,6 +55,9 @@ type Setup struct {
 	Forced string
 	// Rows is what trial batches showed, nil before [Setup.CheckRows] tried any.
 	Rows *models.RowCheck
+
+	file, cacheDir string // of the model, and of what models remember
+	anyLabel       bool   // the classes of the data are not the model's
 }
 
 // ModelError is a model that cannot be opened.
@@ -71,7 +75,7 @@ func (e *ModelError) Unwrap() error { return e.Err }
 // The error is a [*ModelError] where the model cannot be opened, and wraps a [*models.Refusal]
 // where it cannot be certified soundly.
 func Open(ctx context.Context, r Request) (_ *Setup, err error) {
-	s := &Setup{Runtime: r.Runtime, Session: r.Options.Session}
+	s := &Setup{Runtime: r.Runtime, Session: r.Options.Session, file: r.Model, cacheDir: r.Options.CacheDir}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
@@ -177,7 +181,11 @@ func (s Inputs) At(ctx context.Context, i int) (dataset.Item, error) {
 
 // Inputs returns the data as the model can take them.
 func (s *Setup) Inputs() Inputs {
-	return Inputs{Source: s.Source, name: s.Info.Name, classes: s.Model.Classes()}
+	classes := s.Model.Classes()
+	if s.anyLabel {
+		classes = math.MaxInt
+	}
+	return Inputs{Source: s.Source, name: s.Info.Name, classes: classes}
 }
 
 // ModelRecord is the model as certificates name it.

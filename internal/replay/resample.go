@@ -9,6 +9,7 @@ import (
 
 	"ucan/internal/audit"
 	"ucan/internal/dataset"
+	"ucan/internal/fault"
 	"ucan/smooth"
 	"ucan/smooth/certificate"
 	"ucan/smooth/lattice"
@@ -23,15 +24,21 @@ type Resampler struct {
 	Name   string
 	// Box is the range of the data's values, nil where it is not known.
 	Box *certificate.Box
-	// Model is the opened classifier as certificates name it, Smoother samples it with the streams
-	// of a seed.
-	Model    certificate.Model
-	Smoother func(seed uint64) (*smooth.Smoother, error)
+	// Opened is the classifier that certificates are of, and others that they may name: selectors,
+	// and classifiers of the sets of a selector.
+	Opened []Opened
 	// Fields finds noise fields outside the certificates.
 	Fields certificate.Loader
 	// Samples is the number of fresh samples of each certified input, Seed that of their streams.
 	Samples int64
 	Seed    uint64
+}
+
+// Opened is an opened classifier.
+type Opened struct {
+	// Model names it as certificates do, Smoother samples it with the streams of a seed.
+	Model    certificate.Model
+	Smoother func(seed uint64) (*smooth.Smoother, error)
 }
 
 // Resampling is the outcome of repeating the Monte Carlo.
@@ -51,8 +58,8 @@ type Resampling struct {
 // resampling is one call of Run.
 type resampling struct {
 	Resampler
-	fresh  *smooth.Smoother
-	of     int // certificates in all, among which the level is shared
+	fresh  []*smooth.Smoother // of Opened
+	of     int                // certificates in all, among which the level is shared
 	result Resampling
 }
 
@@ -60,9 +67,12 @@ type resampling struct {
 // called after every certificate.
 func (r Resampler) Run(ctx context.Context, all []audit.Numbered, report *audit.Report, each func()) (Resampling, error) {
 	s := resampling{Resampler: r, of: len(all), result: Resampling{Samples: r.Samples, Source: r.Name}}
-	var err error
-	if s.fresh, err = r.Smoother(r.Seed); err != nil {
-		return s.result, err
+	for _, o := range r.Opened {
+		fresh, err := o.Smoother(r.Seed)
+		if err != nil {
+			return s.result, err
+		}
+		s.fresh = append(s.fresh, fresh)
 	}
 	for _, c := range all {
 		each()
@@ -89,7 +99,8 @@ func (r Resampler) Run(ctx context.Context, all []audit.Numbered, report *audit.
 
 // check compares one certificate with the model and the data.
 func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]certificate.Finding, error) {
-	if f, other := audit.OtherModel(c.Model, s.Model); other {
+	own, f, found := s.opened(c.Model)
+	if !found {
 		return []certificate.Finding{f}, nil
 	}
 	if n := int64(s.Inputs.Len()); c.Input.Index >= n {
@@ -108,7 +119,7 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 		}
 		s.result.Sources[c.Input.Source]++
 	}
-	f, found, err := s.lattice(ctx, c, item)
+	f, found, err = s.lattice(ctx, c, item, own)
 	if err != nil || found {
 		return []certificate.Finding{f}, err
 	}
@@ -119,7 +130,7 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 	if err != nil {
 		return nil, err
 	}
-	counts, err := s.fresh.Sample(ctx, item.X, item.SHA256, noise, stream.Resample, 0, uint64(s.Samples))
+	counts, err := s.fresh[own].Sample(ctx, item.X, item.SHA256, noise, stream.Resample, 0, uint64(s.Samples))
 	if err != nil {
 		return nil, err
 	}
@@ -127,10 +138,58 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 	if disagree(c, counts) {
 		s.result.Disagreed++
 	}
-	if f, found := contradiction(c, counts, s.of); found {
+	if f, found := contradiction(c, counts, s.of*max(1, len(c.Stages))); found {
+		return []certificate.Finding{f}, nil
+	}
+	return s.selector(ctx, c, item)
+}
+
+// selector draws fresh votes of the selector of a certificate that has one.
+func (s *resampling) selector(ctx context.Context, c *certificate.Certificate, item dataset.Item) ([]certificate.Finding, error) {
+	if len(c.Stages) == 0 {
+		return nil, nil
+	}
+	stage, err := c.SelectorAlone()
+	if err != nil {
+		return nil, err
+	}
+	own, f, found := s.opened(stage.Model)
+	if !found && len(s.Opened) == 1 {
+		return nil, fault.Wrongf("its selector is %s (%.12s), which is not at hand; name its file with --other-model", stage.Model.Name, stage.Model.SHA256)
+	}
+	if !found {
+		f.Field = "stages.0." + f.Field
+		return []certificate.Finding{f}, nil
+	}
+	noise, err := stage.SealedNoise(nil)
+	if err != nil {
+		return nil, err
+	}
+	counts, err := s.fresh[own].Sample(ctx, item.X, smooth.SelectorID(item.SHA256), noise, stream.Resample, 0, uint64(s.Samples))
+	if err != nil {
+		return nil, err
+	}
+	if f, found := contradiction(stage, counts, s.of*len(c.Stages)); found {
+		f.Field = "stages.0." + f.Field
 		return []certificate.Finding{f}, nil
 	}
 	return nil, nil
+}
+
+// opened returns the place of a certificate's classifier among those that are open, or in what it
+// differs from the first.
+func (s *resampling) opened(m certificate.Model) (int, certificate.Finding, bool) {
+	var first certificate.Finding
+	for i, o := range s.Opened {
+		f, other := audit.OtherModel(m, o.Model)
+		if !other {
+			return i, f, true
+		}
+		if i == 0 {
+			first = f
+		}
+	}
+	return 0, first, false
 }
 
 // lattice checks a certificate that claims lattice arithmetic: the input must be an 8-bit image,
@@ -139,7 +198,7 @@ func (s *resampling) check(ctx context.Context, c *certificate.Certificate) ([]c
 // the same samples can. A float32 run whose votes are the same on the lattice passes rightly: its
 // certificate is the one that a lattice run makes. Votes that belong to neither arithmetic prove
 // nothing: the run had another kind of processor, library or seed. They are counted as unrepeated.
-func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item) (certificate.Finding, bool, error) {
+func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, item dataset.Item, opened int) (certificate.Finding, bool, error) {
 	finding := certificate.Finding{Field: "noise.arithmetic", Stored: c.Noise.Arithmetic}
 	if c.Noise.Arithmetic != string(smooth.Lattice) {
 		return finding, false, nil
@@ -148,7 +207,7 @@ func (s *resampling) lattice(ctx context.Context, c *certificate.Certificate, it
 		finding.Recomputed = err.Error()
 		return finding, true, nil //nolint:nilerr // an input that is no 8-bit image is what was looked for
 	}
-	own, err := s.Smoother(uint64(c.Run.Seed))
+	own, err := s.Opened[opened].Smoother(uint64(c.Run.Seed))
 	if err != nil {
 		return finding, false, err
 	}

@@ -73,6 +73,34 @@ func DigestOf(s *smooth.SealedNoise) (string, error) {
 	return n.Digest()
 }
 
+// Samples is the number of samples drawn for the certificate, over all phases and stages.
+func (c *Certificate) Samples() int64 {
+	n := c.Statistics.N0 + c.Statistics.N
+	for _, s := range c.Stages {
+		if s.Statistics != nil {
+			n += s.Statistics.N0 + s.Statistics.N
+		}
+	}
+	return n
+}
+
+// SelectorAlone returns a certificate of the selector's stage alone, as the classifier of sets that
+// it is: its model, noise and statistics, for the same input. It has no id and no regions.
+func (c *Certificate) SelectorAlone() (*Certificate, error) {
+	if len(c.Stages) == 0 || c.Stages[0].Model == nil || c.Stages[0].Noise == nil || c.Stages[0].Statistics == nil {
+		return nil, errors.New("certificate: it has no selector")
+	}
+	first := c.Stages[0]
+	alone := &Certificate{
+		Schema: Schema, Guarantee: smooth.Deployed, Status: c.Status, Input: c.Input, Model: *first.Model, Noise: *first.Noise,
+		Statistics: *first.Statistics, Predict: -1, Run: c.Run,
+	}
+	if first.Statistics.Selected != nil {
+		alone.Predict = *first.Statistics.Selected
+	}
+	return alone, nil
+}
+
 // validate reports a selection that does not fit the chosen set's model and noise.
 func (s *Selection) validate(dim int, chosen Model, noise *Noise) error {
 	switch {
@@ -80,6 +108,8 @@ func (s *Selection) validate(dim int, chosen Model, noise *Noise) error {
 		return fmt.Errorf("certificate: the selector's noise is not of %d coordinates", dim)
 	case s.Noise.Via() != s.Noise.Noise().Norm:
 		return fmt.Errorf("certificate: the selector's noise is asked for in %s; its theorem's norm is %s", s.Noise.Noise().Norm, s.Noise.Via())
+	case string(s.Noise.Arithmetic()) != noise.Arithmetic:
+		return fmt.Errorf("certificate: the selector's noise is in %s arithmetic and the set's in %s", s.Noise.Arithmetic(), noise.Arithmetic)
 	case !knownDecision(s.Model.Decision):
 		return fmt.Errorf("certificate: decision %.60q of the selector; it must be %s", s.Model.Decision, decisions)
 	case s.Model.Classes != len(s.Sets):
