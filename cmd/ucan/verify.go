@@ -107,17 +107,17 @@ func (a *app) resample(ctx context.Context, path string, o *verifyOptions, all [
 	}
 	setups := []*certify.Setup{setup}
 	for _, file := range o.others {
-		other, err := setup.Beside(ctx, declare.ModelPath(file))
-		if err != nil {
-			return modelError(err)
+		other, besideErr := setup.Beside(ctx, declare.ModelPath(file))
+		if besideErr != nil {
+			return modelError(besideErr)
 		}
 		a.onClose(other.Close)
 		setups = append(setups, other)
 	}
 	for _, open := range setups {
-		model, err := open.ModelRecord()
-		if err != nil {
-			return err
+		model, recordErr := open.ModelRecord()
+		if recordErr != nil {
+			return recordErr
 		}
 		s.Opened = append(s.Opened, replay.Opened{Model: model, Smoother: open.Smoother})
 	}

@@ -59,7 +59,7 @@ type Config struct {
 // noise is made for each input, that for s = 1.
 func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, reach float64, err error) {
 	if c.Chooser != nil {
-		return s.choosing(c)
+		return s.choosing(ctx, c)
 	}
 	noise, err := s.NoiseSource(ctx, c.Noise)
 	if err != nil {
@@ -93,8 +93,8 @@ func (s *Setup) Certifier(ctx context.Context, c Config) (certifier *Certifier, 
 }
 
 // choosing is Certifier for a service whose selector picks the noise.
-func (s *Setup) choosing(c Config) (*Certifier, float64, error) {
-	reach, err := c.Chooser.plan(c.Statistics)
+func (s *Setup) choosing(ctx context.Context, c Config) (*Certifier, float64, error) {
+	reach, err := c.Chooser.plan(ctx, c.Statistics)
 	if err != nil {
 		return nil, 0, fault.Mark(fault.Wrong, err)
 	}

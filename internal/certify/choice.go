@@ -107,18 +107,18 @@ func (s *Setup) OpenChoice(ctx context.Context, o Choice, seed uint64) (_ *Choos
 		return nil, fault.Wrongf("open the selector %s: it has %d classes for %d sets of noise; give a set for each class, in their order", c.selector.model.Name, have, len(o.Sets))
 	}
 	for i, set := range o.Sets {
-		arm, err := c.open(ctx, s, set.Model, set.Noise, seed)
+		a, err := c.open(ctx, s, set.Model, set.Noise, seed)
 		if err != nil {
 			return nil, fmt.Errorf("open set %d: %w", i, err)
 		}
-		c.sets = append(c.sets, arm)
-		if g := arm.noise.Guarantee(); g != smooth.Deployed {
+		c.sets = append(c.sets, a)
+		if g := a.noise.Guarantee(); g != smooth.Deployed {
 			return nil, fault.Refusedf("open set %d: its noise is made for each input (guarantee %s), and a selector picks among noises that were fixed before", i, g)
 		}
-		if have, want := arm.model.Classes, s.Model.Classes(); have != want {
+		if have, want := a.model.Classes, s.Model.Classes(); have != want {
 			return nil, fault.Refusedf("open set %d: its model has %d classes, and the run's %d", i, have, want)
 		}
-		sealed, err := arm.noise.Seal(ctx, nil)
+		sealed, err := a.noise.Seal(ctx, nil)
 		if err != nil {
 			return nil, fault.Wrongf("open set %d: %w", i, err)
 		}
@@ -126,7 +126,7 @@ func (s *Setup) OpenChoice(ctx context.Context, o Choice, seed uint64) (_ *Choos
 		if err != nil {
 			return nil, err
 		}
-		c.records = append(c.records, certificate.Set{Model: arm.model.SHA256, Noise: digest})
+		c.records = append(c.records, certificate.Set{Model: a.model.SHA256, Noise: digest})
 	}
 	return c, nil
 }
@@ -227,7 +227,7 @@ func (c *Chooser) Close() error {
 
 // plan binds the statistics, whose alpha both stages share equally, and says the largest radius
 // that they can certify in the reported norm.
-func (c *Chooser) plan(o Statistics) (reach float64, err error) {
+func (c *Chooser) plan(ctx context.Context, o Statistics) (reach float64, err error) {
 	o.Alpha /= 2
 	first := o
 	first.N, first.LabelAware, first.Grid, first.Bound = c.n, false, nil, smooth.OneBound
@@ -241,7 +241,7 @@ func (c *Chooser) plan(o Statistics) (reach float64, err error) {
 	}
 	for i := range c.sets {
 		s := &c.sets[i]
-		sealed, err := s.noise.Seal(context.Background(), nil)
+		sealed, err := s.noise.Seal(ctx, nil)
 		if err != nil {
 			return 0, err
 		}
