@@ -102,6 +102,7 @@ perturbation inside a region changes the answer. The noise may be isotropic or a
 		newZooCommand(a),
 		newWorkerCommand(a),
 		newNPGCommand(a),
+		newAuditCommand(a),
 		newBenchCommand(a),
 		newDemoCommand(a),
 		newRuntimeCommand(a),

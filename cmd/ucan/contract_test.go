@@ -122,6 +122,7 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan harden":          {"--model", demoModel, "--data", "digits?n=60", "--sigma", "0.25", "--budget", "1s", "--seed", "1", "--threads", "1", "--out", at("hard")},
 		"ucan grad":            {demoModel, "--out", at("g.onnx")},
 		"ucan npg check":       {"pattern:l2,kappa=0.3,iota=0.2", "--model", demoModel, "--data", "digits?n=50", "--max", "10"},
+		"ucan audit attack":    append([]string{"--certificates", at("a.jsonl"), "--n", "50", "--screen", "10", "--steps", "2"}, data...),
 		"ucan train denoiser":  {"--data", "digits?n=20", "--sigma", "0.25", "--out", at("denoiser")},
 		"ucan zoo plan":        {at("zoo.yaml")},
 		"ucan zoo status":      {"--store", "sqlite:" + at("zoo.db")},

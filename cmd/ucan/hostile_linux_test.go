@@ -29,8 +29,8 @@ const (
 	hostileWall    = 5 * time.Minute
 )
 
-// attack is a command line on a file that means harm.
-type attack struct {
+// assault is a command line on a file that means harm.
+type assault struct {
 	name string
 	args []string
 }
@@ -61,7 +61,7 @@ func TestHostileFiles(t *testing.T) {
 }
 
 // try runs the attack and judges the answer.
-func (a attack) try(t *testing.T) {
+func (a assault) try(t *testing.T) {
 	mark := fmt.Sprintf("UCAN_PROBE_TEST_MARK=%s-%d", a.name, time.Now().UnixNano())
 	cmd := command(t, a.args...)
 	cmd.Env = append(cmd.Env, mark)
@@ -128,11 +128,11 @@ type hostileFiles struct {
 	dir   string
 	model string
 	rng   *rand.Rand
-	all   []attack
+	all   []assault
 }
 
 // attacks makes all files; the same ones every time.
-func attacks(t *testing.T, dir, model string) []attack {
+func attacks(t *testing.T, dir, model string) []assault {
 	w := &hostileFiles{t: t, dir: dir, model: model, rng: rand.New(rand.NewPCG(14, 500))}
 	w.models()
 	w.arrays()
@@ -168,7 +168,7 @@ func (w *hostileFiles) sparse(name string, begin []byte, size int64) string {
 }
 
 func (w *hostileFiles) add(name string, args ...string) {
-	w.all = append(w.all, attack{fmt.Sprintf("%03d %s", len(w.all), name), args})
+	w.all = append(w.all, assault{fmt.Sprintf("%03d %s", len(w.all), name), args})
 }
 
 // inspect and the others are the commands that read a kind of file.

@@ -17,6 +17,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Column is one kind of picture on a sheet.
@@ -107,14 +108,34 @@ func (s Sheet) layout() (layout, error) {
 }
 
 // WritePNG draws the sheet.
-func (s Sheet) WritePNG(w io.Writer) error {
+func (s Sheet) WritePNG(w io.Writer) error { return s.Write(w, "png") }
+
+// Write draws the sheet in a format, png or svg.
+func (s Sheet) Write(w io.Writer, format string) error {
 	l, err := s.layout()
 	if err != nil {
 		return err
 	}
 	points := func(dots int) vg.Length { return vg.Length(dots) * vg.Inch / dpi }
-	c := vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(points(l.width), points(l.height)), vgimg.UseDPI(dpi))}
-	p := pen{Canvas: draw.New(c), height: l.height}
+	var c vg.CanvasWriterTo
+	switch format {
+	case "png":
+		c = vgimg.PngCanvas{Canvas: vgimg.NewWith(vgimg.UseWH(points(l.width), points(l.height)), vgimg.UseDPI(dpi))}
+	case "svg":
+		c = vgsvg.New(points(l.width), points(l.height))
+	default:
+		return fmt.Errorf("draw a sheet: unknown format %q: use png or svg", format)
+	}
+	s.draw(draw.NewCanvas(c, points(l.width), points(l.height)), l)
+	if _, err = c.WriteTo(w); err != nil {
+		return fmt.Errorf("draw a sheet: %w", err)
+	}
+	return nil
+}
+
+// draw draws the sheet on a canvas of the layout's size.
+func (s Sheet) draw(c draw.Canvas, l layout) {
+	p := pen{Canvas: c, height: l.height}
 	p.write(marginDots, marginDots, s.Title, 11, true)
 	for i, line := range l.note {
 		p.write(marginDots, marginDots+36+26*i, line, 8, false)
@@ -140,10 +161,6 @@ func (s Sheet) WritePNG(w io.Writer) error {
 			}
 		}
 	}
-	if _, err = c.WriteTo(w); err != nil {
-		return fmt.Errorf("draw a sheet: %w", err)
-	}
-	return nil
 }
 
 // enlarge repeats every pixel, so that none is blurred.

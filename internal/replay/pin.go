@@ -45,6 +45,12 @@ func (p *Pins) Indices(of []int) []int {
 	return slices.DeleteFunc(slices.Clone(of), func(i int) bool { return p.certificates[i] == nil })
 }
 
+// Certificate returns the certificate of an input, nil where there is none.
+func (p *Pins) Certificate(index int) *certificate.Certificate { return p.certificates[index] }
+
+// Fields finds the noise fields of the certificates.
+func (p *Pins) Fields() certificate.Loader { return p.fields }
+
 // Seal returns the noise of an input's certificate, nil where the certificate is of another shape.
 func (p *Pins) Seal(_ context.Context, item dataset.Item) (*smooth.SealedNoise, error) {
 	c := p.certificates[item.Index]
