@@ -60,7 +60,7 @@ func (s *searchOptions) declare(o *options) {
 func declareSearch(o *options, s *attack.Options) {
 	*s = attack.DefaultOptions()
 	o.in(statisticsSection)
-	o.number(&s.N, "statistics.n", "n", s.N, 1, mostSamples, "samples that judge the worst point of an input").as("n")
+	o.number(&s.N, "audit.n", "n", s.N, 1, 1<<30, "samples that judge the worst point of an input").as("n")
 	o.number(&s.Screen, "audit.screen", "screen", s.Screen, 1, 1<<30, "samples that points are first compared by")
 	o.float(&s.Level, "audit.level", "level", s.Level, "probability of calling true certificates violated")
 	o.count(&s.Restarts, "audit.restarts", "restarts", s.Restarts, 0, 1<<16, "gradient ascents for each region (0: random search alone)")

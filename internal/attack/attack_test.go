@@ -169,9 +169,9 @@ func TestBasisAndIntersection(t *testing.T) {
 		if attackErr != nil {
 			t.Fatal(attackErr)
 		}
-		in, err := claim.Contains(got.Y)
-		if err != nil || !in || got.Share < 0.999 || got.Flipped != (enlarge > 1) {
-			t.Errorf("enlarged %g times: flipped %t, inside %t, share %v, margin %v, %v", enlarge, got.Flipped, in, got.Share, got.Margin, err)
+		in, containsErr := claim.Contains(got.Y)
+		if containsErr != nil || !in || got.Share < 0.999 || got.Flipped != (enlarge > 1) {
+			t.Errorf("enlarged %g times: flipped %t, inside %t, share %v, margin %v, %v", enlarge, got.Flipped, in, got.Share, got.Margin, containsErr)
 		}
 	}
 	// The second region is a ball so small that nothing flips in it.

@@ -6,6 +6,7 @@
 // For each certificate, candidates x + δ inside its region are made by
 //
 //   - projected gradient ascent with expectation over noise: −ln of the mean over m noisy copies
+//
 // of the probability of the certified class (Salman et al. 2019, SmoothAdv), in the coordinates u
 // = diag(1/s)·Uᵀδ in which a region {‖u‖_p ≤ R} is a ball, by the steepest direction of its norm;
 // from 0 and from random points, in the coordinates of each region in turn, scaled into the
