@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"ucan/internal/certify"
+	"ucan/internal/report"
 	"ucan/models"
 	"ucan/models/arch"
 	"ucan/models/declare"
@@ -25,6 +26,9 @@ type trainBaseOptions struct {
 	arch      string
 	init      string
 	batchNorm bool
+
+	selectorOf []string // runs that a selector chooses among
+	measure    string   // by which it does
 
 	objective    string
 	attackRadius *float64 // nil for twice the standard deviation of the noise
@@ -52,6 +56,8 @@ func (t *trainBaseOptions) declare(o *options) {
 	o.drop(&m.file, &m.declared.Denoiser)
 	t.trainOptions.declare(o)
 	o.in(trainingSection)
+	o.words(&t.selectorOf, "train.selector_of", "selector-of", nil, "train a selector: the label of an input is the number of that of these runs (tables or certificates of the training inputs) that certifies it best; others are left out")
+	o.text(&t.measure, "train.selector_measure", "selector-measure", string(report.L2), "by which size of regions --selector-of compares").oneOf(measureNames()...)
 	o.text(&t.objective, "train.objective", "objective", gaussianObjective, "what is minimised: gaussian, the cross-entropy under noise; consistency, the same and how far the draws of an image are apart; smoothadv, the cross-entropy of images moved to where the smoothed classifier likes their labels least").oneOf(baseObjectives()...)
 	o.maybeFloat(&t.attackRadius, "train.attack_radius", "attack-radius", "with smoothadv, how far images are moved: the R of regions (default: twice the standard deviation of the noise)")
 	o.count(&t.attackSteps, "train.attack_steps", "attack-steps", 2, 1, 1000, "with smoothadv, steps of gradient ascent; each costs about as much as a step of training")
@@ -73,6 +79,7 @@ func (t *trainBaseOptions) check(f *faults) {
 		f.add(&t.batchNorm, "it is for --init only: each network of --arch has its own normalisation")
 	}
 	t.checkObjective(f)
+	t.checkSelector(f)
 	t.model.checkDeclared(f)
 	in, out := &t.model.declared.Input, &t.model.declared.Output
 	if t.arch == "" {
@@ -134,6 +141,18 @@ func (t *trainBaseOptions) checkObjective(f *faults) {
 	}
 }
 
+// checkSelector checks what a selector is trained on.
+func (t *trainBaseOptions) checkSelector(f *faults) {
+	switch {
+	case len(t.selectorOf) == 1:
+		f.add(&t.selectorOf, "a selector chooses among two runs and more")
+	case len(t.selectorOf) > 0 && t.validation != "":
+		f.add(&t.validation, "runs give the labels of a selector, and other data have none; leave --val out and give --hold-out")
+	case len(t.selectorOf) == 0 && f.changed(&t.measure):
+		f.add(&t.measure, "it is for --selector-of")
+	}
+}
+
 func newTrainBaseCommand(a *app) *cobra.Command {
 	o := &trainBaseOptions{}
 	cmd := &cobra.Command{
@@ -148,6 +167,7 @@ not there begins it; on a finished one it does nothing.`,
 		Example: `  ucan train base --arch mnist-cnn --data mnist:DIR --max 8000 --hold-out 500 --sigma 0.25 --epochs 20 --out mnist025
   ucan train base --arch resnet20 --data zip:train.zip --sigma 0.25 --epochs 60 --out cifar025 --resume
   ucan train base --init model.onnx --data folder:images --npg pattern:l2,kappa=1,iota=0.25 --epochs 3 --out tuned
+  ucan train base --arch resnet20 --data zip:train.zip --sigma 0.5 --selector-of small.tsv,large.tsv --out selector
   ucan certify --model cifar025 --data cifar10:test_batch.bin --sigma 0.25`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runTrainBase(cmd.Context(), a, o) },
@@ -163,7 +183,10 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 	}
 	c := fit.BaseConfig{
 		Run: o.run, Loop: o.loop, Arch: o.arch, BatchNorm: o.batchNorm, Mean: o.model.declared.Input.Mean, Std: o.model.declared.Input.Std,
-		Smoothing: o.smoothing, Consistency: o.consistency, Entropy: o.entropy,
+		Smoothing: o.smoothing, Consistency: o.consistency,
+	}
+	if o.consistency > 0 { // the option stands beside the consistency term, and the loss's weight within it
+		c.Entropy = o.entropy / o.consistency
 	}
 	if o.init != "" {
 		c.Init, err = models.Open(ctx, rt, declare.ModelPath(o.init), models.Options{
@@ -174,7 +197,15 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 		}
 		a.onClose(c.Init.Close)
 	}
-	if err = a.matchClasses(&c.Data, c.Init); err != nil {
+	if len(o.selectorOf) > 0 {
+		var notes []string
+		if c.Data.Relabel, notes, err = selectorLabels(ctx, o.selectorOf, report.Measure(o.measure)); err != nil {
+			return err
+		}
+		for _, note := range notes {
+			a.note("%s", note)
+		}
+	} else if err = a.matchClasses(&c.Data, c.Init); err != nil {
 		return err
 	}
 	maker, err := certify.OpenNoise(ctx, o.noise.Noise, certify.NoiseTarget{Shape: c.Data.Source.Info().Shape, Source: c.Data.Source, Runtime: rt})
@@ -193,6 +224,9 @@ func runTrainBase(ctx context.Context, a *app, o *trainBaseOptions) error {
 		}
 	}
 	c.LabelMap = o.data.labels()
+	if r := c.Data.Relabel; r != nil {
+		c.LabelMap = r.Origin
+	}
 	c.Environment = map[string]any{
 		"ucan": buildVersion(), "onnxruntime": rt.Version(), "provider": o.session.providers[0].Name,
 		"platform": goruntime.GOOS + "/" + goruntime.GOARCH, cpuKey: a.processor,

@@ -79,7 +79,7 @@ func (t *trainOptions) declareRate(o *options) {
 	o.float(&l.Average, "train.ema", "ema", 0, "decay of the moving average of weights, such as 0.999; the average is then what is kept (0: none)")
 	o.float(&t.smoothing, "train.smoothing", "label-smoothing", 0, "share of the label's probability spread over all classes")
 	o.float(&t.consistency, "train.consistency", "consistency", 0, "weight of the consistency term (needs --draws 2 or more)")
-	o.float(&t.entropy, "train.consistency_entropy", "consistency-entropy", 0.5, "weight of the mean prediction's entropy within that term")
+	o.float(&t.entropy, "train.consistency_entropy", "consistency-entropy", 0.5, "weight of the mean prediction's entropy beside that term")
 }
 
 func (t *trainOptions) check(f *faults) {

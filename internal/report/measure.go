@@ -53,7 +53,10 @@ func (m Measure) meaning() string {
 }
 
 // of is the size of a row's region; 0 for rows without one.
-func (m Measure) of(r results.Row) float64 {
+func (m Measure) of(r results.Row) float64 { return m.Of(r) }
+
+// Of is the size of a row's region by the measure, 0 where nothing was certified.
+func (m Measure) Of(r results.Row) float64 {
 	switch m {
 	case L1:
 		return r.L1

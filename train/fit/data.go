@@ -25,6 +25,10 @@ type Data struct {
 	// ValidationMax is the largest number of inputs to validate on, at even distances; 0 for all.
 	ValidationMax int
 
+	// Relabel, where not nil, gives the inputs of Source other labels and leaves out those without
+	// one.
+	Relabel *Relabel
+
 	// unlabelled, where not nil, counts the inputs without a label, which are then taken as of
 	// class 0.
 	unlabelled *atomic.Int64
@@ -112,6 +116,9 @@ func (d Data) read(ctx context.Context, source *dataset.Source, selection datase
 		each = one
 	}
 	var from data.Source = source
+	if d.Relabel != nil {
+		from, indices = relabelled{source, *d.Relabel}, d.Relabel.within(indices)
+	}
 	if d.unlabelled != nil {
 		from = anyLabel{source, d.unlabelled}
 	}
