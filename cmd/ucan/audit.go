@@ -29,7 +29,7 @@ docs/guarantees.md says what each audit measures.`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuditAttackCommand(a))
+	cmd.AddCommand(newAuditAttackCommand(a), newAuditDriftCommand(a))
 	return cmd
 }
 
@@ -95,6 +95,7 @@ type search struct {
 	attacker *attack.Attacker
 	// blind is why there are no gradients, "" where there are.
 	blind string
+	notes []string
 }
 
 // openSearch opens certificates, model and data until the command ends.
@@ -150,6 +151,7 @@ func (s *search) arm(ctx context.Context) error {
 	}
 	if s.blind != "" {
 		s.a.warn("no gradients: %s; random search alone finds far less", s.blind)
+		s.notes = append(s.notes, "no gradients: "+s.blind)
 	}
 	s.attacker, err = attack.New(smoother, slope, s.setup.Model.Dim(), s.search)
 	return usage(err)
@@ -210,10 +212,7 @@ func (s *search) present(r attack.Report, sentence string) error {
 		}
 	}
 	if s.a.json() {
-		notes := []string{}
-		if s.blind != "" {
-			notes = append(notes, "no gradients: "+s.blind)
-		}
+		notes := append([]string{}, s.notes...)
 		return writeJSON(s.a.stdout, searchRecord{
 			auditHead: auditHead{s.name, s.setup.Model.Name(), s.setup.Info.Name, s.search.Seed}, Outcome: r.Outcome, Guarantees: r.Guarantees,
 			Level: s.search.Level, Confidence: s.search.Confidence, Samples: s.search.N, Gradients: s.blind == "", Notes: notes, Results: r.Attempts,

@@ -122,6 +122,7 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan harden":          {"--model", demoModel, "--data", "digits?n=60", "--sigma", "0.25", "--budget", "1s", "--seed", "1", "--threads", "1", "--out", at("hard")},
 		"ucan grad":            {demoModel, "--out", at("g.onnx")},
 		"ucan npg check":       {"pattern:l2,kappa=0.3,iota=0.2", "--model", demoModel, "--data", "digits?n=50", "--max", "10"},
+		"ucan audit drift":     append([]string{"--npg", "pattern:l2,kappa=0.3,iota=0.2", "--certificates", at("c.jsonl"), "--n", "50", "--screen", "10", "--steps", "2"}, data...),
 		"ucan audit attack":    append([]string{"--certificates", at("a.jsonl"), "--n", "50", "--screen", "10", "--steps", "2"}, data...),
 		"ucan train denoiser":  {"--data", "digits?n=20", "--sigma", "0.25", "--out", at("denoiser")},
 		"ucan zoo plan":        {at("zoo.yaml")},
@@ -133,6 +134,7 @@ func TestContractOfJSON(t *testing.T) {
 		"ucan config":          {},
 	}
 	want(t, exitDone, "zoo", "submit", at("zoo.yaml"), "--store", "sqlite:"+at("zoo.db"), "--quiet")
+	want(t, exitDone, append([]string{"certify", "--npg", "pattern:l2,kappa=0.3,iota=0.2", "--n", "100", "--json", at("c.jsonl"), "--quiet"}, data...)...)
 	rows := contract(t)["JSON on stdout (`--format json`)"]
 	if len(rows) != len(args) {
 		t.Errorf("the page lists %d commands, this test runs %d", len(rows), len(args))

@@ -15,6 +15,11 @@ import (
 type Opened struct {
 	npg.Generator
 	graphs []*graph
+
+	// What derivatives are made of.
+	source  *bundle.Bundle
+	rt      *runtime.Runtime
+	session runtime.SessionOptions
 }
 
 // Close releases the sessions. Further calls do nothing.
@@ -40,7 +45,7 @@ func Open(ctx context.Context, rt *runtime.Runtime, b *bundle.Bundle, session ru
 	if err = b.Validate(); err != nil {
 		return nil, err
 	}
-	out := &Opened{}
+	out := &Opened{source: b, rt: rt, session: session}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, out.Close())
