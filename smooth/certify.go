@@ -102,6 +102,9 @@ func (s *SealedNoise) Conclude(selection, estimation Counts, alpha float64, boun
 // concludeTwo finishes Conclude with bounds on every class.
 func (s *SealedNoise) concludeTwo(c Certification) (Certification, error) {
 	theorem, ok := s.noise.Family.(family.TwoBounds)
+	if s.noise.Rate > 0 {
+		return Certification{}, fmt.Errorf("smooth: no theorem with two bounds for noise whose scale follows the input; use bound %q", OneBound)
+	}
 	if !ok {
 		return Certification{}, fmt.Errorf("smooth: family %q has no theorem with two bounds; use bound %q", s.noise.Family.Name(), OneBound)
 	}

@@ -25,6 +25,10 @@ type Noise struct {
 	Fields
 	// Arithmetic is Float32 (the zero value's meaning) or Lattice.
 	Arithmetic Arithmetic
+	// Rate is 0 for noise that stays what it is. Otherwise a service remakes σ for each request as a
+	// positive multiple of one field, and log σ moves by at most Rate·‖δ⊘σ‖₂ between the input of this
+	// noise and another at distance δ ([ByLipschitz], package lipschitz).
+	Rate float64
 }
 
 // SealedNoise is a Noise that was checked, quantised and copied for one input

@@ -45,7 +45,8 @@ func (s *SealedNoise) concede(bound float64) float64 {
 
 // TheoremRadius returns R = λ·R₁(pLower), the family's radius at raw scale λ in
 // norm Via, rounded toward zero; 0 when pLower ≤ 1/2. Source: the family's theorem, which its
-// documentation names; Cohen et al. 2019, Theorem 1, for Gaussian noise.
+// documentation names; Cohen et al. 2019, Theorem 1, for Gaussian noise; package lipschitz where
+// the scale follows the input.
 func (s *SealedNoise) TheoremRadius(pLower float64) (float64, error) {
 	if math.IsNaN(pLower) || pLower < 0 || pLower > 1 {
 		return 0, fmt.Errorf("smooth: bound on p_A is %v; it must lie in [0, 1]", pLower)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ucan/smooth/family"
+	"ucan/smooth/lipschitz"
 )
 
 // referenceP is the bound on p_A at which Seal compares the theorems of a family
@@ -54,6 +55,7 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 		checkLambda(n.Lambda, lambda),
 		n.fit(dim),
 		n.checkBasis(),
+		n.checkRate(),
 	)
 	if err != nil {
 		return nil, fmt.Errorf("smooth: %w", err)
@@ -62,6 +64,9 @@ func (n Noise) Seal(dim int) (*SealedNoise, error) {
 	s := &SealedNoise{
 		noise: n, dim: dim, sampler: sampler, theorem: theorem,
 		lost: family.LostMass(n.Family, dim),
+	}
+	if n.Rate > 0 {
+		s.theorem = lipschitz.Quantised(dim, n.Rate*n.Lambda)
 	}
 	if n.Arithmetic == Lattice {
 		if err := s.sealLattice(); err != nil {
@@ -111,6 +116,20 @@ func (n Noise) checkBasis() error {
 		return fmt.Errorf("lattice arithmetic in the basis %s; noise in a basis is not on the lattice of 8-bit images, use %s", name, Float32)
 	case n.sigma == nil:
 		return errors.New("a basis without a scale field; isotropic gaussian noise is the same in every basis, leave the basis out")
+	}
+	return nil
+}
+
+// checkRate refuses scales that follow the input where there is no proof.
+func (n Noise) checkRate() error {
+	if n.Rate == 0 {
+		return nil
+	}
+	if !(n.Rate > 0) || math.IsInf(n.Rate, 0) {
+		return fmt.Errorf("the scale's rate is %v; it must be finite and not negative", n.Rate)
+	}
+	if _, gaussian := n.Family.(family.Gaussian); !gaussian || n.Arithmetic == Lattice || n.basis != nil {
+		return errors.New("noise whose scale follows the input is certified for the gaussian family, in float32 arithmetic and without a basis; leave the others out")
 	}
 	return nil
 }

@@ -155,6 +155,9 @@ type NPG struct {
 	// generator's floor or lowered to its ceiling.
 	Floored int `json:"floored,omitempty"`
 	Ceiled  int `json:"ceiled,omitempty"`
+	// Lipschitz is the scale of the input under kind "lipschitz", nil under others and where no
+	// noise was made.
+	Lipschitz *Lipschitz `json:"lipschitz,omitempty"`
 }
 
 // Statistics are the votes and the bound on p_A.

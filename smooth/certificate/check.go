@@ -12,6 +12,7 @@ import (
 
 	"ucan/smooth"
 	"ucan/smooth/family"
+	"ucan/smooth/lipschitz"
 	"ucan/smooth/sequential"
 )
 
@@ -100,6 +101,9 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 	if f, ferr := c.Noise.family(); ferr == nil {
 		k.slack = family.Slack(f)
 	}
+	if c.Noise.NPG.lipschitz() != nil {
+		k.slack = lipschitz.Theorem{}.Slack()
+	}
 	if err := k.compare(c, want); err != nil {
 		return nil, err
 	}
@@ -108,7 +112,7 @@ func (x *Checker) Check(c *Certificate) ([]Finding, error) {
 
 // noise is sealNoise, remembering the last ones.
 func (x *Checker) noise(n *Noise, dim int) (*smooth.SealedNoise, error) {
-	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, n.SigmaField.Digest(), n.MuField.Digest(), n.Basis})
+	key, err := json.Marshal([]any{n.Family, n.Norm, n.Parameters, n.Lambda, n.Arithmetic, dim, n.SigmaField.Digest(), n.MuField.Digest(), n.Basis, n.NPG.lipschitz().RateHere()})
 	if err != nil {
 		return nil, fmt.Errorf("certificate: %w", err)
 	}
@@ -155,6 +159,9 @@ func (c *Certificate) rederive(x *Checker) (*Certificate, error) {
 		return nil, err
 	}
 	if err = c.Noise.NPG.limited(noise); err != nil {
+		return nil, err
+	}
+	if err = c.Noise.NPG.follows(noise, x.load); err != nil {
 		return nil, err
 	}
 	w := newCertificate(head)

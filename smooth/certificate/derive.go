@@ -52,6 +52,9 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 	if err := head.NPG.suits(head.Guarantee); err != nil {
 		return nil, err
 	}
+	if err := head.NPG.follows(noise, nil); err != nil {
+		return nil, err
+	}
 	if a := result.Adaptive; a != nil {
 		if err := checkProfile(a.Profile); err != nil {
 			return nil, err
@@ -74,7 +77,7 @@ func New(head Head, noise *smooth.SealedNoise, result smooth.Certification) (*Ce
 
 // known reports whether this version makes and checks certificates of the guarantee.
 func known(g smooth.Guarantee) bool {
-	return g == smooth.Deployed || g == smooth.Pinned || g == smooth.BySelector
+	return g == smooth.Deployed || g == smooth.Pinned || g == smooth.BySelector || g == smooth.ByLipschitz
 }
 
 // NewFailed returns the certificate of an input that could not be
@@ -303,7 +306,7 @@ func sealNoise(n Noise, dim int, load Loader) (*smooth.SealedNoise, error) {
 	if err != nil {
 		return nil, err
 	}
-	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Fields: fields, Arithmetic: arithmetic}.Seal(dim)
+	return smooth.Noise{Family: f, Norm: norm, Lambda: float64(n.Lambda), Fields: fields, Arithmetic: arithmetic, Rate: n.NPG.lipschitz().RateHere()}.Seal(dim)
 }
 
 func loadField(f *Field, dim int, load Loader) ([]float32, error) {

@@ -55,6 +55,9 @@ func (f *Field) Digest() string {
 // Several may be one field.
 func (c *Certificate) Fields() []*Field {
 	all := []*Field{c.Noise.SigmaField, c.Noise.MuField}
+	if l := c.Noise.NPG.lipschitz(); l != nil {
+		all = append(all, l.Field)
+	}
 	for _, r := range c.Regions {
 		all = append(all, r.SigmaField)
 	}

@@ -22,14 +22,21 @@ const (
 	KindCertification Kind = "certification"
 	// KindPerInput are fields that were optimised for each input.
 	KindPerInput Kind = "per-input"
+	// KindLipschitz is one field times a scale that follows the input slowly.
+	KindLipschitz Kind = "lipschitz"
 )
 
+// kinds lists all of them.
+var kinds = []Kind{KindPattern, KindDataset, KindField, KindCertification, KindPerInput, KindLipschitz}
+
 // Guarantee returns what certificates with noise of the kind hold for: Deployed for noise that was
-// fixed before any input was seen, Pinned for all other noise.
+// fixed before any input was seen, ByLipschitz for the kind of that name, Pinned for all other noise.
 func (k Kind) Guarantee() smooth.Guarantee {
 	switch k {
 	case KindPattern, KindDataset, KindField:
 		return smooth.Deployed
+	case KindLipschitz:
+		return smooth.ByLipschitz
 	}
 	return smooth.Pinned
 }
@@ -39,8 +46,16 @@ func (n *NPG) validate() error {
 	if n == nil {
 		return nil
 	}
-	if !slices.Contains([]Kind{KindPattern, KindDataset, KindField, KindCertification, KindPerInput}, n.Kind) {
+	if !slices.Contains(kinds, n.Kind) {
 		return fmt.Errorf("certificate: unknown kind %.60q of noise", string(n.Kind))
+	}
+	if n.Lipschitz != nil {
+		if n.Kind != KindLipschitz {
+			return fmt.Errorf("certificate: noise of kind %q with the scale of kind %q", n.Kind, KindLipschitz)
+		}
+		if err := n.Lipschitz.validate(); err != nil {
+			return err
+		}
 	}
 	for _, f := range n.Files {
 		if !isHash(f.SHA256) {
@@ -62,7 +77,7 @@ func (n *NPG) suits(g smooth.Guarantee) error {
 	if g == smooth.BySelector && has != smooth.Deployed {
 		return fmt.Errorf("certificate: noise %s is made for each input, and a selector chooses among noises that were fixed before", noise)
 	}
-	if (g == smooth.Deployed || g == smooth.Pinned) && g != has {
+	if (g == smooth.Deployed || g == smooth.Pinned || g == smooth.ByLipschitz || has == smooth.ByLipschitz) && g != has {
 		return fmt.Errorf("certificate: noise %s has the guarantee %q and not %q", noise, has, g)
 	}
 	return nil

@@ -197,6 +197,8 @@ func makeSamples(tb testing.TB) map[string][]byte {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	record := &certificate.NPG{Kind: certificate.KindLipschitz, Spec: "bundle", Lipschitz: following()}
+	drifting := followed(tb, record.Lipschitz)
 	later, err := certificate.NewFailed(head(x, 1), family.L2, scalar, "label 9 is outside the classes")
 	if err != nil {
 		tb.Fatal(err)
@@ -218,6 +220,7 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		"failed later":     later,
 		"dataset":          made(tb, x, fields, smooth.Deployed, &certificate.NPG{Kind: certificate.KindDataset, Spec: "bundle", Floored: 1, Ceiled: 1}),
 		"pinned":           made(tb, x, fields, smooth.Pinned, &certificate.NPG{Kind: certificate.KindPerInput, Spec: "bundle"}),
+		"lipschitz":        made(tb, x, drifting, smooth.ByLipschitz, record),
 		"hopeless leading": adaptive(tb, x, scalar, 0, 0, 1, false),
 
 		"selected":  adaptive(tb, x, fields, 0.6, 50, 1, false),
@@ -232,6 +235,23 @@ func makeSamples(tb testing.TB) map[string][]byte {
 		}
 	}
 	return lines
+}
+
+// following is a scale that follows the input.
+func following() *certificate.Lipschitz {
+	return &certificate.Lipschitz{Rate: 0.25, Tau: 1.3, Field: certificate.NewField([]float32{.5, 1, 2.25})}
+}
+
+// followed returns noise with the scales that l gives.
+func followed(tb testing.TB, l *certificate.Lipschitz) *smooth.SealedNoise {
+	tb.Helper()
+	n, err := smooth.Noise{
+		Family: family.Gaussian{}, Norm: family.L2, Lambda: 0.25, Fields: fieldsOf(tb, 3, nil, l.Scale(l.Field.Values, 3), nil), Rate: l.RateHere(),
+	}.Seal(3)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return n
 }
 
 // inBasis returns noise in the DCT basis of 1×2×3 images.
