@@ -32,16 +32,17 @@ func ballShare(t *testing.T, d int, centre, scale, size float64) float64 {
 	return (cdf.Lower + cdf.Upper) / 2
 }
 
-// worstBall is the classifier for which the radius of noise that follows the input is exact: a ball around
-// centre on the first axis, or its outside, for a service whose scale grows, or shrinks, as fast as
-// the rate allows in the direction of that axis.
+// worstBall is the classifier for which the radius of noise that follows the input is exact: a
+// ball around centre on the first axis, or its outside, for a service whose scale grows, or
+// shrinks, as fast as the rate allows in the direction of that axis.
 type worstBall struct {
 	inside       bool
 	centre, size float64 // in units of λ
 	p, truth     float64 // p_A and the distance where the class loses its half
 }
 
-// newWorstBall makes the classifier for d dimensions, a rate in units of λ and the p_A of the radius truth.
+// newWorstBall makes the classifier for d dimensions, a rate in units of λ and the p_A of the
+// radius truth.
 func newWorstBall(t *testing.T, d int, rate, truth float64, grows bool) worstBall {
 	t.Helper()
 	kappa := math.Exp(-rate * truth)
@@ -50,7 +51,7 @@ func newWorstBall(t *testing.T, d int, rate, truth float64, grows bool) worstBal
 	}
 	w := worstBall{inside: grows, centre: -truth / (kappa*kappa - 1), truth: truth}
 	// Half of the noise at the distance truth lies in the ball.
-	q, err := lipschitz.NoncentralChiSquareQuantile(d, math.Pow((truth-w.centre)/kappa, 2), 0.5)
+	q, err := lipschitz.NoncentralChiSquareQuantile(d, square((truth-w.centre)/kappa), 0.5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,11 +80,12 @@ func (w worstBall) decide(lambda float64) func(z []float32) int32 {
 	}
 }
 
-// lipschitzCertificates is how many certificates the coverage tests of this file make of each classifier.
+// lipschitzCertificates is how many certificates the coverage tests of this file make of each
+// classifier.
 const lipschitzCertificates = 5000
 
-// TestCoverageWhereTheScaleFollows certifies the worst classifiers with real noise: growing and shrinking
-// scales, d = 2 and 16.
+// TestCoverageWhereTheScaleFollows certifies the worst classifiers with real noise: growing and
+// shrinking scales, d = 2 and 16.
 func TestCoverageWhereTheScaleFollows(t *testing.T) {
 	subtest.Long(t)
 	skipUnderRace(t)
@@ -124,8 +126,9 @@ func TestCoverageWhereTheScaleFollows(t *testing.T) {
 	})
 }
 
-// TestCoverageIsTightWhereTheScaleFollows draws k ~ Binomial(10⁴, p_A) where theorem and truth meet: about
-// one certificate in twenty must be false, and a radius that is 1 % too large must be caught.
+// TestCoverageIsTightWhereTheScaleFollows draws k ~ Binomial(10⁴, p_A) where theorem and truth
+// meet: about one certificate in twenty must be false, and a radius that is 1 % too large must be
+// caught.
 func TestCoverageIsTightWhereTheScaleFollows(t *testing.T) {
 	skipUnderRace(t)
 	const n, lambda, rate = 10_000, 0.5, 0.05
@@ -171,10 +174,10 @@ func TestCoverageIsTightWhereTheScaleFollows(t *testing.T) {
 	}
 }
 
-// TestRecomputedScaleFlipsPinnedNotLipschitz has services whose scale jumps, or collapses, close to the
-// certified input. Pinned noise claims a radius in which the service that recomputes its scale
-// answers otherwise. The same service, certified at the rate of its scale, keeps its answer in the radius
-// that it then claims.
+// TestRecomputedScaleFlipsPinnedNotLipschitz has services whose scale jumps, or collapses, close
+// to the certified input. Pinned noise claims a radius in which the service that recomputes its
+// scale answers otherwise. The same service, certified at the rate of its scale, keeps its answer
+// in the radius that it then claims.
 func TestRecomputedScaleFlipsPinnedNotLipschitz(t *testing.T) {
 	for _, service := range []struct {
 		name          string
@@ -246,3 +249,5 @@ func TestFollowingNoiseRefuses(t *testing.T) {
 		t.Error("two bounds were taken")
 	}
 }
+
+func square(x float64) float64 { return x * x }

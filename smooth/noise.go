@@ -20,14 +20,14 @@ type Noise struct {
 	Norm family.Norm
 	// Lambda is the raw scale λ of the family, positive and finite.
 	Lambda float64
-	// Fields are μ, σ and the basis U; the zero value means isotropic noise without offset. A basis
-	// needs a scale field, the gaussian family and float32 arithmetic.
+	// Fields are μ, σ and the basis U; the zero value means isotropic noise without offset. A
+	// basis needs a scale field, the gaussian family and float32 arithmetic.
 	Fields
 	// Arithmetic is Float32 (the zero value's meaning) or Lattice.
 	Arithmetic Arithmetic
-	// Rate is 0 for noise that stays what it is. Otherwise a service remakes σ for each request as a
-	// positive multiple of one field, and log σ moves by at most Rate·‖δ⊘σ‖₂ between the input of this
-	// noise and another at distance δ ([ByLipschitz], package lipschitz).
+	// Rate is 0 for noise that stays what it is. Otherwise a service remakes σ for each request as
+	// a positive multiple of one field, and log σ moves by at most Rate·‖δ⊘σ‖₂ between the input
+	// of this noise and another at distance δ ([ByLipschitz], package lipschitz).
 	Rate float64
 }
 

@@ -30,7 +30,8 @@ const (
 var kinds = []Kind{KindPattern, KindDataset, KindField, KindCertification, KindPerInput, KindLipschitz}
 
 // Guarantee returns what certificates with noise of the kind hold for: Deployed for noise that was
-// fixed before any input was seen, ByLipschitz for the kind of that name, Pinned for all other noise.
+// fixed before any input was seen, ByLipschitz for the kind of that name, Pinned for all other
+// noise.
 func (k Kind) Guarantee() smooth.Guarantee {
 	switch k {
 	case KindPattern, KindDataset, KindField:

@@ -8,8 +8,8 @@ import (
 	"ucan/smooth"
 )
 
-// Lipschitz is how a generator of kind "lipschitz" made the scales of an input: σ_i = τ·s̄_i rounded to
-// float32, log τ being Lipschitz in ‖δ ⊘ s̄‖₂ (package smooth/lipschitz).
+// Lipschitz is how a generator of kind "lipschitz" made the scales of an input: σ_i = τ·s̄_i
+// rounded to float32, log τ being Lipschitz in ‖δ ⊘ s̄‖₂ (package smooth/lipschitz).
 type Lipschitz struct {
 	// Rate is the Lipschitz constant of log τ, positive.
 	Rate Float `json:"rate"`
@@ -28,7 +28,8 @@ func (l *Lipschitz) validate() error {
 	return nil
 }
 
-// Scale returns the scales of an input of dim coordinates: τ·s̄_i, rounded to float32. base is s̄, nil for ones.
+// Scale returns the scales of an input of dim coordinates: τ·s̄_i, rounded to float32. base is s̄,
+// nil for ones.
 func (l *Lipschitz) Scale(base []float32, dim int) []float32 {
 	out := make([]float32, dim)
 	for i := range out {
@@ -40,8 +41,8 @@ func (l *Lipschitz) Scale(base []float32, dim int) []float32 {
 	return out
 }
 
-// RateHere is the Lipschitz constant of the logarithm of the scale in ‖δ ⊘ σ‖₂, σ being that of the
-// input; 0 for nil.
+// RateHere is the Lipschitz constant of the logarithm of the scale in ‖δ ⊘ σ‖₂, σ being that of
+// the input; 0 for nil.
 func (l *Lipschitz) RateHere() float64 {
 	if l == nil {
 		return 0

@@ -18,30 +18,31 @@ var ErrDomain = errors.New("outside the domain of the lipschitz certificate")
 // Bounds enclose a number: Lower ≤ it ≤ Upper.
 type Bounds struct{ Lower, Upper float64 }
 
-// NoncentralChiSquare encloses F = P[X ≤ x] and 1 − F for X noncentral χ² with d degrees of freedom
-// and noncentrality lambda, the law of ‖m + Z‖² with Z standard normal in d dimensions and
-// ‖m‖² = lambda. The relative width is about 1e-15 times the number of steps, 30·√(x + lambda) or so,
-// in both tails down to 1e-30. It is an error for d outside [1, MaxDim], and for lambda or x outside
-// [0, MaxSize].
+// NoncentralChiSquare encloses F = P[X ≤ x] and 1 − F for X noncentral χ² with d degrees of
+// freedom and noncentrality lambda, the law of ‖m + Z‖² with Z standard normal in d dimensions and
+// ‖m‖² = lambda. The relative width is about 1e-15 times the number of steps, 30·√(x + lambda) or
+// so, in both tails down to 1e-30. It is an error for d outside [1, MaxDim], and for lambda or x
+// outside [0, MaxSize].
 //
 // # Method
 //
-// X is χ² with d + 2J degrees of freedom, J being Poisson of mean h = lambda/2, and the distribution
-// function of χ² with 2v degrees is Σ g(u) over u = v, v + 1, …, where g(u) = e^{−y} y^u/Γ(u + 1), y = x/2.
-// With s = d/2, F is therefore the sum of w(j)·g(s + i) over all i ≥ j ≥ 0, w being the masses of J;
-// and 1 − F that over i < j, with i down to s + i = 0 or ½, and of the mass that no i has:
-// for whole s the g(u) of u = 0, 1, … add up to 1, for others those of u = ½, 3/2, … to erf √y.
+// X is χ² with d + 2J degrees of freedom, J being Poisson of mean h = lambda/2, and the
+// distribution function of χ² with 2v degrees is Σ g(u) over u = v, v + 1, …, where g(u) = e^{−y}
+// y^u/Γ(u + 1), y = x/2. With s = d/2, F is therefore the sum of w(j)·g(s + i) over all i ≥ j ≥ 0,
+// w being the masses of J; and 1 − F that over i < j, with i down to s + i = 0 or ½, and of the
+// mass that no i has: for whole s the g(u) of u = 0, 1, … add up to 1, for others those of u = ½,
+// 3/2, … to erf √y.
 //
 // Only ratios w(j+1)/w(j) = h/(j+1) and g(u+1)/g(u) = y/(u+1) are used: both are summed up to a
 // factor, from 13 standard deviations below the mean to where terms vanish, and divided by their
-// total. All terms are positive, and a ratio that only shrinks bounds what is left out on either side
-// by a geometric series.
+// total. All terms are positive, and a ratio that only shrinks bounds what is left out on either
+// side by a geometric series.
 //
 // # Error
 //
-// With N steps in all, a term carries at most 2N roundings, a running sum N more, their products and
-// the sum of those N + 1, and the totals as much again: below 13N + 64 roundings of 2⁻⁵³, which is the
-// relative error e below.
+// With N steps in all, a term carries at most 2N roundings, a running sum N more, their products
+// and the sum of those N + 1, and the totals as much again: below 13N + 64 roundings of 2⁻⁵³,
+// which is the relative error e below.
 func NoncentralChiSquare(d int, lambda, x float64) (cdf, survival Bounds, err error) {
 	if d < 1 || d > MaxDim || !(lambda >= 0 && lambda <= MaxSize) || !(x >= 0 && x <= MaxSize) {
 		return Bounds{}, Bounds{}, fmt.Errorf("noncentral χ² of %d degrees and noncentrality %v at %v: %w", d, lambda, x, ErrDomain)
@@ -115,8 +116,8 @@ type walk struct {
 	done        bool
 }
 
-// window is how far below the mean a walk starts, in standard deviations, and negligible where it ends,
-// against the total so far.
+// window is how far below the mean a walk starts, in standard deviations, and negligible where it
+// ends, against the total so far.
 const (
 	window     = 13
 	negligible = 0x1p-130

@@ -41,11 +41,11 @@
 //     1955). For κ < 1, A is the outside of a ball around m = γv, γ = 1/(1 − κ²) > 1; a b′ in
 //     [b, γb] moves the centre of Q towards m, and the mass of A falls; further b are reached in
 //     several steps. For κ = 1, β = Φ(Φ⁻¹(p) − b). P(A) ≥ p does not depend on b, so β falls.
-//  2. If β ≤ ½ at κ ≥ 1 and κ′ > κ, then β ≤ ½ at κ′. Let A be worst at κ: a ball, or a
-//     half-space {y·v ≤ t}. Enlarge it, with the same centre, to A′ with Q(A′) = ½. A convex set of mass
-//     ½ contains the mean v: otherwise a hyperplane through v had it on one side, short of mass
-//     next to v. So A′ is star-shaped around v, N(v, κ²I)(A′) falls in κ, and is at most ½ at
-//     κ′. Since P(A′) ≥ p, so is β.
+//  2. If β ≤ ½ at κ ≥ 1 and κ′ > κ, then β ≤ ½ at κ′. Let A be worst at κ: a ball, or a half-space
+//     {y·v ≤ t}. Enlarge it, with the same centre, to A′ with Q(A′) = ½. A convex set of mass ½
+//     contains the mean v: otherwise a hyperplane through v had it on one side, short of mass next
+//     to v. So A′ is star-shaped around v, N(v, κ²I)(A′) falls in κ, and is at most ½ at κ′. Since
+//     P(A′) ≥ p, so is β.
 //  3. If β ≤ ½ at κ ≤ 1 and κ′ < κ, then β ≤ ½ at κ′. The complement of the worst set is a ball or
 //     a half-space of mass at least ½ under Q; shrink it to K′ with mass ½. K′ contains v, is
 //     star-shaped around it, and N(v, κ²I)(K′) grows as κ falls. So the complement of K′
@@ -55,12 +55,12 @@
 //
 // # Rounding
 //
-// [NoncentralChiSquare] bounds F from both sides, whatever the rounding of float64. M is replaced by a
-// point that these bounds place on the safe side, F grows in x and falls in λ, and every number that enters is
-// rounded to the side that certifies less. κ± are moved outwards by [Theorem.Extra], which covers
-// errors in log σ, and until λ₀ ≤ 1e8, which the claim allows.
+// [NoncentralChiSquare] bounds F from both sides, whatever the rounding of float64. M is replaced
+// by a point that these bounds place on the safe side, F grows in x and falls in λ, and every
+// number that enters is rounded to the side that certifies less. κ± are moved outwards by
+// [Theorem.Extra], which covers errors in log σ, and until λ₀ ≤ 1e8, which the claim allows.
 //
-// What a service draws is not exactly a multiple of s̄: scales are float32. [Theorem.Loss] bounds the
-// total-variation distance t between what is drawn and the law above, at x and at x + δ: p is
+// What a service draws is not exactly a multiple of s̄: scales are float32. [Theorem.Loss] bounds
+// the total-variation distance t between what is drawn and the law above, at x and at x + δ: p is
 // lowered by t and ½ raised by it. [Quantised] has both for scales that were rounded to float32.
 package lipschitz

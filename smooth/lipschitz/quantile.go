@@ -8,7 +8,8 @@ import (
 )
 
 // NoncentralChiSquareQuantile encloses the x with F(x) = q, F being the distribution function that
-// [NoncentralChiSquare] encloses: F(Lower) ≤ q ≤ F(Upper) holds by its bounds. q lies in [1e-12, 1 − 1e-12].
+// [NoncentralChiSquare] encloses: F(Lower) ≤ q ≤ F(Upper) holds by its bounds. q lies in [1e-12, 1
+// − 1e-12].
 func NoncentralChiSquareQuantile(d int, lambda, q float64) (Bounds, error) {
 	if !(q >= 1e-12 && q <= 1-1e-12) {
 		return Bounds{}, fmt.Errorf("quantile of noncentral χ² at %v: %w", q, ErrDomain)
@@ -37,7 +38,8 @@ func quantileAbove(d int, lambda, q float64) (float64, error) {
 	})
 }
 
-// quantile estimates the quantile, and moves away from it in the direction of sign until holds is true.
+// quantile estimates the quantile, and moves away from it in the direction of sign until holds is
+// true.
 func quantile(d int, lambda, q, sign float64, holds func(x float64) (bool, error)) (float64, error) {
 	x, err := estimate(d, lambda, q)
 	if err != nil {

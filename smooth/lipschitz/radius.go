@@ -8,8 +8,8 @@ import (
 	"ucan/smooth/stats"
 )
 
-// Theorem is the certificate of Gaussian noise whose scale is a Lipschitz function of the input; see
-// the package's documentation. All distances are in units of the scale at the certified input.
+// Theorem is the certificate of Gaussian noise whose scale is a Lipschitz function of the input;
+// see the package's documentation. All distances are in units of the scale at the certified input.
 type Theorem struct {
 	// Rate is ρ: log σ changes by at most Rate·b between inputs at distance b. Zero or more.
 	Rate float64
@@ -25,20 +25,21 @@ var (
 	_ family.Numeric  = Theorem{}
 )
 
-// Quantised is the theorem for a service that computes log τ(z) in float64 with an error of at most
-// 2⁻²⁶, and draws noise of scales λ·float32(τ(z) s̄_i), rounded up to float32, in dim coordinates. rate is
-// ρ = r·λ·τ(x) for the τ(x) as computed.
+// Quantised is the theorem for a service that computes log τ(z) in float64 with an error of at
+// most 2⁻²⁶, and draws noise of scales λ·float32(τ(z) s̄_i), rounded up to float32, in dim
+// coordinates. rate is ρ = r·λ·τ(x) for the τ(x) as computed.
 //
 // # Proof
 //
 // Let σ(z) = λ·τ(z)·(1 + 2⁻²⁵) with the computed τ. At z and at x its logarithm has an error of at
-// most 2⁻²⁶ each, which Extra = 2⁻²⁴ covers; ρ is raised by a relative 2⁻²⁴ for the factor 1 + 2⁻²⁵ and
-// its own rounding. Both roundings together move a scale by a relative amount in
-// [−2⁻²⁴, 2⁻²⁴ + 2⁻²³], which is within e = 2⁻²³ of σ(z) s̄_i. For two centred normal laws whose standard
-// deviations have the ratio 1 + e_i, the Kullback–Leibler divergence is ½((1 + e_i)² − 1) − log(1 + e_i)
-// ≤ 1.01 e_i² for |e_i| ≤ 1e-3; over dim coordinates at most 1.01·dim·e², and Pinsker's inequality
-// bounds the total-variation distance by √(1.01·dim·e²/2) ≤ 0.72·√dim·2⁻²³. A region measured in the
-// rounded scales of x has a radius of at least (1 − 2⁻²³) times that in σ(x) s̄, which margin covers.
+// most 2⁻²⁶ each, which Extra = 2⁻²⁴ covers; ρ is raised by a relative 2⁻²⁴ for the factor 1 +
+// 2⁻²⁵ and its own rounding. Both roundings together move a scale by a relative amount in [−2⁻²⁴,
+// 2⁻²⁴ + 2⁻²³], which is within e = 2⁻²³ of σ(z) s̄_i. For two centred normal laws whose standard
+// deviations have the ratio 1 + e_i, the Kullback–Leibler divergence is ½((1 + e_i)² − 1) − log(1
+// + e_i) ≤ 1.01 e_i² for |e_i| ≤ 1e-3; over dim coordinates at most 1.01·dim·e², and Pinsker's
+// inequality bounds the total-variation distance by √(1.01·dim·e²/2) ≤ 0.72·√dim·2⁻²³. A region
+// measured in the rounded scales of x has a radius of at least (1 − 2⁻²³) times that in σ(x) s̄,
+// which margin covers.
 func Quantised(dim int, rate float64) Theorem {
 	return Theorem{Rate: rate * (1 + 0x1p-24), Extra: 0x1p-24, Loss: 0.72 * math.Sqrt(float64(dim)) * 0x1p-23}
 }
@@ -56,8 +57,8 @@ func (t Theorem) Validate() error {
 	return nil
 }
 
-// margin is by how much, relative, a radius is lowered below what is proved: 2⁻²³ for regions that are
-// measured in rounded scales ([Quantised]), the rest for the last digits of another platform's
+// margin is by how much, relative, a radius is lowered below what is proved: 2⁻²³ for regions that
+// are measured in rounded scales ([Quantised]), the rest for the last digits of another platform's
 // mathematical functions.
 const margin = 2e-7
 
@@ -70,8 +71,8 @@ const maxNoncentrality = 1e8
 // maxDrift is the change of log σ beyond which nothing is certified.
 const maxDrift = 20
 
-// Tail returns the largest mass q, rounded down, such that a bound on p_A with 1 − p_A < q certifies
-// every input at a distance of at most b ≥ 0. Under constant noise it would be Φ(−b).
+// Tail returns the largest mass q, rounded down, such that a bound on p_A with 1 − p_A < q
+// certifies every input at a distance of at most b ≥ 0. Under constant noise it would be Φ(−b).
 func (t Theorem) Tail(dim int, b float64) (float64, error) {
 	if err := t.Validate(); err != nil {
 		return 0, err

@@ -71,7 +71,8 @@ func TestRadiusFallsWithRateAndGrowsWithP(t *testing.T) {
 	}
 }
 
-// TestEndpointsAreTheWorst scans scales and distances inside the interval, which the proof leaves out.
+// TestEndpointsAreTheWorst scans scales and distances inside the interval, which the proof leaves
+// out.
 func TestEndpointsAreTheWorst(t *testing.T) {
 	const d, p = 50, 0.99
 	for _, rate := range []float64{0.01, 0.08, 0.3} {
@@ -117,8 +118,8 @@ func worst(t *testing.T, d int, b, kappa, p float64) float64 {
 	return cdf.Lower
 }
 
-// TestTightByMonteCarlo draws the worst classifier's samples: at the radius the class still has its half,
-// 1 % beyond it does not, for growing and for shrinking scales.
+// TestTightByMonteCarlo draws the worst classifier's samples: at the radius the class still has
+// its half, 1 % beyond it does not, for growing and for shrinking scales.
 func TestTightByMonteCarlo(t *testing.T) {
 	const d, p, rate, n = 16, 0.99, 0.08, 400_000
 	radius, err := Theorem{Rate: rate}.Radius(family.L2, d, p)
@@ -126,7 +127,8 @@ func TestTightByMonteCarlo(t *testing.T) {
 		t.Fatal(err)
 	}
 	rng := rand.New(rand.NewPCG(18, 4))
-	// share is how often the class is given at distance b, by the classifier that is the worst there.
+	// share is how often the class is given at distance b, by the classifier that is the worst
+	// there.
 	share := func(b, kappa float64) float64 {
 		big := kappa*kappa - 1
 		centre, q := -b/big, p // of the ball, along the axis of the shift
