@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 
@@ -29,7 +28,7 @@ docs/guarantees.md says what each audit measures.`,
 		Args: noSuchCommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAuditAttackCommand(a), newAuditDriftCommand(a))
+	cmd.AddCommand(newAuditAttackCommand(a), newAuditDriftCommand(a), newAuditLeakCommand(a), newAuditManipulationCommand(a))
 	return cmd
 }
 
@@ -51,8 +50,7 @@ func (s *searchOptions) declare(o *options) {
 	o.text(&s.certificates, "audit.certificates", "certificates", "", "certificates of these data, as --json of certify wrote them").orFiles()
 	s.seed.declare(o)
 	declareSearch(o, &s.search)
-	o.in(outputSection)
-	o.text(&s.plot, "audit.plot", "plot", "", "draw the worst case into this .png or .svg file: the input, the perturbed one and their difference").output()
+	declarePicture(o, &s.plot)
 	s.session.declare(o)
 }
 
@@ -74,13 +72,17 @@ func (s *searchOptions) check(f *faults) {
 	s.data.check(f)
 	s.seed.check(f)
 	s.session.check(f)
-	if s.certificates == "" {
-		f.add(&s.certificates, "no certificates given; name the file that certify wrote with --json")
-	}
 	if !(s.search.Level > 0 && s.search.Level < 1) {
 		f.add(&s.search.Level, "%v is out of range: give a probability between 0 and 1, such as 0.01", s.search.Level)
 	}
 	checkPlot(f, &s.plot)
+}
+
+// checkCertificates asks for a file of certificates.
+func (s *searchOptions) checkCertificates(f *faults) {
+	if s.certificates == "" {
+		f.add(&s.certificates, "no certificates given; name the file that certify wrote with --json")
+	}
 }
 
 // search is one run of such an audit.
@@ -100,10 +102,8 @@ type search struct {
 
 // openSearch opens certificates, model and data until the command ends.
 func (a *app) openSearch(ctx context.Context, o *searchOptions, name string) (*search, error) {
-	if o.plot != "" {
-		if _, err := os.Lstat(o.plot); err == nil {
-			return nil, usagef("audit %s: %q exists; name another file, or remove it", name, o.plot)
-		}
+	if err := refuseExisting(plots(o.plot)); err != nil {
+		return nil, err
 	}
 	path := o.certificates
 	pins, err := replay.ReadPins(ctx, path, results.Beside(path), buildName())
@@ -126,6 +126,14 @@ func (a *app) openSearch(ctx context.Context, o *searchOptions, name string) (*s
 		return nil, err
 	}
 	return s, s.arm(ctx)
+}
+
+// plots lists the picture of an audit, if one is asked for.
+func plots(path string) []string {
+	if path == "" {
+		return nil
+	}
+	return []string{path}
 }
 
 // arm makes the attacker.

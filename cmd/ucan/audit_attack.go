@@ -17,8 +17,16 @@ import (
 // shownAttempts is how many inputs the table of a search has, the worst ones; JSON has all.
 const shownAttempts = 10
 
+// attackOptions are those of audit attack.
+type attackOptions struct{ searchOptions }
+
+func (o *attackOptions) check(f *faults) {
+	o.searchOptions.check(f)
+	o.checkCertificates(f)
+}
+
 func newAuditAttackCommand(a *app) *cobra.Command {
-	o := &searchOptions{}
+	o := &attackOptions{}
 	cmd := &cobra.Command{
 		Use:   "attack",
 		Short: "Look inside certified regions for a point where the smoothed classifier answers otherwise",
@@ -35,7 +43,7 @@ For pinned certificates the stored noise is what they speak of. What a service d
 		Example: `  ucan audit attack --model model.onnx --data mnist:mnist --certificates run.jsonl --max 200 --plot worst.png
   ucan audit attack --model model.onnx --data cifar10:test_batch.bin --certificates run.jsonl --steps 100 --n 100000 --format json`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runAuditAttack(cmd.Context(), a, o) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return runAuditAttack(cmd.Context(), a, &o.searchOptions) },
 	}
 	a.bind(cmd, o)
 	return cmd

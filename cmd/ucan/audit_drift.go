@@ -29,6 +29,7 @@ func (d *driftOptions) declare(o *options) {
 
 func (d *driftOptions) check(f *faults) {
 	d.searchOptions.check(f)
+	d.checkCertificates(f)
 	if d.noise.NPG == "" {
 		f.add(&d.noise.NPG, "no generator given; name the one that made the noise of the certificates")
 		return
@@ -71,18 +72,8 @@ func runAuditDrift(ctx context.Context, a *app, o *driftOptions) error {
 		return refusef("audit drift: the generator holds fields for the inputs that it was optimised for and none for x + δ; there is nothing to recompute")
 	}
 	drift := attack.Drift{Generator: maker.Generator}
-	if opened, ok := maker.Generator.(*infer.Opened); ok && maker.Guarantee() != smooth.Deployed {
-		derivative, diffErr := opened.Differentiate(ctx)
-		if diffErr != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			a.warn("ascents follow the classifier alone: %v", diffErr)
-			s.notes = append(s.notes, "no gradients through the generator: "+diffErr.Error())
-		} else {
-			a.onClose(derivative.Close)
-			drift.Derivative = derivative
-		}
+	if drift.Derivative, err = s.derivative(ctx, maker); err != nil {
+		return err
 	}
 	pinned := maker.Guarantee() == smooth.Pinned
 	r, err := s.run(ctx, pinned, func(c *attack.Case) error { return drift.Recomputed(ctx, &c.Claim) })
@@ -99,4 +90,24 @@ func runAuditDrift(ctx context.Context, a *app, o *driftOptions) error {
 		return checkf("audit drift %q: %d of %d certified inputs flip inside their regions, more than alpha explains (p = %.2g)", o.certificates, r.Flips, r.Inputs, r.PValue)
 	}
 	return err
+}
+
+// derivative opens the derivatives of a generator that reads its input; nil where there are none,
+// which is said.
+func (s *search) derivative(ctx context.Context, maker *certify.NoiseSource) (attack.Derivative, error) {
+	opened, ok := maker.Generator.(*infer.Opened)
+	if !ok || maker.Guarantee() == smooth.Deployed {
+		return nil, nil
+	}
+	derivative, err := opened.Differentiate(ctx)
+	if err == nil {
+		s.a.onClose(derivative.Close)
+		return derivative, nil
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	s.a.warn("no gradients through the generator: %v", err)
+	s.notes = append(s.notes, "no gradients through the generator: "+err.Error())
+	return nil, nil
 }

@@ -47,7 +47,12 @@ func (g *generatorOptions) check(f *faults) {
 
 // spread takes at most n of the indices, evenly spaced, unless the user chose.
 func (g *generatorOptions) spread(a *app, indices []int, n int) []int {
-	if a.changed(&g.data.most) || a.changed(&g.data.selection.Stride) || len(indices) <= n {
+	return g.data.spread(a, indices, n)
+}
+
+// spread takes at most n of the indices, evenly spaced, unless the user chose.
+func (d *dataOptions) spread(a *app, indices []int, n int) []int {
+	if a.changed(&d.most) || a.changed(&d.selection.Stride) || len(indices) <= n {
 		return indices
 	}
 	out := make([]int, n)

@@ -137,15 +137,7 @@ func (c npgCheck) run(ctx context.Context, w *certify.Setup) (diagnose.Report, e
 	if err != nil {
 		return diagnose.Report{}, err
 	}
-	var inputs []diagnose.Input
-	loop := certify.Loop{Source: w.Inputs(), Indices: w.Indices, MaxFailures: c.data.maxFailures}
-	failed := loop.Run(ctx, func(_ context.Context, item dataset.Item) error {
-		inputs = append(inputs, diagnose.Input{X: item.X, ID: item.SHA256, Label: item.Label})
-		return nil
-	}, func(_ dataset.Item, reason error) error {
-		c.a.warn("left out: %v", reason)
-		return nil
-	})
+	inputs, failed := c.gather(ctx, w)
 	if failed != nil && !errors.Is(failed, certify.ErrSomeFailed) {
 		return diagnose.Report{}, failed
 	}
@@ -155,6 +147,20 @@ func (c npgCheck) run(ctx context.Context, w *certify.Setup) (diagnose.Report, e
 		Floor: bounds.Floor, Ceiling: bounds.Ceiling, MuCap: bounds.MuCap,
 	}, inputs, c.options)
 	return report, errors.Join(err, failed)
+}
+
+// gather reads the inputs. The error is that of [certify.Loop.Run].
+func (c npgCheck) gather(ctx context.Context, w *certify.Setup) ([]diagnose.Input, error) {
+	var inputs []diagnose.Input
+	loop := certify.Loop{Source: w.Inputs(), Indices: w.Indices, MaxFailures: c.data.maxFailures}
+	err := loop.Run(ctx, func(_ context.Context, item dataset.Item) error {
+		inputs = append(inputs, diagnose.Input{X: item.X, ID: item.SHA256, Label: item.Label})
+		return nil
+	}, func(_ dataset.Item, reason error) error {
+		c.a.warn("left out: %v", reason)
+		return nil
+	})
+	return inputs, err
 }
 
 func foundNames(found []diagnose.Diagnosis) []string {

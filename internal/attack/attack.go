@@ -42,7 +42,7 @@ func (a *Attacker) Attack(ctx context.Context, c Claim, of int) (Attempt, error)
 	if err != nil {
 		return Attempt{}, err
 	}
-	rival, _ := found.rival(c.Class)
+	rival, _ := runnerUp(found.votes, c.Class)
 	out := Attempt{Class: c.Class, Rival: rival, How: found.how, N: counts.N, Votes: counts.Votes(c.Class), Y: found.y}
 	if out.RivalVotes = counts.Invalid; rival != int(smooth.NoVote) {
 		out.RivalVotes = counts.Votes(rival)

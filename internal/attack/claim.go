@@ -24,12 +24,30 @@ type Claim struct {
 	Contains func(y []float32) (bool, error)
 	// Noise is that of the smoothed classifier at a point.
 	Noise func(ctx context.Context, y []float32) (*smooth.SealedNoise, error)
-	// Through adds to sum, the gradient by a shift of the noisy rows, what the loss changes
-	// through the noise that depends on the point y: rows are its noisy copies, gradient that of
-	// the loss by them. nil for noise that does not depend on the point.
-	Through func(ctx context.Context, sum []float64, y []float32, noise *smooth.SealedNoise, rows, gradient []float32) error
+	// Through adds to sum, the gradient by a shift of the noisy rows, what the loss changes through
+	// the noise that depends on the point, or puts another direction to follow in its place. nil for
+	// noise that does not depend on the point.
+	Through func(ctx context.Context, sum []float64, d Drawn) error
+	// Still lets the classifier see X whatever the point is, which then changes the noise alone.
+	Still bool
+	// Rank says of a point's votes how good it is for the certificate: the attack wants the least. nil
+	// ranks by the margin of Class.
+	Rank func(ctx context.Context, y []float32, votes smooth.Counts) (float64, error)
+	// Low and High bound the values of a point, nil for no bound.
+	Low, High *float64
 	// Lattice says that only 8-bit images are inside.
 	Lattice bool
+}
+
+// Drawn are noisy rows whose noise was made at a point.
+type Drawn struct {
+	// Y is the point, Base the input that Noise was added to: the point, or a claim's X.
+	Y, Base []float32
+	Noise   *smooth.SealedNoise
+	// Rows are the noisy inputs, Gradient that of the loss by them.
+	Rows, Gradient []float32
+	// Ascent numbers the ascents of an input.
+	Ascent int
 }
 
 // OfCertificate is the claim of a certified certificate about its input x, under its own noise.
@@ -87,7 +105,14 @@ func (c Claim) value(x float32, delta float64) float32 {
 		to := min(max(from+math.Trunc(delta*lattice.Steps), 0), lattice.Steps)
 		return lattice.Value(int(to))
 	}
-	y := float32(float64(x) + delta)
+	to := float64(x) + delta
+	if c.Low != nil {
+		to = max(to, min(*c.Low, float64(x)))
+	}
+	if c.High != nil {
+		to = min(to, max(*c.High, float64(x)))
+	}
+	y := float32(to)
 	if math.Abs(float64(y)-float64(x)) > math.Abs(delta) {
 		y = math.Nextafter32(y, x)
 	}

@@ -77,14 +77,20 @@ func sameFields(a, b smooth.Fields) bool {
 // through is [Claim.Through] for noise μ(y) + U(λ·s(y) ⊙ ε). By μ the loss has the gradient by a
 // shift of the rows; by s_k it has Σ_r (Uᵀg_r)_k·(λε_r)_k, and λε_r is the noise of row r in the
 // basis over s.
-func (d Drift) through(ctx context.Context, sum []float64, y []float32, noise *smooth.SealedNoise, rows, gradient []float32) error {
-	dim := len(y)
-	mu, s, u := noise.Noise().Mu(), noise.Noise().Sigma(), noise.Noise().Basis()
+func (d Drift) through(ctx context.Context, sum []float64, at Drawn) error {
+	return d.Derivative.Add(ctx, sum, at.Y, slices.Clone(sum), at.ofSigma())
+}
+
+// ofSigma is the gradient of the loss by the scales.
+func (at Drawn) ofSigma() []float64 {
+	noise, rows, gradient := at.Noise.Noise(), at.Rows, at.Gradient
+	mu, s, u := noise.Mu(), noise.Sigma(), noise.Basis()
+	dim := len(at.Base)
 	ofSigma := make([]float64, dim)
 	drawn, g, buffer := make([]float64, dim), make([]float64, dim), make([]float64, dim)
 	for r := range len(rows) / dim {
 		for i := range dim {
-			drawn[i] = float64(rows[r*dim+i]) - float64(y[i])
+			drawn[i] = float64(rows[r*dim+i]) - float64(at.Base[i])
 			if mu != nil {
 				drawn[i] -= float64(mu[i])
 			}
@@ -104,5 +110,5 @@ func (d Drift) through(ctx context.Context, sum []float64, y []float32, noise *s
 			ofSigma[k] += g[k] * drawn[k] / scale
 		}
 	}
-	return d.Derivative.Add(ctx, sum, y, slices.Clone(sum), ofSigma)
+	return ofSigma
 }

@@ -67,9 +67,8 @@ func New(votes Sampler, slope Slope, dim int, o Options) (*Attacker, error) {
 type point struct {
 	how   string
 	y     []float32
-	votes []int64 // by class
-	none  int64   // samples without a vote
-	drawn uint64
+	votes smooth.Counts
+	rank  float64 // the attack wants the least
 }
 
 // search returns the candidate at which the certified class does worst: the half at which it does
@@ -93,7 +92,7 @@ func (a *Attacker) search(ctx context.Context, c Claim) (point, error) {
 				return point{}, err
 			}
 		}
-		slices.SortStableFunc(s.points, func(p, q point) int { return cmp.Compare(p.margin(c.Class), q.margin(c.Class)) })
+		slices.SortStableFunc(s.points, func(p, q point) int { return cmp.Compare(p.rank, q.rank) })
 		if s.points = s.points[:(len(s.points)+1)/2]; len(s.points) == 1 {
 			return s.points[0], nil
 		}
@@ -101,28 +100,33 @@ func (a *Attacker) search(ctx context.Context, c Claim) (point, error) {
 	}
 }
 
-// screen draws n more samples of a candidate.
+// screen draws n more samples of a candidate and ranks it by all.
 func (s *searcher) screen(ctx context.Context, p *point, n uint64) error {
-	counts, err := s.sample(ctx, s.claim, p.y, screenFrom+p.drawn, n)
+	counts, err := s.sample(ctx, s.claim, p.y, screenFrom+uint64(p.votes.N), n)
 	if err != nil {
 		return err
 	}
-	if p.votes == nil {
-		p.votes = make([]int64, len(counts.PerClass))
+	if p.votes.PerClass == nil {
+		p.votes.PerClass = make([]int64, len(counts.PerClass))
 	}
 	for k, v := range counts.PerClass {
-		p.votes[k] += v
+		p.votes.PerClass[k] += v
 	}
-	p.none += counts.Invalid
-	p.drawn += n
+	p.votes.Invalid += counts.Invalid
+	p.votes.N += counts.N
+	if s.claim.Rank != nil {
+		p.rank, err = s.claim.Rank(ctx, p.y, p.votes)
+		return err
+	}
+	p.rank = margin(p.votes, s.claim.Class)
 	return nil
 }
 
-// rival is the class with most votes beside the given one; smooth.NoVote where samples without a
+// runnerUp is the class with most votes beside the given one; smooth.NoVote where samples without a
 // vote are more.
-func (p point) rival(class int) (rival int, votes int64) {
-	rival, votes = int(smooth.NoVote), p.none
-	for k, v := range p.votes {
+func runnerUp(c smooth.Counts, class int) (rival int, votes int64) {
+	rival, votes = int(smooth.NoVote), c.Invalid
+	for k, v := range c.PerClass {
 		if k != class && v > votes {
 			rival, votes = k, v
 		}
@@ -131,9 +135,9 @@ func (p point) rival(class int) (rival int, votes int64) {
 }
 
 // margin is by how large a share of the samples the class leads.
-func (p point) margin(class int) float64 {
-	_, votes := p.rival(class)
-	return float64(p.votes[class]-votes) / float64(p.drawn)
+func margin(c smooth.Counts, class int) float64 {
+	_, votes := runnerUp(c, class)
+	return float64(c.Votes(class)-votes) / float64(c.N)
 }
 
 // searcher is the search in one claim's regions.
@@ -160,7 +164,11 @@ func (a *Attacker) sample(ctx context.Context, c Claim, y []float32, from, n uin
 	if err != nil {
 		return smooth.Counts{}, err
 	}
-	return a.votes.Sample(ctx, y, smooth.InputID(y), noise, stream.Audit, from, from+n)
+	id := smooth.InputID(y) // of the point, so that each has samples of its own
+	if c.Still {
+		y = c.X
+	}
+	return a.votes.Sample(ctx, y, id, noise, stream.Audit, from, from+n)
 }
 
 // ascents climbs the loss from 0 and from random points, in the coordinates of each region in turn.
@@ -241,7 +249,7 @@ func (s *searcher) climb(ctx context.Context, b *ball, k, step int) error {
 	for i, v := range s.claim.X {
 		y[i] = float32(float64(v) + s.delta[i])
 	}
-	if s.claim.Lattice { // noise on the lattice is drawn for 8-bit images only
+	if s.claim.Lattice || s.claim.Low != nil || s.claim.High != nil { // only some inputs are points
 		var err error
 		if y, err = s.claim.place(s.delta); err != nil {
 			return err
@@ -251,9 +259,13 @@ func (s *searcher) climb(ctx context.Context, b *ball, k, step int) error {
 	if err != nil {
 		return err
 	}
+	base := y
+	if s.claim.Still {
+		base = s.claim.X
+	}
 	rows := len(s.slope.Rows()) / s.dim
 	from := ascentFrom + uint64((k*s.options.Steps+step)*rows)
-	if _, err = s.drawer.Sample(ctx, y, s.claim.ID, noise, stream.Audit, from, from+uint64(rows)); err != nil {
+	if _, err = s.drawer.Sample(ctx, base, s.claim.ID, noise, stream.Audit, from, from+uint64(rows)); err != nil {
 		return err
 	}
 	_, gradient, err := s.slope.Step(ctx, s.claim.Class)
@@ -265,9 +277,11 @@ func (s *searcher) climb(ctx context.Context, b *ball, k, step int) error {
 		s.sum[i%s.dim] += float64(v)
 	}
 	if s.claim.Through != nil {
-		if err = s.claim.Through(ctx, s.sum, y, noise, s.slope.Rows(), gradient); err != nil {
+		if err = s.claim.Through(ctx, s.sum, Drawn{y, base, noise, s.slope.Rows(), gradient, k}); err != nil {
 			return err
 		}
+	} else if s.claim.Still {
+		clear(s.sum) // the point changes nothing that the gradient knows of
 	}
 	b.slope(s.g, s.sum)
 	return nil
