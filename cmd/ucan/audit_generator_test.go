@@ -12,9 +12,9 @@ import (
 	"ucan/runtime/runtimetest"
 )
 
-// carrier is a classifier by the sign of w·z, inputs on both sides at a distance of .1 from it, and
-// generators: one whose μ = 20·(w·x)·w carries the answer, one without offset whose scales depend on
-// the input, and one whose scale is the same for all.
+// carrier is a classifier by the sign of w·z, inputs on both sides at a distance of .1 from it,
+// and generators: one whose μ = 20·(w·x)·w carries the answer, one without offset whose scales
+// depend on the input, and one whose scale is the same for all.
 type carrier struct{ dir, model, data, leaking, honest, collapsed string }
 
 func newCarrier(t *testing.T) carrier {
@@ -75,8 +75,8 @@ func (c carrier) audit(t *testing.T, code int, out any, name, generator string, 
 	}
 }
 
-// TestAuditLeak: an offset that carries the answer is found, scales that do not are no leak, and one
-// scale for all is called a collapse.
+// TestAuditLeak: an offset that carries the answer is found, scales that do not are no leak, and
+// one scale for all is called a collapse.
 func TestAuditLeak(t *testing.T) {
 	t.Parallel()
 	c := newCarrier(t)
@@ -122,8 +122,9 @@ func TestAuditManipulation(t *testing.T) {
 	if !strings.Contains(read(t, picture), "<svg") {
 		t.Error("no picture")
 	}
-	// The offset alone moves the smoothed boundary by 20·δ: a certificate for the other class is as large
-	// as its own at −.2: 20·.2 − .1 beyond the boundary, less what 1,000 samples cannot show.
+	// The offset alone moves the smoothed boundary by 20·δ: a certificate for the other class is
+	// as large as its own at −.2: 20·.2 − .1 beyond the boundary, less what 1,000 samples cannot
+	// show.
 	for _, m := range out.Results {
 		if m.Wrong.Class != m.Target || m.Wrong.Radius < 1 {
 			t.Errorf("input %d: %+v", m.Index, m)

@@ -197,8 +197,8 @@ const (
 	leakFrom  = 6 << 40 // apart from what diagnoses draw
 )
 
-// drawLeak draws, of a few swapped images, the one that most often gets the label of the input whose
-// noise it has, beside itself with that input's offset.
+// drawLeak draws, of a few swapped images, the one that most often gets the label of the input
+// whose noise it has, beside itself with that input's offset.
 func (c npgCheck) drawLeak(ctx context.Context, w *certify.Setup, path string) error {
 	inputs, err := c.gather(ctx, w)
 	if err != nil && !errors.Is(err, certify.ErrSomeFailed) {

@@ -191,7 +191,7 @@ func (s *search) manipulate(ctx context.Context, o *manipulationOptions, m attac
 			Lines: []string{"clean: " + certifiedText(worst.Clean), "manipulated: " + certifiedText(worst.Wrong), fmt.Sprintf("target: class %d", worst.Target)},
 			Shape: s.setup.Info.Shape, X: clean, Y: worst.Y,
 		}
-		if err := report.Save(o.plot, picture.Write); err != nil {
+		if err = report.Save(o.plot, picture.Write); err != nil {
 			return err
 		}
 	}

@@ -24,14 +24,14 @@ type Claim struct {
 	Contains func(y []float32) (bool, error)
 	// Noise is that of the smoothed classifier at a point.
 	Noise func(ctx context.Context, y []float32) (*smooth.SealedNoise, error)
-	// Through adds to sum, the gradient by a shift of the noisy rows, what the loss changes through
-	// the noise that depends on the point, or puts another direction to follow in its place. nil for
-	// noise that does not depend on the point.
+	// Through adds to sum, the gradient by a shift of the noisy rows, what the loss changes
+	// through the noise that depends on the point, or puts another direction to follow in its
+	// place. nil for noise that does not depend on the point.
 	Through func(ctx context.Context, sum []float64, d Drawn) error
 	// Still lets the classifier see X whatever the point is, which then changes the noise alone.
 	Still bool
-	// Rank says of a point's votes how good it is for the certificate: the attack wants the least. nil
-	// ranks by the margin of Class.
+	// Rank says of a point's votes how good it is for the certificate: the attack wants the least.
+	// nil ranks by the margin of Class.
 	Rank func(ctx context.Context, y []float32, votes smooth.Counts) (float64, error)
 	// Low and High bound the values of a point, nil for no bound.
 	Low, High *float64

@@ -19,8 +19,8 @@ const (
 	estimateFrom = 5 << 40
 )
 
-// Manipulation perturbs an input only while its noise parameters are made: the certificate is of the
-// clean x under the noise of x + δ, ‖δ‖ ≤ Budget.
+// Manipulation perturbs an input only while its noise parameters are made: the certificate is of
+// the clean x under the noise of x + δ, ‖δ‖ ≤ Budget.
 type Manipulation struct {
 	Attacker *Attacker
 	Drift
@@ -178,8 +178,8 @@ func (m Manipulation) rank(ctx context.Context, y []float32, votes smooth.Counts
 	return margin(votes, class) - 1, nil
 }
 
-// follow is [Claim.Through] for a point that changes the loss through the noise alone. It follows the
-// probability of the class, down or up, and in every other ascent for a radius the scales.
+// follow is [Claim.Through] for a point that changes the loss through the noise alone. It follows
+// the probability of the class, down or up, and in every other ascent for a radius the scales.
 func (m Manipulation) follow(ctx context.Context, sum []float64, at Drawn, g goal) error {
 	ofMu, ofSigma := slices.Clone(sum), at.ofSigma()
 	clear(sum)
@@ -243,8 +243,8 @@ func certified(c smooth.Certification) Certified {
 
 // Effect sums up manipulated inputs.
 type Effect struct {
-	// Inputs were manipulated; in Changed of them, a share of Rate, another class was certified than
-	// without.
+	// Inputs were manipulated; in Changed of them, a share of Rate, another class was certified
+	// than without.
 	Inputs   int      `json:"inputs"`
 	Changed  int      `json:"violations"`
 	Rate     float64  `json:"rate"`
@@ -252,23 +252,25 @@ type Effect struct {
 	// PValue is the probability of so many by false certificates at α alone.
 	PValue   float64 `json:"p_value"`
 	Violated bool    `json:"violated"`
-	// Labelled inputs have a label; of these WrongClean are certified with another class, and WrongAfter
-	// after manipulation.
+	// Labelled inputs have a label; of these WrongClean are certified with another class, and
+	// WrongAfter after manipulation.
 	Labelled           int      `json:"labelled"`
 	WrongClean         int      `json:"wrong_clean"`
 	WrongCleanInterval Interval `json:"wrong_clean_interval"`
 	WrongAfter         int      `json:"wrong_after"`
 	WrongAfterInterval Interval `json:"wrong_after_interval"`
-	// CleanCertified inputs are certified without manipulation; ReducedRatio and EnlargedRatio are the
-	// means over them of the reduced and the enlarged radius over the clean one, LargestRatio the
-	// largest of any radius over the clean one. A class that changed counts as a reduced radius of 0.
+	// CleanCertified inputs are certified without manipulation; ReducedRatio and EnlargedRatio are
+	// the means over them of the reduced and the enlarged radius over the clean one, LargestRatio
+	// the largest of any radius over the clean one. A class that changed counts as a reduced
+	// radius of 0.
 	CleanCertified int     `json:"clean_certified"`
 	ReducedRatio   float64 `json:"reduced_ratio"`
 	EnlargedRatio  float64 `json:"enlarged_ratio"`
 	LargestRatio   float64 `json:"largest_ratio"`
 }
 
-// certificatesPerInput are made of every input: under the noise of the clean one, and of three others.
+// certificatesPerInput are made of every input: under the noise of the clean one, and of three
+// others.
 const certificatesPerInput = 4
 
 // Effect sums up inputs whose certificates have the given α each.
